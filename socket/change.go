@@ -1,0 +1,74 @@
+package socket
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// changed returns the same socket with another spec, which takes effect.
+func (s *Socket) changed(spec Spec) (*Socket, error) {
+	who, err := spec.resolveOwner()
+	if err != nil {
+		return nil, err
+	}
+	sock := *s
+	sock.spec, sock.owner = spec, who
+	if spec == s.spec && who == s.owner {
+		return s, nil
+	}
+	if err := sock.impose(); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", spec.Listen, err), s.impose())
+	}
+	return &sock, nil
+}
+
+// undo imposes the spec again that now has changed, if it has.
+func (s *Socket) undo(now *Socket) error {
+	if s == now {
+		return nil
+	}
+	return s.impose()
+}
+
+// impose gives an open socket the owner, mode and backlog of its spec. It goes
+// by the kept link: the path may lead elsewhere by now.
+func (s *Socket) impose() error {
+	if s.kept != nil {
+		if err := narrow(s.kept, s.spec.mode()); err != nil {
+			return err
+		}
+		if err := setOwner(s.kept.dir, s.kept.name, s.owner.definite(), s.spec.mode()); err != nil {
+			return err
+		}
+	}
+	if s.dead() {
+		return nil // listen(2) would fail; Repair makes a new one
+	}
+	return s.Relisten()
+}
+
+// narrow takes away the permissions that mode does not give, before the owner
+// changes: no group may have, even shortly, what only the last one had.
+func narrow(l *link, mode fs.FileMode) error {
+	var st unix.Stat_t
+	if err := unix.Fstatat(l.dir.fd, l.name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return l.dir.fail("stat", l.name, err)
+	}
+	return l.dir.fail("chmod", l.name, unix.Fchmodat(l.dir.fd, l.name, st.Mode&uint32(mode), 0))
+}
+
+// definite is the owner with this process's own ids where the spec names none,
+// as a socket is born with them.
+func (o owner) definite() owner {
+	if o.uid == keepID {
+		o.uid = os.Geteuid()
+	}
+	if o.gid == keepID {
+		o.gid = os.Getegid()
+	}
+	return o
+}

@@ -1,0 +1,138 @@
+package socket
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+
+	"golang.org/x/sys/unix"
+)
+
+// privateName begins the name of every directory that is made beside a socket.
+const privateName = ".supd-"
+
+// inode identifies a file, whatever its names are. It is not given to another
+// file while one name of it is left.
+type inode struct{ dev, ino uint64 }
+
+// directory is an open directory. Everything below it is done relative to its
+// descriptor, so that nobody who may rename things further up can lead a root
+// process elsewhere.
+type directory struct {
+	fd   int
+	path string // for messages, and to be removed
+}
+
+func openDirectory(p string) (*directory, error) {
+	return openDirectoryAt(unix.AT_FDCWD, p, p, 0)
+}
+
+func openDirectoryAt(parent int, name, full string, flags int) (*directory, error) {
+	fd, err := unix.Openat(parent, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|flags, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: full, Err: err}
+	}
+	return &directory{fd: fd, path: full}, nil
+}
+
+func (d *directory) close() error { return os.NewSyscallError("close", unix.Close(d.fd)) }
+
+func (d *directory) fail(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &os.PathError{Op: op, Path: path.Join(d.path, name), Err: err}
+}
+
+// lookup finds the inode and type (S_IFMT) of a name, without following a
+// symbolic link.
+func (d *directory) lookup(name string) (inode, uint32, error) {
+	var st unix.Stat_t
+	if err := unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return inode{}, 0, d.fail("stat", name, err)
+	}
+	return inode{uint64(st.Dev), st.Ino}, st.Mode & unix.S_IFMT, nil
+}
+
+// remove deletes a file or, with unix.AT_REMOVEDIR, a directory. One that is
+// gone already is no error.
+func (d *directory) remove(name string, flags int) error {
+	err := unix.Unlinkat(d.fd, name, flags)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return d.fail("unlink", name, err)
+}
+
+// moveTo renames a file into another directory. With renameat2(2)'s flag
+// RENAME_NOREPLACE a file system that does not know it (EINVAL) replaces: what
+// the caller has looked for just before.
+func (d *directory) moveTo(name string, to *directory, as string, flags uint) error {
+	err := unix.Renameat2(d.fd, name, to.fd, as, flags)
+	if errors.Is(err, unix.EINVAL) {
+		err = unix.Renameat(d.fd, name, to.fd, as)
+	}
+	return to.fail("rename to", as, err)
+}
+
+// names lists the directory.
+func (d *directory) names() ([]string, error) {
+	again, err := openDirectoryAt(d.fd, ".", d.path, 0) // reading moves an offset
+	if err != nil {
+		return nil, err
+	}
+	file := os.NewFile(uintptr(again.fd), d.path)
+	defer file.Close()
+	return file.Readdirnames(-1)
+}
+
+// makePrivate makes a directory in d that only this process's user can enter.
+func (d *directory) makePrivate() (*directory, error) {
+	name := privateName + rand.Text()[:10]
+	if err := unix.Mkdirat(d.fd, name, 0o700); err != nil {
+		return nil, d.fail("mkdir", name, err)
+	}
+	p, err := openDirectoryAt(d.fd, name, path.Join(d.path, name), unix.O_NOFOLLOW)
+	if err != nil {
+		return nil, err
+	}
+	// Whoever owns d may have put another directory in its place meanwhile.
+	if err := p.checkPrivate(); err != nil {
+		p.close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// checkPrivate is nil when nobody but this process's user (and root) can enter d.
+func (d *directory) checkPrivate() error {
+	var st unix.Stat_t
+	if err := unix.Fstat(d.fd, &st); err != nil {
+		return d.fail("stat", "", err)
+	}
+	if int(st.Uid) != os.Geteuid() || st.Mode&0o077 != 0 {
+		return fmt.Errorf("%s: belongs to uid %d with mode %04o; want uid %d and mode 0700", d.path, st.Uid, st.Mode&0o7777, os.Geteuid())
+	}
+	return nil
+}
+
+// makeParents makes a directory and those above it, each with mode 0755
+// whatever the umask is.
+func makeParents(dir string) error {
+	err := unix.Mkdir(dir, 0o755)
+	if errors.Is(err, unix.ENOENT) {
+		if err := makeParents(path.Dir(dir)); err != nil {
+			return err
+		}
+		err = unix.Mkdir(dir, 0o755)
+	}
+	if errors.Is(err, unix.EEXIST) {
+		return nil
+	}
+	if err != nil {
+		return &os.PathError{Op: "mkdir", Path: dir, Err: err}
+	}
+	return os.Chmod(dir, 0o755)
+}

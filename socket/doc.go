@@ -1,0 +1,7 @@
+// Package socket opens the listening sockets that supd owns, keeps them open
+// while no worker runs, and notices when a worker has damaged one.
+//
+// A line in here may bind, listen, change the owner and mode of a unix socket,
+// and watch for a listener that was shut down or a path that was unlinked. It
+// imports nothing of ours, and neither net nor net/http: suprun links it.
+package socket

@@ -1,0 +1,62 @@
+package socket
+
+import (
+	"errors"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestQueue(t *testing.T) {
+	for _, listen := range []string{"tcp:127.0.0.1:0", "unix:" + shortDir(t) + "/s"} {
+		sock := mustOpen(t, Spec{Listen: listen, Backlog: 77})
+		wantQueue(t, sock, 0, 77)
+		for range 5 { // nobody accepts
+			client, err := dial(sock)
+			must(t, err)
+			defer client.Close()
+		}
+		wantQueue(t, sock, 5, 77)
+		must(t, acceptOne(sock.Fd()))
+		wantQueue(t, sock, 4, 77)
+
+		// As gunicorn does at each start, on the descriptor it was given.
+		must(t, unix.Listen(sock.Fd(), 9))
+		wantQueue(t, sock, 4, 9)
+		must(t, sock.Relisten())
+		wantQueue(t, sock, 4, 77)
+	}
+}
+
+func wantQueue(t *testing.T, sock *Socket, length, limit int) {
+	t.Helper()
+	gotLength, gotLimit, err := sock.Queue()
+	if err != nil || gotLength != length || gotLimit != limit {
+		t.Errorf("%s: Queue() = %d, %d, %v, want %d, %d", sock.Spec().Listen, gotLength, gotLimit, err, length, limit)
+	}
+}
+
+func TestQueueDefaultBacklog(t *testing.T) {
+	sock := mustOpen(t, Spec{Listen: "unix:" + shortDir(t) + "/s"})
+	_, limit, err := sock.Queue()
+	if err != nil || limit > DefaultBacklog || limit < 1 { // net.core.somaxconn may be lower
+		t.Errorf("limit %d, %v, want %d", limit, err, DefaultBacklog)
+	}
+}
+
+func TestQueueOfUDP(t *testing.T) {
+	sock := mustOpen(t, Spec{Listen: "udp:127.0.0.1:0"})
+	if _, _, err := sock.Queue(); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func FuzzReadQueue(f *testing.F) {
+	f.Add(make([]byte, 48))
+	f.Add([]byte{36, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xfe, 0xff, 0xff, 0xff})
+	f.Fuzz(func(t *testing.T, reply []byte) {
+		if length, limit, err := readQueue(reply); err != nil && (length != 0 || limit != 0) {
+			t.Errorf("%d, %d with error %v", length, limit, err)
+		}
+	})
+}

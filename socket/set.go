@@ -1,0 +1,232 @@
+package socket
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"slices"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrLeftover is in the error of an Apply that did everything, except that a
+// file of a socket that is gone could not be removed.
+var ErrLeftover = errors.New("applied, but a file of a closed socket is left")
+
+// Set is the sockets that supd owns, by keys such as "whois/web".
+//
+// Apply, Repair and Close change it: one goroutine at a time calls them. Get may
+// be called by any at any time, since what they publish is a map that is not
+// changed any more; that is why there is no mutex.
+type Set struct {
+	live    atomic.Pointer[map[string]*Socket]
+	keep    *directory
+	watcher *watcher
+}
+
+// NewSet makes an empty set. In the directory keep it keeps a second name (a
+// hard link) of each unix socket on the same file system, to put a path back
+// that was removed; for one on another file system it makes a directory beside
+// the socket. keep is made with mode 0700 if it is missing, must be no other
+// Set's, and loses what sockets a killed supd left in it.
+func NewSet(keep string) (*Set, error) {
+	dir, err := openKeep(keep)
+	if err != nil {
+		return nil, err
+	}
+	s := &Set{keep: dir}
+	s.live.Store(&map[string]*Socket{})
+	if s.watcher, err = newWatcher(&s.live); err != nil {
+		return nil, errors.Join(err, dir.close())
+	}
+	return s, nil
+}
+
+func openKeep(p string) (*directory, error) {
+	p = path.Clean(p)
+	if err := makeParents(path.Dir(p)); err != nil {
+		return nil, err
+	}
+	if err := unix.Mkdir(p, 0o700); err != nil && !errors.Is(err, unix.EEXIST) {
+		return nil, &os.PathError{Op: "mkdir", Path: p, Err: err}
+	}
+	d, err := openDirectory(p)
+	if err != nil {
+		return nil, err
+	}
+	err = d.checkPrivate()
+	if err == nil {
+		err = d.removeSockets()
+	}
+	if err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	return d, nil
+}
+
+func (d *directory) removeSockets() error {
+	names, err := d.names()
+	for _, name := range names {
+		if _, kind, e := d.lookup(name); e == nil && kind == unix.S_IFSOCK {
+			err = errors.Join(err, d.remove(name, 0))
+		}
+	}
+	return err
+}
+
+// Get returns a socket, or nil. It is valid until an Apply without it, or Close;
+// after a Repair, Get returns another one with the same descriptor number.
+func (s *Set) Get(key string) *Socket { return (*s.live.Load())[key] }
+
+// Apply makes the set what specs say. A socket with the same address is kept,
+// whatever its key was, and its owner, group, mode and backlog are changed in
+// place; what is new is opened; last, what is gone is closed. If anything fails
+// before that, all that failed is in the error and nothing has changed.
+func (s *Set) Apply(specs map[string]Spec) error {
+	next, err := s.open(specs)
+	if err != nil {
+		return err
+	}
+	before := *s.live.Load()
+	s.live.Store(&next)
+	s.watcher.check() // what happened to a new socket before it was in the map
+	var left error
+	for _, old := range without(before, next) {
+		left = errors.Join(left, s.closeSocket(old))
+	}
+	if left != nil {
+		return fmt.Errorf("%w: %w", ErrLeftover, left)
+	}
+	return nil
+}
+
+// open makes the next map of sockets, or changes nothing.
+func (s *Set) open(specs map[string]Spec) (map[string]*Socket, error) {
+	if err := checkSpecs(specs); err != nil {
+		return nil, err
+	}
+	have := s.byIdentity()
+	next := map[string]*Socket{}
+	var undo []func() error
+	var errs []error
+	for _, key := range slices.Sorted(maps.Keys(specs)) {
+		sock, back, err := s.openOne(key, specs[key], have)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", key, err))
+			continue
+		}
+		next[key] = sock
+		undo = append(undo, back)
+	}
+	if len(errs) == 0 {
+		return next, nil
+	}
+	for _, back := range slices.Backward(undo) {
+		errs = append(errs, back())
+	}
+	return nil, errors.Join(errs...)
+}
+
+// openOne keeps, changes or opens one socket, and returns how to undo that.
+func (s *Set) openOne(key string, spec Spec, have map[string]*Socket) (*Socket, func() error, error) {
+	at, err := parse(spec.Listen)
+	if err != nil {
+		return nil, nil, err
+	}
+	if old := have[at.identity(key)]; old != nil {
+		sock, err := old.changed(spec)
+		return sock, func() error { return old.undo(sock) }, err
+	}
+	sock, err := open(spec, s.keep)
+	if err != nil {
+		return nil, nil, s.explainConflict(err, at)
+	}
+	if err := s.watcher.add(sock); err != nil {
+		return nil, nil, errors.Join(err, sock.Close())
+	}
+	return sock, func() error { return s.closeSocket(sock) }, nil
+}
+
+// identity is equal for two specs that can share one socket. A port that the
+// kernel chooses is another one for each key.
+func (e endpoint) identity(key string) string {
+	if e.network != "unix" && e.addr.Port() == 0 {
+		return e.String() + " " + key
+	}
+	return e.String()
+}
+
+func (s *Set) byIdentity() map[string]*Socket {
+	have := map[string]*Socket{}
+	for key, sock := range *s.live.Load() {
+		have[sock.at.identity(key)] = sock
+	}
+	return have
+}
+
+// checkSpecs finds what is wrong before anything is touched.
+func checkSpecs(specs map[string]Spec) error {
+	var errs []error
+	first := map[string]string{}
+	for _, key := range slices.Sorted(maps.Keys(specs)) {
+		spec := specs[key]
+		if err := spec.Validate(); err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", key, err))
+			continue
+		}
+		at, _ := parse(spec.Listen)
+		if other, taken := first[at.identity(key)]; taken {
+			errs = append(errs, fmt.Errorf("%s: %s: %s listens there already; give one of them another address", key, spec.Listen, other))
+		}
+		first[at.identity(key)] = key
+	}
+	return errors.Join(errs...)
+}
+
+// explainConflict names the socket of this set that stands in the way.
+func (s *Set) explainConflict(err error, at endpoint) error {
+	if !errors.Is(err, unix.EADDRINUSE) {
+		return err
+	}
+	for key, sock := range *s.live.Load() {
+		if sock.at.network == at.network && sock.bound.Port() == at.addr.Port() {
+			return fmt.Errorf("%w: %s has %s, which is closed only when the new one is open; remove that socket first, then add this one", err, key, sock.at)
+		}
+	}
+	return err
+}
+
+// without returns the sockets of before that are not in next under any key.
+func without(before, next map[string]*Socket) []*Socket {
+	kept := map[int]bool{}
+	for _, sock := range next {
+		kept[sock.fd] = true
+	}
+	var gone []*Socket
+	for _, sock := range before {
+		if !kept[sock.fd] {
+			gone = append(gone, sock)
+		}
+	}
+	return gone
+}
+
+func (s *Set) closeSocket(sock *Socket) error {
+	// Before the descriptor is closed: while a worker holds a duplicate, the
+	// kernel leaves it in the epoll set, and then nobody can take it out.
+	return errors.Join(s.watcher.remove(sock), sock.Close())
+}
+
+// Close closes all sockets and ends the watcher.
+func (s *Set) Close() error {
+	before := *s.live.Load()
+	s.live.Store(&map[string]*Socket{})
+	var err error
+	for _, sock := range before {
+		err = errors.Join(err, s.closeSocket(sock))
+	}
+	return errors.Join(err, s.watcher.close(), s.keep.close())
+}

@@ -1,0 +1,62 @@
+package socket
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+)
+
+// Defaults of a Spec's zero values.
+const (
+	DefaultBacklog             = 2048
+	DefaultMode    fs.FileMode = 0o660
+)
+
+// Spec is a listening socket as a configuration states it.
+type Spec struct {
+	Name string `koanf:"-"`
+	// Listen is "tcp:HOST:PORT", "udp:HOST:PORT" (HOST an address, IPv6 in
+	// brackets; "[::]" takes IPv4 too) or "unix:/absolute/path".
+	Listen string `koanf:"listen"`
+	// User, Group and Mode are a unix socket's, exact from the first instant.
+	// User and Group are names or numbers; "" keeps this process's own, but a
+	// User without a Group brings its primary group. Mode 0 is DefaultMode.
+	User    string      `koanf:"user"`
+	Group   string      `koanf:"group"`
+	Mode    fs.FileMode `koanf:"mode"`
+	Backlog int         `koanf:"backlog"` // listen(2), 0 is DefaultBacklog; clamped by net.core.somaxconn
+}
+
+// Validate says everything that is wrong with the spec as it is written. It
+// asks neither the kernel nor the user database.
+func (s Spec) Validate() error {
+	at, err := parse(s.Listen)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	if at.network != "unix" && (s.User != "" || s.Group != "" || s.Mode != 0) {
+		errs = append(errs, fmt.Errorf("%s: user, group and mode belong to a unix socket; a %s socket has none", s.Listen, at.network))
+	}
+	if s.Mode&^fs.ModePerm != 0 {
+		errs = append(errs, fmt.Errorf("%s: mode %#o: want permission bits only, such as 0660", s.Listen, uint32(s.Mode)))
+	}
+	if s.Backlog < 0 {
+		errs = append(errs, fmt.Errorf("%s: backlog %d: want 1 or more, or 0 for %d", s.Listen, s.Backlog, DefaultBacklog))
+	}
+	return errors.Join(errs...)
+}
+
+func (s Spec) backlog() int {
+	if s.Backlog == 0 {
+		return DefaultBacklog
+	}
+	return s.Backlog
+}
+
+func (s Spec) mode() fs.FileMode {
+	if s.Mode == 0 {
+		return DefaultMode
+	}
+	return s.Mode
+}

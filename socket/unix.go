@@ -1,0 +1,135 @@
+package socket
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+
+	"golang.org/x/sys/unix"
+)
+
+// bindUnix makes the socket in a private directory beside its path, gives it
+// its owner, group and mode there, listens, and only then renames it into
+// place: nobody ever finds it unfinished, and umask(2), which belongs to the
+// whole process, need not be touched. On an error nothing is left but s.fd.
+func (s *Socket) bindUnix(keep *directory) (err error) {
+	dir, name := path.Split(s.at.path)
+	dir = path.Clean(dir)
+	if err := makeParents(dir); err != nil {
+		return err
+	}
+	parent, err := openDirectory(dir)
+	if err != nil {
+		return err
+	}
+	defer parent.close()
+	flags, err := clearWay(parent, name, s.at.path)
+	if err != nil {
+		return err
+	}
+	stage, err := newStage(parent)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stage.leave(err == nil && s.kept.in(stage.directory))) }()
+	if err := s.prepare(stage, keep); err != nil {
+		return err
+	}
+	err = stage.moveTo(staged, parent, name, flags)
+	if err != nil && s.kept != nil {
+		err = errors.Join(err, s.kept.unlink())
+	}
+	return err
+}
+
+// prepare makes the socket in stage: bound, owned, listening, kept.
+func (s *Socket) prepare(stage *stage, keep *directory) error {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	s.fd = fd
+	if err := stage.bind(fd, s.at.path); err != nil {
+		return err
+	}
+	if s.file, _, err = stage.lookup(staged); err != nil {
+		return err
+	}
+	if err := setOwner(stage.directory, staged, s.owner, s.spec.mode()); err != nil {
+		return err
+	}
+	if err := unix.Listen(fd, s.spec.backlog()); err != nil {
+		return os.NewSyscallError("listen", err)
+	}
+	if keep != nil {
+		s.kept, err = newLink(stage.directory, keep)
+	}
+	return err
+}
+
+// setOwner changes owner, group and mode of a socket in a private directory. The
+// mode comes last: the new owner must not get the old one's.
+func setOwner(d *directory, name string, who owner, mode fs.FileMode) error {
+	if who != (owner{keepID, keepID}) {
+		err := unix.Fchownat(d.fd, name, who.uid, who.gid, unix.AT_SYMLINK_NOFOLLOW)
+		if errors.Is(err, unix.EPERM) {
+			return fmt.Errorf("chown to uid %d, gid %d: %w: only root may give a socket away", who.uid, who.gid, err)
+		}
+		if err != nil {
+			return d.fail("chown", name, err)
+		}
+	}
+	return d.fail("chmod", name, unix.Fchmodat(d.fd, name, uint32(mode), 0))
+}
+
+// clearWay looks at what is at a socket's path. It returns the flags of the
+// rename (renameat2(2)) that may put a new socket there, or an error if none may.
+func clearWay(parent *directory, name, p string) (flags uint, err error) {
+	found, kind, err := parent.lookup(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return unix.RENAME_NOREPLACE, nil
+	case err != nil:
+		return 0, err
+	case kind != unix.S_IFSOCK:
+		return 0, fmt.Errorf("%s is there and is not a socket; it is left alone, remove it or choose another path", p)
+	}
+	switch err := tryConnect(p); {
+	case errors.Is(err, unix.ECONNREFUSED):
+		return 0, sweep(parent, found)
+	case err == nil, errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EPROTOTYPE):
+		// EAGAIN is a full queue, EPROTOTYPE another type of socket: both live.
+		return 0, fmt.Errorf("another process is listening on %s; stop it first (`ss -xlp` shows it)", p)
+	default:
+		return 0, fmt.Errorf("cannot tell whether a process is listening on %s: %w", p, err)
+	}
+}
+
+func tryConnect(p string) error {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(fd)
+	return unix.Connect(fd, &unix.SockaddrUnix{Name: p})
+}
+
+// atPath tells whether the path leads to this very socket.
+func (s *Socket) atPath() bool {
+	var st unix.Stat_t
+	err := unix.Lstat(s.at.path, &st)
+	return err == nil && s.file == inode{uint64(st.Dev), st.Ino}
+}
+
+func (s *Socket) removePath() error {
+	if s.at.network != "unix" || !s.atPath() {
+		return nil
+	}
+	err := unix.Unlink(s.at.path)
+	if err == nil || errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	return &os.PathError{Op: "unlink", Path: s.at.path, Err: err}
+}
