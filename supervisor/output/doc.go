@@ -1,0 +1,7 @@
+// Package output captures what workers print into log files.
+//
+// Each worker has a pipe and a goroutine that reads it; all workers of a process
+// share one Log. A line in here may read those pipes and write, rename and open
+// files beneath the log's directory. A worker never waits for a file: what cannot
+// be written is dropped and counted, and said once.
+package output

@@ -1,0 +1,45 @@
+package output
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Pipe makes the pipe for a worker's output: supd's end, non-blocking, and the
+// worker's, blocking; both are close-on-exec. The pipe belongs to uid and gid
+// (-1 keeps), so that the worker may open /dev/stdout.
+//
+// The worker's end is open for reading as well: with itself as a reader a worker
+// never gets EPIPE, not even while no supd is there to read.
+func Pipe(uid, gid int) (read, worker *os.File, err error) {
+	var fds [2]int
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return nil, nil, os.NewSyscallError("pipe2", err)
+	}
+	defer unix.Close(fds[1])
+	read = os.NewFile(uintptr(fds[0]), "output")
+	if uid != os.Geteuid() && uid >= 0 {
+		if err := unix.Fchown(fds[1], uid, gid); err != nil {
+			read.Close()
+			return nil, nil, os.NewSyscallError("fchown", err)
+		}
+	}
+	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", fds[1]), unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		read.Close()
+		return nil, nil, &os.PathError{Op: "open", Path: "/proc/self/fd", Err: err}
+	}
+	return read, os.NewFile(uintptr(fd), "output"), nil
+}
+
+// largePipe is the size that the pipe of a flooding worker grows to. It is not
+// the size of all: without CAP_SYS_RESOURCE the pipes of a user share
+// /proc/sys/fs/pipe-user-pages-soft (pipe(7)).
+const largePipe = 1 << 20
+
+// enlarge grows a pipe where that is permitted.
+func enlarge(fd uintptr) {
+	_, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, largePipe)
+}
