@@ -1,0 +1,212 @@
+package privdrop
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Identity names an account, as a configuration does. Each name may be a number
+// instead.
+type Identity struct {
+	User   string
+	Group  string   // "" is the user's primary group
+	Groups []string // nil: those that have the user as a member (initgroups(3)); empty: none
+}
+
+// Lookup finds the account in /etc/passwd and /etc/group. A name that is not
+// there is asked of getent(1), which knows LDAP, SSSD and the like; for a user
+// found in /etc/passwd, /etc/group alone says the groups.
+//
+// A uid without an entry is fine, with a Group; its home is "/".
+func Lookup(id Identity) (*Account, error) { return system.lookup(id) }
+
+// database is where names are looked up.
+type database struct {
+	passwd, group string
+	getent        []string // where the program may be
+}
+
+var system = database{"/etc/passwd", "/etc/group", []string{"/usr/bin/getent", "/bin/getent"}}
+
+func (d database) lookup(id Identity) (*Account, error) {
+	if id.User == "" {
+		return nil, errors.New("user: not set")
+	}
+	a, local, err := d.user(id.User, id.Group)
+	if err != nil {
+		return nil, err
+	}
+	if id.Group != "" {
+		if a.GID, err = d.gid(id.Group); err != nil {
+			return nil, err
+		}
+	}
+	if id.Groups == nil {
+		a.Groups, err = d.memberships(a.Name, local)
+	} else {
+		a.Groups, err = d.gids(id.Groups)
+	}
+	slices.Sort(a.Groups)
+	a.Groups = slices.DeleteFunc(slices.Compact(a.Groups), func(gid int) bool { return gid == a.GID })
+	return a, err
+}
+
+// Fields of passwd(5) and group(5).
+const (
+	passwdName, passwdUID, passwdGID, passwdHome, passwdShell = 0, 2, 3, 5, 6
+	groupGID, groupMembers                                    = 2, 3
+)
+
+func (d database) user(name, group string) (a *Account, local bool, err error) {
+	entry, local, err := d.find(d.passwd, "passwd", name, 7)
+	if err != nil {
+		return nil, false, fmt.Errorf("user %q: %w", name, err)
+	}
+	if entry == nil {
+		a, err = withoutEntry(name, group)
+		return a, false, err
+	}
+	a = &Account{Name: entry[passwdName], Home: cmp.Or(entry[passwdHome], "/"), Shell: cmp.Or(entry[passwdShell], "/bin/sh")}
+	if a.UID, err = parseID(entry[passwdUID]); err == nil {
+		a.GID, err = parseID(entry[passwdGID])
+	}
+	if err != nil {
+		return nil, false, fmt.Errorf("user %q: entry in passwd: %w", name, err)
+	}
+	return a, local, nil
+}
+
+func withoutEntry(name, group string) (*Account, error) {
+	uid, err := parseID(name)
+	switch {
+	case errors.Is(err, errNoID):
+		return nil, fmt.Errorf("user %q: %w", name, err)
+	case err != nil:
+		return nil, fmt.Errorf("user %q does not exist (create it, or set another user)", name)
+	case group == "":
+		return nil, fmt.Errorf("user %q has no entry in the user database, so it needs a group (set group)", name)
+	}
+	return &Account{UID: uid, Home: "/", Shell: "/usr/sbin/nologin"}, nil
+}
+
+func (d database) gid(name string) (int, error) {
+	entry, _, err := d.find(d.group, "group", name, 4)
+	if err != nil {
+		return 0, fmt.Errorf("group %q: %w", name, err)
+	}
+	number := name
+	if entry != nil {
+		number = entry[groupGID]
+	}
+	gid, err := parseID(number)
+	switch {
+	case errors.Is(err, errNoID):
+		return 0, fmt.Errorf("group %q: %w", name, err)
+	case err != nil:
+		return 0, fmt.Errorf("group %q does not exist (create it, or set another group)", name)
+	}
+	return gid, nil
+}
+
+func (d database) gids(names []string) ([]int, error) {
+	gids := make([]int, 0, len(names))
+	for _, name := range names {
+		gid, err := d.gid(name)
+		if err != nil {
+			return nil, err
+		}
+		gids = append(gids, gid)
+	}
+	return gids, nil
+}
+
+// memberships are the groups that name is a member of.
+func (d database) memberships(name string, local bool) (gids []int, err error) {
+	switch {
+	case name == "":
+		return nil, nil
+	case !local:
+		return d.remoteMemberships(name)
+	}
+	text, err := readFile(d.group)
+	for line := range strings.Lines(text) {
+		entry := strings.Split(strings.TrimSuffix(line, "\n"), ":")
+		if len(entry) < 4 || !slices.Contains(strings.Split(entry[groupMembers], ","), name) {
+			continue
+		}
+		if gid, err := parseID(entry[groupGID]); err == nil {
+			gids = append(gids, gid)
+		}
+	}
+	return gids, err
+}
+
+func (d database) remoteMemberships(name string) (gids []int, err error) {
+	line, err := d.ask("initgroups", name)
+	if err != nil {
+		return nil, fmt.Errorf("groups of user %q: %w", name, err)
+	}
+	fields := strings.Fields(line)
+	for _, field := range fields[min(1, len(fields)):] {
+		gid, err := parseID(field)
+		if err != nil {
+			return nil, fmt.Errorf("groups of user %q: %w", name, err)
+		}
+		gids = append(gids, gid)
+	}
+	return gids, nil
+}
+
+// find returns the entry of that name, else of that number, or nil, and whether
+// the file has it.
+func (d database) find(file, kind, key string, fields int) (entry []string, local bool, err error) {
+	text, err := readFile(file)
+	if err != nil {
+		return nil, false, err
+	}
+	if entry := match(text, key, fields); entry != nil {
+		return entry, true, nil
+	}
+	if strings.HasPrefix(key, "-") || strings.ContainsAny(key, ":\n\x00") {
+		return nil, false, nil // no name, and no argument for getent
+	}
+	line, err := d.ask(kind, key)
+	return match(line, key, fields), false, err
+}
+
+func match(text, key string, fields int) (byNumber []string) {
+	for line := range strings.Lines(text) {
+		if !strings.Contains(line, key) {
+			continue
+		}
+		entry := strings.Split(strings.TrimSuffix(line, "\n"), ":")
+		switch {
+		case len(entry) < fields:
+		case entry[0] == key:
+			return entry
+		case entry[2] == key && byNumber == nil: // in passwd(5) and group(5) alike
+			byNumber = entry
+		}
+	}
+	return byNumber
+}
+
+var errNoID = errors.New(`4294967295, or -1, means "unchanged" to setresuid(2) and is no id`)
+
+func parseID(s string) (int, error) {
+	if s == "-1" {
+		return 0, errNoID
+	}
+	n, err := strconv.ParseUint(s, 10, 32)
+	if err != nil {
+		return 0, fmt.Errorf("%q is not a number from 0 to 4294967294", s)
+	}
+	if n == noID {
+		return 0, errNoID
+	}
+	return int(n), nil
+}

@@ -1,0 +1,121 @@
+package privdrop
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const passwdText = `root:x:0:0:root:/root:/bin/bash
+# a comment
+broken
+whois:x:998:997::/srv/whois:/usr/sbin/nologin
+bare:x:1001:1001:::
+4711:x:1002:1001::/home/number:/bin/sh
+last:x:4711:1001::/home/last:/bin/sh`
+
+const groupText = `root:x:0:
+www-data:x:33:whois,other
+whois:x:997:whois
+ssl-cert:x:104:other,whois
+media:x:44:whoisnot
+`
+
+// A getent(1) with a directory server behind it.
+const getentText = `#!/bin/sh
+case "$1 $2" in
+"passwd ldap") echo "ldap:*:20001:20000:LDAP user:/home/ldap:/bin/zsh" ;;
+"initgroups ldap") echo "ldap                  20000 33 20007" ;;
+"group staff") echo "staff:*:20000:" ;;
+"passwd hangs") exec sleep 1000 ;;
+*) exit 2 ;;
+esac
+`
+
+func testDatabase(t *testing.T) database {
+	t.Helper()
+	dir := t.TempDir()
+	write := func(name, text string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	return database{write("passwd", passwdText, 0o644), write("group", groupText, 0o644), []string{"/nonexistent", write("getent", getentText, 0o755)}}
+}
+
+func TestLookup(t *testing.T) {
+	d := testDatabase(t)
+	for _, test := range []struct {
+		name string
+		id   Identity
+		want Account
+	}{
+		{"name", Identity{User: "whois"}, Account{"whois", 998, 997, []int{33, 104}, "/srv/whois", "/usr/sbin/nologin"}},
+		{"uid", Identity{User: "998"}, Account{"whois", 998, 997, []int{33, 104}, "/srv/whois", "/usr/sbin/nologin"}},
+		{"group", Identity{User: "whois", Group: "www-data"}, Account{"whois", 998, 33, []int{104, 997}, "/srv/whois", "/usr/sbin/nologin"}},
+		{"gid", Identity{User: "whois", Group: "5000"}, Account{"whois", 998, 5000, []int{33, 104, 997}, "/srv/whois", "/usr/sbin/nologin"}},
+		{"no groups", Identity{User: "whois", Groups: []string{}}, Account{"whois", 998, 997, []int{}, "/srv/whois", "/usr/sbin/nologin"}},
+		{"groups", Identity{User: "whois", Groups: []string{"media", "33", "media", "whois"}}, Account{"whois", 998, 997, []int{33, 44}, "/srv/whois", "/usr/sbin/nologin"}},
+		{"empty fields", Identity{User: "bare"}, Account{"bare", 1001, 1001, nil, "/", "/bin/sh"}},
+		{"name before number", Identity{User: "4711"}, Account{"4711", 1002, 1001, nil, "/home/number", "/bin/sh"}},
+		{"root", Identity{User: "root"}, Account{"root", 0, 0, nil, "/root", "/bin/bash"}},
+		{"uid without entry", Identity{User: "3000", Group: "3001"}, Account{"", 3000, 3001, nil, "/", "/usr/sbin/nologin"}},
+		{"getent", Identity{User: "ldap"}, Account{"ldap", 20001, 20000, []int{33, 20007}, "/home/ldap", "/bin/zsh"}},
+		{"group by getent", Identity{User: "whois", Group: "staff", Groups: []string{}}, Account{"whois", 998, 20000, []int{}, "/srv/whois", "/usr/sbin/nologin"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			got, err := d.lookup(test.id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(&test.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestLookupFails(t *testing.T) {
+	d := testDatabase(t)
+	none := d
+	none.getent = nil
+	noID := `4294967295, or -1, means "unchanged" to setresuid(2) and is no id`
+	for _, test := range []struct {
+		id   Identity
+		want string
+	}{
+		{Identity{}, "user: not set"},
+		{Identity{User: "whios"}, `user "whios" does not exist (create it, or set another user)`},
+		{Identity{User: "who"}, `user "who" does not exist (create it, or set another user)`},
+		{Identity{User: "x"}, `user "x" does not exist (create it, or set another user)`},
+		{Identity{User: "--help"}, `user "--help" does not exist (create it, or set another user)`},
+		{Identity{User: "a:b"}, `user "a:b" does not exist (create it, or set another user)`},
+		{Identity{User: "-1"}, `user "-1": ` + noID},
+		{Identity{User: "4294967295", Group: "33"}, `user "4294967295": ` + noID},
+		{Identity{User: "4294967296"}, `user "4294967296" does not exist (create it, or set another user)`},
+		{Identity{User: "3000"}, `user "3000" has no entry in the user database, so it needs a group (set group)`},
+		{Identity{User: "whois", Group: "nogroups"}, `group "nogroups" does not exist (create it, or set another group)`},
+		{Identity{User: "whois", Groups: []string{"33", "-1"}}, `group "-1": ` + noID},
+	} {
+		for kind, d := range map[string]database{"with getent": d, "without": none} {
+			if _, err := d.lookup(test.id); err == nil || err.Error() != test.want {
+				t.Errorf("%+v %s: %v, want %s", test.id, kind, err, test.want)
+			}
+		}
+	}
+}
+
+// A directory server that does not answer must not hang a launch for good.
+func TestGetentTimeout(t *testing.T) {
+	d := testDatabase(t)
+	_, err := output([]string{d.getent[1], "passwd", "hangs"}, time.Millisecond)
+	if err == nil || !strings.Contains(err.Error(), "no answer") {
+		t.Errorf("got %v, want no answer", err)
+	}
+}

@@ -1,0 +1,36 @@
+package privdrop
+
+import (
+	"fmt"
+	"slices"
+)
+
+// capabilities by their number, linux/capability.h of Linux 5.9; none was added
+// since.
+var capabilities = []string{
+	"chown", "dac_override", "dac_read_search", "fowner", "fsetid", "kill", "setgid", "setuid",
+	"setpcap", "linux_immutable", "net_bind_service", "net_broadcast", "net_admin", "net_raw", "ipc_lock", "ipc_owner",
+	"sys_module", "sys_rawio", "sys_chroot", "sys_ptrace", "sys_pacct", "sys_admin", "sys_boot", "sys_nice",
+	"sys_resource", "sys_time", "sys_tty_config", "mknod", "lease", "audit_write", "audit_control", "setfcap",
+	"mac_override", "mac_admin", "syslog", "wake_alarm", "block_suspend", "audit_read", "perfmon", "bpf",
+	"checkpoint_restore",
+}
+
+// Capabilities are the names of capabilities(7), without "cap_", in the order of
+// their numbers.
+func Capabilities() []string { return slices.Clone(capabilities) }
+
+// ParseCapability returns the number of a capability of Capabilities.
+func ParseCapability(name string) (int, error) {
+	if n := slices.Index(capabilities, name); n >= 0 {
+		return n, nil
+	}
+	return 0, fmt.Errorf("capability %q: unknown, want a name of capabilities(7) in lower case without \"cap_\"", name)
+}
+
+func capabilityName(n int) string {
+	if n < len(capabilities) {
+		return capabilities[n]
+	}
+	return fmt.Sprintf("capability %d", n)
+}

@@ -1,0 +1,96 @@
+package privdrop
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Bits of linux/securebits.h.
+const (
+	secureNoRoot       = 1 << 0
+	secureNoRootLocked = 1 << 1
+	secureKeepCaps     = 1 << 4
+)
+
+func (b *builder) checkCapabilities() error {
+	names := b.spec.Capabilities
+	if len(names) > 0 && b.spec.KeepPrivs {
+		return fmt.Errorf("capabilities %s: not together with KeepPrivs", strings.Join(names, ", "))
+	}
+	for _, name := range names {
+		n, err := ParseCapability(name)
+		if err != nil {
+			return err
+		}
+		if n > b.host.lastCap {
+			return fmt.Errorf("capability %s: this kernel does not have it", name)
+		}
+		if b.host.permitted&(1<<n) == 0 {
+			return fmt.Errorf("capability %s: this process does not have it itself", name)
+		}
+		if !slices.Contains(b.caps, n) {
+			b.caps = append(b.caps, n)
+		}
+	}
+	slices.Sort(b.caps)
+	return nil
+}
+
+// bound makes what is not in Capabilities unreachable, through files with
+// capabilities as well as through uid 0. Without CAP_SETPCAP it is left out:
+// no_new_privs alone keeps an execve from giving any.
+func (b *builder) bound() {
+	if !b.host.has(unix.CAP_SETPCAP) {
+		return
+	}
+	for n := 0; n <= b.host.lastCap; n++ {
+		if !slices.Contains(b.caps, n) {
+			i := b.add("drop "+capabilityName(n)+" from the bounding set", "", unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, uintptr(n), 0, 0, 0)
+			b.list[i].series = fmt.Sprintf("prctl(PR_CAPBSET_DROP, %s)", b.others())
+		}
+	}
+	// An execve by uid 0 then gives no more than the ambient set. Not
+	// SECBIT_NO_SETUID_FIXUP: a root worker that changes to another user counts
+	// on losing its capabilities.
+	bits := b.host.securebits&^secureKeepCaps | secureNoRoot | secureNoRootLocked
+	b.add("securebits", "prctl(PR_SET_SECUREBITS, SECBIT_NOROOT|SECBIT_NOROOT_LOCKED)",
+		unix.SYS_PRCTL, unix.PR_SET_SECUREBITS, uintptr(bits), 0, 0, 0)
+}
+
+func (b *builder) others() string {
+	if len(b.caps) == 0 {
+		return "every capability"
+	}
+	return "every capability but " + b.capNames()
+}
+
+func (b *builder) capNames() string {
+	names := make([]string, len(b.caps))
+	for i, n := range b.caps {
+		names[i] = capabilityName(n)
+	}
+	return strings.Join(names, ", ")
+}
+
+// setCapabilities sets the sets of the thread exactly. The ambient set is what
+// survives an execve of a file without capabilities by a uid that is not 0.
+func (b *builder) setCapabilities() {
+	header := address(&b.calls, []unix.CapUserHeader{{Version: unix.LINUX_CAPABILITY_VERSION_3}})
+	data := make([]unix.CapUserData, 2)
+	for _, n := range b.caps {
+		d := &data[n/32]
+		d.Effective |= 1 << (n % 32)
+		d.Permitted, d.Inheritable = d.Effective, d.Effective
+	}
+	b.add("capset", fmt.Sprintf("capset(permitted, effective, inheritable: [%s])", b.capNames()),
+		unix.SYS_CAPSET, header, address(&b.calls, data))
+	b.add("clear ambient capabilities", "prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)",
+		unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
+	for _, n := range b.caps {
+		b.add("ambient "+capabilityName(n), fmt.Sprintf("prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, %s)", capabilityName(n)),
+			unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, uintptr(n), 0, 0)
+	}
+}

@@ -1,0 +1,146 @@
+package privdrop
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// defaultPath is searched when the environment has no PATH.
+const defaultPath = "/usr/local/bin:/usr/bin:/bin"
+
+// findCommand gives the path for execve. A name without a slash is looked for in
+// env's PATH; a relative path is one from dir, where the command starts.
+//
+// Permission is judged by mode bits alone: execve itself, made as the user, has
+// the last word.
+func findCommand(name, dir string, env []string, a *Account) (string, error) {
+	if strings.Contains(name, "/") {
+		return name, examine(name, fromDir(name, dir))
+	}
+	path := defaultPath
+	for _, pair := range env {
+		if value, ok := strings.CutPrefix(pair, "PATH="); ok {
+			path = value
+		}
+	}
+	return search(name, dir, path, a)
+}
+
+func fromDir(path, dir string) string {
+	if dir == "" || strings.HasPrefix(path, "/") {
+		return path
+	}
+	return dir + "/" + path
+}
+
+// search takes the first file that the account may execute, else the first that
+// somebody may.
+func search(name, dir, path string, a *Account) (string, error) {
+	denied, second := "", ""
+	for _, where := range strings.Split(path, ":") {
+		if where == "" {
+			where = "." // execvp(3)
+		}
+		file := where + "/" + name
+		var st unix.Stat_t
+		if unix.Stat(fromDir(file, dir), &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+			continue
+		}
+		switch {
+		case st.Mode&0o111 == 0:
+			denied = cmp.Or(denied, file)
+		case !a.mayExecute(&st):
+			second = cmp.Or(second, file)
+		default:
+			return file, examine(name, fromDir(file, dir))
+		}
+	}
+	switch {
+	case second != "":
+		return second, nil // an access control list may allow it
+	case denied != "":
+		return "", fmt.Errorf("%s: %w: no execute permission", denied, ErrNotExecutable)
+	}
+	return "", fmt.Errorf("%s: %w in PATH %s", name, ErrNotFound, path)
+}
+
+func (a *Account) mayExecute(st *unix.Stat_t) bool {
+	if a == nil || a.UID == 0 {
+		return true
+	}
+	switch {
+	case int(st.Uid) == a.UID:
+		return st.Mode&0o100 != 0
+	case a.inGroup(int(st.Gid)):
+		return st.Mode&0o010 != 0
+	}
+	return st.Mode&0o001 != 0
+}
+
+func (a *Account) inGroup(gid int) bool {
+	for _, g := range a.Groups {
+		if g == gid {
+			return true
+		}
+	}
+	return a.GID == gid
+}
+
+// examine says why the file at path cannot be executed, if so.
+func examine(name, path string) error {
+	var st unix.Stat_t
+	switch err := unix.Stat(path, &st); err {
+	case nil:
+	case unix.ENOENT, unix.ENOTDIR:
+		return fmt.Errorf("%s: %w", name, ErrNotFound)
+	case unix.EACCES:
+		return nil // execve will tell
+	default:
+		return fmt.Errorf("%s: %w: %w", name, ErrNotExecutable, err)
+	}
+	switch {
+	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
+		return fmt.Errorf("%s: %w: is a directory", name, ErrNotExecutable)
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return fmt.Errorf("%s: %w: not a regular file", name, ErrNotExecutable)
+	case st.Mode&0o111 == 0:
+		return fmt.Errorf("%s: %w: no execute permission", name, ErrNotExecutable)
+	}
+	return examineInterpreter(path)
+}
+
+// examineInterpreter looks at a script's first line. execve says of a missing
+// interpreter "no such file or directory", as if the script were missing: the
+// usual fate of a virtual environment that was moved.
+func examineInterpreter(path string) error {
+	line := make([]byte, 256) // BINPRM_BUF_SIZE
+	n, err := readStart(path, line)
+	if err != nil || !bytes.HasPrefix(line[:n], []byte("#!")) {
+		return nil
+	}
+	text, _, _ := strings.Cut(string(line[2:n]), "\n")
+	fields := strings.Fields(text)
+	if len(fields) == 0 || !strings.HasPrefix(fields[0], "/") {
+		return nil
+	}
+	var st unix.Stat_t
+	if unix.Stat(fields[0], &st) == unix.ENOENT {
+		return fmt.Errorf("%s: %w: its interpreter %s does not exist", path, ErrNotExecutable, fields[0])
+	}
+	return nil
+}
+
+// readStart reads without Go's poller, see Exec.
+func readStart(path string, buf []byte) (int, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return 0, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	return unix.Read(fd, buf)
+}

@@ -1,0 +1,118 @@
+package privdrop
+
+import (
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// getentTimeout is far above what a directory server takes, and below what an
+// operator waits for.
+const getentTimeout = 10 * time.Second
+
+// ask runs getent(1) and returns what it prints: "" when the key is unknown, or
+// there is no getent.
+func (d database) ask(kind, key string) (string, error) {
+	program := ""
+	for _, path := range d.getent {
+		if unix.Access(path, unix.X_OK) == nil {
+			program = path
+			break
+		}
+	}
+	if program == "" {
+		return "", nil
+	}
+	out, err := output([]string{program, kind, key}, getentTimeout)
+	if err != nil {
+		return "", fmt.Errorf("%s %s %s: %w", program, kind, key, err)
+	}
+	return out, nil
+}
+
+// output runs a command, with the privileges of this process, and returns its
+// standard output. How it exited is not told: whoever reaps all children may
+// have been faster.
+func output(argv []string, timeout time.Duration) (string, error) {
+	null, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", &fs.PathError{Op: "open", Path: "/dev/null", Err: err}
+	}
+	defer unix.Close(null)
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		return "", fmt.Errorf("pipe: %w", err)
+	}
+	defer unix.Close(ends[0])
+	process, err := launch(argv, []int{null, ends[1], null})
+	unix.Close(ends[1])
+	if err != nil {
+		return "", err
+	}
+	defer process.Close()
+	text, err := readUntil(ends[0], time.Now().Add(timeout))
+	if err != nil {
+		process.Signal(unix.SIGKILL)
+	}
+	process.reap()
+	return text, err
+}
+
+func launch(argv []string, files []int) (*Process, error) {
+	plan, err := Spec{
+		Argv: argv, Env: []string{"PATH=" + defaultPath, "LC_ALL=C"}, Files: files, KeepPrivs: true,
+	}.Plan()
+	if err != nil {
+		return nil, err
+	}
+	return plan.Start()
+}
+
+// readUntil reads to the end of a pipe.
+func readUntil(fd int, deadline time.Time) (string, error) {
+	var text strings.Builder
+	buf := make([]byte, 4096)
+	for {
+		left := time.Until(deadline)
+		if left <= 0 {
+			return "", fmt.Errorf("no answer in %s", getentTimeout)
+		}
+		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		if n, err := unix.Poll(fds, int(left.Milliseconds())+1); n == 0 || err == unix.EINTR {
+			continue
+		} else if err != nil {
+			return "", fmt.Errorf("poll: %w", err)
+		}
+		n, err := unix.Read(fd, buf)
+		if n <= 0 {
+			return text.String(), err
+		}
+		text.Write(buf[:n])
+	}
+}
+
+// readFile reads without Go's poller, see Exec.
+func readFile(path string) (string, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	var text strings.Builder
+	buf := make([]byte, 16384)
+	for {
+		n, err := unix.Read(fd, buf)
+		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			return "", &fs.PathError{Op: "read", Path: path, Err: err}
+		case n == 0:
+			return text.String(), nil
+		default:
+			text.Write(buf[:n])
+		}
+	}
+}

@@ -1,0 +1,47 @@
+package privdrop
+
+import "time"
+
+// Account is a resolved identity: what Lookup makes of user and group names.
+type Account struct {
+	Name   string // login name; "" when the uid has none
+	UID    int
+	GID    int
+	Groups []int // supplementary groups, without GID
+	Home   string
+	Shell  string
+}
+
+// Spec says what one worker is and what it may do. Its zero value keeps
+// everything as it is in this process, descriptors beyond Files apart.
+type Spec struct {
+	Argv []string // Argv[0] without a slash is looked up in the PATH of Env
+	Env  []string // the whole environment, "NAME=value"
+	Dir  string   // working directory, entered as the worker's user; "" keeps it
+
+	Account   *Account // nil keeps the identity; only root can change it
+	AllowRoot bool     // uid 0, gid 0 or a group 0 in Account is refused otherwise
+
+	Umask          *Umask
+	Limits         Limits
+	Nice           *int
+	OOMScoreAdjust *int
+	CPUAffinity    []int // CPU numbers; nil keeps the mask
+
+	// Capabilities are kept (permitted, effective, inheritable, ambient and
+	// bounding); all others are dropped. Names without "cap_", lower case.
+	Capabilities []string
+	// KeepPrivs leaves capability sets, securebits and no_new_privs alone.
+	KeepPrivs bool
+
+	// Files are the descriptors that become 0, 1, 2, 3 …; all others are closed.
+	Files []int
+	// ListenNames name the Files from 3 on. When there are any, the child sets
+	// LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID (sd_listen_fds(3)).
+	ListenNames []string
+	// Watchdog above 0 sets WATCHDOG_USEC and WATCHDOG_PID (sd_watchdog_enabled(3)).
+	Watchdog time.Duration
+
+	Session  bool // setsid(2)
+	CgroupFD int  // a cgroup v2 directory the child is born in; 0 is none
+}

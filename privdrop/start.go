@@ -1,0 +1,104 @@
+package privdrop
+
+import (
+	"runtime"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// cloneArgs is struct clone_args of linux/sched.h, up to Linux 5.7.
+type cloneArgs struct {
+	flags, pidFD, childTID, parentTID, exitSignal uint64
+	stack, stackSize, tls, setTID, setTIDSize     uint64
+	cgroup                                        uint64
+}
+
+const cloneFlags = unix.CLONE_VM | unix.CLONE_VFORK | unix.CLONE_PIDFD
+
+// birth is the memory that kernel and child write to during a launch.
+type birth struct {
+	args  cloneArgs
+	pidfd int32
+	outcome
+}
+
+// Start launches the command and returns as soon as it has been executed. When
+// a call of the plan goes wrong, nothing was executed, the child is gone and
+// reaped, and the error is an *Error that names the call.
+//
+// The caller reaps the process. A caller that reaps every child it has may do so
+// while Start runs; it then sees an unknown pid end with status 127.
+//
+// A Plan may be started again, but not while a Start of it runs. Different plans
+// start at the same time from any number of goroutines.
+//
+// Once a launch has changed uid or gid, the kernel takes this process for not
+// dumpable (PR_SET_DUMPABLE in prctl(2)), since the child shared its memory for
+// a moment. Start leaves it so: were it undone while another child is on its
+// way, that child's user could trace it, and read this process's memory.
+func (p *Plan) Start() (*Process, error) {
+	p.clearPIDs()
+	b := new(birth)
+	r := p.fork(b)
+	runtime.KeepAlive(p)
+	if errno := unix.Errno(-r); r > ^uintptr(4095) {
+		return nil, &Error{Call: p.cloneName(), Err: errno}
+	}
+	process := &Process{Pid: int(r), fd: int(b.pidfd)}
+	if b.at == 0 {
+		return process, nil
+	}
+	defer process.Close()
+	process.reap()
+	return nil, p.wrong(&b.outcome)
+}
+
+// fork blocks all signals of this thread, for the child begins with the same
+// mask and must not run a Go handler; the last but one call of every plan clears
+// it, when the handlers are gone.
+func (p *Plan) fork(b *birth) uintptr {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var all, before unix.Sigset_t
+	for i := range all.Val {
+		all.Val[i] = ^all.Val[i]
+	}
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, &before); err != nil {
+		panic("privdrop: rt_sigprocmask: " + err.Error()) // cannot fail with these arguments
+	}
+	defer unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
+	return p.clone(b)
+}
+
+// clone falls back on plain clone(2) where a container's filter refuses clone3:
+// with ENOSYS, older ones with EPERM. The child then enters its cgroup by the
+// first calls of the list, which clone3 makes unnecessary.
+func (p *Plan) clone(b *birth) uintptr {
+	b.args.flags = cloneFlags
+	b.args.pidFD = uint64(uintptr(unsafe.Pointer(&b.pidfd)))
+	b.args.exitSignal = uint64(unix.SIGCHLD)
+	if p.cgroup > 0 {
+		b.args.flags |= unix.CLONE_INTO_CGROUP
+		b.args.cgroup = uint64(p.cgroup)
+	}
+	r := spawn(p.clone3, uintptr(unsafe.Pointer(&b.args)), unsafe.Sizeof(b.args), 0, &p.list[p.born], &b.outcome)
+	if errno := unix.Errno(-r); errno == unix.ENOSYS || errno == unix.EPERM {
+		flags := uintptr(cloneFlags) | uintptr(unix.SIGCHLD)
+		r = spawn(unix.SYS_CLONE, flags, 0, uintptr(unsafe.Pointer(&b.pidfd)), &p.list[0], &b.outcome)
+	}
+	return r
+}
+
+// wrong is the error of the call that the child stopped at.
+func (p *Plan) wrong(o *outcome) error {
+	first := uintptr(unsafe.Pointer(&p.list[0]))
+	return p.list[(o.at-first)/unsafe.Sizeof(call{})].judge(o.result)
+}
+
+func (p *Plan) cloneName() string {
+	if p.cgroup > 0 {
+		return "clone into cgroup"
+	}
+	return "clone"
+}

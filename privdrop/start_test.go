@@ -1,0 +1,537 @@
+package privdrop
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+)
+
+const noCaps = "0000000000000000"
+
+func TestStartDropsEverything(t *testing.T) {
+	signal.Ignore(unix.SIGPIPE, unix.SIGUSR2)
+	defer signal.Reset(unix.SIGPIPE, unix.SIGUSR2)
+	account := nobody(t)
+	account.Groups = []int{4242, 4343}
+	umask, nice, oom := Umask(0o027), 5, 321
+	dir := t.TempDir()
+	os.Chmod(dir, 0o755)
+	os.Chmod(filepath.Dir(dir), 0o755)
+	r := start(t, Spec{
+		Env: []string{"ONE=1", "TWO=2=2"}, Dir: dir, Account: account, Umask: &umask, Nice: &nice, OOMScoreAdjust: &oom,
+		CPUAffinity: []int{0}, Session: true, Watchdog: 1500 * time.Millisecond,
+		Limits: Limits{"nofile": {100, 200}, "core": {0, 0}, "fsize": {1 << 30, 1 << 30}, "memlock": {4096, 8192}, "stack": {1 << 20, 1 << 30}, "nproc": {500, 500}, "as": {1 << 40, math.MaxUint64}},
+	})
+	r.want(t, map[string]string{
+		"Uid": "65534 65534 65534 65534", "Gid": "65534 65534 65534 65534", "Groups": "4242 4343",
+		"CapInh": noCaps, "CapPrm": noCaps, "CapEff": noCaps, "CapBnd": noCaps, "CapAmb": noCaps,
+		"NoNewPrivs": "1", "SigBlk": noCaps, "SigIgn": noCaps, "Umask": "0027", "Cpus_allowed_list": "0",
+	})
+	for act, got := range r.Tried {
+		if got == "done" {
+			t.Errorf("%s: done, must be refused", act)
+		}
+	}
+	want := map[string]string{
+		"Max core file size": "0:0", "Max file size": "1073741824:1073741824", "Max locked memory": "4096:8192",
+		"Max stack size": "1048576:1073741824", "Max processes": "500:500", "Max address space": "1099511627776:unlimited",
+	}
+	for name, limit := range want {
+		if r.Limits[name] != limit {
+			t.Errorf("%s: %s, want %s", name, r.Limits[name], limit)
+		}
+	}
+	if got := r.Limits["Max open files"]; got != "199:200" { // Go, in the worker, has raised it
+		t.Errorf("open files: %s, want 199:200", got)
+	}
+	if r.Sid != r.Pid || r.Nice != 5 || r.OOM != "321" || r.Cwd != dir {
+		t.Errorf("session %d of pid %d, nice %d, oom %s, directory %s", r.Sid, r.Pid, r.Nice, r.OOM, r.Cwd)
+	}
+	if diff := cmp.Diff([]string{"ONE=1", "TWO=2=2", "WATCHDOG_USEC=1500000", "WATCHDOG_PID=" + number(r.Pid)}, r.Env); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestStartKeepsCapabilities(t *testing.T) {
+	r := start(t, Spec{Account: nobody(t), Capabilities: []string{"net_raw", "net_bind_service"}})
+	set := capSet(t, "net_bind_service", "net_raw")
+	r.want(t, map[string]string{
+		"Uid": "65534 65534 65534 65534", "Groups": "", "NoNewPrivs": "1",
+		"CapInh": set, "CapPrm": set, "CapEff": set, "CapBnd": set, "CapAmb": set,
+	})
+	want := map[string]string{
+		"setuid": "operation not permitted", "setgid": "operation not permitted", "setgroups": "operation not permitted",
+		"chown": "operation not permitted", "shadow": "permission denied", "mount": "operation not permitted",
+		"raw socket": "done", "port 1": "done",
+	}
+	if diff := cmp.Diff(want, r.Tried); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestStartRoot(t *testing.T) {
+	needRoot(t)
+	root := &Account{Name: "root", Groups: []int{4}}
+	for _, test := range []struct {
+		name string
+		caps []string
+	}{{"without capabilities", nil}, {"with setuid and setgid", []string{"setuid", "setgid"}}} {
+		t.Run(test.name, func(t *testing.T) {
+			r := start(t, Spec{Account: root, AllowRoot: true, Capabilities: test.caps})
+			set := capSet(t, test.caps...)
+			r.want(t, map[string]string{"Uid": "0 0 0 0", "Groups": "4", "CapInh": set, "CapPrm": set, "CapEff": set, "CapBnd": set, "CapAmb": set, "NoNewPrivs": "1"})
+			if r.Tried["mount"] != "operation not permitted" {
+				t.Errorf("mount: %s", r.Tried["mount"])
+			}
+		})
+	}
+}
+
+func TestStartKeepPrivs(t *testing.T) {
+	mine := pairs("/proc/self/status", ":")
+	r := start(t, Spec{KeepPrivs: true})
+	r.want(t, map[string]string{
+		"Uid": mine["Uid"], "Gid": mine["Gid"], "Groups": mine["Groups"], "CapPrm": mine["CapPrm"],
+		"CapBnd": mine["CapBnd"], "CapAmb": mine["CapAmb"], "NoNewPrivs": mine["NoNewPrivs"],
+	})
+}
+
+func TestStartOwnIdentity(t *testing.T) {
+	h := thisProcess()
+	r := start(t, Spec{Account: &Account{Name: "me", UID: h.uid, GID: h.gid}, AllowRoot: true})
+	r.want(t, map[string]string{"CapPrm": noCaps, "CapEff": noCaps, "CapInh": noCaps, "CapAmb": noCaps, "NoNewPrivs": "1"})
+}
+
+// Launching as an ordinary user, from an ordinary user's process.
+func TestStartUnprivileged(t *testing.T) {
+	r := start(t, Spec{Account: nobody(t), Argv: []string{command(), "worker", "start"}, Limits: Limits{"nofile": {300, 1000}}})
+	r.want(t, map[string]string{"Uid": "65534 65534 65534 65534", "NoNewPrivs": "1", "CapPrm": noCaps, "CapBnd": noCaps})
+}
+
+// Package syscall raises RLIMIT_NOFILE for the launching process; the worker
+// must not inherit that. A worker that is no Go program tells.
+func TestStartGivesNofileBack(t *testing.T) {
+	out := outputFile(t)
+	plan, err := Spec{
+		Argv: []string{command(), "worker", "exec", `{"Argv": ["/bin/sh", "-c", "ulimit -Sn; ulimit -Hn"]}`},
+		Env:  os.Environ(), Files: []int{devNull(t), int(out.Fd()), 2}, Limits: Limits{"nofile": {300, 1000}},
+	}.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	process, err := plan.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer process.Close()
+	if code := exitStatus(t, process); code != 0 {
+		t.Fatalf("exit status %d", code)
+	}
+	if text, _ := os.ReadFile(out.Name()); string(text) != "300\n1000\n" {
+		t.Errorf("got %q, want 300 and 1000", text)
+	}
+}
+
+// The Go runtime keeps descriptors of its own in the places that the worker's
+// sockets take.
+func TestFiles(t *testing.T) {
+	dir := t.TempDir()
+	paths, fds := []string{}, []int{}
+	for i := range 4 {
+		f, err := os.Create(filepath.Join(dir, number(i)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		paths, fds = append(paths, f.Name()), append(fds, int(f.Fd()))
+	}
+	for _, test := range []struct {
+		name  string
+		order []int
+	}{
+		{"once", []int{0, 1, 2}}, {"reversed", []int{3, 2, 1, 0}}, {"the same", []int{1, 1, 1, 1, 1}}, {"none", nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s, want := Spec{}, []string{}
+			for i, n := range test.order {
+				s.Files = append(s.Files, fds[n])
+				s.ListenNames = append(s.ListenNames, "s"+number(i))
+				want = append(want, paths[n])
+			}
+			r := start(t, s)
+			if len(r.Files) < 3+len(want) || !slices.Equal(r.Files[3:3+len(want)], want) {
+				t.Errorf("descriptors %q, want %q from 3 on", r.Files, want)
+			}
+			for _, other := range r.Files[3+len(want):] {
+				if !strings.HasPrefix(other, "anon_inode:") && !strings.HasPrefix(other, "/proc/") && !strings.HasPrefix(other, "/sys/fs/cgroup") {
+					t.Errorf("has %s too", other)
+				}
+			}
+			if len(want) > 0 && (r.env("LISTEN_PID") != number(r.Pid) || r.env("LISTEN_FDS") != number(len(want)) || r.env("LISTEN_FDNAMES") != strings.Join(s.ListenNames, ":")) {
+				t.Errorf("environment %q of pid %d", r.Env, r.Pid)
+			}
+		})
+	}
+}
+
+// Every assignment of the low numbers to each other, against a plain account of
+// what has to come out. The calls run in a child, on descriptors it inherits.
+func TestFilesOverlap(t *testing.T) {
+	dir := t.TempDir()
+	names := map[int]string{}
+	for fd := 10; fd < 14; fd++ {
+		path := filepath.Join(dir, number(fd))
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		names[fd] = path
+		names[int(f.Fd())] = path
+	}
+	for _, files := range [][]int{{0, 1, 2, 4, 5, 3}, {0, 1, 2, 5, 3, 4}, {2, 1, 0, 4, 3, 5}, {0, 1, 2, 5, 5, 5}, {5, 4, 3, 2, 1, 0}, {1, 2, 0}} {
+		t.Run(fmt.Sprint(files), func(t *testing.T) {
+			if got := permute(t, files); !slices.Equal(got, files) {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}
+
+// permute makes a table of descriptors in its head by the plan's own calls.
+func permute(t *testing.T, files []int) []int {
+	t.Helper()
+	p, err := Spec{Argv: []string{"/bin/sh"}, Files: files}.plan(host{uid: 1, gid: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := map[int]int{}
+	for fd := range 10 {
+		table[fd] = fd
+	}
+	free := 100
+	for i := range p.list {
+		c := &p.list[i]
+		result := 0
+		switch {
+		case c.nr == unix.SYS_FCNTL && c.args[1] == unix.F_DUPFD_CLOEXEC:
+			result, free = free, free+1
+			table[result] = table[int(c.args[0])]
+		case c.nr == unix.SYS_DUP3:
+			table[int(c.args[1])] = table[int(c.args[0])]
+		}
+		if c.feeds > 0 {
+			p.list[i+int(c.feeds)].args[0] = uintptr(result)
+		}
+	}
+	got := []int{}
+	for fd := range files {
+		got = append(got, table[fd])
+	}
+	return got
+}
+
+func TestStartFailsByName(t *testing.T) {
+	account := nobody(t)
+	closed := t.TempDir()
+	os.Chmod(closed, 0o700)
+	script := filepath.Join(t.TempDir(), "script")
+	os.WriteFile(script, []byte("\x7fno such format"), 0o755)
+	for _, test := range []struct {
+		name string
+		spec Spec
+		call string
+		err  error
+	}{
+		{"directory", Spec{Dir: closed}, "chdir " + closed + " as nobody", unix.EACCES},
+		{"limit", Spec{Limits: Limits{"nofile": {1 << 40, 1 << 40}}}, "setrlimit nofile", unix.EPERM},
+		{"affinity", Spec{CPUAffinity: []int{maxCPU}}, "sched_setaffinity", unix.EINVAL},
+		{"descriptor", Spec{Files: []int{0, 1, 999}}, "dup descriptor 999 to 2", unix.EBADF},
+		{"format", Spec{Argv: []string{script}}, "execve " + script, unix.EACCES}, // in a directory that is closed too
+		{"arguments", Spec{Argv: []string{"/bin/sh", strings.Repeat("x", 1<<18)}}, "execve /bin/sh", unix.E2BIG},
+		{"cgroup", Spec{CgroupFD: 999}, "clone into cgroup", unix.EBADF},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if test.spec.Argv == nil {
+				test.spec.Argv = []string{"/bin/sh"}
+			}
+			test.spec.Account = account
+			plan, err := test.spec.Plan()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = plan.Start()
+			var failed *Error
+			if !errors.As(err, &failed) || failed.Call != test.call || !errors.Is(err, test.err) {
+				t.Errorf("got %v, want %s: %v", err, test.call, test.err)
+			}
+			if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != unix.ECHILD {
+				t.Errorf("a child is left: pid %d, %v", pid, err)
+			}
+		})
+	}
+}
+
+// A drop that did not work is noticed, whatever the reason.
+func TestStartNoticesRoot(t *testing.T) {
+	account := nobody(t)
+	for _, test := range []struct {
+		leftOut string
+		want    string
+	}{
+		{"setresuid", "check: taking root back: succeeded, and must not"},
+		{"setresgid", "check: taking group root back: succeeded, and must not"},
+	} {
+		t.Run(test.leftOut, func(t *testing.T) {
+			plan, err := Spec{Argv: []string{"/bin/sh"}, Account: account, KeepPrivs: true}.Plan()
+			if err != nil {
+				t.Fatal(err)
+			}
+			plan.list = slices.DeleteFunc(plan.list, func(c call) bool { return c.name == test.leftOut })
+			if _, err := plan.Start(); err == nil || err.Error() != test.want {
+				t.Errorf("got %v, want %s", err, test.want)
+			}
+		})
+	}
+}
+
+// A filter that refuses clone3 answers ENOSYS, as the kernel does for a number
+// that it does not know.
+func TestStartWithoutClone3(t *testing.T) {
+	r, process := launched(t, Spec{}, func(p *Plan) (*Process, error) {
+		p.clone3 = 9999
+		return p.Start()
+	})
+	if r.Pid != process.Pid {
+		t.Errorf("pid %d, want %d", process.Pid, r.Pid)
+	}
+}
+
+func TestStartIntoCgroup(t *testing.T) {
+	needRoot(t)
+	parent := "/sys/fs/cgroup/unified"
+	if _, err := os.Stat(parent + "/cgroup.procs"); err != nil {
+		parent = "/sys/fs/cgroup"
+	}
+	dir, err := os.MkdirTemp(parent, "privdrop-test-")
+	if err != nil || filesMissing(dir, "cgroup.procs", "cgroup.controllers") {
+		os.Remove(dir)
+		t.Skipf("needs a cgroup v2 hierarchy that is writable: %v", err)
+	}
+	defer os.Remove(dir)
+	fd, err := unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	for name, clone3 := range map[string]uintptr{"clone3": unix.SYS_CLONE3, "clone": 9999} {
+		t.Run(name, func(t *testing.T) {
+			out := outputFile(t)
+			plan, err := Spec{Argv: []string{"/bin/cat", "/proc/self/cgroup"}, CgroupFD: fd, Files: []int{devNull(t), int(out.Fd()), 2}}.Plan()
+			if err != nil {
+				t.Fatal(err)
+			}
+			plan.clone3 = clone3
+			process, err := plan.Start()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer process.Close()
+			exitStatus(t, process)
+			if text, _ := os.ReadFile(out.Name()); !strings.Contains(string(text), "0::") || !strings.Contains(string(text), filepath.Base(dir)) {
+				t.Errorf("cgroups %q, want %s", text, filepath.Base(dir))
+			}
+		})
+	}
+}
+
+func filesMissing(dir string, names ...string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		_, err := os.Stat(filepath.Join(dir, name))
+		return err != nil
+	})
+}
+
+// A child that is slow, on a network file system or stopped, must not keep the
+// collector or another goroutine waiting.
+func TestStartLeavesOthersAlone(t *testing.T) {
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(ends[0])
+	plan, err := Spec{Argv: []string{"/bin/sh", "-c", "exit 7"}}.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var byte1 calls
+	byte1.add("read", "", unix.SYS_READ, uintptr(ends[0]), address(&byte1, make([]byte, 1)), 1)
+	plan.list = append(byte1.list, plan.list...)
+	plan.keep = append(plan.keep, byte1.keep)
+	started := make(chan error)
+	var process *Process
+	go func() {
+		var err error
+		process, err = plan.Start()
+		started <- err
+	}()
+	for range 20 {
+		runtime.GC()
+	}
+	select {
+	case err := <-started:
+		t.Fatalf("started too early: %v", err)
+	default:
+	}
+	unix.Write(ends[1], []byte{1})
+	unix.Close(ends[1])
+	if err := <-started; err != nil {
+		t.Fatal(err)
+	}
+	defer process.Close()
+	if code := exitStatus(t, process); code != 7 {
+		t.Errorf("exit status %d, want 7", code)
+	}
+}
+
+func TestStartAgain(t *testing.T) {
+	out := outputFile(t)
+	plan, err := Spec{Argv: []string{"/bin/sh", "-c", "test $$ = $WATCHDOG_PID"}, Watchdog: time.Second, Files: []int{devNull(t), int(out.Fd()), 2}}.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		process, err := plan.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if code := exitStatus(t, process); code != 0 {
+			t.Errorf("exit status %d: WATCHDOG_PID is not the pid", code)
+		}
+		process.Close()
+	}
+}
+
+// From several goroutines, with a collector at work, a third of them failing:
+// each Start gets its own child's outcome, and no descriptor or zombie is left.
+func TestStartParallel(t *testing.T) {
+	launches := 300
+	if testing.Short() {
+		launches = 60
+	}
+	null := devNull(t)
+	before := countFiles(t)
+	stop := make(chan struct{})
+	collected := make(chan struct{})
+	go func() {
+		defer close(collected)
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				runtime.GC()
+			}
+		}
+	}()
+	var all sync.WaitGroup
+	for g := range 8 {
+		all.Go(func() {
+			for i := range launches {
+				launchOne(t, null, g, i)
+			}
+		})
+	}
+	all.Wait()
+	close(stop)
+	<-collected
+	if after := countFiles(t); after != before {
+		t.Errorf("%d descriptors, were %d", after, before)
+	}
+	if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != unix.ECHILD {
+		t.Errorf("a child is left: pid %d, %v", pid, err)
+	}
+}
+
+func launchOne(t *testing.T, null, g, i int) {
+	code := (g*31 + i) % 100
+	s := Spec{Argv: []string{"/bin/sh", "-c", "exit " + number(code)}, Files: []int{null, null, null}}
+	fails := i%3 == 0
+	if fails {
+		s.Files[2] = 5000 + g
+	}
+	plan, err := s.Plan()
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	process, err := plan.Start()
+	if fails {
+		if want := fmt.Sprintf("dup descriptor %d to 2: bad file descriptor", 5000+g); err == nil || err.Error() != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
+		return
+	}
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	if got := exitStatus(t, process); got != code {
+		t.Errorf("exit status %d, want %d", got, code)
+	}
+	process.Close()
+}
+
+func countFiles(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+func TestProcess(t *testing.T) {
+	plan, err := Spec{Argv: []string{"/bin/sleep", "1000"}}.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	process, err := plan.Start()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer process.Close()
+	if !process.Alive() {
+		t.Error("not alive")
+	}
+	if flags, err := unix.FcntlInt(uintptr(process.Fd()), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+		t.Errorf("descriptor flags %#x, %v: want FD_CLOEXEC", flags, err)
+	}
+	if err := process.Signal(unix.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if ended, err := process.ended(10000); !ended || err != nil {
+		t.Fatalf("not ended: %v", err)
+	}
+	if process.Alive() {
+		t.Error("a zombie is alive")
+	}
+	if code := exitStatus(t, process); code != 128+15 {
+		t.Errorf("exit status %d", code)
+	}
+	if err := process.Signal(unix.SIGTERM); !errors.Is(err, unix.ESRCH) {
+		t.Errorf("signal to a reaped process: %v", err)
+	}
+}
