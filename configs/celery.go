@@ -1,0 +1,58 @@
+package configs
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// celeryPatience is the least that a warm shutdown should have: TERM lets the
+// running tasks finish, and the ones that are already handed to the pool.
+const celeryPatience = time.Minute
+
+func (t *trap) celery() {
+	switch {
+	case slices.Contains(t.args, "worker"):
+		t.celeryWorker()
+	case slices.Contains(t.args, "beat"):
+		t.celeryBeat()
+	}
+}
+
+func (t *trap) celeryWorker() {
+	t.celeryDetached()
+	if has(t.args, "-B", "--beat") {
+		t.warn("command", "-B runs a scheduler in every worker, and each sends every task; give celery beat a process of its own with count = 1")
+	}
+	names := values(t.args, "-n", "--hostname")
+	switch node := strings.Join(names, " "); {
+	case !strings.Contains(node, "{generation}"):
+		t.warn("command", "while workers are replaced two have the same node name, and each gets the other's commands; write -n {process}{slot}-{generation}@%%h")
+	case t.process.Count > 1 && !strings.Contains(node, "{slot}"):
+		t.warn("command", "all %d workers have the same node name; write -n {process}{slot}-{generation}@%%h", t.process.Count)
+	}
+	if t.firstWait() < celeryPatience {
+		t.warn("stop", `tasks that run longer than %s are killed at each restart; wait as long as a task may take: stop = [["TERM", "10m"], ["QUIT", "10s"]]`, t.firstWait())
+	}
+	if _, set := t.process.Env["REMAP_SIGTERM"]; set {
+		t.warn("env.REMAP_SIGTERM", "makes TERM a cold shutdown that gives running tasks up; remove it")
+	}
+}
+
+func (t *trap) celeryBeat() {
+	t.celeryDetached()
+	if t.process.Count > 1 {
+		t.warn("count", "each of %d schedulers sends every task; write count = 1", t.process.Count)
+	}
+}
+
+func (t *trap) celeryDetached() {
+	if has(t.args, "--detach", "-D") {
+		t.warn("command", "with --detach celery leaves supd, which takes that for an exit; remove it")
+	}
+	for _, file := range values(t.args, "--pidfile") {
+		if file != "" { // --pidfile= is how to have none
+			t.warn("command", "with --pidfile a new worker does not start while the old one has the file; remove it: supctl pid tells the pid")
+		}
+	}
+}

@@ -1,0 +1,71 @@
+package configs
+
+import "strings"
+
+// settings is what supd.toml says for supd itself.
+type settings struct {
+	Daemon  Daemon
+	Control Control
+}
+
+var settingsKeys = append([]key[settings]{
+	part("daemon", func(s *settings) *Daemon { return &s.Daemon }, daemonKeys),
+	part("control", func(s *settings) *Control { return &s.Control }, controlKeys),
+	{name: "defaults", read: readDefaults, sub: names(defaultsKeys)},
+}, later[settings]("metrics")...)
+
+var daemonKeys = []key[Daemon]{
+	field("apps", func(d *Daemon) *string { return &d.Apps }, absolute),
+	field("state", func(d *Daemon) *string { return &d.State }, absolute),
+	field("runtime", func(d *Daemon) *string { return &d.Runtime }, absolute),
+	field("logs", func(d *Daemon) *string { return &d.Logs }, absolute),
+	field("watch", func(d *Daemon) *bool { return &d.Watch }, boolean),
+}
+
+var controlKeys = append([]key[Control]{
+	field("socket", func(c *Control) *string { return &c.Socket }, absolute),
+	field("mode", func(c *Control) *Mode { return &c.Mode }, mode),
+	field("group", func(c *Control) *string { return &c.Group }, text),
+}, later[Control]("operators")...)
+
+// sample is what [defaults] would give an app that says nothing itself.
+type sample struct {
+	Process Process
+	Rollout Rollout
+}
+
+var defaultsKeys = []key[sample]{
+	part("process", func(s *sample) *Process { return &s.Process }, processKeys),
+	part("rollout", func(s *sample) *Rollout { return &s.Rollout }, rolloutKeys),
+}
+
+// readDefaults finds what is wrong with [defaults] even where no app uses it.
+func readDefaults(in input, _ *settings) {
+	scope := *in.scope
+	scope.vars = map[string]string{"app": "app", "process": "process"}
+	readTable(input{in.value, &scope}, defaultsKeys, &sample{})
+}
+
+// sections are those of supd.toml that SUPD_SECTION_KEY sets. All other SUPD_
+// variables have other uses.
+var sections = []string{"daemon", "control", "metrics"}
+
+// environment makes a layer of the SUPD_SECTION_KEY variables.
+func environment(environ []string) *value {
+	top := &value{Kind: aTable, Table: map[string]*value{}}
+	for _, assignment := range environ {
+		name, text, _ := strings.Cut(assignment, "=")
+		for _, section := range sections {
+			key, ok := strings.CutPrefix(name, "SUPD_"+strings.ToUpper(section)+"_")
+			if !ok {
+				continue
+			}
+			at := Place{File: "environment", Key: name}
+			if top.Table[section] == nil {
+				top.Table[section] = &value{Kind: aTable, Table: map[string]*value{}, Place: at}
+			}
+			top.Table[section].Table[strings.ToLower(key)] = &value{Kind: anyText, Text: text, Place: at}
+		}
+	}
+	return top
+}

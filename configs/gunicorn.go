@@ -1,0 +1,79 @@
+package configs
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// gunicorn's own time for a graceful stop, and what it needs beyond it to kill
+// its workers and leave.
+const (
+	gunicornGraceful = 30 * time.Second
+	gunicornMargin   = 5 * time.Second
+)
+
+func (t *trap) gunicorn() {
+	t.gunicornOptions("command", t.args)
+	all := t.args
+	if more, err := Split(t.process.Env["GUNICORN_CMD_ARGS"]); err == nil {
+		t.gunicornOptions("env.GUNICORN_CMD_ARGS", more)
+		all = append(more, t.args...) // the command line wins
+	}
+	t.gunicornStop(all)
+	t.gunicornReady(all)
+}
+
+// gunicornOptions looks at the options that are wrong by themselves.
+func (t *trap) gunicornOptions(key string, args []string) {
+	for _, bind := range values(args, "--bind", "-b") {
+		switch {
+		case strings.HasPrefix(bind, "fd://") || strings.HasPrefix(bind, "unix:"):
+			t.warn(key, "with --bind %s gunicorn removes the socket's path when it ends, also when a new version failed to start; remove it: gunicorn serves on the inherited sockets by itself", scheme(bind))
+		case len(t.process.Sockets) > 0:
+			t.warn(key, "--bind is ignored in favour of the inherited sockets; remove it")
+		default:
+			t.warn(key, "with --bind gunicorn binds its own address, which a new worker cannot until the old one has gone; write a [socket.NAME] and sockets = [\"NAME\"]")
+		}
+	}
+	if has(args, "--daemon", "-D") {
+		t.warn(key, "with --daemon gunicorn leaves supd, which takes that for an exit; remove it")
+	}
+	if has(args, "--pid", "-p") {
+		t.warn(key, "with --pid a new worker does not start while the old one has the file; remove it: supctl pid tells the pid")
+	}
+	if has(args, "--reuse-port") {
+		t.warn(key, "with --reuse-port the connections waiting in a worker's own queue are reset when it stops; use sockets instead")
+	}
+}
+
+func scheme(bind string) string {
+	if strings.HasPrefix(bind, "fd://") {
+		return "fd://"
+	}
+	return "unix:"
+}
+
+func (t *trap) gunicornStop(args []string) {
+	graceful := gunicornGraceful
+	if given := values(args, "--graceful-timeout"); len(given) > 0 {
+		n, err := strconv.Atoi(given[len(given)-1])
+		if err != nil {
+			return // gunicorn will say so
+		}
+		graceful = time.Duration(n) * time.Second
+	}
+	if want := graceful + gunicornMargin; t.firstWait() < want {
+		t.warn("stop", `gunicorn lets requests finish for %s (--graceful-timeout), and would be killed after %s: write stop = [["TERM", "%s"]], or a shorter --graceful-timeout`, graceful, t.firstWait(), want)
+	}
+}
+
+// gunicornReady knows that gunicorn says READY=1, and accepts connections, before
+// the application is imported; --preload imports it before.
+func (t *trap) gunicornReady(args []string) {
+	r := t.process.Ready
+	honest := r.HTTP != "" || r.Exec != nil || r.Log != "" || r.Notify && has(args, "--preload")
+	if !honest {
+		t.warn("ready", `gunicorn is there before the application is imported, so that this says nothing of the application; write ready = { http = "/…" }`)
+	}
+}

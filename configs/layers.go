@@ -1,0 +1,98 @@
+package configs
+
+import (
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/v2"
+)
+
+// header is the key under which koanf carries a table's own place. No table of a
+// file has it: parse refuses a key with a zero byte.
+const header = "\x00"
+
+// stack is tables to be laid over each other. In koanf's maps every leaf is the
+// index of its value, so that each setting keeps the place it came from; koanf
+// copies all that is in a map, by reflection, and an integer costs it little.
+type stack struct {
+	values []*value
+	koanf  *koanf.Koanf
+}
+
+// merge lays tables over each other with koanf, key by key, the last one on top.
+func merge(layers ...*value) *value {
+	s := stack{koanf: koanf.New(".")}
+	for i, layer := range layers {
+		if layer == nil {
+			continue
+		}
+		m := s.flat(layer)
+		if log := layer.Table["log"]; log != nil && log.Kind == aString { // short for the file
+			m["log"] = map[string]any{header: s.index(log), "file": s.index(log)}
+		}
+		if outranked(layers[i+1:]) {
+			dropKinds(m)
+		}
+		// Neither a confmap nor a merge that is not strict can fail.
+		_ = s.koanf.Load(confmap.Provider(m, ""), nil)
+	}
+	return s.table(s.koanf.Raw())
+}
+
+// flat gives the table as koanf wants it, in maps that it may keep.
+func (s *stack) flat(v *value) map[string]any {
+	m := make(map[string]any, len(v.Table)+1)
+	m[header] = s.index(v)
+	for name, child := range v.Table {
+		if child.Kind == aTable {
+			m[name] = s.flat(child)
+		} else {
+			m[name] = s.index(child)
+		}
+	}
+	return m
+}
+
+func (s *stack) index(v *value) int {
+	s.values = append(s.values, v)
+	return len(s.values) - 1
+}
+
+func (s *stack) table(m map[string]any) *value {
+	t := &value{Kind: aTable, Table: make(map[string]*value, len(m))}
+	for name, child := range m {
+		switch child := child.(type) {
+		case map[string]any:
+			t.Table[name] = s.table(child)
+		case int:
+			if name == header {
+				t.Place = s.values[child].Place
+			} else {
+				t.Table[name] = s.values[child]
+			}
+		}
+	}
+	return t
+}
+
+// outranked tells whether a layer above names a kind of ready: the kinds exclude
+// each other, so that it replaces the one below instead of joining it.
+func outranked(above []*value) bool {
+	for _, layer := range above {
+		for _, kind := range readyKinds {
+			if layer.child("ready").child(kind) != nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func dropKinds(m map[string]any) {
+	ready, ok := m["ready"].(map[string]any)
+	if !ok {
+		return
+	}
+	delete(ready, "socket")
+	for _, kind := range readyKinds {
+		delete(ready, kind)
+	}
+}

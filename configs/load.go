@@ -1,0 +1,295 @@
+package configs
+
+import (
+	"cmp"
+	_ "embed"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+//go:embed defaults.toml
+var defaultsFile []byte
+
+// Option changes what Load takes from the process it runs in.
+type Option func(*loader)
+
+// Environ gives the environment whose SUPD_DAEMON_… and SUPD_CONTROL_… variables
+// override supd.toml, as "NAME=value"; by default os.Environ().
+func Environ(env []string) Option { return func(l *loader) { l.environ = env } }
+
+// Root says whether to check as for a supd that runs as root: then every process
+// needs a user. By default as this process does.
+func Root(is bool) Option { return func(l *loader) { l.scope.root = is } }
+
+// Load reads supd.toml at path, the environment, and every *.toml in the apps
+// directory. It asks neither the user database nor the kernel; Verify does. The
+// error is a *Errors with everything that is wrong in all files; there is no
+// Config then.
+func Load(path string, opts ...Option) (*Config, error) {
+	l := newLoader(path, opts)
+	l.daemon(true)
+	for _, file := range l.appFiles() {
+		l.app(file)
+	}
+	return l.result()
+}
+
+// LoadFiles does the same with the given app files alone, whatever their
+// directory; supd.toml may be missing.
+func LoadFiles(path string, apps ...string) (*Config, error) {
+	l := newLoader(path, nil)
+	l.daemon(false)
+	for _, file := range apps {
+		l.app(absolutePath(file))
+	}
+	return l.result()
+}
+
+type loader struct {
+	scope   scope
+	environ []string
+	builtIn *value // [defaults] of defaults.toml
+	stated  *value // [defaults] of supd.toml
+	config  *Config
+}
+
+func newLoader(path string, opts []Option) *loader {
+	path = absolutePath(path)
+	home := filepath.Dir(path)
+	l := &loader{
+		scope:   scope{report: &report{home: home}, root: os.Geteuid() == 0, home: home},
+		environ: os.Environ(),
+		config:  &Config{Path: path, places: map[string]Place{}, home: home},
+	}
+	for _, opt := range opts {
+		opt(l)
+	}
+	return l
+}
+
+// absolutePath leaves a path as it is where there is no working directory.
+func absolutePath(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+// daemon reads supd.toml. What is wrong in it hides nothing of the app files.
+func (l *loader) daemon(must bool) {
+	below, _ := parse("", defaultsFile, l.scope.report)
+	forget(below)
+	var stated *value
+	if _, err := os.Stat(l.config.Path); must || err == nil {
+		stated = l.read(l.config.Path)
+	}
+	l.builtIn, l.stated = below.child("defaults"), stated.child("defaults")
+	top := merge(below, stated, environment(l.environ))
+	var s settings
+	readTable(input{top, &l.scope}, settingsKeys, &s)
+	if s.Control.Socket == "" {
+		s.Control.Socket = filepath.Join(s.Daemon.Runtime, "supd.sock")
+	}
+	l.config.Daemon, l.config.Control = s.Daemon, s.Control
+	l.remember("", top)
+}
+
+// forget takes the lines off the built-in defaults, which are in no file.
+func forget(v *value) {
+	v.Place.Line = 0
+	for i := range v.Items {
+		forget(&v.Items[i])
+	}
+	for _, child := range v.Table {
+		forget(child)
+	}
+}
+
+// child gives nil where there is none, or no table above.
+func (v *value) child(name string) *value {
+	if v == nil || v.Table == nil {
+		return nil
+	}
+	return v.Table[name]
+}
+
+// read gives a file's top table, or nil when that cannot be had.
+func (l *loader) read(file string) *value {
+	data, err := readRegular(file)
+	if err != nil {
+		l.scope.report.add(Place{File: file}, "cannot read %s: %s", file, err)
+		return nil
+	}
+	top, ok := parse(file, data, l.scope.report)
+	if !ok {
+		return nil
+	}
+	return top
+}
+
+func (l *loader) appFiles() []string {
+	dir := l.config.Daemon.Apps
+	if dir == "" {
+		return nil // has been wrong in supd.toml
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		l.scope.report.add(l.place("", "daemon.apps"), "cannot read %s: %s; make the directory, or set another one", dir, reason(err))
+		return nil
+	}
+	var files []string
+	for _, e := range entries {
+		if isAppFile(e.Name()) {
+			files = append(files, filepath.Join(dir, e.Name()))
+		}
+	}
+	return files
+}
+
+// isAppFile leaves out what editors and package managers put beside the files.
+func isAppFile(name string) bool {
+	return strings.HasSuffix(name, ".toml") && !strings.HasPrefix(name, ".")
+}
+
+func (l *loader) app(file string) {
+	if top := l.read(file); top != nil {
+		l.appTable(file, top)
+	}
+}
+
+func (l *loader) appTable(file string, top *value) {
+	scope := l.scope
+	in := input{top, &scope}
+	a := App{File: file, Name: strings.TrimSuffix(filepath.Base(file), ".toml"), Env: map[string]string{}}
+	if a.Name == "all" {
+		in.fail(`the file's name is the app's, and "all" means all apps`)
+	}
+	in.checkName(a.Name)
+	scope.vars = map[string]string{"app": a.Name}
+	readTable(in, appKeys, &a)
+	rollout := merge(l.builtIn.child("rollout"), l.stated.child("rollout"), top.child("rollout").onlyTable())
+	readTable(input{rollout, &scope}, rolloutKeys, &a.Rollout)
+	l.remember(a.Name, top)
+	l.processes(in, &a)
+	l.config.Apps = append(l.config.Apps, a)
+}
+
+func (v *value) onlyTable() *value {
+	if v == nil || v.Kind != aTable {
+		return nil
+	}
+	return v
+}
+
+func (l *loader) processes(in input, a *App) {
+	stated := in.child("process").onlyTable()
+	if stated == nil || len(stated.Table) == 0 {
+		in.fail("has no [process.NAME]: an app needs at least one")
+		return
+	}
+	all, after := map[string]input{}, map[string][]string{}
+	for _, name := range sortedKeys(stated.Table) {
+		if stated.Table[name].Kind != aTable {
+			continue
+		}
+		merged, p := l.process(in, a, name, stated.Table[name])
+		all[name], after[name] = merged, p.After
+		a.Processes = append(a.Processes, p)
+	}
+	checkAfter(all, after)
+}
+
+// process lays [process.NAME] over what the app says for all its processes, over
+// [defaults.process].
+func (l *loader) process(in input, a *App, name string, stated *value) (input, Process) {
+	scope := *in.scope
+	scope.vars = map[string]string{"app": a.Name, "process": name}
+	shared := &value{Kind: aTable, Table: maps.Clone(in.Table), Place: in.Place}
+	maps.DeleteFunc(shared.Table, func(key string, _ *value) bool {
+		return !slices.Contains([]string{"user", "group", "env"}, key)
+	})
+	merged := input{merge(l.builtIn.child("process"), l.stated.child("process").onlyTable(), shared, stated), &scope}
+	merged.checkName(name)
+	p := Process{Name: name, Line: stated.Place.Line, AllowRoot: a.AllowRoot, Env: map[string]string{}}
+	readTable(merged, processKeys, &p)
+	if p.Venv != "" && !filepath.IsAbs(p.Venv) {
+		p.Venv = filepath.Join(p.Directory, p.Venv)
+	}
+	if p.Log.File == "" {
+		p.Log.File = filepath.Join(l.config.Daemon.Logs, a.Name, name+".log")
+	}
+	checkProcess(merged, a, &p)
+	l.remember(a.Name+"/"+name, merged.value)
+	return merged, p
+}
+
+// remember keeps the places below a table for Traps and Verify. The keys are
+// those of the app file, wherever the value came from.
+func (l *loader) remember(of string, v *value) { l.rememberBelow(of, "", v) }
+
+func (l *loader) rememberBelow(of, key string, v *value) {
+	l.config.places[of+"\x00"+key] = v.Place
+	for _, name := range sortedKeys(v.Table) {
+		l.rememberBelow(of, dotted(key, name), v.Table[name])
+	}
+}
+
+func (l *loader) place(of, key string) Place { return l.config.place(of, key) }
+
+// place gives where a key of "", of "app" or of "app/process" was written; what
+// holds by default is in the table, or supd.toml, that does not mention it.
+func (c *Config) place(of, key string) Place {
+	at, ok := c.places[of+"\x00"+key]
+	if ok && at.File != "" {
+		return at
+	}
+	at = c.places[of+"\x00"]
+	if of == "" {
+		return Place{c.Path, 0, key}
+	}
+	at.Key = strings.TrimPrefix(at.Key+"."+key, ".")
+	return at
+}
+
+func (l *loader) result() (*Config, error) {
+	l.config.sort()
+	l.checkAddresses()
+	if errs := l.scope.report.sorted(); len(errs) > 0 {
+		return nil, &errs
+	}
+	return l.config, nil
+}
+
+func (c *Config) sort() {
+	slices.SortFunc(c.Apps, func(a, b App) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// checkAddresses wants each address once: two sockets cannot have it both.
+func (l *loader) checkAddresses() {
+	type user struct {
+		app, socket, listen string
+		at                  Place
+	}
+	var all []user
+	for _, a := range l.config.Apps {
+		for _, s := range a.Sockets {
+			if s.Listen != "" && !strings.HasSuffix(s.Listen, ":0") {
+				all = append(all, user{a.Name, s.Name, s.Listen, l.place(a.Name, dotted("socket", s.Name)+".listen")})
+			}
+		}
+	}
+	slices.SortStableFunc(all, func(a, b user) int {
+		return cmp.Or(cmp.Compare(a.at.File, b.at.File), cmp.Compare(a.at.Line, b.at.Line))
+	})
+	first := map[string]user{}
+	for _, u := range all {
+		if other, taken := first[u.listen]; taken {
+			l.scope.report.add(u.at, "%s is already the address of socket %s of app %s", u.listen, other.socket, other.app)
+			continue
+		}
+		first[u.listen] = u
+	}
+}

@@ -1,0 +1,288 @@
+package configs
+
+import (
+	"errors"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"golang.org/x/sys/unix"
+
+	"supd/privdrop"
+	"supd/socket"
+)
+
+// TestBad has one app file for each kind of mistake, and every error it gives.
+func TestBad(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.toml")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no files", err)
+	}
+	for _, file := range files {
+		name := filepath.Base(file)
+		t.Run(name, func(t *testing.T) {
+			dir := lay(t, map[string]string{"apps/" + name: string(readFile(t, file))})
+			c, err := load(dir)
+			if err == nil || c != nil {
+				t.Fatalf("got %v, %v, want no Config and an error", c, err)
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Error("the error shows a value of env")
+			}
+			golden(t, strings.TrimSuffix(file, ".toml")+".golden", err.Error()+"\n")
+		})
+	}
+}
+
+// TestAllFiles: no mistake in one file hides those of another.
+func TestAllFiles(t *testing.T) {
+	dir := lay(t, map[string]string{
+		"supd.toml":        "[daemon]\napps = \"conf\"\nlgos = \"x\"\nwatch = \"yes\"\n[control]\noperators = []\nmode = 660\n[metrics]\n[defaults.process]\ncount = \"2\"\nready = { timeout = 1 }\n[defaults.proces]\n",
+		"conf/broken.toml": "a = \n[process.web]\ncount = -1\n",
+		"conf/web.toml":    "user = \"nobody\"\n[process.web]\ncommand = \"true\"\nnice = 40\n[process.two]\ncommand = \"true\"\n",
+		"conf/.web.toml":   "an editor's",
+		"conf/web.toml~":   "another one's",
+	})
+	_, err := load(dir, Environ([]string{"SUPD_DAEMON_LOG=/x", "SUPD_DAEMON_STATE=state", "SUPD_METRICS_LISTEN=", "SUPD_SOCKET=x", "SUPD_CONFIG=y", "SUPD_TEST_REQUIRE=1"}))
+	golden(t, "testdata/all-files.golden", told(err)+"\n")
+	if _, ok := errors.AsType[*Errors](err); !ok {
+		t.Errorf("got a %T, want *Errors", err)
+	}
+	if one, ok := errors.AsType[Error](err); !ok || one.Line == 0 && one.File != "environment" {
+		t.Errorf("got %+v, want the first Error", one)
+	}
+}
+
+func TestBrokenDaemonFile(t *testing.T) {
+	dir := lay(t, map[string]string{"supd.toml": "[daemon\n", "apps/app.toml": "x = 1\n"})
+	_, err := load(dir)
+	if got := lines(told(err)); len(got) != 3 || !strings.HasPrefix(got[2], "supd.toml:1: ") || !strings.HasPrefix(got[1], "apps/app.toml:1: x: unknown key") {
+		t.Errorf("want both files' errors, got:\n%s", told(err))
+	}
+}
+
+func TestMissing(t *testing.T) {
+	dir := t.TempDir()
+	_, err := load(dir)
+	want := "supd.toml: cannot read " + dir + "/supd.toml: no such file or directory"
+	if !strings.Contains(told(err), want) {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	put(t, dir, "supd.toml", "[daemon]\n\napps = \"ap\"\n")
+	_, err = load(dir)
+	if want := "supd.toml:3: daemon.apps: cannot read " + dir + "/ap: no such file or directory; make the directory, or set another one"; told(err) != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+}
+
+// TestFIFO: a pipe in the place of a file is refused, not waited for.
+func TestFIFO(t *testing.T) {
+	dir := lay(t, nil)
+	if err := unix.Mkfifo(filepath.Join(dir, "apps/pipe.toml"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := load(dir)
+	if !strings.Contains(told(err), "is not a regular file") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestExamples(t *testing.T) {
+	for _, root := range []bool{true, false} {
+		c, err := Load("examples/supd.toml", Environ(nil), Root(root))
+		if err != nil {
+			t.Fatalf("root %v:\n%v", root, err)
+		}
+		for _, w := range c.Traps() {
+			t.Error(w)
+		}
+		if len(c.Apps) != 5 {
+			t.Errorf("%d apps, want 5", len(c.Apps))
+		}
+	}
+}
+
+var ignorePlaces = cmpopts.IgnoreUnexported(Config{})
+
+// TestDecode has every key with a value that is not its default.
+func TestDecode(t *testing.T) {
+	c, err := Load("testdata/full/supd.toml", Environ(nil), Root(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := absolutePath("testdata/full")
+	five, minus := 5, -500
+	limit := func(soft, hard uint64) privdrop.Limit { return privdrop.Limit{Soft: soft, Hard: hard} }
+	want := &Config{
+		Path:    dir + "/supd.toml",
+		Daemon:  Daemon{Apps: dir + "/apps", State: "/srv/state", Runtime: dir + "/run", Logs: "/srv/logs", Watch: true},
+		Control: Control{Socket: dir + "/run/supd.sock", Mode: 0o600, Group: "adm"},
+		Apps: []App{{
+			Name: "full", File: dir + "/apps/full.toml", User: "root", Group: "nogroup", AllowRoot: true,
+			Env: map[string]string{"A": "1", "B": "{slot}"},
+			Sockets: []socket.Spec{
+				{Name: "log", Listen: "udp:127.0.0.1:514"},
+				{Name: "web", Listen: "unix:" + dir + "/apps/full.sock", User: "root", Group: "www-data", Mode: 0o600, Backlog: 16},
+			},
+			Processes: []Process{
+				{
+					Name: "plain", Line: 54, Command: []string{"sleep", "1 h", `"`}, Count: 3, Directory: "/",
+					User: "root", Group: "nogroup", AllowRoot: true, Umask: 0o77,
+					Env:        map[string]string{"A": "1", "B": "{slot}", "ALL": "x"},
+					EnvInherit: []string{}, Sockets: []string{}, After: []string{}, Autostart: true, Restart: RestartAlways, SuccessExit: []int{0},
+					Backoff: Backoff{100 * time.Millisecond, time.Minute, 2, 0.1, 10 * time.Second},
+					Ready:   Ready{Uptime: time.Second, Timeout: time.Minute},
+					Stop:    []StopStep{{syscall.SIGTERM, 30 * time.Second}}, Capabilities: []string{},
+					Log: Log{File: "/srv/logs/full/plain.log", MaxSize: 1 << 20, Keep: 10},
+				},
+				{
+					Name: "web", Line: 19, Command: []string{"serve", "--fd", "{socket.web}"}, Count: 0,
+					Venv: "/opt/full/env", Directory: "/opt/full", User: "nobody", Group: "adm", Groups: []string{}, AllowRoot: true, Umask: 0o22,
+					Env:     map[string]string{"A": "2", "B": "{slot}", "C": "", "ALL": "x"},
+					EnvFile: dir + "/apps/full.env", EnvInherit: []string{"LANG"}, Sockets: []string{"web", "log"}, After: []string{"plain"},
+					Autostart: false, Restart: RestartOnFailure, SuccessExit: []int{0, 3},
+					Backoff: Backoff{time.Second, 2 * time.Minute, 1.5, 0, 0}, GiveUpAfter: 7,
+					Ready:    Ready{HTTP: "/full/healthz", Socket: "web", Timeout: 5 * time.Second},
+					Watchdog: 90 * time.Second,
+					Stop:     []StopStep{{syscall.SIGINT, time.Minute}, {syscall.SIGQUIT, 1500 * time.Millisecond}},
+					Limits:   privdrop.Limits{"nofile": limit(1024, 4096), "core": limit(0, 0), "as": limit(1<<30, 1<<30), "nproc": limit(1000, 1000)},
+					Nice:     &five, OOMScoreAdjust: &minus, CPUAffinity: []int{0, 16}, Capabilities: []string{"net_bind_service"},
+					Log: Log{File: "/srv/logs/web-full.log", MaxSize: 0, Keep: 1},
+				},
+			},
+			Rollout: Rollout{Surge: Surge{Percent: 25}, MinReady: 3 * time.Second},
+		}},
+	}
+	if diff := cmp.Diff(want, c, ignorePlaces); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestReadyKinds: a kind replaces the kinds below it, the timeout stays.
+func TestReadyKinds(t *testing.T) {
+	tests := []struct {
+		defaults, own string
+		want          Ready
+	}{
+		{"", "", Ready{Uptime: time.Second, Timeout: 30 * time.Second}},
+		{"{ notify = true, timeout = \"1m\" }", "", Ready{Notify: true, Timeout: time.Minute}},
+		{"{ notify = true, timeout = \"1m\" }", "{ tcp = true }", Ready{TCP: "probe", Timeout: time.Minute}},
+		{"{ http = \"/\", socket = \"web\" }", "{ tcp = \"[::1]:80\" }", Ready{TCP: "[::1]:80", Timeout: 30 * time.Second}},
+		{"{ http = \"/\", socket = \"web\" }", "{ timeout = \"2s\" }", Ready{HTTP: "/", Socket: "web", Timeout: 2 * time.Second}},
+		{"", "{ http = \"http://127.0.0.1:8000/x?y=1\" }", Ready{HTTP: "http://127.0.0.1:8000/x?y=1", Timeout: 30 * time.Second}},
+		{"", "{ log = \"^a{1,2}$\" }", Ready{Log: "^a{1,2}$", Timeout: 30 * time.Second}},
+		{"", "{ exec = \"test -e 'a b'\" }", Ready{Exec: []string{"test", "-e", "a b"}, Timeout: 30 * time.Second}},
+	}
+	for _, test := range tests {
+		files := map[string]string{"apps/app.toml": "user = \"nobody\"\n[socket.web]\nlisten = \"tcp:127.0.0.1:80\"\n[process.web]\ncommand = \"true\"\nsockets = [\"web\"]\n"}
+		if test.defaults != "" {
+			files["supd.toml"] = "[defaults.process]\nready = " + test.defaults
+		}
+		if test.own != "" {
+			files["apps/app.toml"] += "ready = " + test.own
+		}
+		c, err := load(lay(t, files))
+		if err != nil {
+			t.Errorf("%+v: %v", test, err)
+			continue
+		}
+		if diff := cmp.Diff(test.want, process(t, c).Ready); diff != "" {
+			t.Errorf("defaults %s, own %s, -want +got:\n%s", test.defaults, test.own, diff)
+		}
+	}
+}
+
+// TestDefaultsPlace: what is wrong in [defaults.process] is reported once, there.
+func TestDefaultsPlace(t *testing.T) {
+	app := "user = \"nobody\"\n[process.a]\ncommand = \"true\"\n[process.b]\ncommand = \"true\"\n"
+	dir := lay(t, map[string]string{
+		"supd.toml":   "[defaults.process]\nsockets = [\"web\"]\n[defaults.process.backof]\ninitial = \"1s\"\n[defaults.process.backoff]\ninitial = \"5m\"\n",
+		"apps/a.toml": app, "apps/b.toml": app,
+	})
+	_, err := load(dir)
+	want := `supd.toml:2: defaults.process.sockets: "web": no [socket.web] in this file
+supd.toml:3: defaults.process.backof: unknown key, did you mean "backoff"?
+supd.toml:6: defaults.process.backoff.initial: initial 5m0s is longer than max 30s`
+	if diff := cmp.Diff(want, told(err)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func TestEnvironment(t *testing.T) {
+	dir := lay(t, map[string]string{"supd.toml": "[daemon]\nlogs = \"logs\"\nstate = \"state\"\n"})
+	c, err := load(dir, Environ([]string{
+		"SUPD_DAEMON_LOGS=/srv/logs", "SUPD_DAEMON_WATCH=true", "SUPD_CONTROL_MODE=0600", "SUPD_CONTROL_SOCKET=/x/y.sock", "SUPD_APP=z", "OTHER=1",
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &Config{
+		Path:    dir + "/supd.toml",
+		Daemon:  Daemon{Apps: dir + "/apps", State: dir + "/state", Runtime: "/run/supd", Logs: "/srv/logs", Watch: true},
+		Control: Control{Socket: "/x/y.sock", Mode: 0o600},
+	}
+	if diff := cmp.Diff(want, c, ignorePlaces); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	t.Setenv("SUPD_DAEMON_RUNTIME", "/elsewhere")
+	c, err = Load(dir+"/supd.toml", Root(true))
+	if err != nil || c.Control.Socket != "/elsewhere/supd.sock" {
+		t.Errorf("by default the environment is this process's: %v, %v", c, err)
+	}
+}
+
+func TestLoadFiles(t *testing.T) {
+	dir := lay(t, map[string]string{
+		"supd.toml":    "[defaults.process]\ncount = 4\n",
+		"apps/no.toml": "wrong = 1\n",
+		"new.toml":     "user = \"nobody\"\n[process.web]\ncommand = \"true\"\n",
+	})
+	c, err := LoadFiles(dir+"/supd.toml", dir+"/new.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := process(t, c); c.Apps[0].Name != "new" || got.Count != 4 {
+		t.Errorf("got %s with %d, want new with 4", c.Apps[0].Name, got.Count)
+	}
+	if c, err = LoadFiles(dir+"/none/supd.toml", dir+"/new.toml"); err != nil || process(t, c).Count != 1 {
+		t.Errorf("without supd.toml: %v, %v", c, err)
+	}
+	if _, err = LoadFiles(dir+"/supd.toml", dir+"/apps/no.toml", dir+"/missing.toml"); !strings.Contains(told(err), "apps/no.toml:1: wrong: unknown key") || !strings.Contains(told(err), "missing.toml: cannot read") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// FuzzLoad: whatever an app file holds, it is read or refused with a place in it.
+func FuzzLoad(f *testing.F) {
+	for _, pattern := range []string{"testdata/bad/*.toml", "testdata/full/apps/*.toml", "examples/apps/*.toml"} {
+		files, _ := filepath.Glob(pattern)
+		for _, file := range files {
+			f.Add(string(readFile(f, file)))
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		l := newLoader("/etc/supd/none.toml", []Option{Environ(nil), Root(true)})
+		l.daemon(false)
+		file := "/etc/supd/apps/app.toml"
+		if top, ok := parse(file, []byte(text), l.scope.report); ok {
+			l.appTable(file, top)
+		}
+		c, err := l.result()
+		if err == nil {
+			c.Traps()
+			return
+		}
+		for _, e := range *err.(*Errors) {
+			if e.File != "apps/app.toml" || e.Line < 0 || e.Line > 1+strings.Count(text, "\n") {
+				t.Errorf("%q: outside of the file", e)
+			}
+			if strings.Contains(e.Error(), "\n") {
+				t.Errorf("%q: more than one line", e.Error())
+			}
+		}
+	})
+}

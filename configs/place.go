@@ -1,0 +1,116 @@
+package configs
+
+import (
+	"cmp"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Place is where a value was written.
+type Place struct {
+	File string // absolute; "environment"; "" is a built-in default
+	Line int    // from 1; 0 is the file as a whole
+	Key  string // "process.web.command", or an environment variable's name
+}
+
+// Error is one thing that is wrong in one place.
+type Error struct {
+	File string // relative to supd.toml's directory where it lies below it
+	Line int    // from 1; 0 is the file as a whole
+	Key  string // "" where no key is concerned
+	Msg  string // what, then why or the remedy; one line, never a value of [env]
+}
+
+// Error gives `apps/whois.toml:12: process.web.count: want …`.
+func (e Error) Error() string { return join(e.File, e.Line, e.Key, e.Msg) }
+
+// Warning is a known trap: valid, and yet hardly what is wanted.
+type Warning struct {
+	File string
+	Line int
+	Key  string
+	Msg  string
+}
+
+// String has the form of Error.Error.
+func (w Warning) String() string { return join(w.File, w.Line, w.Key, w.Msg) }
+
+// Errors is everything that is wrong, in all files, by file and line. Load and
+// ReadEnvFile give a *Errors.
+type Errors []Error
+
+// Error gives one line for each.
+func (e Errors) Error() string {
+	lines := make([]string, len(e))
+	for i, one := range e {
+		lines[i] = one.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap gives each Error to errors.As.
+func (e Errors) Unwrap() []error {
+	errs := make([]error, len(e))
+	for i, one := range e {
+		errs[i] = one
+	}
+	return errs
+}
+
+func join(file string, line int, key, msg string) string {
+	var b strings.Builder
+	b.WriteString(file)
+	if line > 0 {
+		fmt.Fprintf(&b, ":%d", line)
+	}
+	if file != "" {
+		b.WriteString(": ")
+	}
+	if key != "" {
+		b.WriteString(key + ": ")
+	}
+	b.WriteString(msg)
+	return b.String()
+}
+
+// report collects errors, each once: a value of [defaults.process] is read again
+// for each process.
+type report struct {
+	home string // supd.toml's directory
+	seen map[Error]bool
+}
+
+func (r *report) add(at Place, format string, args ...any) {
+	e := Error{displayed(r.home, at.File), at.Line, at.Key, oneLine(fmt.Sprintf(format, args...))}
+	if r.seen == nil {
+		r.seen = map[Error]bool{}
+	}
+	r.seen[e] = true
+}
+
+// sorted gives the errors in the order of the files and lines.
+func (r *report) sorted() Errors {
+	errs := make(Errors, 0, len(r.seen))
+	for e := range r.seen {
+		errs = append(errs, e)
+	}
+	slices.SortFunc(errs, compare)
+	return errs
+}
+
+func compare(a, b Error) int {
+	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Msg, b.Msg))
+}
+
+// displayed shortens the path of a file below home.
+func displayed(home, file string) string {
+	if rel, err := filepath.Rel(home, file); err == nil && filepath.IsLocal(rel) {
+		return rel
+	}
+	return file
+}
+
+// oneLine keeps a message from others (the TOML parser, the kernel) on a line.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }

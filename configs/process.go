@@ -1,0 +1,168 @@
+package configs
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"supd/privdrop"
+)
+
+var processKeys = append([]key[Process]{
+	field("command", func(p *Process) *[]string { return &p.Command }, command),
+	field("count", func(p *Process) *int { return &p.Count }, count(0)),
+	{name: "venv", read: readVenv},
+	field("directory", func(p *Process) *string { return &p.Directory }, absolute),
+	field("user", func(p *Process) *string { return &p.User }, filled),
+	field("group", func(p *Process) *string { return &p.Group }, filled),
+	field("groups", func(p *Process) *[]string { return &p.Groups }, distinct(filled)),
+	field("umask", func(p *Process) *privdrop.Umask { return &p.Umask }, umask),
+	field("env", func(p *Process) *map[string]string { return &p.Env }, variables),
+	field("env_file", func(p *Process) *string { return &p.EnvFile }, absolute),
+	field("env_inherit", func(p *Process) *[]string { return &p.EnvInherit }, distinct(inherited)),
+	field("sockets", func(p *Process) *[]string { return &p.Sockets }, distinct(filled)),
+	field("after", func(p *Process) *[]string { return &p.After }, distinct(filled)),
+	field("autostart", func(p *Process) *bool { return &p.Autostart }, boolean),
+	field("restart", func(p *Process) *Restart { return &p.Restart }, one(RestartAlways, RestartOnFailure, RestartNever)),
+	field("success_exit", func(p *Process) *[]int { return &p.SuccessExit }, distinct(integer(0, 255))),
+	part("backoff", func(p *Process) *Backoff { return &p.Backoff }, backoffKeys),
+	field("give_up_after", func(p *Process) *int { return &p.GiveUpAfter }, count(0)),
+	part("ready", func(p *Process) *Ready { return &p.Ready }, readyKeys),
+	field("watchdog", func(p *Process) *time.Duration { return &p.Watchdog }, duration(0)),
+	field("stop", func(p *Process) *[]StopStep { return &p.Stop }, steps),
+	{name: "limits", sub: limitNames, read: readLimits},
+	field("nice", func(p *Process) **int { return &p.Nice }, pointer(integer(-20, 19))),
+	field("oom_score_adjust", func(p *Process) **int { return &p.OOMScoreAdjust }, pointer(integer(-1000, 1000))),
+	field("cpu_affinity", func(p *Process) *[]int { return &p.CPUAffinity }, cpus),
+	field("capabilities", func(p *Process) *[]string { return &p.Capabilities }, distinct(capability)),
+	part("log", func(p *Process) *Log { return &p.Log }, logKeys),
+}, later[Process]("health", "max_memory", "max_age", "sandbox", "hooks", "reload_signal")...)
+
+var backoffKeys = []key[Backoff]{
+	field("initial", func(b *Backoff) *time.Duration { return &b.Initial }, duration(positive)),
+	field("max", func(b *Backoff) *time.Duration { return &b.Max }, duration(positive)),
+	field("factor", func(b *Backoff) *float64 { return &b.Factor }, number(1, 1000)),
+	field("jitter", func(b *Backoff) *float64 { return &b.Jitter }, number(0, 0.99)),
+	field("reset", func(b *Backoff) *time.Duration { return &b.Reset }, duration(0)),
+}
+
+var logKeys = []key[Log]{
+	field("file", func(l *Log) *string { return &l.File }, absolute),
+	field("max_size", func(l *Log) *int64 { return &l.MaxSize }, size),
+	field("keep", func(l *Log) *int { return &l.Keep }, count(1)),
+}
+
+// maxCPUs is how many CPUs cpu_set_t has room for (sched_setaffinity(2)).
+const maxCPUs = 1024
+
+func cpus(in input) ([]int, bool) {
+	all, ok := distinct(integer(0, maxCPUs-1))(in)
+	if ok && len(all) == 0 {
+		in.fail("names no CPU; remove it to use all")
+		return nil, false
+	}
+	return all, ok
+}
+
+func readVenv(in input, p *Process) {
+	s, ok := filled(in)
+	if !ok {
+		return
+	}
+	if s, ok = in.static(s); ok {
+		p.Venv = s // finish makes it absolute, for it is relative to the directory
+	}
+}
+
+func readLimits(in input, p *Process) {
+	if l, ok := limits(in); ok {
+		p.Limits = l
+	}
+}
+
+func pointer[V any](read func(input) (V, bool)) func(input) (*V, bool) {
+	return func(in input) (*V, bool) {
+		v, ok := read(in)
+		return &v, ok
+	}
+}
+
+// checkProcess is for what concerns more than one key of a process.
+func checkProcess(in input, app *App, p *Process) {
+	if in.Table["command"] == nil {
+		in.fail("has no command")
+	}
+	checkBackoff(in, p.Backoff)
+	checkIdentity(in, p)
+	checkSockets(in, app, p)
+	checkReady(in, app, p)
+	checkVariables(in, app, p)
+}
+
+func checkBackoff(in input, b Backoff) {
+	if b.Initial > b.Max && b.Max > 0 {
+		in.at("backoff").written("initial", "max").fail("initial %s is longer than max %s", b.Initial, b.Max)
+	}
+}
+
+// checkIdentity says no to root, by all its names, unless the app allows it.
+func checkIdentity(in input, p *Process) {
+	if in.Table["user"] == nil && in.root {
+		in.fail(`has no user, which supd wants when it is root: set user = "…" for the app or the process`)
+	}
+	if p.AllowRoot {
+		return
+	}
+	if isRoot(p.User) {
+		in.at("user").fail("is root; use a user of its own, or say allow_root = true in the app file")
+	}
+	if isRoot(p.Group) {
+		in.at("group").fail("is root's group; use another one, or say allow_root = true in the app file")
+	}
+	if slices.ContainsFunc(p.Groups, isRoot) {
+		in.at("groups").fail("root's group is among them; remove it, or say allow_root = true in the app file")
+	}
+}
+
+func isRoot(name string) bool {
+	return name == "root" || name != "" && strings.Trim(name, "0") == ""
+}
+
+func checkSockets(in input, app *App, p *Process) {
+	for _, name := range p.Sockets {
+		if !slices.Contains(app.socketNames(), name) {
+			in.at("sockets").fail("%q: no [socket.%s] in this file%s", name, name, suggest(name, app.socketNames()))
+		}
+	}
+}
+
+// accountVariables are in each worker's environment, before any other.
+var accountVariables = []string{"HOME", "USER", "LOGNAME", "SHELL", "PATH"}
+
+// checkVariables looks at the {variables} of everything that each launch
+// expands. [env] sees the variables set before it, the command all.
+func checkVariables(in input, app *App, p *Process) {
+	known := []string{"app", "process", "slot", "generation"}
+	for _, name := range p.Sockets {
+		known = append(known, "socket."+name)
+	}
+	if p.Ready.Probe() {
+		known = append(known, "socket.probe")
+	}
+	for _, name := range slices.Concat(accountVariables, p.EnvInherit) {
+		known = append(known, "env."+name)
+	}
+	open := p.EnvFile != "" // it is read at each launch, and may set any
+	for _, name := range sortedKeys(p.Env) {
+		in.at("env", name).dynamic(p.Env[name], known, open, true)
+	}
+	for _, name := range slices.Concat(sortedKeys(p.Env), sortedKeys(ownVariables), []string{"VIRTUAL_ENV"}) {
+		known = append(known, "env."+name)
+	}
+	for _, arg := range p.Command {
+		in.at("command").dynamic(arg, known, open, false)
+	}
+	for _, arg := range p.Ready.Exec {
+		in.at("ready", "exec").dynamic(arg, known, open, false)
+	}
+}

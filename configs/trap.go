@@ -1,0 +1,242 @@
+package configs
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Traps finds settings that are valid and yet known to lose requests, tasks or
+// signals with the program that the command starts. Each warning says what
+// happens and what to write instead. Beside the configuration it reads the modes
+// of files with secrets in them, and uWSGI's ini files.
+func (c *Config) Traps() []Warning {
+	var all []Error
+	for i := range c.Apps {
+		a := &c.Apps[i]
+		for j := range a.Processes {
+			t := newTrap(c, a, &a.Processes[j])
+			t.check()
+			all = append(all, t.report.sorted()...)
+		}
+		all = append(all, appTraps(c, a)...)
+	}
+	slices.SortFunc(all, compare)
+	warnings := make([]Warning, 0, len(all))
+	for _, e := range slices.Compact(all) {
+		warnings = append(warnings, Warning(e))
+	}
+	return warnings
+}
+
+// trap looks at one process.
+type trap struct {
+	config  *Config
+	app     *App
+	process *Process
+	program string   // "gunicorn", whatever it was started through
+	args    []string // behind it
+	report  report
+}
+
+func newTrap(c *Config, a *App, p *Process) *trap {
+	t := &trap{config: c, app: a, process: p, report: report{home: c.home}}
+	t.program, t.args = program(p.Command)
+	return t
+}
+
+// warn places a warning at a key of the process.
+func (t *trap) warn(key, format string, args ...any) {
+	t.report.add(t.config.place(t.app.Name+"/"+t.process.Name, key), format, args...)
+}
+
+func (t *trap) check() {
+	t.shell()
+	t.secrets()
+	switch t.program {
+	case "gunicorn":
+		t.gunicorn()
+	case "uwsgi":
+		t.uwsgi()
+	case "celery":
+		t.celery()
+	case "rq", "rqworker":
+		t.rq()
+	case "uvicorn":
+		t.uvicorn()
+	}
+}
+
+// program gives the name of what a command runs, without directory and version,
+// and its arguments. "python -m NAME" and "python …/bin/NAME" are NAME.
+func program(argv []string) (string, []string) {
+	name, args := filepath.Base(argv[0]), argv[1:]
+	if strings.HasPrefix(name, "python") {
+		name, args = pythonProgram(name, args)
+	}
+	for _, known := range []string{"gunicorn", "uwsgi"} { // gunicorn3, uwsgi_python3, uwsgi-core
+		if strings.HasPrefix(name, known) {
+			name = known
+		}
+	}
+	return name, args
+}
+
+func pythonProgram(name string, args []string) (string, []string) {
+	for i, arg := range args {
+		switch {
+		case arg == "-m" && i+1 < len(args):
+			module, _, _ := strings.Cut(args[i+1], ".")
+			return module, args[i+2:]
+		case !strings.HasPrefix(arg, "-"):
+			return filepath.Base(arg), args[i+1:]
+		}
+	}
+	return name, args
+}
+
+// values gives what an option was given, each time it is there: "--name value",
+// "--name=value", "-n value" or "-nvalue"; "" where it ends the command.
+func values(args []string, names ...string) []string {
+	var found []string
+	for i, arg := range args {
+		for _, name := range names {
+			rest, ok := strings.CutPrefix(arg, name)
+			switch {
+			case !ok:
+			case rest == "" && i+1 < len(args):
+				found = append(found, args[i+1])
+			case rest == "":
+				found = append(found, "")
+			case rest[0] == '=':
+				found = append(found, rest[1:])
+			case !strings.HasPrefix(name, "--") && len(name) == 2:
+				found = append(found, rest)
+			}
+		}
+	}
+	return found
+}
+
+func has(args []string, names ...string) bool { return len(values(args, names...)) > 0 }
+
+// firstWait is how long the first signal of stop has.
+func (t *trap) firstWait() time.Duration {
+	if len(t.process.Stop) == 0 {
+		return 0
+	}
+	return t.process.Stop[0].Wait
+}
+
+// shellWords are of no meaning to anything but a shell.
+var shellWords = []string{"|", "||", "&", "&&", ";", ">", ">>", "<", "2>&1", "2>", "&>"}
+
+func (t *trap) shell() {
+	argv := t.process.Command
+	switch name := filepath.Base(argv[0]); name {
+	case "sudo", "su", "runuser", "doas":
+		t.warn("command", "%s stands between supd and the program, so that signals and descriptors do not reach it; set user instead", name)
+	case "sh", "bash", "dash", "zsh", "ksh":
+		if script := values(argv[1:], "-c"); len(script) > 0 && waits(script[0]) {
+			t.warn("command", `%s stays between supd and the program, which gets no signal: write "exec" before the program, or do without the shell`, name)
+		}
+	default:
+		t.shellWords(argv)
+	}
+}
+
+// waits tells whether a shell waits for what it has started, deaf to signals.
+func waits(script string) bool {
+	return strings.Contains(script, " ") && !strings.Contains(script, "exec ") && !strings.Contains(script, "trap ")
+}
+
+func (t *trap) shellWords(argv []string) {
+	for _, arg := range argv {
+		variable := len(arg) > 1 && arg[0] == '$' && strings.IndexByte(letters+"_{(", arg[1]) >= 0
+		if variable || slices.Contains(shellWords, arg) || strings.HasPrefix(arg, "~/") {
+			t.warn("command", "no shell runs: the program gets %q as it is; {env.NAME} is a variable", arg)
+			return
+		}
+	}
+}
+
+// secrets are to be read by supd alone, which is root, or by the app's group.
+func (t *trap) secrets() {
+	if t.process.EnvFile != "" && readableByAll(t.process.EnvFile) {
+		t.warn("env_file", "%s is readable by every user of this machine; chmod 0600 it, supd reads it before it drops root", t.process.EnvFile)
+	}
+	if !readableByAll(t.app.File) {
+		return
+	}
+	for _, name := range sortedKeys(t.process.Env) {
+		if isSecret(name) {
+			t.warn(dotted("env", name), "seems to be a secret, in a file that every user of this machine can read; move it to an env_file of mode 0600")
+		}
+	}
+}
+
+func readableByAll(file string) bool {
+	info, err := os.Stat(file)
+	return err == nil && info.Mode()&0o004 != 0
+}
+
+func isSecret(name string) bool {
+	name = strings.ToUpper(name)
+	for _, word := range []string{"PASSWORD", "PASSWD", "SECRET", "TOKEN", "API_KEY", "PRIVATE_KEY"} {
+		if strings.HasSuffix(name, word) || strings.HasSuffix(name, word+"_KEY") {
+			return true
+		}
+	}
+	return false
+}
+
+// appTraps are those of an app as a whole.
+func appTraps(c *Config, a *App) []Error {
+	r := report{home: c.home}
+	for _, s := range a.Sockets {
+		used := slices.ContainsFunc(a.Processes, func(p Process) bool { return slices.Contains(p.Sockets, s.Name) })
+		if !used {
+			r.add(c.place(a.Name, dotted("socket", s.Name)), "no process has it in its sockets: connections to it would wait for ever")
+		}
+	}
+	return r.sorted()
+}
+
+// rq takes a second TERM or INT, from a second on after the first, as the order
+// to kill the job (rq.worker, request_force_stop).
+func (t *trap) rq() {
+	gentle := 0
+	for _, step := range t.process.Stop {
+		if step.Signal == unix.SIGTERM || step.Signal == unix.SIGINT {
+			gentle++
+		}
+	}
+	if gentle > 1 {
+		t.warn("stop", "rq takes a second TERM or INT as the order to kill the running job; send one and wait as long as a job may take")
+	}
+}
+
+func (t *trap) uvicorn() {
+	if has(t.args, "--reload") {
+		t.warn("command", "--reload is for development: it runs the server in a child that gets no signal; remove it")
+	}
+	if has(t.args, "--uds") {
+		t.warn("command", `--uds binds and removes a socket of its own; write a [socket.NAME] and --fd {socket.NAME}`)
+	}
+	if !has(t.args, "--timeout-graceful-shutdown") {
+		t.warn("command", "without --timeout-graceful-shutdown uvicorn waits for open connections until it is killed; set it to some seconds less than stop waits")
+	}
+	if len(t.process.Sockets) > 0 && !has(t.args, "--fd") {
+		t.warn("command", "uvicorn does not know LISTEN_FDS, and binds an address of its own; write --fd %s", braced("socket."+t.process.Sockets[0]))
+	}
+	if t.process.Ready.Probe() && len(t.process.Sockets) > 0 {
+		t.warn("ready", "uvicorn serves on one socket, never on the worker's own that the question comes in on; add socket = %q", t.process.Sockets[0])
+	}
+}
+
+func braced(name string) string { return fmt.Sprintf("{%s}", name) }

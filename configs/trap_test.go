@@ -1,0 +1,132 @@
+package configs
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestTraps has one table of an app file for each trap, with the words that the
+// warning must have in it, in order of line and text; no words: no warning.
+func TestTraps(t *testing.T) {
+	const quiet = "sockets = [\"web\"]\nready = { http = \"/\" }\nstop = [[\"TERM\", \"2m\"]]\n"
+	celery := func(args string) string {
+		return "command = \"celery -A x worker " + args + "\"\nstop = [[\"TERM\", \"2m\"]]\n"
+	}
+	uwsgi := func(args string) string {
+		return "command = ['uwsgi', '--master', '--need-app', '--hook-master-start', 'unix_signal:15  gracefully_kill_them_all', " + args + "]\nsockets = [\"web\"]\n"
+	}
+	const uvicorn = "command = \"uvicorn --fd {socket.web} --timeout-graceful-shutdown 20 "
+	tests := []struct {
+		name, process string
+		want          []string
+	}{
+		{"gunicorn, well", "command = \"gunicorn x\"\n" + quiet, nil},
+		{"gunicorn of a venv", "command = \"/srv/x/bin/gunicorn --bind=fd://3 x\"\n" + quiet, []string{"4: process.web.command: with --bind fd://"}},
+		{"gunicorn by module", "command = \"python3.11 -E -m gunicorn -bunix:/x x\"\n" + quiet, []string{"command: with --bind unix:"}},
+		{"gunicorn by script", "command = \"/usr/bin/python3 /usr/bin/gunicorn3 -b unix:/x x\"\n" + quiet, []string{"command: with --bind unix:"}},
+		{"gunicorn, bound besides", "command = \"gunicorn -b 127.0.0.1:80 x\"\n" + quiet, []string{"--bind is ignored"}},
+		{"gunicorn, bound itself", "command = \"gunicorn -b 127.0.0.1:80 x\"\nready = { http = \"http://127.0.0.1:80/\" }\nstop = [[\"TERM\", \"35s\"]]\n", []string{"binds its own address"}},
+		{"gunicorn, three options", "command = \"gunicorn --daemon --pid /x --reuse-port x\"\n" + quiet, []string{"--daemon", "--pid", "--reuse-port"}},
+		{"gunicorn, short options", "command = \"gunicorn -D -p /x x\"\n" + quiet, []string{"--daemon", "--pid"}},
+		{"gunicorn, options that look alike", "command = \"gunicorn --pythonpath /x --bindings --name -x --proxy-protocol x\"\n" + quiet, nil},
+		{"gunicorn, environment", "command = \"gunicorn x\"\nenv = { GUNICORN_CMD_ARGS = \"--daemon --graceful-timeout 300\" }\n" + quiet, []string{"env.GUNICORN_CMD_ARGS: with --daemon", "requests finish for 5m0s"}},
+		{"gunicorn, stop too early", "command = \"gunicorn x\"\nsockets = [\"web\"]\nready = { http = \"/\" }\n", []string{`3: process.web.stop: gunicorn lets requests finish for 30s`}},
+		{"gunicorn, stop in time", "command = \"gunicorn --graceful-timeout=25 x\"\nsockets = [\"web\"]\nready = { http = \"/\" }\n", nil},
+		{"gunicorn, notify", "command = \"gunicorn x\"\nready = { notify = true }\nstop = [[\"TERM\", \"35s\"]]\n", []string{"ready: gunicorn is there before the application"}},
+		{"gunicorn, uptime", "command = \"gunicorn x\"\nready = { uptime = \"5s\" }\nstop = [[\"TERM\", \"35s\"]]\n", []string{"ready: gunicorn is there before the application"}},
+		{"gunicorn, preloaded", "command = \"gunicorn --preload x\"\nready = { notify = true }\nstop = [[\"TERM\", \"35s\"]]\n", nil},
+
+		{"uwsgi, well", uwsgi("'--http-socket', 'fd://{socket.web}'"), nil},
+		{"uwsgi, bare", "command = \"uwsgi_python3 --wsgi-file x.py\"\n", []string{"TERM makes uWSGI reload", "without master", "without need-app"}},
+		{"uwsgi, elsewhere", "command = \"uwsgi --yaml x.yaml --shutdown-sockets\"\n", []string{"shutdown-sockets ends"}},
+		{"uwsgi, by the environment", "command = \"uwsgi\"\nenv = { UWSGI_MASTER = \"1\" }\n", nil},
+		{"uwsgi, bound itself", uwsgi("'--socket=/run/x.sock'"), []string{"socket binds an address of its own, which a new worker cannot share with the old one; write a [socket.NAME], and here fd://{socket.web}"}},
+		{"uwsgi, short", uwsgi("'-s', '/run/x.sock', '-d', '/x.log'"), []string{"socket binds", "daemonize"}},
+		{"uwsgi, the ini", "command = \"uwsgi --ini good.ini\"\n", nil},
+		{"uwsgi, a bad ini", "command = \"uwsgi bad.ini\"\n", []string{"TERM makes", "http binds", "shutdown-sockets", "without need-app"}},
+		{"uwsgi, a section", "command = \"uwsgi --ini bad.ini:other\"\n", []string{"TERM makes", "without master", "without need-app"}},
+		{"uwsgi, no such ini", "command = \"uwsgi none.ini\"\n", nil},
+
+		{"celery, well", celery("-n {process}{slot}-{generation}@%h"), nil},
+		{"celery, no name", celery(""), []string{"same node name, and each gets"}},
+		{"celery, a name of two", celery("--hostname=w{generation}@%h") + "count = 2\n", []string{"all 2 workers"}},
+		{"celery, the rest", celery("-n {generation} -B --pidfile=/x --detach"), []string{"-B runs", "--detach", "--pidfile"}},
+		{"celery, stopped early", "command = \"celery worker -n {generation}\"\n", []string{"longer than 30s are killed"}},
+		{"celery, remapped", celery("-n {generation}") + "env = { REMAP_SIGTERM = \"SIGQUIT\" }\n", []string{"env.REMAP_SIGTERM: "}},
+		{"celery beat", "command = \"celery -A x beat --pidfile=\"\n", nil},
+		{"celery beats", "command = \"celery -A x beat\"\ncount = 2\n", []string{"5: process.web.count: each of 2"}},
+		{"celery, something else", "command = \"celery -A x flower\"\n", nil},
+
+		{"rq, well", "command = \"rq worker\"\nstop = [[\"TERM\", \"5m\"], [\"QUIT\", \"1s\"]]\n", nil},
+		{"rq, killed", "command = \"rq worker\"\nstop = [[\"TERM\", \"5m\"], [\"TERM\", \"1s\"]]\n", []string{"5: process.web.stop: rq takes a second TERM"}},
+
+		{"uvicorn, well", uvicorn + "x\"\nsockets = [\"web\"]\nready = { http = \"/\", socket = \"web\" }\n", nil},
+		{"uvicorn, reload", uvicorn + "--reload --uds /x x\"\nsockets = [\"web\"]\n", []string{"--reload", "--uds"}},
+		{"uvicorn, bare", "command = \"uvicorn x\"\nsockets = [\"web\"]\nready = { http = \"/\" }\n", []string{"write --fd {socket.web}", "without --timeout-graceful-shutdown", "add socket = \"web\""}},
+
+		{"sudo", "command = \"sudo -u x true\"\n", []string{"set user instead"}},
+		{"a shell", "command = [\"sh\", \"-c\", \"cd /x && serve\"]\n", []string{"exec"}},
+		{"a shell that goes", "command = [\"bash\", \"-c\", \"cd /x && exec serve\"]\n", nil},
+		{"a shell that listens", "command = [\"sh\", \"-c\", \"trap 'kill $!' TERM; serve & wait\"]\n", nil},
+		{"no shell", "command = \"serve $HOME\"\n", []string{`gets "$HOME" as it is`}},
+		{"no shell either", "command = \"serve | tee log\"\n", []string{`gets "|" as it is`}},
+		{"a price", "command = \"serve '$5' 'a;b' '^x$'\"\n", nil},
+
+		{"a secret in the open", "command = \"true\"\nenv = { DB_PASSWORD = \"hunter2\", SECRET_KEY = \"hunter2\", KEYBOARD = \"de\" }\n", []string{"env.DB_PASSWORD: seems", "env.SECRET_KEY: seems"}},
+		{"a file in the open", "command = \"true\"\nenv_file = \"open.env\"\n", []string{"open.env is readable by every user"}},
+		{"a closed file", "command = \"true\"\nenv_file = \"closed.env\"\n", nil},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			text := "user = \"nobody\"\n[socket]\n[process.web]\n" + test.process + "directory = \".\"\n"
+			if strings.Contains(test.process, "sockets =") {
+				text = strings.Replace(text, "[socket]", "socket.web = { listen = \"unix:/run/web.sock\" }", 1)
+			}
+			dir := lay(t, map[string]string{
+				"apps/app.toml": text, "apps/open.env": "A=1\n", "apps/closed.env": "A=1\n",
+				"apps/good.ini": "[uwsgi]\nmaster = true\nneed-app = 1\n; no\nhook-master-start = unix_signal:15 gracefully_kill_them_all\nsocket = fd://3\n",
+				"apps/bad.ini":  "# comment\n[uwsgi]\nmaster=true\nneed-app = false\nshutdown-sockets = true\nhttp = :8000\ndie-on-term = true\n[other]\nprocesses = 2\n",
+			})
+			if err := os.Chmod(filepath.Join(dir, "apps/closed.env"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			c, err := load(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got strings.Builder
+			for _, w := range c.Traps() {
+				got.WriteString(w.String() + "\n")
+			}
+			checkWords(t, got.String(), test.want)
+		})
+	}
+}
+
+// checkWords wants one line for each of want, with it inside.
+func checkWords(t *testing.T, got string, want []string) {
+	t.Helper()
+	if strings.Contains(got, "hunter2") {
+		t.Error("a value of env is shown")
+	}
+	if strings.Count(got, "\n") != len(want) {
+		t.Fatalf("want %d lines with %q, got:\n%s", len(want), want, got)
+	}
+	for i, line := range lines(got) {
+		if i < len(want) && !strings.Contains(line, want[i]) {
+			t.Errorf("line %d: want %q, got:\n%s", i, want[i], got)
+		}
+	}
+}
+
+func TestUnusedSocket(t *testing.T) {
+	c, _ := loadApp(t, "user = \"nobody\"\n[socket.web]\nlisten = \"unix:/run/web.sock\"\n[process.web]\ncommand = \"true\"\n")
+	want := []Warning{{"apps/app.toml", 2, "socket.web", "no process has it in its sockets: connections to it would wait for ever"}}
+	if diff := cmp.Diff(want, c.Traps()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}

@@ -1,0 +1,161 @@
+package configs
+
+import (
+	"path/filepath"
+	"strings"
+)
+
+// uwsgiOptions is what uWSGI is told, from its command line and its ini files.
+type uwsgiOptions struct {
+	all map[string][]string // by the name without dashes before it, "-" inside
+	// partial says that there is a file which could not be read, or is no ini:
+	// an option that is missing here may be in there.
+	partial bool
+}
+
+func (o *uwsgiOptions) add(name, value string) {
+	name = strings.ReplaceAll(name, "_", "-")
+	if long, ok := uwsgiShort[name]; ok {
+		name = long
+	}
+	o.all[name] = append(o.all[name], strings.TrimSpace(value))
+}
+
+var uwsgiShort = map[string]string{"s": "socket", "M": "master", "d": "daemonize"}
+
+// has tells whether one of the options is there and not switched off.
+func (o *uwsgiOptions) has(names ...string) bool {
+	for _, name := range names {
+		for _, v := range o.all[name] {
+			if v != "false" && v != "0" && v != "no" {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (o *uwsgiOptions) lacks(name string) bool { return !o.partial && !o.has(name) }
+
+func readUWSGI(dir string, args []string) *uwsgiOptions {
+	o := &uwsgiOptions{all: map[string][]string{}}
+	for i := 0; i < len(args); i++ {
+		name := strings.TrimLeft(args[i], "-")
+		if name == args[i] { // a configuration file, or an application
+			o.file(dir, args[i])
+			continue
+		}
+		name, value, given := strings.Cut(name, "=")
+		if !given && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") && !uwsgiFlags[name] {
+			i++
+			value = args[i]
+		}
+		o.add(name, value)
+		if name == "ini" {
+			o.file(dir, value)
+		} else if uwsgiFiles[name] {
+			o.partial = true
+		}
+	}
+	return o
+}
+
+// uwsgiFlags take no value, so that what follows them is not theirs.
+var uwsgiFlags = map[string]bool{
+	"M": true, "master": true, "need-app": true, "shutdown-sockets": true, "vacuum": true,
+	"enable-threads": true, "lazy-apps": true, "die-on-term": true, "single-interpreter": true, "strict": true,
+}
+
+// uwsgiFiles are options that name configuration of other forms.
+var uwsgiFiles = map[string]bool{
+	"yaml": true, "yml": true, "y": true, "xml": true, "x": true, "json": true, "j": true,
+	"config": true, "emperor": true, "include": true, "import": true, "inherit": true,
+}
+
+// file reads the [uwsgi] section of an ini file, or another one after a colon.
+func (o *uwsgiOptions) file(dir, path string) {
+	path, section, named := strings.Cut(path, ":")
+	if !named || section == "" {
+		section = "uwsgi"
+	}
+	if !strings.HasSuffix(path, ".ini") {
+		o.partial = o.partial || strings.Contains(path, ".")
+		return
+	}
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	data, err := readRegular(path)
+	if err != nil {
+		o.partial = true
+		return
+	}
+	o.section(string(data), section)
+}
+
+func (o *uwsgiOptions) section(text, wanted string) {
+	in := false
+	for _, line := range strings.Split(text, "\n") {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "" || strings.ContainsRune("#;", rune(line[0])):
+		case line[0] == '[':
+			in = strings.Trim(line, "[]") == wanted
+		case in:
+			name, value, _ := strings.Cut(line, "=")
+			name = strings.TrimSpace(name)
+			o.partial = o.partial || uwsgiFiles[name] || name == "ini"
+			o.add(name, value)
+		}
+	}
+}
+
+// uwsgi's manners are those of 2.0.
+func (t *trap) uwsgi() {
+	o := readUWSGI(t.process.Directory, t.args)
+	for name := range t.process.Env { // each option may be set by UWSGI_OPTION
+		o.partial = o.partial || strings.HasPrefix(name, "UWSGI_")
+	}
+	if o.lacks("master") {
+		t.warn("command", "without master uWSGI can neither stop gracefully nor replace a worker; add --master")
+	}
+	if o.lacks("need-app") {
+		t.warn("command", "without need-app uWSGI serves errors when the application cannot be loaded; add --need-app")
+	}
+	t.uwsgiStop(o)
+	if o.has("daemonize", "daemonize2") {
+		t.warn("command", "with daemonize uWSGI leaves supd, which takes that for an exit; remove it")
+	}
+	if o.has("shutdown-sockets") {
+		t.warn("command", "shutdown-sockets ends the listening socket for every worker that shares it; remove it")
+	}
+	t.uwsgiSockets(o)
+}
+
+// uwsgiStop wants the one way to stop in which requests that run are finished:
+// TERM reloads by default, and with die-on-term it kills.
+func (t *trap) uwsgiStop(o *uwsgiOptions) {
+	const hook = "unix_signal:15 gracefully_kill_them_all"
+	for _, v := range o.all["hook-master-start"] {
+		if strings.Join(strings.Fields(v), " ") == hook {
+			return
+		}
+	}
+	if !o.partial {
+		t.warn("command", `TERM makes uWSGI reload, or drop its requests; add --hook-master-start "%s"`, hook)
+	}
+}
+
+func (t *trap) uwsgiSockets(o *uwsgiOptions) {
+	fd := "fd://{socket.NAME}"
+	if len(t.process.Sockets) > 0 {
+		fd = "fd://" + braced("socket."+t.process.Sockets[0])
+	}
+	for _, name := range []string{"socket", "uwsgi-socket", "http-socket", "http"} {
+		for _, address := range o.all[name] {
+			if !strings.HasPrefix(address, "fd://") {
+				t.warn("command", "%s binds an address of its own, which a new worker cannot share with the old one; write a [socket.NAME], and here %s", name, fd)
+			}
+		}
+	}
+}

@@ -1,0 +1,151 @@
+package configs
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// variableError is a {variable} that cannot be expanded. Text around it is not
+// in the message: it may be a secret of [env].
+type variableError struct {
+	Name string // "" when the braces are wrong
+	Msg  string
+}
+
+func (e *variableError) Error() string {
+	if e.Name == "" {
+		return e.Msg
+	}
+	return "{" + e.Name + "}: " + e.Msg
+}
+
+const (
+	strayOpen  = `"{" begins a variable such as {app}; write "{{" for a brace`
+	strayClose = `"}" without "{"; write "}}" for a brace`
+)
+
+// Expand replaces {name} by vars[name], "{{" and "}}" by a brace. The names are
+// app, process, slot, generation, socket.NAME (a descriptor number) and
+// env.NAME. An unknown one is an error that names the nearest in vars.
+func Expand(s string, vars map[string]string) (string, error) {
+	return expand(s, func(name string) (string, error) {
+		if v, ok := vars[name]; ok {
+			return v, nil
+		}
+		return "", unknownVariable(name, slices.Collect(maps.Keys(vars)))
+	})
+}
+
+func unknownVariable(name string, known []string) error {
+	if name == "version" || name == "release" {
+		return &variableError{name, "not yet supported"}
+	}
+	if n := nearest(name, known); n != "" {
+		return &variableError{name, fmt.Sprintf("unknown variable, did you mean {%s}?", n)}
+	}
+	return &variableError{name, `unknown variable; write "{{" for a brace`}
+}
+
+// expand asks value for each variable in turn.
+func expand(s string, value func(name string) (string, error)) (string, error) {
+	if !strings.ContainsAny(s, "{}") {
+		return s, nil
+	}
+	var b strings.Builder
+	for s != "" {
+		i := strings.IndexAny(s, "{}")
+		if i < 0 {
+			b.WriteString(s)
+			break
+		}
+		b.WriteString(s[:i])
+		brace, rest := s[i], s[i+1:]
+		if rest != "" && rest[0] == brace {
+			b.WriteByte(brace)
+			s = rest[1:]
+			continue
+		}
+		name, after, err := cutName(brace, rest)
+		if err != nil {
+			return "", err
+		}
+		v, err := value(name)
+		if err != nil {
+			return "", err
+		}
+		b.WriteString(v)
+		s = after
+	}
+	return b.String(), nil
+}
+
+// cutName takes the name off the text behind an opening brace.
+func cutName(brace byte, rest string) (name, after string, err error) {
+	if brace == '}' {
+		return "", "", &variableError{Msg: strayClose}
+	}
+	name, after, closed := strings.Cut(rest, "}")
+	if !closed || name == "" || strings.Trim(name, letters+"0123456789_.-") != "" {
+		return "", "", &variableError{Msg: strayOpen}
+	}
+	return name, after, nil
+}
+
+// launchVariables are known only when a worker is launched.
+func launchVariable(name string) bool {
+	return name == "slot" || name == "generation" || strings.HasPrefix(name, "socket.") || strings.HasPrefix(name, "env.")
+}
+
+// static expands {app} and {process}: in values that are the same for all
+// workers of a process.
+func (in input) static(s string) (string, bool) {
+	s, err := expand(s, func(name string) (string, error) {
+		if v, ok := in.vars[name]; ok {
+			return v, nil
+		}
+		known := sortedKeys(in.vars)
+		if launchVariable(name) {
+			return "", &variableError{name, fmt.Sprintf("is not known here; known: %s", strings.Join(known, ", "))}
+		}
+		return "", unknownVariable(name, known)
+	})
+	if err != nil {
+		in.fail("%s", err)
+	}
+	return s, err == nil
+}
+
+// dynamic checks the {variables} of a value that is expanded at each launch. With
+// secret, no part of the value is told, not even an unknown variable's name.
+func (in input) dynamic(s string, known []string, open, secret bool) {
+	_, err := expand(s, func(name string) (string, error) {
+		if slices.Contains(known, name) || open && strings.HasPrefix(name, "env.") && isVariableName(name[4:]) {
+			return "", nil
+		}
+		if other, ok := strings.CutPrefix(name, "socket."); ok && !secret {
+			return "", &variableError{name, fmt.Sprintf("this process has no such socket; name it in sockets%s", suggest(other, socketsOf(known)))}
+		}
+		return "", unknownVariable(name, known)
+	})
+	var wrong *variableError
+	switch {
+	case err == nil:
+	case secret && errors.As(err, &wrong):
+		in.fail("%s", wrong.Msg)
+	default:
+		in.fail("%s", err)
+	}
+}
+
+func socketsOf(known []string) []string {
+	var names []string
+	for _, k := range known {
+		if name, ok := strings.CutPrefix(k, "socket."); ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,65 @@
+package configs
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestExpand(t *testing.T) {
+	vars := map[string]string{"app": "whois", "process": "web", "slot": "1", "socket.web": "3", "env.HOME": "/h{x}"}
+	tests := []struct{ in, want, err string }{
+		{"", "", ""},
+		{"plain", "plain", ""},
+		{"{app}-{slot}", "whois-1", ""},
+		{"--fd={socket.web}", "--fd=3", ""},
+		{"{env.HOME}", "/h{x}", ""}, // what comes in is not expanded again
+		{"{{app}}", "{app}", ""},
+		{"{{{app}}}", "{whois}", ""},
+		{"a}}b{{", "a}b{", ""},
+		{"{ap}", "", "{ap}: unknown variable, did you mean {app}?"},
+		{"{socket.wbe}", "", "{socket.wbe}: unknown variable, did you mean {socket.web}?"},
+		{"{nothing-near}", "", `{nothing-near}: unknown variable; write "{{" for a brace`},
+		{"{version}", "", "{version}: not yet supported"},
+		{"{release}", "", "{release}: not yet supported"},
+		{"{app", "", strayOpen},
+		{"{}", "", strayOpen},
+		{"{a b}", "", strayOpen},
+		{`{"app": 1}`, "", strayOpen},
+		{"app}", "", strayClose},
+		{"{app}}", "", strayClose},
+	}
+	for _, test := range tests {
+		got, err := Expand(test.in, vars)
+		if got != test.want || told(err) != test.err {
+			t.Errorf("Expand(%q): got %q, %q, want %q, %q", test.in, got, told(err), test.want, test.err)
+		}
+	}
+}
+
+func TestNearest(t *testing.T) {
+	known := []string{"command", "count", "user", "group", "groups", "umask"}
+	tests := map[string]string{
+		"comand": "command", "commnad": "command", "COMMAND": "command", "cuont": "count", "usr": "user",
+		"gruop": "group", "grups": "groups", "": "", "xyz": "", "u": "", "numprocs": "",
+	}
+	for name, want := range tests {
+		if got := nearest(name, known); got != want {
+			t.Errorf("nearest(%q): got %q, want %q", name, got, want)
+		}
+	}
+}
+
+// FuzzExpand: doubling the braces of any text makes it stand for itself, and
+// nothing makes Expand panic.
+func FuzzExpand(f *testing.F) {
+	for _, s := range []string{"", "{app}", "{{}}", "{", "}", "{socket.web}", "{env.A}{{{app}}}", "\x00{\xff}"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		Expand(s, map[string]string{"app": s})
+		doubled := strings.NewReplacer("{", "{{", "}", "}}").Replace(s)
+		if got, err := Expand(doubled, nil); err != nil || got != s {
+			t.Errorf("Expand(%q): got %q, %v, want %q", doubled, got, err, s)
+		}
+	})
+}

@@ -1,0 +1,134 @@
+package configs
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestVerify(t *testing.T) {
+	dir := lay(t, map[string]string{
+		"supd.toml":             "[control]\ngroup = \"no-such-group\"\n",
+		"apps/good.env":         "PATH=/nowhere\n",
+		"apps/bad.env":          "A=1\nB='hunter2\n",
+		"venv/bin/serve":        "#!/bin/sh\n",
+		"venv/bin/moved":        "#!/no/such/venv/bin/python3 -E\n",
+		"venv/bin/not-a-script": "x",
+		"file":                  "",
+		"apps/app.toml": `user = "nobody"
+[socket.web]
+listen = "unix:/run/web.sock"
+user = "no-such-user"
+[socket.admin]
+listen = "unix:/run/admin.sock"
+group = "no-such-group"
+[socket.number]
+listen = "unix:/run/number.sock"
+user = "12345"
+[socket.sound]
+listen = "unix:/run/sound.sock"
+user = "root"
+group = "daemon"
+
+[process.good]
+command = "serve"
+venv = "venv"
+directory = ".."
+[process.path]
+command = "true"
+ready = { exec = "../file" }
+[process.env]
+command = "serve"
+env = { PATH = "/nowhere:` + "VENV" + `" }
+[process.envfile]
+command = "true"
+env_file = "good.env"
+[process.secret]
+command = "true"
+env_file = "bad.env"
+[process.noenv]
+command = "true"
+env_file = "none.env"
+[process.late]
+command = "{env.HOME}/serve"
+[process.latepath]
+command = "serve"
+env = { PATH = "{env.HOME}/bin" }
+[process.user]
+user = "no-such-user"
+command = "/bin/true"
+[process.group]
+command = "/bin/true"
+group = "no-such-group"
+[process.groups]
+command = "/bin/true"
+groups = ["daemon", "no-such-group"]
+[process.dir]
+command = "/bin/true"
+directory = "none"
+[process.file]
+command = "/bin/true"
+directory = "../file"
+venv = "env"
+[process.missing]
+command = "no-such-program"
+[process.moved]
+command = "../venv/bin/moved"
+directory = "."
+[process.isdir]
+command = "/etc"
+`,
+	})
+	venv := filepath.Join(dir, "venv/bin")
+	file := filepath.Join(dir, "apps/app.toml")
+	text := strings.Replace(string(readFile(t, file)), "VENV", venv, 1)
+	put(t, dir, "apps/app.toml", text)
+	for _, name := range []string{"serve", "moved"} {
+		if err := os.Chmod(filepath.Join(venv, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c, err := load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got strings.Builder
+	for _, e := range c.Verify() {
+		got.WriteString(strings.ReplaceAll(e.Error(), dir, "DIR") + "\n")
+	}
+	if strings.Contains(got.String(), "hunter2") {
+		t.Error("a value of an env_file is shown")
+	}
+	golden(t, "testdata/verify.golden", got.String())
+}
+
+// TestVerifyPaths: what supd would make for itself and its workers must fit.
+func TestVerifyPaths(t *testing.T) {
+	long := "/run/" + strings.Repeat("x", 90)
+	dir := lay(t, map[string]string{
+		"supd.toml":     "[daemon]\nruntime = \"" + long + "\"\n[control]\nsocket = \"" + long + long + "\"\n",
+		"apps/app.toml": "user = \"nobody\"\n[process.web]\ncommand = \"true\"\n",
+	})
+	c, err := load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Error{
+		{"supd.toml", 2, "daemon.runtime", "is too long: " + long + "/notify/app.web.1.1000000 would have 120 bytes, a unix socket's path has at most 107"},
+		{"supd.toml", 4, "control.socket", "the path has 190 bytes, a unix socket's has at most 107; choose a shorter one"},
+	}
+	if diff := cmp.Diff(want, c.Verify()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestVerifyWell: the examples of this machine's own users have no errors.
+func TestVerifyWell(t *testing.T) {
+	c, _ := loadApp(t, "user = \"nobody\"\ngroup = \"nogroup\"\n[process.web]\ncommand = \"true\"\n")
+	if got := c.Verify(); len(got) > 0 {
+		t.Errorf("got %v", got)
+	}
+}
