@@ -1,0 +1,353 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"supd/configs"
+	"supd/privdrop"
+	"supd/socket"
+	"supd/supervisor/output"
+	"supd/supervisor/tree"
+)
+
+// job is all that a launch needs to know. It is immutable; worker is only handed
+// back.
+type job struct {
+	worker     *worker
+	app        string
+	process    *configs.Process
+	account    *privdrop.Account
+	log        *output.Log
+	slot       int
+	generation int
+	shared     address // of the socket that ready names
+}
+
+func (o *owner) job(w *worker) job {
+	p := w.slot.process
+	return job{worker: w, app: p.app.name, process: p.config, account: p.account, log: p.log,
+		slot: w.slot.number, generation: w.generation}
+}
+
+func (j job) name() string { return fmt.Sprintf("%s/%s.%d", j.app, j.process.Name, j.slot) }
+
+// listenNames are the worker's sockets, its own last.
+func (j job) listenNames() []string {
+	names := slices.Clone(j.process.Sockets)
+	if j.process.Ready.Probe() {
+		names = append(names, "probe")
+	}
+	return names
+}
+
+// file is the job's name beneath the runtime directory, of its own for each launch.
+func (j job) file() string {
+	return fmt.Sprintf("%s.%s.%d.%d", j.app, j.process.Name, j.slot, j.generation)
+}
+
+// linux is the kernel that the owner has for real. Its methods run in the
+// owner's goroutine; what they start in others reports by post.
+type linux struct {
+	log     *slog.Logger
+	post    func(event)
+	set     *socket.Set
+	runtime string
+	null    *os.File // every worker's standard input
+	cgroups string   // the cgroup v2 directory that supd owns, or ""
+	self    int
+}
+
+// start begins a launch in a goroutine of its own: it makes a pipe, directories
+// and sockets, reads env_file and looks for the command.
+func (l *linux) start(j job) {
+	fds, err := l.dup(j)
+	if s := l.set.Get(socketKey(j.app, j.process.Ready.Socket)); s != nil {
+		j.shared.network, j.shared.address = s.Addr()
+	}
+	if err != nil {
+		go l.post(func(o *owner) { o.started(j.worker, nil, err) })
+		return
+	}
+	go l.launch(j, fds)
+}
+
+// dup duplicates the listening descriptors for the time of the launch, in which
+// the owner may close its own.
+func (l *linux) dup(j job) (fds []int, err error) {
+	for _, name := range j.process.Sockets {
+		s := l.set.Get(socketKey(j.app, name))
+		if s == nil {
+			err = fmt.Errorf("socket %s is not open", name)
+			break
+		}
+		fd, e := unix.FcntlInt(uintptr(s.Fd()), unix.F_DUPFD_CLOEXEC, 0)
+		if e != nil {
+			err = fmt.Errorf("socket %s: dup: %w", name, e)
+			break
+		}
+		fds = append(fds, fd)
+	}
+	if err != nil {
+		closeAll(fds)
+	}
+	return fds, err
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
+}
+
+func (l *linux) launch(j job, fds []int) {
+	defer closeAll(fds)
+	r := &running{announced: make(chan struct{})}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.cancel = cancel
+	report := func(e event) {
+		<-r.announced // an answer must not overtake the launch
+		l.post(e)
+	}
+	if err := r.launch(ctx, l, j, fds, report); err != nil {
+		close(r.announced)
+		r.release(l)
+		l.post(func(o *owner) { o.started(j.worker, nil, err) })
+		return
+	}
+	l.post(func(o *owner) { o.started(j.worker, r, nil) })
+	close(r.announced)
+}
+
+// running is a started worker with everything that was made for it alone.
+type running struct {
+	process   *privdrop.Process
+	capture   *output.Capture
+	notify    *notifySocket
+	probe     *socket.Socket
+	dir       string // XDG_RUNTIME_DIR
+	group     string // cgroup directory
+	cancel    context.CancelFunc
+	announced chan struct{}          // closed once the owner knows of the launch
+	asking    chan struct{}          // closed once nobody asks any more; nil if nobody did
+	last      atomic.Pointer[string] // answer to the question whether it is ready
+}
+
+func (r *running) launch(ctx context.Context, l *linux, j job, fds []int, report func(event)) error {
+	spec, out, err := r.spec(l, j, fds, report)
+	if err != nil {
+		return err
+	}
+	defer out.close()
+	plan, err := spec.Plan()
+	if err != nil {
+		return err
+	}
+	if spec.CgroupFD != 0 {
+		defer unix.Close(spec.CgroupFD)
+	}
+	if r.process, err = plan.Start(); err != nil {
+		return err
+	}
+	r.capture = j.log.Capture(out.take(), r.onLine(j, report))
+	r.ask(ctx, l, j, spec, report)
+	return nil
+}
+
+// onLine looks for the line that means ready.
+func (r *running) onLine(j job, report func(event)) func([]byte) {
+	if j.process.Ready.Log == "" {
+		return nil
+	}
+	want := regexp.MustCompile(j.process.Ready.Log) // configs has compiled it before
+	found := false
+	return func(line []byte) {
+		if !found && want.Match(line) {
+			found = true
+			report(func(o *owner) { o.becameReady(j.worker, "logged the line") })
+		}
+	}
+}
+
+// spec makes everything that the worker needs beside the process, and says how
+// it is to be launched.
+func (r *running) spec(l *linux, j job, fds []int, report func(event)) (privdrop.Spec, *pipe, error) {
+	p := j.process
+	none := privdrop.Spec{}
+	if err := r.makeRuntime(l, j); err != nil {
+		return none, nil, err
+	}
+	if p.Ready.Probe() {
+		if err := r.openProbe(l, j); err != nil {
+			return none, nil, err
+		}
+		fds = append(fds[:len(fds):len(fds)], r.probe.Fd())
+	}
+	notify, err := r.openNotify(l, j, report)
+	if err != nil {
+		return none, nil, err
+	}
+	argv, env, err := environment(j, r.dir, notify)
+	if err != nil {
+		return none, nil, err
+	}
+	out, err := newPipe(j.account)
+	if err != nil {
+		return none, nil, fmt.Errorf("pipe for the output: %w", err)
+	}
+	spec := workerSpec(j, argv, env)
+	spec.Files = append([]int{int(l.null.Fd()), out.worker(), out.worker()}, fds...)
+	spec.ListenNames = j.listenNames()
+	if l.cgroups != "" {
+		if spec.CgroupFD, err = r.makeCgroup(l, j); err != nil {
+			out.close()
+			return none, nil, err
+		}
+	}
+	return spec, out, nil
+}
+
+// workerSpec is the part of a launch that the configuration states.
+func workerSpec(j job, argv, env []string) privdrop.Spec {
+	p := j.process
+	umask := p.Umask
+	return privdrop.Spec{
+		Argv: argv, Env: env, Dir: p.Directory,
+		Account: j.account, AllowRoot: p.AllowRoot,
+		Umask: &umask, Limits: p.Limits, Nice: p.Nice, OOMScoreAdjust: p.OOMScoreAdjust,
+		CPUAffinity: p.CPUAffinity, Capabilities: p.Capabilities,
+		Watchdog: p.Watchdog, Session: true,
+	}
+}
+
+// makeRuntime makes XDG_RUNTIME_DIR: the worker's own, so that two generations
+// of gunicorn do not share a control socket.
+func (r *running) makeRuntime(l *linux, j job) error {
+	dir := filepath.Join(l.runtime, "workers", j.file())
+	if err := os.RemoveAll(dir); err != nil { // of an earlier supd
+		return err
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return fmt.Errorf("runtime directory: %w", err)
+	}
+	r.dir = dir
+	if j.account.UID == os.Geteuid() {
+		return nil
+	}
+	return os.Chown(dir, j.account.UID, j.account.GID)
+}
+
+func (r *running) openProbe(l *linux, j job) (err error) {
+	r.probe, err = socket.Open(socket.Spec{
+		Name:   "probe",
+		Listen: "unix:" + filepath.Join(l.runtime, "probe", j.file()),
+		Mode:   0o600, // supd alone asks
+	})
+	return err
+}
+
+func (r *running) makeCgroup(l *linux, j job) (int, error) {
+	dir, err := tree.MakeCgroup(l.cgroups, j.file())
+	if err != nil {
+		return 0, fmt.Errorf("cgroup: %w", err)
+	}
+	r.group = dir.Name()
+	defer dir.Close()
+	return unix.FcntlInt(dir.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+}
+
+// The handle of the owner.
+
+func (r *running) pid() int                     { return r.process.Pid }
+func (r *running) signal(sig unix.Signal) error { return r.process.Signal(sig) }
+func (r *running) alive() bool                  { return r.process.Alive() }
+func (r *running) cgroup() string               { return r.group }
+
+func (r *running) lastAnswer() string {
+	if last := r.last.Load(); last != nil {
+		return *last
+	}
+	return ""
+}
+
+// kill spares nobody in the process group. The owner calls it only before it has
+// reaped the main process, so that the pid is still this worker's.
+func (r *running) kill() {
+	unix.Kill(-r.process.Pid, unix.SIGKILL)
+	r.process.Signal(unix.SIGKILL)
+}
+
+func (r *running) matched() {
+	r.cancel()
+	if r.capture != nil {
+		r.capture.StopMatching()
+	}
+}
+
+// release gives back what was made for the worker, after its last process is
+// dead. Its last output is in the log when release returns.
+func (r *running) release(l *linux) {
+	r.cancel()
+	if r.asking != nil {
+		<-r.asking
+	}
+	if r.capture != nil {
+		r.capture.Finish()
+		<-r.capture.Done()
+	}
+	errs := []error{}
+	if r.notify != nil {
+		errs = append(errs, r.notify.close())
+	}
+	if r.probe != nil {
+		errs = append(errs, r.probe.Close())
+	}
+	if r.process != nil {
+		errs = append(errs, r.process.Close())
+	}
+	if r.dir != "" {
+		errs = append(errs, os.RemoveAll(r.dir))
+	}
+	if r.group != "" {
+		errs = append(errs, tree.KillCgroup(r.group))
+	}
+	if err := errors.Join(errs...); err != nil {
+		l.log.Warn("cleaning up after a worker", "error", err)
+	}
+}
+
+// pipe is a worker's output: supd's end and the worker's.
+type pipe struct {
+	read  *os.File
+	write *os.File
+}
+
+func newPipe(a *privdrop.Account) (*pipe, error) {
+	r, w, err := output.Pipe(a.UID, a.GID)
+	return &pipe{r, w}, err
+}
+
+func (p *pipe) worker() int { return int(p.write.Fd()) }
+
+// take hands supd's end over.
+func (p *pipe) take() *os.File {
+	r := p.read
+	p.read = nil
+	return r
+}
+
+func (p *pipe) close() {
+	p.write.Close()
+	if p.read != nil {
+		p.read.Close()
+	}
+}

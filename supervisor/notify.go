@@ -1,0 +1,116 @@
+package supervisor
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// notifySocket receives sd_notify(3) messages of one worker: it has a socket of
+// its own, so that nothing has to find out who sent what.
+type notifySocket struct {
+	conn *net.UnixConn
+	path string
+}
+
+// openNotify gives the path for NOTIFY_SOCKET, or "" for a worker that needs none.
+func (r *running) openNotify(l *linux, j job, report func(event)) (string, error) {
+	if !j.process.Ready.Notify && j.process.Watchdog == 0 {
+		return "", nil
+	}
+	path := filepath.Join(l.runtime, "notify", j.file())
+	n, err := listenNotify(path, j.account.UID)
+	if err != nil {
+		return "", err
+	}
+	r.notify = n
+	go n.receive(func(line string) { r.notified(j, line, report) })
+	return path, nil
+}
+
+func (r *running) notified(j job, line string, report func(event)) {
+	switch line {
+	case "READY=1":
+		if j.process.Ready.Notify {
+			report(func(o *owner) { o.becameReady(j.worker, "sent READY=1") })
+		}
+	case "WATCHDOG=1":
+		report(func(o *owner) { o.pinged(j.worker) })
+	case "WATCHDOG=trigger":
+		report(func(o *owner) { o.fail(j.worker, "sent WATCHDOG=trigger") })
+	}
+}
+
+// listenNotify binds the socket so that only the worker's user may send to it.
+func listenNotify(path string, uid int) (*notifySocket, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return nil, err
+	}
+	n := &notifySocket{conn, path}
+	err = errors.Join(os.Chmod(path, 0o600), os.Lchown(path, uid, -1))
+	if err != nil {
+		n.close()
+		return nil, err
+	}
+	return n, nil
+}
+
+// receive calls each with every line of every message until the socket is closed.
+func (n *notifySocket) receive(each func(line string)) {
+	for {
+		text, err := n.message()
+		if err != nil {
+			return
+		}
+		for line := range strings.SplitSeq(text, "\n") {
+			each(line)
+		}
+	}
+}
+
+// message holds no buffer while it waits. Descriptors that came along
+// (sd_pid_notify_with_fds(3), BARRIER=1) are closed at once, which is what the
+// barrier waits for.
+func (n *notifySocket) message() (text string, err error) {
+	raw, err := n.conn.SyscallConn()
+	if err != nil {
+		return "", err
+	}
+	var failed error
+	err = raw.Read(func(fd uintptr) bool {
+		var data, oob [4096]byte
+		size, oobSize, _, _, e := unix.Recvmsg(int(fd), data[:], oob[:], unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+		if e == unix.EAGAIN {
+			return false
+		}
+		failed, text = e, string(data[:max(0, size)])
+		closeRights(oob[:max(0, oobSize)])
+		return true
+	})
+	return text, errors.Join(err, failed)
+}
+
+func closeRights(oob []byte) {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return
+	}
+	for _, m := range messages {
+		fds, err := unix.ParseUnixRights(&m)
+		if err == nil {
+			closeAll(fds)
+		}
+	}
+}
+
+func (n *notifySocket) close() error {
+	return errors.Join(n.conn.Close(), os.Remove(n.path))
+}

@@ -1,0 +1,576 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"supd/configs"
+	"supd/socket"
+)
+
+var healthy = behaviour{launch: time.Millisecond, ready: 2 * time.Second, drain: 3 * time.Second}
+
+func always(b behaviour) func(job) behaviour { return func(job) behaviour { return b } }
+
+func (w *world) do(action Action, hard bool, targets ...string) *Result {
+	return w.s.Do(context.Background(), Request{Action: action, Hard: hard, Targets: targets, Timeout: 10 * time.Minute})
+}
+
+// expect lets d pass and compares the state of a slot.
+func (w *world) expect(d time.Duration, name string, want State) WorkerStatus {
+	w.t.Helper()
+	time.Sleep(d)
+	synctest.Wait()
+	got := w.worker(name)
+	if got.State != want {
+		w.t.Errorf("after %v %s is %s (%+v), want %s", d, name, got.State, got, want)
+	}
+	return got
+}
+
+func TestStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(healthy), configured("web", 2))
+		w.expect(time.Second, "a/web.1", Starting)
+		got := w.expect(2*time.Second, "a/web.2", Running)
+		if !got.Ready || got.Pid == 0 || got.Generation != 1 || got.Restarts != 0 {
+			t.Errorf("worker %+v", got)
+		}
+		w.quit()
+	})
+}
+
+func TestUptime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := configured("web", 1)
+		p.Ready = configs.Ready{Uptime: time.Second, Timeout: 30 * time.Second}
+		w := newWorld(t, always(behaviour{}), p)
+		w.expect(900*time.Millisecond, "a/web.1", Starting)
+		w.expect(200*time.Millisecond, "a/web.1", Running)
+		w.quit()
+	})
+}
+
+func TestFirstCrashAfterAStableLifeIsRestartedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(healthy), configured("web", 1))
+		w.expect(time.Minute, "a/web.1", Running)
+		victim := w.running()[0]
+		w.in(func(*owner) { victim.signal(unix.SIGKILL) })
+		got := w.expect(10*time.Millisecond, "a/web.1", Starting)
+		if got.Restarts != 1 || got.LastExit == nil || got.LastExit.Signal != "SIGKILL" || got.LastExit.Code != -1 {
+			t.Errorf("worker %+v, last exit %+v", got, got.LastExit)
+		}
+		w.expect(3*time.Second, "a/web.1", Running)
+		w.quit()
+	})
+}
+
+// TestCrashLoop: a program that dies before or soon after it was ready is started
+// with growing delays, and not more than once in max in the end.
+func TestCrashLoop(t *testing.T) {
+	for name, b := range map[string]behaviour{
+		"before ready":     {ready: -1, die: 10 * time.Millisecond, code: 3},
+		"after ready":      {ready: time.Millisecond, die: 2 * time.Second, code: 3},
+		"with success":     {ready: -1, die: 10 * time.Millisecond},
+		"launch fails":     {fail: "execve /x: no such file or directory"},
+		"never gets ready": {ready: -1, drain: time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, always(b), configured("web", 1))
+				time.Sleep(10 * time.Minute)
+				synctest.Wait()
+				first := w.worker("a/web.1").Generation
+				time.Sleep(10 * time.Minute)
+				synctest.Wait()
+				second := w.worker("a/web.1").Generation - first
+				if first < 8 || second > 22 || second < 5 {
+					t.Errorf("%d launches in the first ten minutes, %d in the second", first, second)
+				}
+				w.quit()
+			})
+		})
+	}
+}
+
+func TestGiveUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := configured("web", 1)
+		p.GiveUpAfter = 3
+		w := newWorld(t, always(behaviour{ready: -1, die: 10 * time.Millisecond, code: 3}), p)
+		got := w.expect(time.Hour, "a/web.1", Failed)
+		if got.Generation != 3 || got.LastExit.Code != 3 {
+			t.Errorf("worker %+v", got)
+		}
+		if r := w.do(ActionStart, false, "a/web"); r.Code != CodeNotStarted {
+			t.Errorf("start of a failing worker: %+v", r)
+		}
+		w.quit()
+	})
+}
+
+func TestRestartPolicy(t *testing.T) {
+	for _, c := range []struct {
+		restart configs.Restart
+		code    int
+		want    State
+	}{
+		{configs.RestartAlways, 0, Running}, {configs.RestartAlways, 1, Running},
+		{configs.RestartOnFailure, 0, Exited}, {configs.RestartOnFailure, 1, Running},
+		{configs.RestartNever, 0, Exited}, {configs.RestartNever, 1, Exited},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			p := configured("job", 1)
+			p.Restart = c.restart
+			w := newWorld(t, func(j job) behaviour {
+				if j.generation > 1 {
+					return healthy
+				}
+				return behaviour{die: 20 * time.Second, code: c.code}
+			}, p)
+			w.expect(time.Minute, "a/job.1", c.want)
+			w.quit()
+		})
+	}
+}
+
+// TestAfter: a process waits for those it comes after, once; and stops before them.
+func TestAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		worker := configured("worker", 1)
+		worker.After = []string{"web"}
+		w := newWorld(t, always(healthy), configured("web", 2), worker)
+		got := w.expect(time.Second, "a/worker.1", Starting)
+		if got.Pid != 0 || got.Note != "waits for web" {
+			t.Errorf("worker %+v", got)
+		}
+		w.expect(4*time.Second, "a/worker.1", Running)
+		go w.do(ActionStop, false, "all")
+		w.expect(time.Second, "a/worker.1", Stopping)
+		w.expect(0, "a/web.1", Running)
+		w.expect(3*time.Second, "a/web.1", Stopping)
+		w.expect(3*time.Second, "a/web.1", Stopped)
+		w.quit()
+	})
+}
+
+func TestAfterAnUnwishedProcessDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		web, worker := configured("web", 1), configured("worker", 1)
+		web.Autostart = false
+		worker.After = []string{"web"}
+		w := newWorld(t, always(healthy), web, worker)
+		w.expect(3*time.Second, "a/worker.1", Running)
+		w.expect(0, "a/web.1", Stopped)
+		w.quit()
+	})
+}
+
+func TestStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(healthy), configured("web", 2))
+		w.expect(3*time.Second, "a/web.1", Running)
+		begin := time.Now()
+		r := w.do(ActionStop, false, "a/web")
+		if took := time.Since(begin); r.Code != CodeDone || took < 3*time.Second || took > 4*time.Second {
+			t.Errorf("stop took %v: %+v", took, r)
+		}
+		if r := w.do(ActionStop, false, "a"); r.Code != CodeDone || r.Outcomes[0].Message != "already stopped" {
+			t.Errorf("second stop: %+v", r)
+		}
+		if r := w.do(ActionStart, false, "a/web.2"); r.Code != CodeDone {
+			t.Errorf("start: %+v", r)
+		}
+		w.expect(0, "a/web.1", Stopped)
+		w.expect(0, "a/web.2", Running)
+		w.quit()
+	})
+}
+
+// TestStopSteps: each signal once, then KILL.
+func TestStopSteps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := configured("web", 1)
+		p.Stop = []configs.StopStep{{Signal: unix.SIGTERM, Wait: 10 * time.Second}, {Signal: unix.SIGQUIT, Wait: 5 * time.Second}}
+		w := newWorld(t, always(behaviour{ignores: true}), p)
+		w.expect(time.Second, "a/web.1", Running)
+		begin := time.Now()
+		w.do(ActionStop, false, "a")
+		if took := time.Since(begin).Round(time.Second); took != 15*time.Second {
+			t.Errorf("stop took %v, want 15s", took)
+		}
+		var sent []unix.Signal
+		w.in(func(*owner) { sent = w.procs[0].sent })
+		if len(sent) != 3 || sent[0] != unix.SIGTERM || sent[1] != unix.SIGQUIT || sent[2] != unix.SIGKILL {
+			t.Errorf("sent %v", sent)
+		}
+		w.quit()
+	})
+}
+
+// watchReady fails the test when fewer than n slots of a process are ready, at
+// any time until the returned function is called.
+func (w *world) watchReady(process string, n int) (stop func()) {
+	end := make(chan struct{})
+	go func() {
+		for {
+			s := w.s.Status()
+			if ready := readyOf(s, process); ready < n {
+				w.t.Errorf("%d ready workers, want %d at all times", ready, n)
+			}
+			select {
+			case <-s.Next():
+			case <-end:
+				return
+			}
+		}
+	}()
+	return func() { close(end) }
+}
+
+func readyOf(s *Status, process string) (n int) {
+	for _, p := range s.Apps[0].Processes {
+		for _, worker := range p.Workers {
+			if p.Name == process && worker.Ready {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func TestRollingRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(healthy), configured("web", 4))
+		w.expect(3*time.Second, "a/web.4", Running)
+		stop := w.watchReady("web", 4)
+		r := w.do(ActionRestart, false, "a")
+		stop()
+		if r.Code != CodeDone || len(r.Outcomes) != 4 {
+			t.Errorf("restart: %+v", r)
+		}
+		for _, p := range w.running() {
+			if p.job.generation != 2 {
+				t.Errorf("%s is of generation %d", p.job.name(), p.job.generation)
+			}
+		}
+		if most := w.mostAtOnce(); most != 5 {
+			t.Errorf("%d workers at once, want 5", most)
+		}
+		w.quit()
+	})
+}
+
+// mostAtOnce is the largest number of processes there ever was.
+func (w *world) mostAtOnce() (most int) {
+	w.in(func(*owner) { most = w.most })
+	return most
+}
+
+func TestFailedRestartKeepsTheOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(j job) behaviour {
+			if j.generation > 1 {
+				return behaviour{ready: -1, die: time.Second, code: 3}
+			}
+			return healthy
+		}, configured("web", 3))
+		w.expect(3*time.Second, "a/web.3", Running)
+		stop := w.watchReady("web", 3)
+		r := w.do(ActionRestart, false, "a/web")
+		stop()
+		if r.Code != CodeNotStarted || !strings.Contains(r.Outcomes[0].Message, "exited with code 3") {
+			t.Errorf("restart: %+v", r)
+		}
+		for _, p := range w.running() {
+			if p.job.generation != 1 {
+				t.Errorf("%s is of generation %d", p.job.name(), p.job.generation)
+			}
+		}
+		w.expect(time.Hour, "a/web.1", Running)
+		w.quit()
+	})
+}
+
+// TestRestartThatNeverGetsReady: the old worker goes on, and the new one is gone.
+func TestRestartThatNeverGetsReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(j job) behaviour {
+			if j.generation > 1 {
+				return behaviour{ready: -1, answer: "GET /: 503"}
+			}
+			return healthy
+		}, configured("web", 1))
+		w.expect(3*time.Second, "a/web.1", Running)
+		stop := w.watchReady("web", 1)
+		r := w.do(ActionRestart, false, "a/web")
+		stop()
+		if r.Code != CodeNotStarted || !strings.Contains(r.Outcomes[0].Message, "503") {
+			t.Errorf("restart: %+v", r)
+		}
+		w.expect(time.Minute, "a/web.1", Running)
+		if n := len(w.running()); n != 1 {
+			t.Errorf("%d processes left", n)
+		}
+		w.quit()
+	})
+}
+
+func TestHardRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(healthy), configured("web", 3))
+		w.expect(3*time.Second, "a/web.3", Running)
+		if r := w.do(ActionRestart, true, "a"); r.Code != CodeDone {
+			t.Errorf("restart: %+v", r)
+		}
+		if most := w.mostAtOnce(); most != 3 {
+			t.Errorf("%d workers at once, want 3", most)
+		}
+		w.quit()
+	})
+}
+
+// TestCrashWhileAnotherDrains: the slot is filled again though its old worker
+// still drains.
+func TestCrashWhileAnotherDrains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := configured("web", 1)
+		p.Stop[0].Wait = 20 * time.Minute
+		slow := healthy
+		slow.drain = 10 * time.Minute
+		w := newWorld(t, always(slow), p)
+		w.expect(20*time.Second, "a/web.1", Running)
+		go w.do(ActionRestart, false, "a")
+		time.Sleep(20 * time.Second)
+		all := w.running()
+		if len(all) != 2 {
+			t.Fatalf("%d processes", len(all))
+		}
+		w.in(func(*owner) { all[1].signal(unix.SIGKILL) })
+		got := w.expect(3*time.Second, "a/web.1", Running)
+		if got.Generation != 3 {
+			t.Errorf("worker %+v", got)
+		}
+		w.quit()
+	})
+}
+
+func TestWatchdog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := configured("web", 1)
+		p.Watchdog = 10 * time.Second
+		w := newWorld(t, always(behaviour{}), p)
+		for range 5 {
+			time.Sleep(8 * time.Second)
+			w.in(func(o *owner) { o.pinged(o.apps[0].processes[0].slots[0].workers[0]) })
+		}
+		if got := w.worker("a/web.1"); got.Generation != 1 {
+			t.Errorf("stopped although it answered: %+v", got)
+		}
+		got := w.expect(30*time.Second, "a/web.1", Running)
+		if got.Generation < 2 || !strings.Contains(got.LastExit.Reason, "WATCHDOG") {
+			t.Errorf("worker %+v", got.LastExit)
+		}
+		w.quit()
+	})
+}
+
+func TestApply(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(healthy), configured("web", 3), configured("gone", 1))
+		w.expect(3*time.Second, "a/web.3", Running)
+		less := configured("web", 1)
+		less.Backoff.Max = time.Minute // not felt by a worker
+		w.apply(nil, less, configured("new", 1))
+		w.expect(10*time.Second, "a/new.1", Running)
+		if got := w.worker("a/web.1"); got.Generation != 1 {
+			t.Errorf("worker was replaced: %+v", got)
+		}
+		if n := len(w.running()); n != 2 {
+			t.Errorf("%d processes, want 2", n)
+		}
+		other := configured("web", 1)
+		other.Command = []string{"other"}
+		stop := w.watchReady("web", 1)
+		w.apply(nil, other)
+		got := w.expect(10*time.Second, "a/web.1", Running)
+		stop()
+		if got.Generation != 2 {
+			t.Errorf("worker was not replaced: %+v", got)
+		}
+		refused := errors.New("address in use")
+		w.apply(refused, configured("web", 5))
+		if n := len(w.s.Status().Apps[0].Processes[0].Workers); n != 1 {
+			t.Errorf("%d slots after a refused configuration", n)
+		}
+		w.quit()
+	})
+}
+
+// apply gives the owner a configuration whose sockets answer err.
+func (w *world) apply(err error, processes ...configs.Process) {
+	var got error
+	w.in(func(o *owner) {
+		w.refuse = err
+		got = o.apply(w.config(configs.Rollout{Surge: configs.Surge{Workers: 1}}, processes...))
+	})
+	if got != err {
+		w.t.Errorf("apply: %v, want %v", got, err)
+	}
+	synctest.Wait()
+}
+
+// TestDamagedSocket: bound anew, and its users replaced; again and again with
+// growing delays.
+func TestDamagedSocket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := configured("web", 1)
+		p.Sockets = []string{"http"}
+		w := newWorld(t, always(healthy), p)
+		w.expect(3*time.Second, "a/web.1", Running)
+		w.in(func(o *owner) { o.damaged(socket.Damage{Key: "a/http", Kind: socket.ShutDown}) })
+		got := w.expect(10*time.Second, "a/web.1", Running)
+		if got.Generation != 2 {
+			t.Errorf("the worker still has the dead socket: %+v", got)
+		}
+		for range 1000 {
+			w.in(func(o *owner) { o.damaged(socket.Damage{Key: "a/http", Kind: socket.Unlinked}) })
+			time.Sleep(time.Millisecond)
+		}
+		if n := len(w.repairs); n > 10 {
+			t.Errorf("%d repairs in a second", n)
+		}
+		w.quit()
+	})
+}
+
+// TestDeadBeforeTheLaunchIsReported: the reaper was faster.
+func TestDeadBeforeTheLaunchIsReported(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(j job) behaviour {
+			if j.generation == 1 {
+				return behaviour{launch: -1} // it is the test that ends the launch
+			}
+			return healthy
+		}, configured("web", 1))
+		w.in(func(o *owner) {
+			worker := o.apps[0].processes[0].slots[0].workers[0]
+			p := &proc{world: w, id: 4711, dead: true, reaped: true, job: o.job(worker)}
+			w.dead = append(w.dead, death{pid: 4711, code: 7})
+			o.childDied()
+			o.started(worker, p, nil)
+		})
+		if got := w.expect(0, "a/web.1", Backoff); got.LastExit == nil || got.LastExit.Code != 7 {
+			t.Errorf("worker %+v, last exit %+v", got, got.LastExit)
+		}
+		w.expect(time.Minute, "a/web.1", Running)
+		w.quit()
+	})
+}
+
+// TestHistories runs random histories; proc and world check that nobody is
+// signalled after reaping or twice with a signal, and that no generation is
+// launched twice. In the end everything has to stop, and with healthy workers and
+// no more requests everything that is wished for has to run.
+func TestHistories(t *testing.T) {
+	for seed := range uint64(300) {
+		synctest.Test(t, func(t *testing.T) { history(t, seed) })
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
+	}
+}
+
+func history(t *testing.T, seed uint64) {
+	random := rand.New(rand.NewPCG(seed, 1))
+	inOwner := rand.New(rand.NewPCG(seed, 2))
+	calm := false
+	behave := func(job) behaviour {
+		if calm {
+			return healthy
+		}
+		return randomBehaviour(inOwner)
+	}
+	worker := configured("worker", 2)
+	worker.After = []string{"web"}
+	w := newWorld(t, behave, configured("web", 3), worker)
+	for range 60 {
+		w.step(random)
+		time.Sleep(time.Duration(random.Int64N(int64(10 * time.Second))))
+	}
+	w.in(func(*owner) { calm = true })
+	if r := w.do(ActionStart, false, "all"); r.Code == CodeTimeout {
+		t.Errorf("start all: %+v", r)
+	}
+	time.Sleep(time.Hour)
+	synctest.Wait()
+	for _, p := range w.s.Status().Apps[0].Processes {
+		for _, worker := range p.Workers {
+			if worker.State != Running {
+				t.Errorf("in the end %s is %s (%s)", worker.Name, worker.State, worker.Note)
+			}
+		}
+	}
+	if n, want := len(w.running()), slots(w.s.Status()); n != want {
+		t.Errorf("in the end %d processes for %d slots", n, want)
+	}
+	w.quit()
+}
+
+func slots(s *Status) (n int) {
+	for _, p := range s.Apps[0].Processes {
+		n += len(p.Workers)
+	}
+	return n
+}
+
+func randomBehaviour(random *rand.Rand) behaviour {
+	d := func(n time.Duration) time.Duration { return time.Duration(random.Int64N(int64(n))) }
+	b := behaviour{launch: d(100 * time.Millisecond), ready: d(5 * time.Second), drain: d(20 * time.Second), ignores: random.IntN(5) == 0}
+	switch random.IntN(5) {
+	case 0:
+		b.fail = "execve: no such file or directory"
+	case 1:
+		b.ready = -1
+	case 2:
+		b.die, b.code = d(time.Minute)+1, random.IntN(3)
+	}
+	return b
+}
+
+// step does one thing that may happen.
+func (w *world) step(random *rand.Rand) {
+	targets := []string{"all", "a/web", "a/worker", "a/web.1", "a/web.2", "a/worker.2"}
+	target := targets[random.IntN(len(targets))]
+	switch random.IntN(7) {
+	case 0:
+		go w.do(ActionStart, false, target)
+	case 1:
+		go w.do(ActionStop, false, target)
+	case 2, 3:
+		go w.do(ActionRestart, random.IntN(3) == 0, target)
+	case 4:
+		w.in(func(*owner) {
+			if n := len(w.procs); n > 0 && !w.procs[n-1].reaped {
+				w.procs[n-1].signal(unix.SIGKILL)
+			}
+		})
+	case 5:
+		web, worker := configured("web", 2+random.IntN(3)), configured("worker", 2)
+		worker.After = []string{"web"}
+		if random.IntN(2) == 0 {
+			web.Command = []string{"other"}
+		}
+		w.apply(nil, web, worker)
+	case 6:
+		w.in(func(o *owner) { o.damaged(socket.Damage{Key: "a/http", Kind: socket.ShutDown}) })
+	}
+}

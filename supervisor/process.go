@@ -1,0 +1,122 @@
+package supervisor
+
+import (
+	"reflect"
+	"slices"
+
+	"supd/configs"
+	"supd/privdrop"
+	"supd/supervisor/output"
+)
+
+// app is an application as the owner keeps it.
+type app struct {
+	name      string
+	config    *configs.App
+	processes []*process // by name
+	removed   bool
+}
+
+// process is a command and its slots. A process that is gone from the
+// configuration stays until its last slot is empty.
+type process struct {
+	app     *app
+	name    string
+	config  *configs.Process
+	account *privdrop.Account
+	log     *output.Log
+	slots   []*slot // by number, from 1
+	epoch   int     // the newest wish
+	removed bool
+	counted map[int]int // launches of slots that were forgotten
+}
+
+func (p *process) fullName() string { return p.app.name + "/" + p.name }
+
+// wished tells whether any slot is wished for.
+func (p *process) wished() bool {
+	return slices.ContainsFunc(p.slots, func(s *slot) bool { return s.up })
+}
+
+// ready tells whether every wished slot is ready, or has done its work (a
+// process with restart = "never" that exited well).
+func (p *process) ready() bool {
+	return !slices.ContainsFunc(p.slots, func(s *slot) bool {
+		return s.up && !s.ready() && !(s.done && s.lastClean)
+	})
+}
+
+// idle tells whether nothing of the process runs.
+func (p *process) idle() bool {
+	return !slices.ContainsFunc(p.slots, func(s *slot) bool { return !s.idle() })
+}
+
+// resize makes slots up to the configured count, and marks those above as gone.
+func (p *process) resize(up bool) {
+	for n := len(p.slots); n < p.config.Count; n++ {
+		s := &slot{process: p, number: n + 1, epoch: p.epoch, generation: p.counted[n+1]}
+		if up {
+			s.wish()
+		}
+		p.slots = append(p.slots, s)
+	}
+	for i, s := range p.slots {
+		s.removed = p.removed || i >= p.config.Count
+		if s.removed {
+			s.up = false
+		}
+	}
+}
+
+// wishAll asks for a worker in every slot.
+func (p *process) wishAll() {
+	for _, s := range p.slots {
+		if !s.removed {
+			s.wish()
+		}
+	}
+}
+
+// forget drops empty slots that are gone from the configuration.
+func (p *process) forget() {
+	for n := len(p.slots); n > 0 && p.slots[n-1].removed && p.slots[n-1].idle(); n-- {
+		p.counted[n] = p.slots[n-1].generation
+		p.slots = p.slots[:n-1]
+	}
+}
+
+// surge is how many workers there may be beyond the count while replacing.
+func (p *process) surge() int {
+	s := p.app.config.Rollout.Surge
+	return max(1, s.Workers, len(p.slots)*s.Percent/100)
+}
+
+// socketKeys are the names of the process's sockets as the kernel side knows them.
+func (p *process) socketKeys() []string {
+	keys := make([]string, len(p.config.Sockets))
+	for i, name := range p.config.Sockets {
+		keys[i] = socketKey(p.app.name, name)
+	}
+	return keys
+}
+
+func socketKey(app, name string) string { return app + "/" + name }
+
+// sameLaunch tells whether a worker launched by a is what b would launch: the
+// keys that only say how supd treats it may differ.
+func sameLaunch(a, b *configs.Process) bool {
+	return reflect.DeepEqual(launchKeys(*a), launchKeys(*b))
+}
+
+// launchKeys is p without the keys that a running worker does not feel.
+func launchKeys(p configs.Process) configs.Process {
+	probe := p.Ready.Probe()
+	p.Line, p.Count, p.After, p.Autostart = 0, 0, nil, false
+	p.Restart, p.SuccessExit, p.Backoff, p.GiveUpAfter = "", nil, configs.Backoff{}, 0
+	p.Stop, p.Log = nil, configs.Log{}
+	p.Ready = configs.Ready{Notify: p.Ready.Notify}
+	if probe {
+		p.Ready.TCP = "probe"
+	}
+	return p
+}
