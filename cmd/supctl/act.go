@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"supd/supervisor"
+	"supd/supervisor/control"
+)
+
+func (c *call) start() *cobra.Command {
+	return c.waiting(supervisor.ActionStart, "Start workers and wait until they are ready")
+}
+
+func (c *call) stop() *cobra.Command {
+	return c.waiting(supervisor.ActionStop, "Stop workers and wait until they have ended")
+}
+
+func (c *call) restart() *cobra.Command {
+	return c.waiting(supervisor.ActionRestart, "Replace workers one by one, new before old")
+}
+
+// waiting makes a command that waits for its end.
+func (c *call) waiting(action supervisor.Action, short string) *cobra.Command {
+	r := supervisor.Request{Action: action}
+	cmd := &cobra.Command{
+		Use:               string(action) + " TARGET…",
+		Short:             short,
+		Args:              someTarget,
+		ValidArgsFunction: c.completeTargets,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if r.Timeout < 0 {
+				return fmt.Errorf("--timeout %s: want 0 (without limit) or more", r.Timeout)
+			}
+			r.Targets = args
+			return c.do(cmd.Context(), r)
+		},
+	}
+	cmd.Flags().DurationVar(&r.Timeout, "timeout", 0, "how long to wait, such as 30s; supd goes on after that (0 waits without limit)")
+	if action == supervisor.ActionRestart {
+		cmd.Flags().BoolVar(&r.Hard, "hard", false, "stop, then start")
+	}
+	return cmd
+}
+
+func someTarget(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return fmt.Errorf("%s needs a target; `%s all` is for every worker", cmd.Name(), cmd.CommandPath())
+	}
+	return nil
+}
+
+func noArgument(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%s takes no argument, got %q", cmd.Name(), args[0])
+	}
+	return nil
+}
+
+func (c *call) signal() *cobra.Command {
+	return &cobra.Command{
+		Use:   "signal SIG TARGET…",
+		Short: "Send a signal to main processes",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) < 2 {
+				return errors.New("signal needs a signal and a target, such as `supctl signal HUP all`")
+			}
+			return nil
+		},
+		ValidArgsFunction: c.completeSignal,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.do(cmd.Context(), supervisor.Request{Action: supervisor.ActionSignal, Signal: args[0], Targets: args[1:]})
+		},
+	}
+}
+
+func (c *call) reopen() *cobra.Command {
+	return &cobra.Command{
+		Use:   "reopen",
+		Short: "Open the log files anew, after they were moved",
+		Args:  noArgument,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.do(cmd.Context(), supervisor.Request{Action: supervisor.ActionReopen})
+		},
+	}
+}
+
+func (c *call) shutdown() *cobra.Command {
+	return &cobra.Command{
+		Use:   "shutdown",
+		Short: "Stop all workers, then supd",
+		Args:  noArgument,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.do(cmd.Context(), supervisor.Request{Action: supervisor.ActionShutdown})
+		},
+	}
+}
+
+// do has supd act, and prints what came of it.
+func (c *call) do(ctx context.Context, r supervisor.Request) error {
+	result, err := c.client().Do(ctx, r)
+	if err != nil && ctx.Err() != nil {
+		return &control.Error{Code: codeInterrupted, Message: fmt.Sprintf("interrupted; supd goes on with the %s", r.Action)}
+	}
+	if err != nil {
+		return err
+	}
+	c.worst(result.Code)
+	if c.json {
+		return c.print(result)
+	}
+	for _, o := range result.Outcomes {
+		if o.Code != supervisor.CodeDone {
+			c.complain(o.Code, "%s: %s", o.Name, o.Message)
+			continue
+		}
+		fmt.Fprintf(c.out, "%s: %s\n", o.Name, o.Message)
+	}
+	switch r.Action {
+	case supervisor.ActionReopen:
+		fmt.Fprintln(c.out, "log files reopened")
+	case supervisor.ActionShutdown:
+		fmt.Fprintln(c.out, "all workers have stopped")
+	}
+	return nil
+}
+
+// print writes a document of the API on one line.
+func (c *call) print(document any) error {
+	if err := json.NewEncoder(c.out).Encode(document); err != nil {
+		return &control.Error{Code: supervisor.CodeFailed, Message: err.Error()}
+	}
+	return nil
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"supd/supervisor"
+)
+
+// plain ends a colour: SGR of ECMA-48.
+const plain = "\x1b[0m"
+
+var colors = map[supervisor.State]string{
+	supervisor.Running:  "\x1b[32m", // green
+	supervisor.Starting: "\x1b[33m", // yellow
+	supervisor.Stopping: "\x1b[33m",
+	supervisor.Backoff:  "\x1b[31m", // red
+	supervisor.Failed:   "\x1b[31m",
+}
+
+// colored tells whether colours are wanted and seen.
+func (c *call) colored() bool {
+	return !c.noColor && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(c.out)
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
+	return err == nil
+}

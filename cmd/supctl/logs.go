@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/spf13/cobra"
+
+	"supd/supervisor"
+	"supd/supervisor/control"
+)
+
+// longestLine is what is held of a line before it goes out in pieces.
+const longestLine = 64 << 10
+
+// logRequest is what logs is asked for.
+type logRequest struct {
+	lines  int
+	follow bool
+}
+
+func (c *call) logs() *cobra.Command {
+	var r logRequest
+	cmd := &cobra.Command{
+		Use:               "logs [TARGET…]",
+		Short:             "Show the last lines of captured output",
+		ValidArgsFunction: c.completeTargets,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case c.json:
+				return errors.New("logs has no --json")
+			case r.lines < 0:
+				return fmt.Errorf("--lines %d: want 0 or more", r.lines)
+			}
+			return c.showLogs(cmd.Context(), r, args)
+		},
+	}
+	cmd.Flags().IntVarP(&r.lines, "lines", "n", 10, "how many lines of each process")
+	cmd.Flags().BoolVarP(&r.follow, "follow", "f", false, "go on with what is written from now on, until interrupted")
+	return cmd
+}
+
+// source is the log of one process.
+type source struct {
+	process string // "whois/web"
+	prefix  string // of its lines, when there are several sources
+}
+
+func (c *call) showLogs(ctx context.Context, r logRequest, targets []string) error {
+	client := c.client()
+	s, err := client.Status(ctx, targets...)
+	if err != nil {
+		return err
+	}
+	sources := logSources(s)
+	if !r.follow {
+		return c.readLogs(ctx, client, r, sources)
+	}
+	err = c.followLogs(ctx, client, r, sources)
+	if ctx.Err() != nil {
+		return nil // to be interrupted is how it ends
+	}
+	return err
+}
+
+// logSources lists each log once, though several processes may share one.
+func logSources(s *supervisor.Status) (all []source) {
+	seen, width := map[string]bool{}, 0
+	for _, a := range s.Apps {
+		for _, p := range a.Processes {
+			if seen[p.Log] || len(p.Workers) == 0 {
+				continue
+			}
+			seen[p.Log] = true
+			name := a.Name + "/" + p.Name
+			all, width = append(all, source{process: name}), max(width, len(name))
+		}
+	}
+	if len(all) > 1 {
+		for i := range all {
+			all[i].prefix = fmt.Sprintf("%-*s | ", width, all[i].process)
+		}
+	}
+	return all
+}
+
+// readLogs shows one log after the other.
+func (c *call) readLogs(ctx context.Context, client *control.Client, r logRequest, sources []source) error {
+	var lock sync.Mutex
+	for _, s := range sources {
+		if err := c.copyLog(ctx, client, r, s, &lock); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// followLogs shows all at the same time. It ends with the first that ends.
+func (c *call) followLogs(ctx context.Context, client *control.Client, r logRequest, sources []source) error {
+	if len(sources) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var lock sync.Mutex // a line of one at a time
+	ended := make(chan error)
+	for _, s := range sources {
+		go func() { ended <- c.copyLog(ctx, client, r, s, &lock) }()
+	}
+	first := <-ended
+	cancel()
+	for range sources[1:] {
+		<-ended
+	}
+	if first == nil {
+		first = &control.Error{Code: supervisor.CodeNoTarget, Message: "supd on " + c.socket + " has ended"}
+	}
+	return first
+}
+
+func (c *call) copyLog(ctx context.Context, client *control.Client, r logRequest, s source, lock *sync.Mutex) error {
+	log, err := client.Logs(ctx, s.process, r.lines, r.follow)
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	if s.prefix == "" {
+		_, err = io.Copy(c.out, log)
+	} else {
+		err = prefixLines(c.out, log, s.prefix, lock)
+	}
+	if err != nil {
+		return &control.Error{Code: supervisor.CodeFailed, Message: fmt.Sprintf("log of %s: %s", s.process, err)}
+	}
+	return nil
+}
+
+// prefixLines writes each line whole. One that is longer than longestLine comes
+// as several.
+func prefixLines(w io.Writer, r io.Reader, prefix string, lock *sync.Mutex) error {
+	b := bufio.NewReaderSize(r, longestLine)
+	for {
+		line, err := b.ReadSlice('\n')
+		if len(line) > 0 {
+			if err := writeLine(w, prefix, line, lock); err != nil {
+				return err
+			}
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
+			return err
+		}
+	}
+}
+
+func writeLine(w io.Writer, prefix string, line []byte, lock *sync.Mutex) error {
+	lock.Lock()
+	defer lock.Unlock()
+	text := append([]byte(prefix), line...)
+	if text[len(text)-1] != '\n' {
+		text = append(text, '\n')
+	}
+	_, err := w.Write(text)
+	return err
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"supd/configs"
+	"supd/supervisor"
+	"supd/supervisor/control"
+)
+
+func (c *call) pid() *cobra.Command {
+	return &cobra.Command{
+		Use:               "pid [TARGET…]",
+		Short:             "Print the process id of supd, or of workers",
+		ValidArgsFunction: c.completeTargets,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return c.daemonPid(cmd.Context())
+			}
+			return c.workerPids(cmd.Context(), args)
+		},
+	}
+}
+
+func (c *call) daemonPid(ctx context.Context) error {
+	v, err := c.client().Version(ctx)
+	if err != nil {
+		return err
+	}
+	if c.json {
+		return c.print(v)
+	}
+	fmt.Fprintln(c.out, v.Pid)
+	return nil
+}
+
+func (c *call) workerPids(ctx context.Context, targets []string) error {
+	s, err := c.client().Status(ctx, targets...)
+	if err != nil {
+		return err
+	}
+	for w := range workers(s) {
+		switch {
+		case w.Pid == 0:
+			c.complain(supervisor.CodeNotRunning, "%s: no process, %s", w.Name, w.State)
+		case !c.json:
+			fmt.Fprintln(c.out, w.Pid)
+		}
+	}
+	if c.json {
+		return c.print(s)
+	}
+	return nil
+}
+
+func (c *call) explain() *cobra.Command {
+	return &cobra.Command{
+		Use:               "explain TARGET",
+		Short:             "Show how workers are launched, system call by system call",
+		Args:              oneTarget,
+		ValidArgsFunction: c.completeTargets,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			all, err := c.client().Explain(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if c.json {
+				return c.print(all)
+			}
+			for i, e := range all {
+				if i > 0 {
+					fmt.Fprintln(c.out)
+				}
+				fmt.Fprintf(c.out, "%s:\n%s", e.Name, e.Plan)
+			}
+			return nil
+		},
+	}
+}
+
+func oneTarget(cmd *cobra.Command, args []string) error {
+	if len(args) != 1 {
+		return fmt.Errorf("%s needs one target", cmd.Name())
+	}
+	return nil
+}
+
+func (c *call) check() *cobra.Command {
+	path := "/etc/supd/supd.toml"
+	if env := os.Getenv("SUPD_CONFIG"); env != "" {
+		path = env
+	}
+	cmd := &cobra.Command{
+		Use:   "check [FILE…]",
+		Short: "Tell whether the configuration, or app files, are valid; needs no supd",
+		RunE: func(_ *cobra.Command, files []string) error {
+			if c.json {
+				return errors.New("check has no --json")
+			}
+			c.worst(c.checkFiles(path, files))
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&path, "config", path, "supd's configuration file (environment SUPD_CONFIG)")
+	return cmd
+}
+
+func (c *call) checkFiles(path string, files []string) int {
+	load := func() (*configs.Config, error) { return configs.Load(path) }
+	if len(files) > 0 {
+		load = func() (*configs.Config, error) { return configs.LoadFiles(path, files...) }
+	}
+	config, err := load()
+	if err != nil {
+		fmt.Fprintln(c.err, err)
+		return supervisor.CodeInvalid
+	}
+	return control.Check(config, c.out, c.err)
+}
+
+// versions is what version prints as JSON.
+type versions struct {
+	Client string           `json:"client"`
+	Daemon *control.Version `json:"daemon"` // null when none answers
+}
+
+func (c *call) version() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the versions of supctl and, if it runs, of supd",
+		Args:  noArgument,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			v, err := c.client().Version(cmd.Context())
+			switch {
+			case c.json && err != nil:
+				return c.print(versions{Client: version})
+			case c.json:
+				return c.print(versions{version, &v})
+			}
+			fmt.Fprintln(c.out, "supctl", version)
+			if err != nil { // which is an answer, too
+				fmt.Fprintln(c.out, err)
+				return nil
+			}
+			fmt.Fprintf(c.out, "supd %s, pid %d\n", v.Version, v.Pid)
+			return nil
+		},
+	}
+}

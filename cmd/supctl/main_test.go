@@ -1,0 +1,332 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"supd/configs"
+	"supd/supervisor"
+	"supd/supervisor/control"
+)
+
+// deadline is for what happens in a moment, on a machine that is busy.
+const deadline = 20 * time.Second
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fake is a daemon of one status that does nothing but note what it is asked.
+type fake struct {
+	status *supervisor.Status
+	result supervisor.Result
+	asked  chan supervisor.Request // Do tells here, and waits for its context's end
+	last   supervisor.Request
+}
+
+func (f *fake) Status() *supervisor.Status { return f.status }
+
+func (f *fake) Do(ctx context.Context, r supervisor.Request) *supervisor.Result {
+	f.last = r
+	if f.asked != nil {
+		f.asked <- r
+		<-ctx.Done()
+	}
+	result := f.result
+	return &result
+}
+
+func (f *fake) Explain(target string) ([]supervisor.Explanation, error) {
+	return []supervisor.Explanation{{Name: "whois/web.1", Plan: " 1  setsid()\n 2  execve()\n"}, {Name: "whois/web.2", Plan: " 1  execve()\n"}}, nil
+}
+
+// newFake has whois/web with two workers that run, and off/beat with one that
+// does not.
+func newFake(logs string) *fake {
+	started := time.Now()
+	return &fake{status: &supervisor.Status{Apps: []supervisor.AppStatus{
+		{Name: "off", State: supervisor.Stopped, Processes: []supervisor.ProcessStatus{
+			{Name: "beat", Count: 1, Log: filepath.Join(logs, "beat.log"), Workers: []supervisor.WorkerStatus{
+				{Name: "off/beat.1", Slot: 1, State: supervisor.Stopped},
+			}},
+		}},
+		{Name: "whois", State: supervisor.Running, Processes: []supervisor.ProcessStatus{
+			{Name: "web", Count: 2, Log: filepath.Join(logs, "web.log"), Workers: []supervisor.WorkerStatus{
+				{Name: "whois/web.1", Slot: 1, State: supervisor.Running, Pid: 4711, Ready: true, StartedAt: &started},
+				{Name: "whois/web.2", Slot: 2, State: supervisor.Running, Pid: 4712, Ready: true, StartedAt: &started},
+			}},
+		}},
+	}}}
+}
+
+// serve answers for d until the test ends, and makes its socket supctl's.
+func serve(t *testing.T, d control.Daemon) *control.Server {
+	t.Helper()
+	t.Setenv("NO_COLOR", "1")
+	dir, err := os.MkdirTemp("/tmp", "supd-") // short, as the path of a socket must be
+	must(t, err)
+	path := dir + "/supd.sock"
+	t.Setenv("SUPD_SOCKET", path)
+	l, err := control.Open(configs.Control{Socket: path, Mode: 0o600})
+	must(t, err)
+	s := control.NewServer(d, control.Options{Version: "1.2.3", Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(l) }()
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), deadline)
+		defer cancel()
+		if err := errors.Join(s.Shutdown(ctx), <-ended, os.RemoveAll(dir)); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+// supctl runs one command line.
+func supctl(t *testing.T, args ...string) (code int, out, err string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	defer cancel()
+	var stdout, stderr bytes.Buffer
+	code = run(ctx, args, &stdout, &stderr)
+	return code, stdout.String(), stderr.String()
+}
+
+// screen is an output that a test can wait for while it is written.
+type screen struct {
+	mu      sync.Mutex
+	text    strings.Builder
+	changed chan struct{}
+}
+
+func newScreen() *screen { return &screen{changed: make(chan struct{}, 1)} }
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case s.changed <- struct{}{}:
+	default:
+	}
+	return s.text.Write(p)
+}
+
+func (s *screen) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
+}
+
+// await waits until all of the parts are on the screen.
+func (s *screen) await(t *testing.T, parts ...string) {
+	t.Helper()
+	late := time.After(deadline)
+	for {
+		missing := ""
+		for _, part := range parts {
+			if !strings.Contains(s.String(), part) {
+				missing = part
+			}
+		}
+		if missing == "" {
+			return
+		}
+		select {
+		case <-s.changed:
+		case <-late:
+			t.Fatalf("%q is missing in:\n%s", missing, s)
+		}
+	}
+}
+
+// The exit codes are part of the contract.
+func TestExitCodes(t *testing.T) {
+	outcome := func(code int, message string) supervisor.Result {
+		return supervisor.Result{Code: code, Outcomes: []supervisor.Outcome{{Name: "whois/web.1", Code: code, Message: message}}}
+	}
+	whole := func(code int, message string) supervisor.Result {
+		return supervisor.Result{Code: code, Error: message}
+	}
+	tests := []struct {
+		args        string
+		result      supervisor.Result
+		code        int
+		stdout, err string
+	}{
+		{"status whois", supervisor.Result{}, 0, "whois/web.1   RUNNING   pid 4711, uptime 0:00:", ""},
+		{"status", supervisor.Result{}, 3, "off/beat.1    STOPPED\nwhois/web.1   RUNNING", ""},
+		{"status off", supervisor.Result{}, 3, "off/beat.1   STOPPED\n", ""},
+		{"status whois:web", supervisor.Result{}, 0, "whois/web.2", ""},
+		{"status whois/wbe", supervisor.Result{}, 4, "", `supctl: no such target "whois/wbe", did you mean "whois/web"?`},
+		{"status whois/", supervisor.Result{}, 2, "", `supctl: target "whois/": want APP`},
+		{"start whois", outcome(0, "started, pid 5"), 0, "whois/web.1: started, pid 5\n", ""},
+		{"start whois", outcome(7, "did not become ready"), 7, "", "supctl: whois/web.1: did not become ready\n"},
+		{"stop all", outcome(0, "already stopped"), 0, "already stopped", ""},
+		{"stop --timeout 1s whois", outcome(8, "still STOPPING"), 8, "", "supctl: whois/web.1: still STOPPING\n"},
+		{"restart whois", outcome(0, "restarted"), 0, "whois/web.1: restarted\n", ""},
+		{"restart --hard whois", outcome(1, "a stop was asked for meanwhile"), 1, "", "a stop was asked for meanwhile"},
+		{"restart nosuch", supervisor.Result{}, 4, "", `supctl: no such target "nosuch"`},
+		{"signal HUP whois", outcome(0, "sent SIGHUP to pid 4711"), 0, "sent SIGHUP to pid 4711\n", ""},
+		{"signal HUP off", outcome(3, "not running"), 3, "", "supctl: whois/web.1: not running\n"},
+		{"signal NOSUCH whois", whole(2, `unknown signal "NOSUCH"`), 2, "", "supctl: unknown signal \"NOSUCH\"\n"},
+		{"reopen", supervisor.Result{}, 0, "log files reopened\n", ""},
+		{"reopen", whole(1, "web.log: no space left on device"), 1, "", "supctl: web.log: no space left on device\n"},
+		{"shutdown", supervisor.Result{}, 0, "all workers have stopped\n", ""},
+		{"shutdown", whole(5, "not permitted"), 5, "", "supctl: not permitted\n"},
+		{"pid whois", supervisor.Result{}, 0, "4711\n4712\n", ""},
+		{"pid whois/web.2", supervisor.Result{}, 0, "4712\n", ""},
+		{"pid off", supervisor.Result{}, 3, "", "supctl: off/beat.1: no process, STOPPED\n"},
+		{"pid nosuch", supervisor.Result{}, 4, "", "no such target"},
+		{"explain whois", supervisor.Result{}, 0, "whois/web.1:\n 1  setsid()\n 2  execve()\n\nwhois/web.2:\n 1  execve()\n", ""},
+		{"version", supervisor.Result{}, 0, "supctl dev\nsupd 1.2.3, pid ", ""},
+		{"completion bash", supervisor.Result{}, 0, "__start_supctl", ""},
+		{"completion zsh", supervisor.Result{}, 0, "#compdef supctl", ""},
+		{"completion fish", supervisor.Result{}, 0, "complete -c supctl", ""},
+		{"--help", supervisor.Result{}, 0, "Available Commands:", ""},
+
+		{"", supervisor.Result{}, 2, "", "supctl: no command"},
+		{"restrat whois", supervisor.Result{}, 2, "", `supctl: unknown command "restrat", did you mean "restart"?`},
+		{"reload whois", supervisor.Result{}, 2, "", `supctl: unknown command "reload"`},
+		{"deploy whois", supervisor.Result{}, 2, "", `supctl: unknown command "deploy"`},
+		{"start", supervisor.Result{}, 2, "", "supctl: start needs a target; `supctl start all` is for every worker"},
+		{"stop", supervisor.Result{}, 2, "", "`supctl stop all`"},
+		{"restart", supervisor.Result{}, 2, "", "`supctl restart all`"},
+		{"signal HUP", supervisor.Result{}, 2, "", "supctl: signal needs a signal and a target"},
+		{"explain", supervisor.Result{}, 2, "", "supctl: explain needs one target"},
+		{"reopen whois", supervisor.Result{}, 2, "", `supctl: reopen takes no argument, got "whois"`},
+		{"shutdown now", supervisor.Result{}, 2, "", "supctl: shutdown takes no argument"},
+		{"completion tcsh", supervisor.Result{}, 2, "", "supctl: completion needs one shell: bash, zsh, fish"},
+		{"start --hard whois", supervisor.Result{}, 2, "", "supctl: unknown flag: --hard"},
+		{"start --timeout 5 whois", supervisor.Result{}, 2, "", "supctl: invalid argument"},
+		{"start --timeout -5s whois", supervisor.Result{}, 2, "", "supctl: --timeout -5s: want 0 (without limit) or more"},
+		{"logs -n -1 whois", supervisor.Result{}, 2, "", "supctl: --lines -1: want 0 or more"},
+		{"logs --json whois", supervisor.Result{}, 2, "", "supctl: logs has no --json"},
+		{"check --json", supervisor.Result{}, 2, "", "supctl: check has no --json"},
+	}
+	d := newFake(t.TempDir())
+	serve(t, d)
+	for _, test := range tests {
+		d.result = test.result
+		code, out, err := supctl(t, strings.Fields(test.args)...)
+		if code != test.code || !strings.Contains(out, test.stdout) || !strings.Contains(err, test.err) {
+			t.Errorf("supctl %s: exited with %d, want %d\nstdout: %s\nstderr: %s", test.args, code, test.code, out, err)
+		}
+		if test.stdout == "" && out != "" || test.err == "" && err != "" || strings.Count(err, "\n") > 1 {
+			t.Errorf("supctl %s:\nstdout: %s\nstderr: %s", test.args, out, err)
+		}
+	}
+}
+
+func TestNobodyAnswers(t *testing.T) {
+	socket := t.TempDir() + "/none.sock"
+	for _, args := range []string{"status", "start all", "stop all", "signal HUP all", "pid", "pid whois", "logs", "explain whois", "reopen", "shutdown"} {
+		code, out, err := supctl(t, append([]string{"--socket", socket}, strings.Fields(args)...)...)
+		if want := "supctl: no supd answers on " + socket + ": no such file or directory; is it running?\n"; code != 4 || out != "" || err != want {
+			t.Errorf("supctl %s: exited with %d\nstdout: %s\nstderr: %s", args, code, out, err)
+		}
+	}
+	code, out, err := supctl(t, "--socket", socket, "version")
+	if code != 0 || !strings.HasPrefix(out, "supctl dev\nno supd answers") || err != "" {
+		t.Errorf("version: exited with %d\nstdout: %s\nstderr: %s", code, out, err)
+	}
+}
+
+func TestRequestsSent(t *testing.T) {
+	tests := map[string]supervisor.Request{
+		"start a b":                          {Action: "start", Targets: []string{"whois", "off"}},
+		"restart --timeout 90s --hard whois": {Action: "restart", Targets: []string{"whois"}, Hard: true, Timeout: 90 * time.Second},
+		"signal USR1 whois/web.1":            {Action: "signal", Targets: []string{"whois/web.1"}, Signal: "USR1"},
+	}
+	d := newFake(t.TempDir())
+	serve(t, d)
+	for args, want := range tests {
+		args = strings.Replace(args, "a b", "whois off", 1)
+		if code, _, err := supctl(t, strings.Fields(args)...); code != 0 {
+			t.Errorf("supctl %s: exited with %d, %s", args, code, err)
+		}
+		want.By = d.last.By
+		if !equal(d.last, want) {
+			t.Errorf("supctl %s sent %+v, want %+v", args, d.last, want)
+		}
+	}
+}
+
+func equal(a, b supervisor.Request) bool {
+	return strings.Join(a.Targets, " ") == strings.Join(b.Targets, " ") &&
+		a.Action == b.Action && a.Hard == b.Hard && a.Signal == b.Signal && a.Timeout == b.Timeout
+}
+
+// Whoever is interrupted while he waits is told that supd goes on.
+func TestInterrupted(t *testing.T) {
+	d := newFake(t.TempDir())
+	d.asked = make(chan supervisor.Request)
+	serve(t, d)
+	ctx, interrupt := context.WithCancel(t.Context())
+	var out, errs bytes.Buffer
+	ended := make(chan int)
+	go func() { ended <- run(ctx, []string{"restart", "whois"}, &out, &errs) }()
+	<-d.asked
+	interrupt()
+	if code := <-ended; code != 130 || errs.String() != "supctl: interrupted; supd goes on with the restart\n" {
+		t.Errorf("exited with %d, %q", code, errs.String())
+	}
+}
+
+func TestJSON(t *testing.T) {
+	d := newFake("/nonexistent")
+	serve(t, d)
+	d.result = supervisor.Result{Code: 7, Outcomes: []supervisor.Outcome{{Name: "whois/web.1", Code: 7, Message: "no"}}}
+	tests := []struct {
+		args string
+		code int
+		want string
+	}{
+		{"--json start whois", 7, `{"code":7,"outcomes":[{"name":"whois/web.1","code":7,"message":"no"}]}` + "\n"},
+		{"status off --json", 3, `{"apps":[{"name":"off","release":"","previous":"","state":"STOPPED","processes":[{"name":"beat","count":1,` +
+			`"log":"/nonexistent/beat.log","workers":[{"name":"off/beat.1","slot":1,"state":"STOPPED","pid":0,"release":"","ready":false,` +
+			`"generation":0,"started_at":null,"uptime_seconds":0,"restarts":0,"last_exit":null}]}]}]}` + "\n"},
+		{"explain --json whois", 0, `[{"name":"whois/web.1","plan":" 1  setsid()\n 2  execve()\n"},{"name":"whois/web.2","plan":" 1  execve()\n"}]` + "\n"},
+	}
+	for _, test := range tests {
+		code, out, err := supctl(t, strings.Fields(test.args)...)
+		if code != test.code || out != test.want || err != "" {
+			t.Errorf("supctl %s: exited with %d\nstdout: %s\nstderr: %s", test.args, code, out, err)
+		}
+	}
+	if code, out, _ := supctl(t, "--json", "version"); code != 0 || !strings.HasPrefix(out, `{"client":"dev","daemon":{"version":"1.2.3","pid":`) {
+		t.Errorf("version: exited with %d, %s", code, out)
+	}
+}
+
+func TestTargetsAreCompleted(t *testing.T) {
+	serve(t, newFake("/nonexistent"))
+	tests := map[string]string{
+		"status who":      "whois\nwhois/web\nwhois/web.1\nwhois/web.2\n:4\n",
+		"stop off/beat":   "off/beat\noff/beat.1\n:4\n",
+		"restart al":      "all\n:4\n",
+		"signal US":       "USR1\nUSR2\n:4\n",
+		"signal HUP off/": "off/beat\noff/beat.1\n:4\n",
+		"completion f":    "fish\n:4\n",
+	}
+	for args, want := range tests {
+		if _, out, _ := supctl(t, append([]string{"__complete"}, strings.Fields(args)...)...); out != want {
+			t.Errorf("%s: offers\n%s", args, out)
+		}
+	}
+	t.Setenv("SUPD_SOCKET", t.TempDir()+"/none.sock")
+	if _, out, _ := supctl(t, "__complete", "status", ""); out != ":4\n" {
+		t.Errorf("without supd: offers\n%s", out)
+	}
+}

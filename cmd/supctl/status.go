@@ -1,0 +1,172 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"supd/supervisor"
+)
+
+func (c *call) status() *cobra.Command {
+	watch := false
+	cmd := &cobra.Command{
+		Use:               "status [TARGET…]",
+		Short:             "Show what runs, a worker a line",
+		ValidArgsFunction: c.completeTargets,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if watch {
+				return c.watch(cmd, args)
+			}
+			s, err := c.client().Status(cmd.Context(), args...)
+			if err != nil {
+				return err
+			}
+			c.worst(codeOf(s))
+			return c.show(s)
+		},
+	}
+	cmd.Flags().BoolVar(&watch, "watch", false, "show it again whenever it changes, until interrupted")
+	return cmd
+}
+
+// codeOf is 3 when anything is not running, whatever the reason.
+func codeOf(s *supervisor.Status) int {
+	for w := range workers(s) {
+		if w.State != supervisor.Running {
+			return supervisor.CodeNotRunning
+		}
+	}
+	return supervisor.CodeDone
+}
+
+// workers ranges over all of a status.
+func workers(s *supervisor.Status) func(func(supervisor.WorkerStatus) bool) {
+	return func(yield func(supervisor.WorkerStatus) bool) {
+		for _, a := range s.Apps {
+			for _, p := range a.Processes {
+				for _, w := range p.Workers {
+					if !yield(w) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// watch shows the status at each change. To be interrupted is how it ends.
+func (c *call) watch(cmd *cobra.Command, targets []string) error {
+	ctx, first := cmd.Context(), true
+	err := c.client().Watch(ctx, targets, func(s *supervisor.Status) error {
+		switch {
+		case c.json:
+		case isTerminal(c.out):
+			fmt.Fprint(c.out, "\x1b[H\x1b[2J") // cursor home, erase the screen: ECMA-48
+		case !first:
+			fmt.Fprintln(c.out)
+		}
+		first = false
+		return c.show(s)
+	})
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+func (c *call) show(s *supervisor.Status) error {
+	if c.json {
+		return c.print(s)
+	}
+	writeStatus(c.out, s, time.Now(), c.colored())
+	return nil
+}
+
+// writeStatus writes a line for each worker, in columns.
+func writeStatus(w io.Writer, s *supervisor.Status, now time.Time, colored bool) {
+	name, state := 0, 0
+	for worker := range workers(s) {
+		name, state = max(name, len(worker.Name)), max(state, len(worker.State))
+	}
+	for worker := range workers(s) {
+		padded := fmt.Sprintf("%-*s", state, worker.State)
+		if color := colors[worker.State]; colored && color != "" {
+			padded = color + padded + plain
+		}
+		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("%-*s   %s   %s", name, worker.Name, padded, details(worker, now)), " "))
+	}
+}
+
+// details is the rest of a worker's line.
+func details(w supervisor.WorkerStatus, now time.Time) string {
+	text := history(w, now)
+	if w.Pid != 0 {
+		text = life(w, now)
+	}
+	if w.Note != "" {
+		text = strings.TrimLeft(text+" ("+w.Note+")", " ")
+	}
+	return text
+}
+
+// life tells of a worker that has a process.
+func life(w supervisor.WorkerStatus, now time.Time) string {
+	text := fmt.Sprintf("pid %d", w.Pid)
+	if w.StartedAt != nil {
+		text += ", uptime " + clock(now.Sub(*w.StartedAt))
+	}
+	if w.Release != "" {
+		text += ", release " + w.Release
+	}
+	return text
+}
+
+// history tells why a worker has none, and when it will.
+func history(w supervisor.WorkerStatus, now time.Time) string {
+	var parts []string
+	if w.LastExit != nil {
+		parts = append(parts, fmt.Sprintf("%s %s ago", w.LastExit.Reason, coarse(now.Sub(w.LastExit.At))))
+	}
+	if w.Restarts == 1 {
+		parts = append(parts, "1 restart")
+	} else if w.Restarts > 1 {
+		parts = append(parts, fmt.Sprintf("%d restarts", w.Restarts))
+	}
+	if w.NextStart != nil {
+		parts = append(parts, "next in "+coarse(w.NextStart.Sub(now)))
+	}
+	return strings.Join(parts, ", ")
+}
+
+// clock gives "0:01:02", or "3 days, 4:05:06".
+func clock(d time.Duration) string {
+	seconds := max(0, int(d.Seconds()))
+	text := fmt.Sprintf("%d:%02d:%02d", seconds/3600%24, seconds/60%60, seconds%60)
+	switch days := seconds / 86400; days {
+	case 0:
+		return text
+	case 1:
+		return "1 day, " + text
+	default:
+		return fmt.Sprintf("%d days, %s", days, text)
+	}
+}
+
+// coarse gives a duration in its largest unit: "12s", "5m", "3h", "2d".
+func coarse(d time.Duration) string {
+	day := 24 * time.Hour
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", max(0, int(d.Round(time.Second).Seconds())))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm", int(d.Minutes()))
+	case d < 2*day:
+		return fmt.Sprintf("%dh", int(d.Hours()))
+	default:
+		return fmt.Sprintf("%dd", d/day)
+	}
+}

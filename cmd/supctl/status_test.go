@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"supd/supervisor"
+)
+
+// everyState has a worker in each state, as of now.
+func everyState(now time.Time) *supervisor.Status {
+	ago := func(d time.Duration) *time.Time { at := now.Add(-d); return &at }
+	exit := func(d time.Duration, reason string) *supervisor.Exit {
+		return &supervisor.Exit{Code: 3, At: now.Add(-d), Reason: reason}
+	}
+	return &supervisor.Status{Apps: []supervisor.AppStatus{
+		{Name: "whois", Processes: []supervisor.ProcessStatus{{Name: "web", Workers: []supervisor.WorkerStatus{
+			{Name: "whois/web.1", State: supervisor.Running, Pid: 4711, StartedAt: ago(62 * time.Second)},
+			{Name: "whois/web.2", State: supervisor.Running, Pid: 4712, StartedAt: ago(76*time.Hour + 5*time.Minute + 6*time.Second), Release: "1.4.0", Note: "pid 4713 STARTING"},
+			{Name: "whois/web.3", State: supervisor.Backoff, LastExit: exit(12*time.Second, "exited with code 3"), Restarts: 4, NextStart: ago(-3 * time.Second)},
+			{Name: "whois/web.10", State: supervisor.Failed, LastExit: exit(5*time.Minute, "killed by SIGSEGV"), Restarts: 1},
+		}}}},
+		{Name: "x", Processes: []supervisor.ProcessStatus{{Name: "y", Workers: []supervisor.WorkerStatus{
+			{Name: "x/y.1", State: supervisor.Starting, Pid: 9, StartedAt: ago(0)},
+			{Name: "x/y.2", State: supervisor.Starting, Note: "waits for web"},
+			{Name: "x/y.3", State: supervisor.Stopping, Pid: 10, StartedAt: ago(25 * time.Hour), LastExit: exit(time.Hour, "old")},
+			{Name: "x/y.4", State: supervisor.Exited, LastExit: exit(3*time.Hour, "exited with code 0")},
+			{Name: "x/y.5", State: supervisor.Stopped},
+		}}}},
+	}}
+}
+
+func TestStatusLines(t *testing.T) {
+	now := time.Now()
+	want := `
+whois/web.1    RUNNING    pid 4711, uptime 0:01:02
+whois/web.2    RUNNING    pid 4712, uptime 3 days, 4:05:06, release 1.4.0 (pid 4713 STARTING)
+whois/web.3    BACKOFF    exited with code 3 12s ago, 4 restarts, next in 3s
+whois/web.10   FAILED     killed by SIGSEGV 5m ago, 1 restart
+x/y.1          STARTING   pid 9, uptime 0:00:00
+x/y.2          STARTING   (waits for web)
+x/y.3          STOPPING   pid 10, uptime 1 day, 1:00:00
+x/y.4          EXITED     exited with code 0 3h ago
+x/y.5          STOPPED
+`
+	var b bytes.Buffer
+	writeStatus(&b, everyState(now), now, false)
+	if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), b.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestColorsKeepTheColumns(t *testing.T) {
+	now := time.Now()
+	var colored, uncolored bytes.Buffer
+	writeStatus(&colored, everyState(now), now, true)
+	writeStatus(&uncolored, everyState(now), now, false)
+	if !strings.Contains(colored.String(), "\x1b[32mRUNNING \x1b[0m") {
+		t.Errorf("no green:\n%q", colored.String())
+	}
+	text := colored.String()
+	for _, code := range append([]string{plain}, colors[supervisor.Running], colors[supervisor.Starting], colors[supervisor.Failed]) {
+		text = strings.ReplaceAll(text, code, "")
+	}
+	if diff := cmp.Diff(uncolored.String(), text); diff != "" {
+		t.Errorf("(-without +with colours taken out):\n%s", diff)
+	}
+}
+
+func TestCoarse(t *testing.T) {
+	tests := map[time.Duration]string{
+		-time.Second: "0s", 0: "0s", 1400 * time.Millisecond: "1s", 59 * time.Second: "59s", time.Minute: "1m", 59*time.Minute + 59*time.Second: "59m",
+		time.Hour: "1h", 47 * time.Hour: "47h", 48 * time.Hour: "2d", 100 * 24 * time.Hour: "100d",
+	}
+	for d, want := range tests {
+		if got := coarse(d); got != want {
+			t.Errorf("%s: %q, want %q", d, got, want)
+		}
+	}
+}
+
+// To be interrupted is how a watch ends.
+func TestWatch(t *testing.T) {
+	s := serve(t, newFake("/nonexistent"))
+	for _, test := range []struct {
+		args string
+		want string
+	}{
+		{"status --watch off", "off/beat.1   STOPPED\n"},
+		{"status --watch --json off", `{"apps":[{"name":"off"`},
+	} {
+		ctx, interrupt := context.WithCancel(t.Context())
+		out, errs := newScreen(), newScreen()
+		ended := make(chan int)
+		go func() { ended <- run(ctx, strings.Fields(test.args), out, errs) }()
+		out.await(t, test.want)
+		interrupt()
+		if code := <-ended; code != 0 || errs.String() != "" {
+			t.Errorf("%s: exited with %d, %s", test.args, code, errs)
+		}
+	}
+	out, errs := newScreen(), newScreen()
+	ended := make(chan int)
+	go func() { ended <- run(t.Context(), []string{"status", "--watch"}, out, errs) }()
+	out.await(t, "RUNNING")
+	must(t, s.Shutdown(t.Context()))
+	if code := <-ended; code != 4 || !strings.Contains(errs.String(), "has ended") {
+		t.Errorf("exited with %d, %s", code, errs)
+	}
+}

@@ -1,0 +1,45 @@
+package control
+
+import (
+	"fmt"
+	"io"
+
+	"supd/configs"
+	"supd/supervisor"
+)
+
+// Check says what is wrong with a configuration on this machine, an error or
+// warning a line on stderr, or on stdout that it is valid. It gives the exit code
+// of `supd --check` and `supctl check`. It needs no daemon.
+func Check(c *configs.Config, stdout, stderr io.Writer) int {
+	for _, w := range c.Traps() {
+		fmt.Fprintf(stderr, "warning: %s\n", w)
+	}
+	if errs := c.Verify(); len(errs) > 0 {
+		for _, err := range errs {
+			fmt.Fprintln(stderr, err)
+		}
+		return supervisor.CodeInvalid
+	}
+	processes, workers := 0, 0
+	for _, a := range c.Apps {
+		processes += len(a.Processes)
+		for _, p := range a.Processes {
+			workers += p.Count
+		}
+	}
+	fmt.Fprintf(stdout, "ok: %s, %s, %s\n", count(len(c.Apps), "app"), count(processes, "process"), count(workers, "worker"))
+	return supervisor.CodeDone
+}
+
+// count gives "1 app", "2 processes".
+func count(n int, noun string) string {
+	switch {
+	case n == 1:
+	case noun == "process":
+		noun += "es"
+	default:
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}

@@ -1,0 +1,179 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"syscall"
+	"time"
+
+	"supd/supervisor"
+)
+
+// patience is how long an answer may take that supd gives at once.
+const patience = 10 * time.Second
+
+// Client asks the supd that listens on a control socket. Its methods give an
+// *Error, or the cause of ctx's end when that came first. They may be called from
+// any goroutine.
+type Client struct {
+	socket string
+	http   *http.Client
+}
+
+// Dial makes a client; it connects when it is asked something.
+func Dial(socket string) *Client {
+	dialer := net.Dialer{Timeout: patience}
+	return &Client{socket, &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", socket)
+		},
+	}}}
+}
+
+// Close lets go of idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Version asks who answers.
+func (c *Client) Version(ctx context.Context) (v Version, err error) {
+	return v, c.get(ctx, "/v1/version", nil, &v)
+}
+
+// Status asks what runs, of targets or, without any, of everything.
+func (c *Client) Status(ctx context.Context, targets ...string) (*supervisor.Status, error) {
+	s := &supervisor.Status{}
+	return s, c.get(ctx, "/v1/status", url.Values{"target": targets}, s)
+}
+
+// Explain asks for the launch plans of the workers that target names.
+func (c *Client) Explain(ctx context.Context, target string) (all []supervisor.Explanation, err error) {
+	return all, c.get(ctx, "/v1/explain", url.Values{"target": {target}}, &all)
+}
+
+// Watch calls each with the status now and whenever it has changed, until each
+// gives an error, which Watch gives then, or ctx ends.
+func (c *Client) Watch(ctx context.Context, targets []string, each func(*supervisor.Status) error) error {
+	body, err := c.open(ctx, "/v1/status", url.Values{"target": targets, "watch": {"1"}})
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	for d := json.NewDecoder(body); ; {
+		s := &supervisor.Status{}
+		if err := d.Decode(s); err != nil {
+			return c.lost(ctx, err)
+		}
+		if err := each(s); err != nil {
+			return err
+		}
+	}
+}
+
+// Logs reads the last lines of the output of the one process that target names,
+// and with follow what comes after them until ctx ends.
+func (c *Client) Logs(ctx context.Context, target string, lines int, follow bool) (io.ReadCloser, error) {
+	q := url.Values{"target": {target}, "lines": {strconv.Itoa(lines)}}
+	if follow {
+		q.Set("follow", "1")
+	}
+	return c.open(ctx, "/v1/logs", q)
+}
+
+// Do asks for r and waits for its end. A Result has come from supd; CodeTimeout
+// says that it is still in progress.
+func (c *Client) Do(ctx context.Context, r supervisor.Request) (*supervisor.Result, error) {
+	body, err := json.Marshal(r)
+	if err != nil {
+		return nil, fail(supervisor.CodeUsage, "%s", err)
+	}
+	if r.Timeout > 0 { // supd answers then; this is for one that does not
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, r.Timeout+patience,
+			fail(supervisor.CodeTimeout, "supd on %s does not answer; what was asked for may be in progress", c.socket))
+		defer cancel()
+	}
+	result := &supervisor.Result{}
+	return result, c.ask(ctx, http.MethodPost, "/v1/do", bytes.NewReader(body), result)
+}
+
+func (c *Client) get(ctx context.Context, path string, q url.Values, into any) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, fail(supervisor.CodeNoTarget, "supd on %s does not answer", c.socket))
+	defer cancel()
+	return c.ask(ctx, http.MethodGet, path+"?"+q.Encode(), nil, into)
+}
+
+func (c *Client) ask(ctx context.Context, method, url string, body io.Reader, into any) error {
+	answer, err := c.send(ctx, method, url, body)
+	if err != nil {
+		return err
+	}
+	defer answer.Close()
+	if err := json.NewDecoder(answer).Decode(into); err != nil {
+		return c.lost(ctx, err)
+	}
+	return nil
+}
+
+func (c *Client) open(ctx context.Context, path string, q url.Values) (io.ReadCloser, error) {
+	return c.send(ctx, http.MethodGet, path+"?"+q.Encode(), nil)
+}
+
+// send gives the body of the answer, or an *Error.
+func (c *Client) send(ctx context.Context, method, url string, body io.Reader) (io.ReadCloser, error) {
+	r, err := http.NewRequestWithContext(ctx, method, "http://supd"+url, body)
+	if err != nil {
+		return nil, fail(supervisor.CodeUsage, "%s", err)
+	}
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	answer, err := c.http.Do(r)
+	if err != nil {
+		return nil, c.unreachable(ctx, err)
+	}
+	if answer.StatusCode == http.StatusOK {
+		return answer.Body, nil
+	}
+	defer answer.Body.Close()
+	e := &Error{}
+	if err := json.NewDecoder(answer.Body).Decode(e); err != nil || e.Code == 0 {
+		return nil, fail(supervisor.CodeFailed, "%s answered %s: is that supd?", c.socket, answer.Status)
+	}
+	return nil, e
+}
+
+// unreachable says why there is no answer.
+func (c *Client) unreachable(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return c.lost(ctx, err)
+	}
+	var errno syscall.Errno
+	switch {
+	case errors.Is(err, syscall.EACCES):
+		return fail(supervisor.CodeDenied, "no permission to connect to %s; be root or in the group of the socket", c.socket)
+	case errors.As(err, &errno):
+		return fail(supervisor.CodeNoTarget, "no supd answers on %s: %s; is it running?", c.socket, errno)
+	case errors.Is(err, io.EOF):
+		return c.lost(ctx, err)
+	default:
+		return fail(supervisor.CodeNoTarget, "no supd answers on %s: %s", c.socket, err)
+	}
+}
+
+// lost says why an answer that had begun, or was waited for, has not come.
+func (c *Client) lost(ctx context.Context, err error) error {
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
+		return fail(supervisor.CodeNoTarget, "supd on %s has ended", c.socket)
+	default:
+		return fail(supervisor.CodeFailed, "%s: the answer is not supd's: %s", c.socket, err)
+	}
+}

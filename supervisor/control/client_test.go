@@ -1,0 +1,269 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"supd/configs"
+	"supd/supervisor"
+)
+
+func TestClientAsks(t *testing.T) {
+	d := newFake("/nonexistent")
+	d.result = supervisor.Result{Code: 7, Outcomes: []supervisor.Outcome{{Name: "whois/web.1", Code: 7, Message: "not ready"}}}
+	_, c := serve(t, d)
+	ctx := testContext(t)
+
+	v, err := c.Version(ctx)
+	must(t, err)
+	if want := (Version{"1.2.3", os.Getpid()}); v != want {
+		t.Errorf("version %+v, want %+v", v, want)
+	}
+	plans, err := c.Explain(ctx, "whois/web.1")
+	must(t, err)
+	if diff := cmp.Diff([]supervisor.Explanation{{Name: "whois/web.1", Plan: "1 execve\n"}}, plans); diff != "" {
+		t.Error(diff)
+	}
+	request := supervisor.Request{Action: supervisor.ActionRestart, Targets: []string{"whois:web", "other"}, Hard: true, Timeout: time.Minute}
+	result, err := c.Do(ctx, request)
+	must(t, err)
+	if diff := cmp.Diff(&d.result, result); diff != "" {
+		t.Error(diff)
+	}
+	request.By = fmt.Sprintf("%s (uid %d, pid %d)", userName(os.Geteuid()), os.Geteuid(), os.Getpid())
+	if diff := cmp.Diff([]supervisor.Request{request}, d.requests()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestStatusIsFiltered(t *testing.T) {
+	_, c := serve(t, newFake("/nonexistent"))
+	tests := []struct{ targets, want []string }{
+		{nil, []string{"other/beat.1", "whois/web.1", "whois/web.2", "whois/worker.1"}},
+		{[]string{"all"}, []string{"other/beat.1", "whois/web.1", "whois/web.2", "whois/worker.1"}},
+		{[]string{"whois/web.2", "other"}, []string{"other/beat.1", "whois/web.2"}},
+		{[]string{"*:w*.1"}, []string{"whois/web.1", "whois/worker.1"}},
+	}
+	for _, test := range tests {
+		s, err := c.Status(testContext(t), test.targets...)
+		must(t, err)
+		var got []string
+		for _, a := range s.Apps {
+			for _, p := range a.Processes {
+				for _, w := range p.Workers {
+					got = append(got, w.Name)
+				}
+			}
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", test.targets, diff)
+		}
+	}
+}
+
+// The uptime is of now, not of the last change.
+func TestUptimeGoesOn(t *testing.T) {
+	d := newFake("/nonexistent")
+	d.status.Apps[1].Processes[0].Workers[0].UptimeSeconds = 1
+	_, c := serve(t, d)
+	s, err := c.Status(testContext(t), "whois/web.1")
+	must(t, err)
+	if got := s.Apps[0].Processes[0].Workers[0].UptimeSeconds; got < 62 || got > 62+deadline.Seconds() {
+		t.Errorf("uptime %v s", got)
+	}
+	if d.status.Apps[1].Processes[0].Workers[0].UptimeSeconds != 1 {
+		t.Error("the published status was changed")
+	}
+}
+
+func TestErrorsHaveCodes(t *testing.T) {
+	_, c := serve(t, newFake("/nonexistent"))
+	ctx := testContext(t)
+	_, err := c.Status(ctx, "whois/wab")
+	wantCode(t, err, supervisor.CodeNoTarget, `did you mean "whois/web"?`)
+	_, err = c.Do(ctx, supervisor.Request{Action: "exec", Targets: []string{"all"}})
+	wantCode(t, err, supervisor.CodeUsage, `unknown action "exec"`)
+	_, err = c.Logs(ctx, "whois", 1, false)
+	wantCode(t, err, supervisor.CodeUsage, "several processes")
+	err = c.Watch(ctx, []string{"nosuch"}, nil)
+	wantCode(t, err, supervisor.CodeNoTarget, "no such target")
+}
+
+func TestNobodyAnswers(t *testing.T) {
+	path := shortDir(t) + "/supd.sock"
+	c := Dial(path)
+	_, err := c.Status(testContext(t))
+	wantCode(t, err, supervisor.CodeNoTarget, "no supd answers on "+path+": no such file or directory; is it running?")
+
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	must(t, err)
+	l.SetUnlinkOnClose(false)
+	must(t, l.Close())
+	_, err = c.Do(testContext(t), supervisor.Request{Action: supervisor.ActionReopen})
+	wantCode(t, err, supervisor.CodeNoTarget, "no supd answers on "+path+": connection refused; is it running?")
+
+	denied := &net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", syscall.EACCES)}
+	wantCode(t, c.unreachable(t.Context(), denied), supervisor.CodeDenied, "no permission to connect to "+path)
+}
+
+// strange listens for c and hands every connection to f.
+func strange(t *testing.T, f func(net.Conn)) *Client {
+	t.Helper()
+	path := shortDir(t) + "/supd.sock"
+	l, err := net.Listen("unix", path)
+	must(t, err)
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			f(conn)
+			conn.Close()
+		}
+	}()
+	return Dial(path)
+}
+
+func TestStrangeAnswers(t *testing.T) {
+	tests := map[string]struct {
+		answer string
+		code   int
+		want   string
+	}{
+		"ended":     {"", supervisor.CodeNoTarget, "has ended"},
+		"not json":  {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", supervisor.CodeFailed, "the answer is not supd's"},
+		"cut short": {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{", supervisor.CodeNoTarget, "has ended"},
+		"nginx":     {"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 5\r\n\r\nhello", supervisor.CodeFailed, "answered 502 Bad Gateway: is that supd?"},
+		"ssh":       {"SSH-2.0-OpenSSH\r\n\r\n", supervisor.CodeNoTarget, "no supd answers"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			c := strange(t, func(conn net.Conn) {
+				_, _ = conn.Read(make([]byte, 4096))
+				_, _ = conn.Write([]byte(test.answer))
+			})
+			_, err := c.Version(testContext(t))
+			wantCode(t, err, test.code, test.want)
+		})
+	}
+}
+
+// A caller that gives up does so at once, and is told that it was him.
+func TestCallerGivesUp(t *testing.T) {
+	d := newFake("/nonexistent")
+	d.block = make(chan struct{})
+	_, c := serve(t, d)
+	ctx, cancel := context.WithCancel(testContext(t))
+	gave := make(chan error)
+	go func() {
+		_, err := c.Do(ctx, supervisor.Request{Action: supervisor.ActionStop, Targets: []string{"all"}})
+		gave <- err
+	}()
+	<-d.block // it is with the daemon now
+	cancel()
+	if err := <-gave; !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A client that sends its request slowly, or never, holds nobody else up, and is
+// dropped in the end.
+func TestSlowClientIsBounded(t *testing.T) {
+	s := NewServer(newFake("/nonexistent"), testOptions())
+	if s.http.ReadHeaderTimeout <= 0 || s.http.IdleTimeout <= 0 || s.http.MaxHeaderBytes <= 0 {
+		t.Errorf("%+v", s.http)
+	}
+	_, c := serve(t, newFake("/nonexistent"))
+	conn, err := net.Dial("unix", c.socket)
+	must(t, err)
+	defer conn.Close()
+	_, err = fmt.Fprintf(conn, "POST /v1/do HTTP/1.1\r\nHost: supd\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+	must(t, err)
+	_, err = c.Version(testContext(t))
+	must(t, err)
+}
+
+func TestHugeHeaderIsRefused(t *testing.T) {
+	_, c := serve(t, newFake("/nonexistent"))
+	r, err := http.NewRequestWithContext(testContext(t), "GET", "http://supd/v1/version", nil)
+	must(t, err)
+	r.Header.Set("X", strings.Repeat("x", 1<<20))
+	answer, err := c.http.Do(r)
+	if err != nil {
+		return // closed before all of it was sent
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("status %s", answer.Status)
+	}
+}
+
+// watchable is a real supervisor without workers, whose configuration can change.
+func watchable(t *testing.T) (*supervisor.Supervisor, *configs.Config) {
+	t.Helper()
+	dir := shortDir(t)
+	c := &configs.Config{Path: dir + "/supd.toml", Daemon: configs.Daemon{Apps: dir, State: dir + "/state", Runtime: dir + "/run", Logs: dir + "/log"}}
+	s, err := supervisor.New(c, slog.New(slog.NewTextHandler(io.Discard, nil)))
+	must(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() { defer close(ended); s.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-ended })
+	return s, c
+}
+
+func TestWatchSeesChanges(t *testing.T) {
+	d, config := watchable(t)
+	_, c := serve(t, d)
+	seen := make(chan *supervisor.Status, 100)
+	ctx, cancel := context.WithCancel(testContext(t))
+	ended := make(chan error)
+	go func() {
+		ended <- c.Watch(ctx, nil, func(s *supervisor.Status) error { seen <- s; return nil })
+	}()
+	if s := <-seen; len(s.Apps) != 0 {
+		t.Errorf("at first: %+v", s)
+	}
+	next := *config
+	next.Apps = []configs.App{{Name: "whois", Processes: []configs.Process{{
+		Name: "web", Count: 1, Command: []string{"/bin/true"}, Directory: "/", Ready: configs.Ready{Uptime: time.Second},
+		Log: configs.Log{File: config.Daemon.Logs + "/web.log"},
+	}}, Rollout: configs.Rollout{Surge: configs.Surge{Workers: 1}}}}
+	must(t, d.Apply(&next))
+	for s := range seen {
+		if len(s.Apps) == 1 {
+			break
+		}
+	}
+	cancel()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// To shut the server down ends its streams, and does not wait for who does not
+// read.
+func TestShutdownEndsStreams(t *testing.T) {
+	s, c := serve(t, newFake("/nonexistent"))
+	first, ended := make(chan struct{}, 1), make(chan error, 1)
+	go func() {
+		ended <- c.Watch(testContext(t), nil, func(*supervisor.Status) error { first <- struct{}{}; return nil })
+	}()
+	<-first
+	must(t, s.Shutdown(testContext(t)))
+	wantCode(t, <-ended, supervisor.CodeNoTarget, "has ended")
+}

@@ -1,0 +1,16 @@
+// Package control is supd's HTTP/JSON API on a unix socket, both sides of it.
+//
+//	GET  /v1/version
+//	GET  /v1/status?target=T…[&watch=1]         watch: one JSON document a line, at each change
+//	GET  /v1/explain?target=T
+//	GET  /v1/logs?target=T[&lines=N][&follow=1] the captured output of one process, as it is
+//	POST /v1/do                                 a supervisor.Request
+//
+// Who may connect to the socket may read; root and supd's own user may act. An
+// error is {"code": …, "error": "…"} with the exit code that supctl ends with.
+//
+// A line in here may read the published Status, ask the Daemon, listen on the
+// control socket and read log files that the Status names. It runs in net/http's
+// goroutines, keeps no state of its own and changes nothing but through
+// Daemon.Do. While nobody asks, nothing in here runs.
+package control

@@ -1,0 +1,79 @@
+package control
+
+import (
+	"errors"
+	"io/fs"
+	"net/http"
+	"time"
+
+	"supd/supervisor"
+)
+
+const (
+	defaultLines = 10
+	maxLines     = 1 << 20
+	// followTime is how often a followed file is looked at. inotify(7) would tell
+	// sooner, but not on every file system, and not of files that take its place.
+	followTime = 250 * time.Millisecond
+)
+
+// logs writes the last lines of one process's log, and with follow whatever is
+// written from then on. It takes no part in capturing the output.
+func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
+	q, err := parameters(r, "target", "lines", "follow")
+	if err != nil {
+		return err
+	}
+	path, err := s.logPath(q)
+	if err != nil {
+		return err
+	}
+	lines, err := q.number("lines", defaultLines, maxLines)
+	if err != nil {
+		return err
+	}
+	follow, err := q.flag("follow")
+	if err != nil {
+		return err
+	}
+	log := &logFile{path: path}
+	defer log.close()
+	if err := log.openAt(lines); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fail(supervisor.CodeFailed, "%s", err)
+	}
+	stream := s.stream(w, r, "text/plain; charset=utf-8")
+	defer stream.end()
+	if err := log.writeLast(stream); err != nil || !follow {
+		return nil // the answer has begun, and its reader has gone
+	}
+	for log.writeNew(stream) == nil && stream.rest(followTime) {
+		if err := log.renew(stream); err != nil {
+			s.options.Log.Warn("following a log", "path", path, "error", err)
+			return nil
+		}
+	}
+	return nil
+}
+
+// logPath finds the log of the one process that is asked for. All workers of a
+// process share it.
+func (s *Server) logPath(q query) (string, error) {
+	target, err := q.one("target")
+	if err != nil {
+		return "", err
+	}
+	chosen, err := choose(s.daemon.Status(), []string{target})
+	if err != nil {
+		return "", err
+	}
+	path := ""
+	for _, a := range chosen.Apps {
+		for _, p := range a.Processes {
+			if path != "" && path != p.Log {
+				return "", fail(supervisor.CodeUsage, "%q names several processes; ask for the log of one", target)
+			}
+			path = p.Log
+		}
+	}
+	return path, nil
+}

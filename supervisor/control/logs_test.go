@@ -1,0 +1,160 @@
+package control
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"supd/supervisor"
+)
+
+// numbered gives the lines from first to last.
+func numbered(first, last int) string {
+	var b strings.Builder
+	for i := first; i <= last; i++ {
+		fmt.Fprintln(&b, i)
+	}
+	return b.String()
+}
+
+func TestLastLines(t *testing.T) {
+	long := strings.Repeat("x", 100<<10) // more than one block
+	tests := []struct {
+		name            string
+		rotated, log    string
+		lines           int
+		want            string
+		noLog, noBefore bool
+	}{
+		{name: "some", log: numbered(1, 9), lines: 3, want: numbered(7, 9), noBefore: true},
+		{name: "none", log: numbered(1, 9), lines: 0, want: ""},
+		{name: "all", log: numbered(1, 9), lines: 9, want: numbered(1, 9), noBefore: true},
+		{name: "more than all", log: numbered(1, 9), lines: 10, want: numbered(1, 9), noBefore: true},
+		{name: "unfinished", log: "a\nb\nc", lines: 2, want: "b\nc"},
+		{name: "unfinished alone", log: "c", lines: 1, want: "c"},
+		{name: "empty lines", log: "a\n\n\n", lines: 2, want: "\n\n"},
+		{name: "empty", log: "", lines: 5, want: "", noBefore: true},
+		{name: "no file", noLog: true, noBefore: true, lines: 5, want: ""},
+		{name: "long lines", log: long + "\n" + long + "\n" + long + "\n", lines: 2, want: long + "\n" + long + "\n"},
+		{name: "many lines", log: numbered(1, 50000), lines: 40000, want: numbered(10001, 50000)},
+		{name: "rotated", rotated: numbered(1, 9), log: numbered(10, 12), lines: 5, want: numbered(8, 12)},
+		{name: "rotated, enough", rotated: numbered(1, 9), log: numbered(10, 12), lines: 3, want: numbered(10, 12)},
+		{name: "rotated just now", rotated: numbered(1, 9), log: "", lines: 2, want: numbered(8, 9)},
+		{name: "any bytes", log: "\xff\x00\x1b\n\x80", lines: 2, want: "\xff\x00\x1b\n\x80"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "web.log")
+			if !test.noLog {
+				must(t, os.WriteFile(path, []byte(test.log), 0o600))
+			}
+			if !test.noBefore {
+				must(t, os.WriteFile(path+".1", []byte(test.rotated), 0o600))
+			}
+			_, c := serve(t, newFake(dir))
+			log, err := c.Logs(testContext(t), "whois/web.1", test.lines, false)
+			must(t, err)
+			defer log.Close()
+			got, err := io.ReadAll(log)
+			must(t, err)
+			if string(got) != test.want {
+				t.Errorf("got %.200q, want %.200q", got, test.want)
+			}
+		})
+	}
+}
+
+// What is a link to the current file is not shown twice.
+func TestRotatedIsTheSameFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "web.log")
+	must(t, os.WriteFile(path, []byte("one\n"), 0o600))
+	must(t, os.Link(path, path+".1"))
+	l := &logFile{path: path}
+	defer l.close()
+	must(t, l.openAt(10))
+	var b strings.Builder
+	must(t, l.writeLast(&b))
+	if b.String() != "one\n" {
+		t.Errorf("got %q", b.String())
+	}
+}
+
+func TestLogsThatAreNotFiles(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "web.log")
+	_, c := serve(t, newFake(dir))
+	tests := []struct {
+		name string
+		make func() error
+		want string
+	}{
+		{"link", func() error { return os.Symlink("/etc/passwd", path) }, "is a symbolic link"},
+		{"fifo", func() error { return unix.Mkfifo(path, 0o600) }, "is not a regular file"},
+		{"directory", func() error { return os.Mkdir(path, 0o700) }, "is not a regular file"},
+	}
+	for _, test := range tests {
+		must(t, test.make())
+		_, err := c.Logs(testContext(t), "whois/web", 5, true)
+		wantCode(t, err, supervisor.CodeFailed, test.want)
+		must(t, os.Remove(path))
+	}
+}
+
+func add(t *testing.T, path, text string) {
+	t.Helper()
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	must(t, err)
+	_, err = f.WriteString(text)
+	must(t, err)
+	must(t, f.Close())
+}
+
+func TestFollow(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "web.log")
+	_, c := serve(t, newFake(dir))
+	ctx, cancel := context.WithCancel(testContext(t))
+	log, err := c.Logs(ctx, "whois/web", 1, true)
+	must(t, err)
+	defer log.Close()
+	lines := bufio.NewReader(log)
+	want := func(text string) {
+		t.Helper()
+		got, err := lines.ReadString('\n')
+		if err != nil || got != text+"\n" {
+			t.Fatalf("got %q, %v; want %q", got, err, text)
+		}
+	}
+	add(t, path, "the first of a file that was not there\n")
+	want("the first of a file that was not there")
+	add(t, path, "ha")
+	add(t, path, "lf\n")
+	want("half")
+
+	// A rotation: what is left of the old file comes first, whenever it is read.
+	add(t, path, "last of the old\n")
+	must(t, os.Rename(path, path+".1"))
+	add(t, path+".1", "written to it still\n")
+	add(t, path, "first of the new\n")
+	want("last of the old")
+	want("written to it still")
+	want("first of the new")
+
+	// copytruncate: the file is shorter than what was read of it.
+	must(t, os.Truncate(path, 0))
+	add(t, path, "short\n")
+	want("short")
+
+	cancel()
+	if _, err := lines.ReadByte(); err == nil {
+		t.Error("it goes on")
+	}
+}

@@ -1,0 +1,153 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"supd/configs"
+	"supd/supervisor"
+)
+
+// deadline is for what happens in a moment, on a machine that is busy.
+const deadline = 20 * time.Second
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// fake is a daemon of one status that does nothing but note what it is asked.
+type fake struct {
+	status *supervisor.Status
+	result supervisor.Result
+	block  chan struct{} // Do waits for it, or for its context, if there is one
+
+	mu   sync.Mutex
+	done []supervisor.Request
+}
+
+func (f *fake) Status() *supervisor.Status { return f.status }
+
+func (f *fake) Do(ctx context.Context, r supervisor.Request) *supervisor.Result {
+	f.mu.Lock()
+	f.done = append(f.done, r)
+	f.mu.Unlock()
+	if f.block != nil {
+		f.block <- struct{}{}
+		<-ctx.Done()
+	}
+	result := f.result
+	return &result
+}
+
+func (f *fake) Explain(target string) ([]supervisor.Explanation, error) {
+	if target == "whois/worker" {
+		return nil, errors.New(`user "nosuch" does not exist`)
+	}
+	return []supervisor.Explanation{{Name: target, Plan: "1 execve\n"}}, nil
+}
+
+func (f *fake) requests() []supervisor.Request {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.done
+}
+
+// newFake has whois/web with two workers, of which the second waits for its next
+// start, and whois/worker with one that is stopped. Logs are in dir.
+func newFake(dir string) *fake {
+	started := time.Now().Add(-62 * time.Second)
+	exit := &supervisor.Exit{Code: 3, At: time.Now().Add(-12 * time.Second), Reason: "exited with code 3"}
+	next := time.Now().Add(5 * time.Second)
+	return &fake{status: &supervisor.Status{Apps: []supervisor.AppStatus{
+		{Name: "other", State: supervisor.Stopped, Processes: []supervisor.ProcessStatus{
+			{Name: "beat", Count: 1, Log: filepath.Join(dir, "beat.log"), Workers: []supervisor.WorkerStatus{
+				{Name: "other/beat.1", Slot: 1, State: supervisor.Stopped},
+			}},
+		}},
+		{Name: "whois", State: supervisor.Backoff, Processes: []supervisor.ProcessStatus{
+			{Name: "web", Count: 2, Log: filepath.Join(dir, "web.log"), Workers: []supervisor.WorkerStatus{
+				{Name: "whois/web.1", Slot: 1, State: supervisor.Running, Pid: 4711, Ready: true, StartedAt: &started},
+				{Name: "whois/web.2", Slot: 2, State: supervisor.Backoff, Restarts: 4, LastExit: exit, NextStart: &next},
+			}},
+			{Name: "worker", Count: 1, Log: filepath.Join(dir, "worker.log"), Workers: []supervisor.WorkerStatus{
+				{Name: "whois/worker.1", Slot: 1, State: supervisor.Stopped},
+			}},
+		}},
+	}}}
+}
+
+func testOptions() Options {
+	return Options{Version: "1.2.3", Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+}
+
+// serve answers for d on a socket of its own until the test ends.
+func serve(t *testing.T, d Daemon) (*Server, *Client) {
+	t.Helper()
+	path := shortDir(t) + "/supd.sock"
+	l, err := Open(configs.Control{Socket: path, Mode: 0o600})
+	must(t, err)
+	s := NewServer(d, testOptions())
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(l) }()
+	c := Dial(path)
+	t.Cleanup(func() {
+		c.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), deadline)
+		defer cancel()
+		if err := errors.Join(s.Shutdown(ctx), <-ended); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("the socket is still there: %v", err)
+		}
+	})
+	return s, c
+}
+
+// shortDir is a directory whose name leaves room in the path of a socket.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "supd-")
+	must(t, err)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+func testContext(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), deadline)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func wantCode(t *testing.T, err error, code int, message string) {
+	t.Helper()
+	var e *Error
+	if !errors.As(err, &e) {
+		t.Errorf("error %v, want an *Error", err)
+		return
+	}
+	if e.Code != code || !contains(e.Message, message) {
+		t.Errorf("code %d, %q; want %d, %q", e.Code, e.Message, code, message)
+	}
+}
+
+func decode(t testing.TB, text []byte) (e Error) {
+	t.Helper()
+	if err := json.Unmarshal(text, &e); err != nil {
+		t.Fatalf("%v: %q", err, text)
+	}
+	return e
+}

@@ -1,0 +1,78 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/user"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// peer is the process at the other end of a connection, when it connected.
+type peer struct {
+	uid int
+	pid int // 0 when it is in a pid namespace that this process does not see
+}
+
+// nobody may do nothing: the kernel did not say who it is.
+var nobody = peer{uid: -1}
+
+type peerKey struct{}
+
+func withPeer(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, peerKey{}, peerOf(c))
+}
+
+// peerOf asks the kernel who connected: SO_PEERCRED of unix(7).
+func peerOf(c net.Conn) peer {
+	u, ok := c.(*net.UnixConn)
+	if !ok {
+		return nobody
+	}
+	raw, err := u.SyscallConn()
+	if err != nil {
+		return nobody
+	}
+	who := nobody
+	_ = raw.Control(func(fd uintptr) { // an error leaves nobody
+		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			who = peer{int(cred.Uid), int(cred.Pid)}
+		}
+	})
+	return who
+}
+
+func peerFrom(r *http.Request) peer {
+	if p, ok := r.Context().Value(peerKey{}).(peer); ok {
+		return p
+	}
+	return nobody
+}
+
+// mayAct tells whether p may change what runs: root, and supd's own user.
+func (p peer) mayAct() bool { return p.uid == 0 || p.uid == os.Geteuid() }
+
+// String is for the log: `deploy (uid 1000, pid 4711)`.
+func (p peer) String() string {
+	return fmt.Sprintf("%s (uid %d, pid %d)", userName(p.uid), p.uid, p.pid)
+}
+
+func userName(uid int) string {
+	u, err := user.LookupId(strconv.Itoa(uid))
+	if err != nil {
+		return "unknown user"
+	}
+	return u.Username
+}
+
+// whoMayAct ends a refusal.
+func whoMayAct() string {
+	if uid := os.Geteuid(); uid != 0 {
+		return fmt.Sprintf("root and %s (uid %d)", userName(uid), uid)
+	}
+	return "root"
+}

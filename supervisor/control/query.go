@@ -1,0 +1,57 @@
+package control
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"supd/supervisor"
+)
+
+// query holds the parameters of a URL.
+type query map[string][]string
+
+// parameters refuses what is not among known: a parameter that does nothing is
+// worse than an error.
+func parameters(r *http.Request, known ...string) (query, error) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, fail(supervisor.CodeUsage, "%s: %s", r.URL.Path, err)
+	}
+	for name := range values {
+		if !slices.Contains(known, name) {
+			return nil, fail(supervisor.CodeUsage, "%s: unknown parameter %q, known are %q", r.URL.Path, name, known)
+		}
+	}
+	return query(values), nil
+}
+
+func (q query) one(name string) (string, error) {
+	if len(q[name]) != 1 {
+		return "", fail(supervisor.CodeUsage, "parameter %q: want it once", name)
+	}
+	return q[name][0], nil
+}
+
+// flag reads a parameter that is 1, 0 or left out.
+func (q query) flag(name string) (bool, error) {
+	n, err := q.number(name, 0, 1)
+	return n == 1, err
+}
+
+// number reads a parameter from 0 to highest; left out it is otherwise.
+func (q query) number(name string, otherwise, highest int) (int, error) {
+	if len(q[name]) == 0 {
+		return otherwise, nil
+	}
+	text, err := q.one(name)
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 || n > highest {
+		return 0, fail(supervisor.CodeUsage, "parameter %q: want a number from 0 to %d, got %q", name, highest, text)
+	}
+	return n, nil
+}

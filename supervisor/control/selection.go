@@ -1,0 +1,131 @@
+package control
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"supd/supervisor"
+)
+
+// choose gives the part of a status that targets name, or all of it when there
+// are none. Each target has to name one worker at least.
+func choose(s *supervisor.Status, targets []string) (*supervisor.Status, error) {
+	parsed := make([]supervisor.Target, len(targets))
+	for i, text := range targets {
+		t, err := supervisor.ParseTarget(text)
+		if err != nil {
+			return nil, fail(supervisor.CodeUsage, "%s", err)
+		}
+		if !names(t, s) {
+			return nil, fail(supervisor.CodeNoTarget, "no such target %q%s", text, suggest(text, s))
+		}
+		parsed[i] = t
+	}
+	return part(s, parsed), nil
+}
+
+func names(t supervisor.Target, s *supervisor.Status) bool {
+	for _, a := range s.Apps {
+		for _, p := range a.Processes {
+			for _, w := range p.Workers {
+				if t.Matches(a.Name, p.Name, w.Slot) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+// part copies what the targets name, with the uptime of this moment: the one in
+// the snapshot is of when it was published.
+func part(s *supervisor.Status, targets []supervisor.Target) *supervisor.Status {
+	chosen := &supervisor.Status{Apps: []supervisor.AppStatus{}}
+	now := time.Now()
+	for _, a := range s.Apps {
+		processes := []supervisor.ProcessStatus{}
+		for _, p := range a.Processes {
+			if p.Workers = workersOf(p, a.Name, targets, now); len(p.Workers) > 0 || len(targets) == 0 {
+				processes = append(processes, p)
+			}
+		}
+		if a.Processes = processes; len(processes) > 0 || len(targets) == 0 {
+			chosen.Apps = append(chosen.Apps, a)
+		}
+	}
+	return chosen
+}
+
+func workersOf(p supervisor.ProcessStatus, app string, targets []supervisor.Target, now time.Time) []supervisor.WorkerStatus {
+	workers := []supervisor.WorkerStatus{}
+	for _, w := range p.Workers {
+		if !isTarget(targets, app, p.Name, w.Slot) {
+			continue
+		}
+		if w.StartedAt != nil {
+			w.UptimeSeconds = now.Sub(*w.StartedAt).Truncate(time.Millisecond).Seconds()
+		}
+		workers = append(workers, w)
+	}
+	return workers
+}
+
+func isTarget(targets []supervisor.Target, app, process string, slot int) bool {
+	for _, t := range targets {
+		if t.Matches(app, process, slot) {
+			return true
+		}
+	}
+	return len(targets) == 0
+}
+
+// suggest ends the refusal of a target with the name that was probably meant:
+// that of the process alone without its app, or the one that differs in the
+// fewest letters between a common beginning and a common end.
+func suggest(text string, s *supervisor.Status) string {
+	text = strings.Replace(text, ":", "/", 1)
+	best, most := "", 0.6
+	for _, name := range allNames(s) {
+		alike := likeness(text, name)
+		if strings.HasSuffix(name, "/"+text) {
+			alike = 1
+		}
+		if alike > most {
+			best, most = name, alike
+		}
+	}
+	if best == "" {
+		return "; `supctl status` shows all"
+	}
+	return fmt.Sprintf(", did you mean %q?", best)
+}
+
+// allNames lists each app, process and worker.
+func allNames(s *supervisor.Status) []string {
+	var all []string
+	for _, a := range s.Apps {
+		all = append(all, a.Name)
+		for _, p := range a.Processes {
+			all = append(all, a.Name+"/"+p.Name)
+			for _, w := range p.Workers {
+				all = append(all, w.Name)
+			}
+		}
+	}
+	return all
+}
+
+// likeness is the length of the common beginning and end of two names, as a part
+// of the longer one.
+func likeness(a, b string) float64 {
+	short := min(len(a), len(b))
+	begin, end := 0, 0
+	for begin < short && a[begin] == b[begin] {
+		begin++
+	}
+	for end < short-begin && a[len(a)-1-end] == b[len(b)-1-end] {
+		end++
+	}
+	return float64(begin+end) / float64(max(len(a), len(b)))
+}

@@ -1,0 +1,167 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"supd/supervisor"
+)
+
+// Daemon is what the API is of: a *supervisor.Supervisor.
+type Daemon interface {
+	Status() *supervisor.Status
+	Do(context.Context, supervisor.Request) *supervisor.Result
+	Explain(target string) ([]supervisor.Explanation, error)
+}
+
+// Options are those of a Server.
+type Options struct {
+	Version string
+	Log     *slog.Logger
+}
+
+// Version is the answer to GET /v1/version.
+type Version struct {
+	Version string `json:"version"`
+	Pid     int    `json:"pid"`
+}
+
+// Limits of what a client may send, and how long it may take for that.
+const (
+	maxHeader   = 16 << 10
+	maxBody     = 64 << 10
+	requestTime = 10 * time.Second
+	idleTime    = time.Minute
+	farewell    = time.Second // for the last line of a stream, at the end
+)
+
+// Server answers the API. Its methods may be called from any goroutine.
+type Server struct {
+	daemon  Daemon
+	options Options
+	http    *http.Server
+	closing context.Context // ends all streams
+}
+
+// NewServer makes a server that asks d.
+func NewServer(d Daemon, o Options) *Server {
+	closing, end := context.WithCancel(context.Background())
+	s := &Server{daemon: d, options: o, closing: closing}
+	s.http = &http.Server{
+		Handler:           s.routes(),
+		ConnContext:       withPeer,
+		ReadHeaderTimeout: requestTime,
+		IdleTimeout:       idleTime,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
+	}
+	s.http.RegisterOnShutdown(end)
+	return s
+}
+
+// Serve answers until Shutdown, and gives nil then.
+func (s *Server) Serve(l net.Listener) error {
+	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// Shutdown closes the listener, ends the streams and waits for the other
+// answers, but no longer than ctx.
+func (s *Server) Shutdown(ctx context.Context) error {
+	if err := s.http.Shutdown(ctx); err != nil {
+		return errors.Join(err, s.http.Close())
+	}
+	return nil
+}
+
+// answer writes the answer to a request, or gives the error to be written. One
+// that comes after the answer has begun is the connection's, and is dropped.
+type answer func(http.ResponseWriter, *http.Request) error
+
+func (s *Server) routes() http.Handler {
+	return routes{
+		"/v1/version": {http.MethodGet, s.version},
+		"/v1/status":  {http.MethodGet, s.status},
+		"/v1/explain": {http.MethodGet, s.explain},
+		"/v1/logs":    {http.MethodGet, s.logs},
+		"/v1/do":      {http.MethodPost, s.do},
+	}
+}
+
+// routes is the handler of the whole API, by path. http.ServeMux would answer
+// what it does not know in plain text, and redirect what is nearly right.
+type routes map[string]struct {
+	method string
+	answer answer
+}
+
+func (t routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	route, known := t[r.URL.Path]
+	switch {
+	case !known:
+		e := fail(supervisor.CodeUsage, "no such path %q in this version of supd", r.URL.Path)
+		e.status = http.StatusNotFound
+		writeError(w, e)
+	case route.method != r.Method:
+		e := fail(supervisor.CodeUsage, "%s takes %s, not %q", r.URL.Path, route.method, r.Method)
+		e.status = http.StatusMethodNotAllowed
+		w.Header().Set("Allow", route.method)
+		writeError(w, e)
+	default:
+		if err := route.answer(w, r); err != nil {
+			writeError(w, err)
+		}
+	}
+}
+
+func writeError(w http.ResponseWriter, err error) {
+	var e *Error
+	if !errors.As(err, &e) {
+		e = fail(supervisor.CodeFailed, "%s", err)
+	}
+	_ = writeJSON(w, e.httpStatus(), e)
+}
+
+// writeJSON fails only when the client has gone, which nobody has to be told.
+func writeJSON(w http.ResponseWriter, status int, v any) error {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	return json.NewEncoder(w).Encode(v)
+}
+
+func (s *Server) version(w http.ResponseWriter, r *http.Request) error {
+	if _, err := parameters(r); err != nil {
+		return err
+	}
+	_ = writeJSON(w, http.StatusOK, Version{s.options.Version, os.Getpid()})
+	return nil
+}
+
+func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
+	q, err := parameters(r, "target")
+	if err != nil {
+		return err
+	}
+	target, err := q.one("target")
+	if err != nil {
+		return err
+	}
+	if _, err := choose(s.daemon.Status(), []string{target}); err != nil {
+		return err
+	}
+	all, err := s.daemon.Explain(target)
+	if err != nil {
+		return fail(supervisor.CodeFailed, "%s", strings.TrimSpace(err.Error()))
+	}
+	_ = writeJSON(w, http.StatusOK, all)
+	return nil
+}

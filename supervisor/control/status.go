@@ -1,0 +1,54 @@
+package control
+
+import (
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"supd/supervisor"
+)
+
+// calm is how long a watcher waits after a change before it looks again: of
+// changes that come in quick succession it gets the last.
+const calm = 50 * time.Millisecond
+
+func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
+	q, err := parameters(r, "target", "watch")
+	if err != nil {
+		return err
+	}
+	watch, err := q.flag("watch")
+	if err != nil {
+		return err
+	}
+	now := s.daemon.Status()
+	chosen, err := choose(now, q["target"])
+	if err != nil {
+		return err
+	}
+	if watch {
+		s.watch(w, r, now, q["target"])
+		return nil
+	}
+	_ = writeJSON(w, http.StatusOK, chosen)
+	return nil
+}
+
+// watch writes the status now and whenever it has changed, until the client goes
+// or the server ends. Of a target that was removed meanwhile there is nothing.
+func (s *Server) watch(w http.ResponseWriter, r *http.Request, now *supervisor.Status, texts []string) {
+	var targets []supervisor.Target
+	for _, text := range texts {
+		t, _ := supervisor.ParseTarget(text) // choose has accepted them all
+		targets = append(targets, t)
+	}
+	stream := s.stream(w, r, "application/json")
+	defer stream.end()
+	lines := json.NewEncoder(stream)
+	for lines.Encode(part(now, targets)) == nil {
+		if !stream.wait(now.Next()) || !stream.rest(calm) {
+			return
+		}
+		now = s.daemon.Status()
+	}
+}

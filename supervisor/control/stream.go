@@ -1,0 +1,60 @@
+package control
+
+import (
+	"context"
+	"net/http"
+	"time"
+)
+
+// stream is an answer that goes on until the client goes or the server ends.
+type stream struct {
+	ctx  context.Context
+	end  func() // to be called by whoever began it
+	body http.ResponseWriter
+	conn *http.ResponseController
+}
+
+func (s *Server) stream(w http.ResponseWriter, r *http.Request, kind string) *stream {
+	ctx, cancel := context.WithCancel(r.Context())
+	conn := http.NewResponseController(w)
+	stop := context.AfterFunc(s.closing, func() {
+		_ = conn.SetWriteDeadline(time.Now().Add(farewell)) // who does not read holds nobody up
+		cancel()
+	})
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(http.StatusOK)
+	_ = conn.Flush() // that it has begun; a client that has gone ends ctx
+	return &stream{ctx, func() { stop(); cancel() }, w, conn}
+}
+
+// Write sends p at once.
+func (s *stream) Write(p []byte) (int, error) {
+	n, err := s.body.Write(p)
+	if err != nil {
+		return n, err
+	}
+	return n, s.conn.Flush()
+}
+
+// wait is for changed to be closed; false says that the stream ends.
+func (s *stream) wait(changed <-chan struct{}) bool {
+	select {
+	case <-changed:
+		return true
+	case <-s.ctx.Done():
+		return false
+	}
+}
+
+// rest waits for d; false says that the stream ends.
+func (s *stream) rest(d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-s.ctx.Done():
+		return false
+	}
+}
