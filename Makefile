@@ -1,0 +1,57 @@
+VERSION := $(shell git describe --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# What `make test` and `make bench` need beside Go; Debian's names.
+PACKAGES := gcc libc6-dev procps python3-venv gunicorn python3-flask nginx-light \
+	redis-server python3-redis celery python3-rq uwsgi-core uwsgi-plugin-python3
+
+.PHONY: build demo test bench lint fuzz deps clean
+
+build: ## supd, supctl and suprun in bin/, and the demo and bench programs
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+demo: build ## the main job, shown in this terminal; cleans up after itself
+	@bin/demo
+
+test: deps ## everything; as root on Debian it installs what is missing first
+	CGO_ENABLED=1 go test -race -timeout 30m ./...
+
+bench: build ## measures and prints a table; asserts nothing
+	@bin/bench
+
+lint:
+	@files=$$(gofmt -l .); test -z "$$files" || { echo "gofmt -w $$files"; exit 1; }
+	GOARCH=amd64 CGO_ENABLED=0 go vet ./...
+	GOARCH=arm64 CGO_ENABLED=0 go vet ./...
+	CGO_ENABLED=0 go tool staticcheck ./...
+
+fuzz: ## every fuzz target for 20 seconds
+	@set -e; for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime 20s $$package; \
+		done; \
+	done
+
+# The packages' services must not be started, neither on a host nor in a
+# container: policy-rc.d says no while apt works, unless there is one already.
+deps:
+	@missing=; for p in $(PACKAGES); do \
+		dpkg-query -W -f '$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; \
+	done; \
+	test -n "$$missing" || exit 0; \
+	if ! command -v apt-get >/dev/null; then \
+		echo "not a Debian: tests that need one of these are left out:$$missing"; exit 0; \
+	elif [ "$$(id -u)" != 0 ]; then \
+		echo "not root: not installed, and the tests that need them are left out:$$missing"; exit 0; \
+	fi; \
+	echo "installing:$$missing"; set -e; \
+	if ! [ -e /usr/sbin/policy-rc.d ]; then \
+		printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d; chmod 755 /usr/sbin/policy-rc.d; \
+		trap 'rm -f /usr/sbin/policy-rc.d' EXIT INT TERM; \
+	fi; \
+	apt-get -qq update; \
+	DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends -o Dpkg::Use-Pty=0 $$missing >/dev/null
+	@test "$$(id -u)" = 0 || echo "not root: tests that change users, mount or make namespaces are left out"
+
+clean:
+	rm -rf bin

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// daemon is a whole supd in a directory of its own.
+type daemon struct {
+	*process
+	b   *bench
+	dir string
+}
+
+const daemonFile = `[daemon]
+apps    = "apps"
+state   = "state"
+runtime = "run"
+logs    = "logs"
+
+[control]
+socket = "run/supd.sock"
+`
+
+// supd starts one with an app named bench. The app runs as nobody when root
+// measures, so that everything is dropped that can be.
+func (b *bench) supd(app string) (*daemon, error) {
+	dir, err := os.MkdirTemp(b.dir, "supd-")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(filepath.Join(dir, "apps"), 0o755); err != nil {
+		return nil, err
+	}
+	if os.Geteuid() == 0 {
+		app = "user = \"nobody\"\n" + app
+	}
+	config := filepath.Join(dir, "supd.toml")
+	if err := os.WriteFile(config, []byte(daemonFile), 0o644); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(dir, "apps", "bench.toml"), []byte(strings.ReplaceAll(app, "@DIR@", dir)), 0o644); err != nil {
+		return nil, err
+	}
+	p, err := b.start(filepath.Join(b.bin, "supd"), "--config", config)
+	if err != nil {
+		return nil, err
+	}
+	return &daemon{p, b, dir}, nil
+}
+
+func (d *daemon) supctl(args ...string) ([]byte, error) {
+	cmd := exec.Command(filepath.Join(d.b.bin, "supctl"), append([]string{"--socket", filepath.Join(d.dir, "run/supd.sock")}, args...)...)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		err = fmt.Errorf("%s: %w\n%s", cmd, err, out)
+	}
+	return out, err
+}
+
+// ready waits until all workers run.
+func (d *daemon) ready() (err error) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if _, err = d.supctl("status"); err == nil {
+			return nil
+		}
+		select {
+		case <-d.exited:
+			return fmt.Errorf("supd has ended\n%s", d.lastWords())
+		default:
+		}
+	}
+	return err
+}
+
+func (d *daemon) lastWords() []byte {
+	text, _ := os.ReadFile(d.log)
+	return bytes.TrimSpace(text[max(0, len(text)-2000):])
+}

@@ -1,0 +1,118 @@
+// Bench measures supd against the limit that the machine sets, and against other
+// supervisors where they are installed, and prints a table. It measures and
+// asserts nothing: a number that is worse than its goal is for people to judge.
+//
+//	bench [MEASUREMENT…]    launch suprun replace fleet idle restart capture
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+var version = "dev"
+
+// measurement is one question, with the function that answers it.
+type measurement struct {
+	name    string
+	measure func(context.Context, *bench) error
+}
+
+var measurements = []measurement{
+	{"launch", launches},
+	{"suprun", suprun},
+	{"replace", replacement},
+	{"fleet", fleet},
+	{"idle", idle},
+	{"restart", restart},
+	{"capture", capture},
+}
+
+func main() {
+	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM)
+	defer cancel()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, names []string) (err error) {
+	for _, name := range names {
+		if name == "--version" {
+			fmt.Println("bench", version)
+			return nil
+		}
+		if !slices.ContainsFunc(measurements, func(m measurement) bool { return m.name == name }) {
+			return fmt.Errorf("unknown measurement %q", name)
+		}
+	}
+	b, err := newBench()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
+	fmt.Println(machine())
+	for _, m := range measurements {
+		if len(names) > 0 && !slices.Contains(names, m.name) {
+			continue
+		}
+		if err := m.measure(ctx, b); err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+	}
+	return b.print(os.Stdout)
+}
+
+// machine says on what was measured.
+func machine() string {
+	var u unix.Utsname
+	unix.Uname(&u)
+	who := "as root, workers as nobody"
+	if os.Geteuid() != 0 {
+		who = "not as root: no user is changed"
+	}
+	return fmt.Sprintf("Linux %s, %s processors, %s", unix.ByteSliceToString(u.Release[:]), processors(), who)
+}
+
+func processors() string {
+	text, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return "?"
+	}
+	return fmt.Sprint(strings.Count(string(text), "\nprocessor") + 1)
+}
+
+// bench is where things are, and what was found.
+type bench struct {
+	dir  string // in tmpfs where there is one, open to other users
+	bin  string // of the programs under test
+	rows []row
+}
+
+func newBench() (*bench, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("/dev/shm", "supd-bench-")
+	if err != nil {
+		dir, err = os.MkdirTemp("/tmp", "supd-bench-")
+	}
+	if err != nil {
+		return nil, err
+	}
+	b := &bench{dir: dir, bin: filepath.Dir(self)}
+	if err := errors.Join(os.Chmod(dir, 0o755), b.compile()); err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	return b, nil
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// rooms are the packages from the lowest up: each may import only those before it.
+var rooms = []string{
+	"supd/privdrop", "supd/socket", "supd/configs",
+	"supd/supervisor/output", "supd/supervisor/probe", "supd/supervisor/tree",
+	"supd/supervisor", "supd/supervisor/control",
+}
+
+// alone are those of them that import nothing of ours.
+var alone = []string{"supd/privdrop", "supd/socket", "supd/supervisor/output", "supd/supervisor/probe", "supd/supervisor/tree"}
+
+// kept says which packages alone may import a library.
+var kept = map[string][]string{
+	"github.com/knadh/koanf/v2":    {"supd/configs"},
+	"github.com/fsnotify/fsnotify": {"supd/configs"},
+	"net/http":                     {"supd/supervisor/control", "supd/cmd/"},
+}
+
+func TestImports(t *testing.T) {
+	imports := importsOf(t)
+	for i, room := range rooms {
+		for _, path := range imports[room] {
+			if strings.HasPrefix(path, room+"/") {
+				continue // a part of it
+			}
+			if strings.HasPrefix(path, "supd/") && !slices.Contains(rooms[:i], path) {
+				t.Errorf("%s imports %s, which lies above it", room, path)
+			}
+			if strings.HasPrefix(path, "supd/") && slices.Contains(alone, room) {
+				t.Errorf("%s imports %s; it may import nothing of ours", room, path)
+			}
+		}
+	}
+	for library, owners := range kept {
+		for pkg, paths := range imports {
+			if slices.Contains(paths, library) && !startsWithOne(pkg, owners) {
+				t.Errorf("%s imports %s, which only %v may", pkg, library, owners)
+			}
+		}
+	}
+}
+
+// importsOf lists what each package of the module imports itself.
+func importsOf(t *testing.T) map[string][]string {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "supd/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	all := map[string][]string{}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		all[fields[0]] = fields[1:]
+	}
+	if len(all) < len(rooms) {
+		t.Fatalf("go list knows only %d packages", len(all))
+	}
+	return all
+}
+
+func startsWithOne(s string, prefixes []string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(s, p) })
+}

@@ -1,0 +1,213 @@
+// Supd binds sockets, starts the workers of the configured applications under
+// their own users with every privilege dropped, and keeps them running.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
+
+	"supd/configs"
+	"supd/supervisor"
+	"supd/supervisor/control"
+)
+
+var version = "dev" // set by the Makefile
+
+// Exit codes, those of supctl.
+const (
+	exitFailed  = supervisor.CodeFailed
+	exitUsage   = supervisor.CodeUsage
+	exitInvalid = supervisor.CodeInvalid
+)
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+// options are the command line.
+type options struct {
+	config  string
+	pidfile string
+	check   bool
+	version bool
+}
+
+func run(args []string, stdout, stderr io.Writer) int {
+	o, code := parse(args, stderr)
+	switch {
+	case code >= 0:
+		return code
+	case o.version:
+		fmt.Fprintln(stdout, "supd", version)
+		return 0
+	}
+	config, err := configs.Load(o.config)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitInvalid
+	}
+	if o.check {
+		return control.Check(config, stdout, stderr)
+	}
+	if err := serve(config, o); err != nil {
+		fmt.Fprintln(stderr, "supd:", err)
+		return exitFailed
+	}
+	return 0
+}
+
+// parse gives an exit code below 0 when supd is to go on.
+func parse(args []string, stderr io.Writer) (o options, code int) {
+	flags := flag.NewFlagSet("supd", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	config := "/etc/supd/supd.toml"
+	if env := os.Getenv("SUPD_CONFIG"); env != "" {
+		config = env
+	}
+	flags.StringVar(&o.config, "config", config, "configuration `file` (environment SUPD_CONFIG)")
+	flags.StringVar(&o.pidfile, "pidfile", "", "write the process id to this `file`")
+	flags.BoolVar(&o.check, "check", false, "tell whether the configuration is valid, and start nothing")
+	flags.BoolVar(&o.version, "version", false, "print the version")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return o, 0
+	case err != nil:
+		return o, exitUsage
+	case flags.NArg() > 0:
+		fmt.Fprintf(stderr, "supd: unexpected argument %q\n", flags.Arg(0))
+		return o, exitUsage
+	}
+	return o, -1
+}
+
+// serve runs until SIGTERM, SIGINT or `supctl shutdown`.
+func serve(config *configs.Config, o options) error {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	orders := make(chan os.Signal, 4)
+	signal.Notify(orders, unix.SIGHUP, unix.SIGUSR1)
+	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE) // a closed standard error is no reason to die
+	unix.Umask(0o022)                                    // whatever supd was started with
+	for _, w := range config.Traps() {
+		log.Warn("configuration", "warning", w.String())
+	}
+	listener, err := control.Open(config.Control)
+	if err != nil {
+		return err
+	}
+	defer listener.Close()
+	s, err := supervisor.New(config, log)
+	if err != nil {
+		return err
+	}
+	remove, err := writePidfile(o.pidfile)
+	if err != nil {
+		return err
+	}
+	defer remove()
+	server := control.NewServer(s, control.Options{Version: version, Log: log})
+	go server.Serve(listener)
+	supervise(s, config, log, orders)
+	quit, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	server.Shutdown(quit) // answers the request for the shutdown
+	return nil
+}
+
+// supervise runs the workers, and turns signals and changed files into new
+// configurations.
+func supervise(s *supervisor.Supervisor, config *configs.Config, log *slog.Logger, orders <-chan os.Signal) {
+	stop, cancel := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
+	defer cancel()
+	changed := make(chan struct{}, 1)
+	if config.Daemon.Watch {
+		if err := configs.Watch(stop, config, func() { poke(changed) }); err != nil {
+			log.Error("cannot watch the configuration", "error", err)
+		}
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.Run(stop)
+	}()
+	log.Info("supd started", "version", version, "pid", os.Getpid(), "config", config.Path)
+	notify(log, daemon.SdNotifyReady)
+	for {
+		select {
+		case sig := <-orders:
+			order(s, config, log, sig)
+		case <-changed:
+			reload(s, config, log)
+		case <-stop.Done():
+			notify(log, daemon.SdNotifyStopping)
+			<-ended
+			log.Info("supd stopped")
+			return
+		case <-ended:
+			log.Info("supd stopped")
+			return
+		}
+	}
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+func order(s *supervisor.Supervisor, config *configs.Config, log *slog.Logger, sig os.Signal) {
+	if sig == unix.SIGHUP {
+		reload(s, config, log)
+		return
+	}
+	if err := s.Reopen(); err != nil {
+		log.Error("cannot reopen log files", "error", err)
+		return
+	}
+	log.Info("log files reopened")
+}
+
+// reload applies the files as they are now, or nothing of them.
+func reload(s *supervisor.Supervisor, config *configs.Config, log *slog.Logger) {
+	next, err := configs.Load(config.Path)
+	if err == nil {
+		err = s.Apply(next)
+	}
+	if err != nil {
+		log.Error("configuration not applied, nothing has changed", "error", err)
+		return
+	}
+	log.Info("configuration applied", "config", config.Path)
+}
+
+func notify(log *slog.Logger, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		log.Warn("sd_notify", "error", err)
+	}
+}
+
+// writePidfile gives a function that removes the file again.
+func writePidfile(path string) (remove func(), err error) {
+	if path == "" {
+		return func() {}, nil
+	}
+	if path, err = filepath.Abs(path); err != nil {
+		return nil, err
+	}
+	if err := renameio.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
+		return nil, fmt.Errorf("pidfile: %w", err)
+	}
+	return func() { os.Remove(path) }, nil
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"os"
+	"strings"
+
+	"supd/privdrop"
+)
+
+// defaultPath is the one of supd's workers.
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// environment is a clean one: of this process's own it has what the user's
+// identity does not tell and the command line asks for.
+func (o *options) environment(a *privdrop.Account) []string {
+	var env variables
+	if a != nil {
+		env.set("HOME", a.Home)
+		env.set("USER", a.Name)
+		env.set("LOGNAME", a.Name)
+		env.set("SHELL", a.Shell)
+	} else {
+		env.inherit("HOME", "USER", "LOGNAME", "SHELL")
+	}
+	env.set("PATH", defaultPath)
+	env.inherit("TERM")
+	env.inherit(o.inherit...)
+	for _, pair := range o.env {
+		name, value, _ := strings.Cut(pair, "=")
+		env.set(name, value)
+	}
+	return env
+}
+
+// variables are an environment, each name once.
+type variables []string
+
+func (v *variables) set(name, value string) {
+	for i, pair := range *v {
+		if strings.HasPrefix(pair, name+"=") {
+			(*v)[i] = name + "=" + value
+			return
+		}
+	}
+	*v = append(*v, name+"="+value)
+}
+
+func (v *variables) inherit(names ...string) {
+	for _, name := range names {
+		if value, ok := os.LookupEnv(name); ok {
+			v.set(name, value)
+		}
+	}
+}

@@ -1,0 +1,62 @@
+// Suprun runs one command with no more privileges than it is told to keep: the
+// launcher of supd without the daemon.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"supd/privdrop"
+)
+
+var version = "dev" // set by -ldflags -X
+
+// Exit codes, those of env(1) and setpriv(1). Once the command runs they are its
+// own.
+const (
+	exitUsage         = 2
+	exitFailed        = 125
+	exitNotExecutable = 126
+	exitNotFound      = 127
+)
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	o, err := parse(args)
+	switch {
+	case err != nil:
+		fmt.Fprintf(os.Stderr, "suprun: %v\ntry suprun --help\n", err)
+		return exitUsage
+	case o.help:
+		fmt.Print(usage)
+		return 0
+	case o.version:
+		fmt.Println("suprun " + version)
+		return 0
+	}
+	if err := o.run(); err != nil {
+		fmt.Fprintln(os.Stderr, "suprun: "+err.Error())
+		return exitCode(err)
+	}
+	return 0
+}
+
+func exitCode(err error) int {
+	var failed *privdrop.Error
+	switch {
+	case errors.Is(err, privdrop.ErrNotFound):
+		return exitNotFound
+	case errors.Is(err, privdrop.ErrNotExecutable):
+		return exitNotExecutable
+	case !errors.As(err, &failed) || !strings.HasPrefix(failed.Call, "execve "):
+		return exitFailed
+	case errors.Is(err, unix.ENOENT):
+		return exitNotFound
+	}
+	return exitNotExecutable
+}
