@@ -132,3 +132,17 @@ func TestVerifyWell(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// TestVerifyRoot: an account that turns out to be root's is refused like root.
+func TestVerifyRoot(t *testing.T) {
+	c, _ := loadApp(t, "user = \"nobody\"\n[process.web]\ncommand = \"true\"\n")
+	c.Apps[0].Processes[0].User = "root" // as if by another name, which this machine may not have
+	want := []Error{{"apps/app.toml", 1, "user", `"root" has root's uid, or is in root's group; use another user, or say allow_root = true in the app file`}}
+	if diff := cmp.Diff(want, c.Verify()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	c.Apps[0].Processes[0].AllowRoot = true
+	if got := c.Verify(); len(got) > 0 {
+		t.Errorf("with allow_root: %v", got)
+	}
+}
