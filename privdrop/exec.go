@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"strings"
 	_ "unsafe" // for go:linkname
 
 	"golang.org/x/sys/unix"
@@ -18,7 +19,7 @@ import (
 // that made it.
 func (p *Plan) Exec() error {
 	p.clearPIDs()
-	if err := p.sparePoller(); err != nil {
+	if err := p.spareOthers(); err != nil {
 		return err
 	}
 	p.list = slices.DeleteFunc(p.list, func(c call) bool { return c.nr == unix.SYS_SETSID && leadsSession() })
@@ -37,18 +38,20 @@ func leadsSession() bool {
 	return err == nil && sid == unix.Getpid()
 }
 
-// sparePoller keeps the plan from putting a descriptor in the place of one that
-// the Go runtime polls, which would be fatal to it: this thread gets a
-// descriptor table of its own then, which it must stay on.
-func (p *Plan) sparePoller() error {
-	for fd := 3; fd < p.files; fd++ {
+// spareOthers keeps the plan from replacing a descriptor that another thread may
+// be using, the Go runtime's poller above all: this thread gets a descriptor
+// table of its own then, and keeps it. Where a container's filter refuses that,
+// the poller alone is reason not to go on, since it would end the process.
+func (p *Plan) spareOthers() error {
+	for fd := 3; fd < len(p.files); fd++ {
 		target, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", fd))
-		if err != nil || target != "anon_inode:[eventpoll]" && target != "anon_inode:[eventfd]" {
+		if err != nil || slices.Contains(p.files, fd) {
 			continue
 		}
 		runtime.LockOSThread()
-		if err := unix.Unshare(unix.CLONE_FILES); err != nil {
-			return &Error{Call: "unshare descriptors", Err: err}
+		err = unix.Unshare(unix.CLONE_FILES)
+		if err != nil && strings.HasPrefix(target, "anon_inode:") {
+			return &Error{Call: fmt.Sprintf("unshare descriptors, as %d is in use here", fd), Err: err}
 		}
 		return nil
 	}

@@ -16,7 +16,7 @@ type Plan struct {
 	born   int      // calls that a child born in its cgroup leaves out
 	clone3 uintptr  // system call number
 	cgroup int      // descriptor, 0 is none
-	files  int      // descriptors that the command gets
+	files  []int    // Spec.Files
 	names  []string // of its environment
 	pids   [][]byte // where the calls write the child's pid
 }
@@ -66,7 +66,7 @@ func (b *builder) check() (err error) {
 	if len(s.Files) < 3 {
 		return fmt.Errorf("files: %d descriptors, want at least standard input, output and error", len(s.Files))
 	}
-	b.files = len(s.Files)
+	b.files = s.Files
 	for _, check := range []func() error{
 		b.checkText, b.checkListen, b.checkAccount, b.checkCapabilities, b.checkResources, b.checkDirectory,
 	} {

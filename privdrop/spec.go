@@ -12,8 +12,10 @@ type Account struct {
 	Shell  string
 }
 
-// Spec says what one worker is and what it may do. Its zero value keeps
-// everything as it is in this process, descriptors beyond Files apart.
+// Spec says what one worker is and what it may do. A field's zero
+// value keeps what this process has, but signals are all at their default and
+// unblocked, RLIMIT_NOFILE is what this process was started with, and without
+// KeepPrivs no capability is left.
 type Spec struct {
 	Argv []string // Argv[0] without a slash is looked up in the PATH of Env
 	Env  []string // the whole environment, "NAME=value"
@@ -35,6 +37,7 @@ type Spec struct {
 	KeepPrivs bool
 
 	// Files are the descriptors that become 0, 1, 2, 3 …; all others are closed.
+	// At least three; nil is standard input, output and error.
 	Files []int
 	// ListenNames name the Files from 3 on. When there are any, the child sets
 	// LISTEN_FDS, LISTEN_FDNAMES and LISTEN_PID (sd_listen_fds(3)).

@@ -94,7 +94,26 @@ func account(c *configs.Process) (*privdrop.Account, error) {
 			id.Group = strconv.Itoa(os.Getegid())
 		}
 	}
-	return privdrop.Lookup(id)
+	a, err := privdrop.Lookup(id)
+	if err == nil && os.Geteuid() != 0 && a.UID != os.Geteuid() {
+		return nil, fmt.Errorf("user %q: this supd does not run as root and can change to nobody; remove user, or run it as root", id.User)
+	}
+	return a, err
+}
+
+// CheckAccounts tells whether this very process may run the workers of c as the
+// users that it names. What it names that does not exist is an error as well.
+func CheckAccounts(c *configs.Config) error {
+	var errs []error
+	for i := range c.Apps {
+		a := &c.Apps[i]
+		for k := range a.Processes {
+			p := &a.Processes[k]
+			_, err := account(p)
+			errs = append(errs, wrap(err, fmt.Sprintf("%s:%d: %s/%s", a.File, p.Line, a.Name, p.Name)))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // openLog opens the log of a process so that the group of its account may read it.

@@ -65,6 +65,7 @@ func run(ctx context.Context, names []string) (err error) {
 		if len(names) > 0 && !slices.Contains(names, m.name) {
 			continue
 		}
+		fmt.Fprintf(os.Stderr, "measuring %s …\n", m.name)
 		if err := m.measure(ctx, b); err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}

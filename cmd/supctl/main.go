@@ -24,7 +24,7 @@ const codeInterrupted = 128 + int(unix.SIGINT)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
-	defer stop()
+	context.AfterFunc(ctx, stop) // the second signal ends whatever hangs
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -82,7 +82,11 @@ func (c *call) root() *cobra.Command {
 		Use:   "supctl",
 		Short: "Show and change what supd runs",
 		Long: "Show and change what supd runs.\n\n" +
-			"A TARGET is APP, APP/PROCESS, APP/PROCESS.SLOT, a glob of those, or all.",
+			"A TARGET is APP, APP/PROCESS, APP/PROCESS.SLOT, a glob of those, or all.\n\n" +
+			"Exit codes; of several, the highest: 0 done, or already so; 1 failed; 2 usage;\n" +
+			"3 something is not running; 4 no such target, or no supd answers; 5 not permitted;\n" +
+			"6 the configuration is invalid; 7 a worker did not start; 8 timed out, still in\n" +
+			"progress; 130 interrupted.",
 		Args:          cobra.ArbitraryArgs,
 		RunE:          unknown,
 		SilenceErrors: true,

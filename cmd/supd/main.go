@@ -58,13 +58,27 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitInvalid
 	}
 	if o.check {
-		return control.Check(config, stdout, stderr)
+		return check(config, stdout, stderr)
 	}
 	if err := serve(config, o); err != nil {
 		fmt.Fprintln(stderr, "supd:", err)
 		return exitFailed
 	}
 	return 0
+}
+
+// check says what is wrong with the configuration, on this machine and for a
+// supd that runs as this one does.
+func check(config *configs.Config, stdout, stderr io.Writer) int {
+	code := control.Check(config, stdout, stderr)
+	if code != 0 {
+		return code
+	}
+	if err := supervisor.CheckAccounts(config); err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitInvalid
+	}
+	return code
 }
 
 // parse gives an exit code below 0 when supd is to go on.

@@ -227,6 +227,7 @@ func setup(e *testscript.Env) error {
 	e.Setenv("REPO", repository)
 	e.Setenv("SUPD_SOCKET", filepath.Join(e.WorkDir, "run/supd.sock"))
 	e.Setenv("NO_COLOR", "1")
+	e.Setenv("GORACE", "atexit_sleep_ms=10") // not a second for each supctl
 	e.Setenv("USERLINE", "")
 	if built.user != "" {
 		e.Setenv("USERLINE", fmt.Sprintf("user = %q", built.user))

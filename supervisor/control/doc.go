@@ -4,7 +4,7 @@
 //	GET  /v1/status?target=T…[&watch=1]         watch: one JSON document a line, at each change
 //	GET  /v1/explain?target=T
 //	GET  /v1/logs?target=T[&lines=N][&follow=1] the captured output of one process, as it is
-//	POST /v1/do                                 a supervisor.Request
+//	POST /v1/do                                 a supervisor.Request, its timeout in nanoseconds
 //
 // Who may connect to the socket may read; root and supd's own user may act. An
 // error is {"code": …, "error": "…"} with the exit code that supctl ends with.

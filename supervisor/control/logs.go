@@ -43,16 +43,22 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 	}
 	stream := s.stream(w, r, "text/plain; charset=utf-8")
 	defer stream.end()
-	if err := log.writeLast(stream); err != nil || !follow {
-		return nil // the answer has begun, and its reader has gone
-	}
-	for log.writeNew(stream) == nil && stream.rest(followTime) {
-		if err := log.renew(stream); err != nil {
-			s.options.Log.Warn("following a log", "path", path, "error", err)
-			return nil
-		}
+	if log.writeLast(stream) == nil && follow {
+		s.follow(log, stream)
 	}
 	return nil
+}
+
+// follow writes what is added to a log until the stream ends.
+func (s *Server) follow(log *logFile, to *stream) {
+	for log.writeNew(to) == nil && to.rest(followTime) {
+		if err := log.renew(to); err != nil {
+			if to.ctx.Err() == nil {
+				s.options.Log.Warn("no longer following a log", "path", log.path, "error", err)
+			}
+			return
+		}
+	}
 }
 
 // logPath finds the log of the one process that is asked for. All workers of a

@@ -22,7 +22,6 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, kind string) *st
 		cancel()
 	})
 	w.Header().Set("Content-Type", kind)
-	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusOK)
 	_ = conn.Flush() // that it has begun; a client that has gone ends ctx
 	return &stream{ctx, func() { stop(); cancel() }, w, conn}

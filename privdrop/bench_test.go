@@ -1,0 +1,55 @@
+package privdrop
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// The command is a static program that ends at once, so that the launch is what
+// is measured; the time includes its end and the reaping.
+
+func staticProgram(b *testing.B) string {
+	b.Helper()
+	gcc, err := exec.LookPath("gcc")
+	if err != nil {
+		b.Skip("needs gcc, to build a static program")
+	}
+	dir := b.TempDir()
+	os.Chmod(filepath.Dir(dir), 0o755)
+	os.Chmod(dir, 0o755)
+	source, program := filepath.Join(dir, "true.c"), filepath.Join(dir, "true")
+	if err := os.WriteFile(source, []byte("int main(void) { return 0; }\n"), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	if out, err := exec.Command(gcc, "-O2", "-static", "-o", program, source).CombinedOutput(); err != nil {
+		b.Skipf("gcc cannot link a static program: %v: %s", err, out)
+	}
+	return program
+}
+
+func BenchmarkStart(b *testing.B) {
+	s := Spec{Argv: []string{staticProgram(b)}, Session: true, Limits: Limits{"core": {0, 0}}, Account: nobody(b)}
+	for b.Loop() {
+		plan, err := s.Plan()
+		if err != nil {
+			b.Fatal(err)
+		}
+		process, err := plan.Start()
+		if err != nil {
+			b.Fatal(err)
+		}
+		process.reap()
+		process.Close()
+	}
+}
+
+func BenchmarkOSExec(b *testing.B) {
+	program := staticProgram(b)
+	for b.Loop() {
+		if err := exec.Command(program).Run(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
