@@ -62,7 +62,7 @@ func (w *worker) pid() int {
 // left says how the processes are known that the worker leaves behind.
 func (w *worker) left() tree.Worker {
 	return tree.Worker{Pid: w.pid(), Name: w.slot.name(), Generation: w.generation,
-		UID: w.slot.process.account.UID, Cgroup: w.handle.cgroup()}
+		Cgroup: w.handle.cgroup()}
 }
 
 func (w *worker) live() bool { return w.state != Stopping }

@@ -186,9 +186,13 @@ func runScripts(t *testing.T, dir string) {
 	})
 }
 
+// scriptRoot is a new directory for each run, for -count.
 func scriptRoot(t *testing.T) string {
-	dir := filepath.Join(built.root, "w")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	dir, err := os.MkdirTemp(built.root, "w")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return dir

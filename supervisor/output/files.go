@@ -13,53 +13,45 @@ type Files struct {
 	log *slog.Logger
 
 	mu   sync.Mutex // a reopening and a new configuration may come together
-	open map[string]*file
-}
-
-type file struct {
-	options Options
-	log     *Log
+	open map[string]*Log
 }
 
 // NewFiles makes an empty set whose logs report their trouble to log.
 func NewFiles(log *slog.Logger) *Files {
-	return &Files{log: log, open: map[string]*file{}}
+	return &Files{log: log, open: map[string]*Log{}}
 }
 
-// Open gives the log at path, opening it if it is not open with these options.
+// Open gives the log at path, opening it if it is not open. Options other than
+// before take effect on an open one as well: two that rotate the same file would
+// take it from each other.
 func (f *Files) Open(path string, o Options) (*Log, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	o.Log = f.log
-	if have := f.open[path]; have != nil && have.options == o {
-		return have.log, nil
+	if have := f.open[path]; have != nil {
+		have.change(o)
+		return have, nil
 	}
 	log, err := Open(path, o)
 	if err != nil {
 		return nil, err
 	}
-	f.open[path] = &file{o, log}
+	f.open[path] = log
 	return log, nil
 }
 
 // Reopen opens every file anew, after somebody has moved them.
-func (f *Files) Reopen() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	var errs []error
-	for _, file := range f.open {
-		errs = append(errs, file.log.Reopen())
-	}
-	return errors.Join(errs...)
-}
+func (f *Files) Reopen() error { return f.each((*Log).Reopen) }
 
 // Close closes every file.
-func (f *Files) Close() error {
+func (f *Files) Close() error { return f.each((*Log).Close) }
+
+func (f *Files) each(do func(*Log) error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var errs []error
-	for _, file := range f.open {
-		errs = append(errs, file.log.Close())
+	for _, log := range f.open {
+		errs = append(errs, do(log))
 	}
 	return errors.Join(errs...)
 }

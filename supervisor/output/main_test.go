@@ -126,21 +126,18 @@ func randomLines(random *rand.Rand, n int) string {
 	return all.String()
 }
 
-// benchmark captures what a process of its own writes.
-func benchmark(b *testing.B, chunk int) {
-	const total = 256 << 20
+// benchmark measures from the first write of a process of its own to the last
+// byte in a file, in memory if possible.
+func benchmark(b *testing.B, chunk int, begin func(b *testing.B, dir string) (w *os.File, end func())) {
+	total := min(256<<20, chunk<<20)
 	dir := b.TempDir()
 	if shared, err := os.MkdirTemp("/dev/shm", "supd-bench-"); err == nil {
 		dir = shared
 		b.Cleanup(func() { os.RemoveAll(dir) })
 	}
-	l, err := Open(filepath.Join(dir, "log"), Options{MaxSize: 16 << 20, Keep: 3, UID: -1, GID: -1, Mode: 0o600})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.SetBytes(total)
+	b.SetBytes(int64(total))
 	for b.Loop() {
-		c, w := start(b, l, nil)
+		w, end := begin(b, dir)
 		cmd := exec.Command(os.Args[0], "write", strconv.Itoa(total), strconv.Itoa(chunk))
 		cmd.Stdout, cmd.Stderr = w, os.Stderr
 		if err := cmd.Start(); err != nil {
@@ -150,9 +147,77 @@ func benchmark(b *testing.B, chunk int) {
 		if err := cmd.Wait(); err != nil {
 			b.Fatal(err)
 		}
-		wait(b, c)
+		end()
 	}
 }
 
-func BenchmarkCapture4096(b *testing.B) { benchmark(b, 4096) }
-func BenchmarkCapture100(b *testing.B)  { benchmark(b, 100) }
+func capture(b *testing.B, dir string) (*os.File, func()) {
+	l, err := Open(filepath.Join(dir, "log"), Options{MaxSize: 16 << 20, Keep: 3, UID: -1, GID: -1, Mode: 0o600})
+	if err != nil {
+		b.Fatal(err)
+	}
+	c, w := start(b, l, nil)
+	return w, func() { wait(b, c); l.Close() }
+}
+
+// cat is the least that a reader of a pipe can do: it neither rotates nor looks
+// for lines.
+func cat(b *testing.B, dir string) (*os.File, func()) {
+	r, w, err := os.Pipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := os.Create(filepath.Join(dir, "cat"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	cmd := exec.Command("cat")
+	cmd.Stdin, cmd.Stdout = r, out
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	r.Close()
+	return w, func() {
+		if err := cmd.Wait(); err != nil {
+			b.Fatal(err)
+		}
+		out.Close()
+	}
+}
+
+func BenchmarkCapture4K(b *testing.B)  { benchmark(b, 4096, capture) }
+func BenchmarkCat4K(b *testing.B)      { benchmark(b, 4096, cat) }
+func BenchmarkCapture100(b *testing.B) { benchmark(b, 100, capture) }
+func BenchmarkCat100(b *testing.B)     { benchmark(b, 100, cat) }
+
+// flood writes to the pipe until it is told to stop.
+func flood(t *testing.T, w *os.File) (stop func()) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0], "write", strconv.Itoa(1<<40), "4096")
+	cmd.Stdout = w
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	stopped := false
+	stop = func() {
+		if !stopped {
+			stopped = true
+			cmd.Process.Kill()
+			cmd.Wait()
+		}
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	switch {
+	case os.Geteuid() == 0:
+	case os.Getenv("SUPD_TEST_REQUIRE") == "1":
+		t.Fatal("needs root, and SUPD_TEST_REQUIRE=1 forbids to skip")
+	default:
+		t.Skip("needs root")
+	}
+}

@@ -148,11 +148,11 @@ func TestOnLine(t *testing.T) {
 func TestCopyTruncate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	l := open(t, path, Options{MaxSize: 1 << 20, Keep: 1})
-	l.write([]byte("before\n"))
+	l.write(nil, []byte("before\n"))
 	if err := os.Truncate(path, 0); err != nil {
 		t.Fatal(err)
 	}
-	l.write([]byte("after\n"))
+	l.write(nil, []byte("after\n"))
 	if got, _ := read(t, path); got != "after\n" {
 		t.Errorf("log %q", got)
 	}
@@ -171,13 +171,13 @@ func TestMoved(t *testing.T) {
 	if err := l.Reopen(); err != nil {
 		t.Fatal(err)
 	}
-	l.write([]byte("told\n"))
+	l.write(nil, []byte("told\n"))
 	if got, err := os.ReadFile(path); err != nil || string(got) != "told\n" {
 		t.Errorf("log %q, %v", got, err)
 	}
 	move()
 	eventually(t, "the file is there again", func() bool {
-		l.write([]byte("untold\n"))
+		l.write(nil, []byte("untold\n"))
 		_, err := os.Stat(path)
 		return err == nil
 	})
@@ -186,9 +186,7 @@ func TestMoved(t *testing.T) {
 // TestFullDisk: what cannot be written is counted and said once, a worker does
 // not wait, and when there is room again a line is a line.
 func TestFullDisk(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("mounting a small file system needs root")
-	}
+	needRoot(t)
 	dir := t.TempDir()
 	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=64k"); err != nil {
 		if os.Getenv("SUPD_TEST_REQUIRE") != "" {
@@ -213,7 +211,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.Truncate(path, 150); err != nil {
 		t.Fatal(err)
 	}
-	l.write([]byte("whole\n"))
+	l.write(nil, []byte("whole\n"))
 	text, _ := os.ReadFile(path)
 	if !strings.HasSuffix(string(text), "\nwhole\n") || !strings.Contains(said.String(), "written again") {
 		t.Errorf("log ends with %q; said %s", text[max(0, len(text)-20):], said.String())
@@ -228,7 +226,7 @@ func TestRotationFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 100 {
-		l.write([]byte(strings.Repeat("x", 99) + "\n"))
+		l.write(nil, []byte(strings.Repeat("x", 99)+"\n"))
 	}
 	if text, _ := os.ReadFile(path); len(text) != 10_000 {
 		t.Errorf("%d bytes in the log, want all 10000", len(text))
@@ -287,9 +285,7 @@ func TestNobodyReads(t *testing.T) {
 
 // TestWorkerOpensItsOutput: /dev/stdout is what some programs log to.
 func TestWorkerOpensItsOutput(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("another user needs root")
-	}
+	needRoot(t)
 	path := filepath.Join(t.TempDir(), "log")
 	l := open(t, path, Options{})
 	r, w, err := Pipe(65534, 65534)

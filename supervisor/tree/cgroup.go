@@ -1,11 +1,11 @@
 package tree
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,7 +17,7 @@ import (
 // (systemd's Delegate=yes sets an attribute on it), or when this process is PID 1
 // of a container; and cgroup.kill has to be there (Linux 5.14, not in the root).
 func OwnedCgroup() (dir, why string) {
-	mount, err := cgroupMount()
+	mount, root, err := cgroupMount()
 	if err != nil {
 		return "", err.Error()
 	}
@@ -25,7 +25,10 @@ func OwnedCgroup() (dir, why string) {
 	if err != nil {
 		return "", err.Error()
 	}
-	dir = filepath.Join(mount, own)
+	dir, err = locate(mount, root, own)
+	if err != nil {
+		return "", err.Error()
+	}
 	switch {
 	case !exists(filepath.Join(dir, "cgroup.kill")):
 		return "", dir + " has no cgroup.kill"
@@ -38,22 +41,24 @@ func OwnedCgroup() (dir, why string) {
 }
 
 // cgroupMount finds the v2 hierarchy in /proc/self/mountinfo
-// (proc_pid_mountinfo(5)).
-func cgroupMount() (string, error) {
-	file, err := os.Open("/proc/self/mountinfo")
+// (proc_pid_mountinfo(5)): where it is mounted, and which cgroup is its root
+// there, as a container sees only a part of it.
+func cgroupMount() (dir, root string, err error) {
+	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	defer file.Close()
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		before, after, _ := strings.Cut(lines.Text(), " - ")
+	for line := range strings.Lines(string(text)) {
+		before, after, _ := strings.Cut(line, " - ")
 		fields := strings.Fields(before)
 		if strings.HasPrefix(after, "cgroup2 ") && len(fields) > 4 {
-			return fields[4], nil
+			return unescape.Replace(fields[4]), unescape.Replace(fields[3]), nil
 		}
 	}
-	return "", errors.New("no cgroup v2 is mounted")
+	return "", "", errors.New("no cgroup v2 is mounted")
 }
+
+var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
 // ownCgroup is the path in that hierarchy (cgroups(7)).
 func ownCgroup() (string, error) {
@@ -62,11 +67,20 @@ func ownCgroup() (string, error) {
 		return "", err
 	}
 	for line := range strings.Lines(string(text)) {
-		if path, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
+		if path, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "0::"); ok {
 			return path, nil
 		}
 	}
 	return "", errors.New("in no cgroup of v2")
+}
+
+// locate gives the directory of a cgroup, if it is beneath the mount's root.
+func locate(mount, root, cgroup string) (string, error) {
+	beneath, err := filepath.Rel(root, cgroup)
+	if err != nil || !filepath.IsLocal(beneath) || strings.HasPrefix(cgroup, "/..") { // outside the namespace: cgroup_namespaces(7)
+		return "", fmt.Errorf("cgroup %s is not beneath %s, which is mounted on %s", cgroup, root, mount)
+	}
+	return filepath.Join(mount, beneath), nil
 }
 
 func delegated(dir string) bool {
@@ -88,54 +102,88 @@ func exists(path string) bool {
 // of that name that an earlier supd has left is emptied and taken.
 func MakeCgroup(parent, name string) (*os.File, error) {
 	dir := filepath.Join(parent, name)
-	if err := os.Mkdir(dir, 0o755); errors.Is(err, os.ErrExist) {
-		if err := KillCgroup(dir); err != nil {
-			return nil, err
+	err := os.Mkdir(dir, 0o755)
+	if errors.Is(err, os.ErrExist) {
+		if err = KillCgroup(dir); err == nil {
+			err = os.Mkdir(dir, 0o755)
 		}
-		err = os.Mkdir(dir, 0o755)
-		if err != nil {
-			return nil, err
-		}
-	} else if err != nil {
+	}
+	if err != nil {
 		return nil, err
 	}
 	return os.Open(dir)
 }
 
 // KillCgroup kills every process in a cgroup, waits until it is empty, and
-// removes it.
+// removes it. One that does not exist is no error.
 func KillCgroup(dir string) error {
-	events, err := os.Open(filepath.Join(dir, "cgroup.events"))
+	_, err := emptyCgroup(dir)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer events.Close()
-	if err := os.WriteFile(filepath.Join(dir, "cgroup.kill"), []byte("1"), 0); err != nil {
-		return err
-	}
-	for deadline := time.Now().Add(deathTime); time.Now().Before(deadline); {
-		empty, err := unpopulated(events)
-		if err != nil {
-			return err
-		}
-		if empty {
-			return os.Remove(dir)
-		}
-		// The file has POLLPRI when it changes.
-		fds := []unix.PollFd{{Fd: int32(events.Fd()), Events: unix.POLLPRI}}
-		_, _ = unix.Poll(fds, int(time.Until(deadline).Milliseconds())+1)
-	}
-	return fmt.Errorf("%s: not empty %s after cgroup.kill", dir, deathTime)
+	return removeCgroup(dir)
 }
 
-func unpopulated(events *os.File) (bool, error) {
-	var text [256]byte
-	n, err := events.ReadAt(text[:], 0)
-	if n == 0 {
-		return false, err
+// emptyCgroup kills every process in a cgroup and beneath it at once, waits for
+// their end, and tells which there were in the cgroup itself.
+func emptyCgroup(dir string) (pids []int, err error) {
+	events, err := os.Open(filepath.Join(dir, "cgroup.events"))
+	if err != nil {
+		return nil, err
 	}
-	return strings.Contains(string(text[:n]), "populated 0"), nil
+	defer events.Close()
+	procs, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	if err != nil {
+		return nil, err
+	}
+	for _, field := range strings.Fields(string(procs)) {
+		if pid, err := strconv.Atoi(field); err == nil && pid > 0 { // 0: of another pid namespace
+			pids = append(pids, pid)
+		}
+	}
+	if err := writeFile(filepath.Join(dir, "cgroup.kill"), "1"); err != nil {
+		return nil, err
+	}
+	return pids, awaitEmpty(events)
+}
+
+func writeFile(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY, 0) // without O_CREAT, which a cgroup refuses with EPERM
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
+// awaitEmpty waits for "populated 0" in a cgroup.events, which has POLLPRI when
+// it changes.
+func awaitEmpty(events *os.File) error {
+	for deadline := time.Now().Add(deathTime); ; await(int(events.Fd()), unix.POLLPRI, deadline) {
+		var text [256]byte
+		n, err := events.ReadAt(text[:], 0)
+		if n == 0 {
+			return err
+		}
+		if strings.Contains(string(text[:n]), "populated 0") {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s: not empty %s after cgroup.kill", filepath.Dir(events.Name()), deathTime)
+		}
+	}
+}
+
+// removeCgroup removes an empty cgroup with those that were made beneath it.
+func removeCgroup(dir string) error {
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		if e.IsDir() {
+			err = errors.Join(err, removeCgroup(filepath.Join(dir, e.Name())))
+		}
+	}
+	return errors.Join(err, os.Remove(dir))
 }

@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // process is what /proc/PID/stat says of a process (proc_pid_stat(5)).
@@ -18,7 +21,7 @@ type process struct {
 
 // processes reads all of /proc. By hand: with a thousand workers that die at
 // once it is read while they wait to be started again.
-func processes() (map[int]process, error) {
+func processes() (family, error) {
 	dir, err := os.Open("/proc")
 	if err != nil {
 		return nil, err
@@ -28,7 +31,7 @@ func processes() (map[int]process, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := make(map[int]process, len(names))
+	all := make(family, len(names))
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
 		if err != nil {
@@ -55,23 +58,33 @@ func parseStat(pid int, stat string) (process, error) {
 	if len(fields) < 20 {
 		return process{}, fmt.Errorf("/proc/%d/stat: %d fields", pid, len(fields))
 	}
-	p := process{pid: pid, zombie: fields[0] == "Z" || fields[0] == "X"}
-	var errs [4]error
+	p := process{pid: pid}
+	var errs [5]error
 	p.parent, errs[0] = strconv.Atoi(fields[1])
 	p.group, errs[1] = strconv.Atoi(fields[2])
 	p.session, errs[2] = strconv.Atoi(fields[3])
 	p.start, errs[3] = strconv.ParseUint(fields[19], 10, 64)
+	threads, err := strconv.Atoi(fields[17])
+	errs[4] = err
+	// The main thread may end before the others: the process lives, in state Z.
+	p.zombie = fields[0] == "X" || fields[0] == "Z" && threads <= 1
 	return p, errors.Join(errs[:]...)
 }
 
-// launchedAs tells whether the process was started with the environment of this
-// launch, and has not overwritten it.
-func (p process) launchedAs(name string, generation int) bool {
+// launch tells which launch's environment the process was started with, unless
+// it has overwritten that. It is not known while there is none to be seen, which
+// is so for the time of an execve too.
+func (p process) launch() (name string, generation int, known bool) {
 	env, err := os.ReadFile("/proc/" + strconv.Itoa(p.pid) + "/environ")
-	if err != nil {
-		return false
+	if err != nil || len(env) == 0 {
+		return "", 0, errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) // it is gone
 	}
-	env = append([]byte{0}, env...)
-	return bytes.Contains(env, []byte("\x00SUPD_WORKER="+name+"\x00")) &&
-		bytes.Contains(env, []byte("\x00SUPD_GENERATION="+strconv.Itoa(generation)+"\x00"))
+	for entry := range bytes.SplitSeq(env, []byte{0}) {
+		if value, ok := bytes.CutPrefix(entry, []byte("SUPD_WORKER=")); ok {
+			name = string(value)
+		} else if value, ok := bytes.CutPrefix(entry, []byte("SUPD_GENERATION=")); ok {
+			generation, _ = strconv.Atoi(string(value)) // 0 is no launch's
+		}
+	}
+	return name, generation, true
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -14,8 +15,7 @@ type Worker struct {
 	Pid        int
 	Name       string // SUPD_WORKER
 	Generation int    // SUPD_GENERATION
-	UID        int
-	Cgroup     string // its directory; "" is none
+	Cgroup     string // its directory, if it was born in one of its own
 }
 
 // BecomeSubreaper makes orphans among the descendants children of this process.
@@ -24,162 +24,91 @@ func BecomeSubreaper() error {
 }
 
 const (
-	// rounds bounds the searches: something that forks faster than it is killed
-	// is reported, not chased for ever.
-	rounds = 20
-	// deathTime is how long a killed process may take to vanish in one round.
+	// rounds and deathTime bound a search: what forks faster than it is killed,
+	// or is stuck in the kernel, is reported and not chased for ever.
+	rounds    = 50
 	deathTime = 5 * time.Second
+	// looks and execTime are how often and when a process without an environment
+	// is looked at again: it may be within an execve.
+	looks    = 5
+	execTime = 4 * time.Millisecond
 )
 
-// Sweep kills what the dead workers have left behind among the descendants of
-// the process self, and waits until it is dead: processes of their session or
-// process group, those that still have the environment of that launch, and what
-// is beneath these. A living worker, as alive tells by its pid, and what is
-// beneath it are left alone. The map has what was killed, by the worker's name.
+// Sweep kills what the dead workers have left behind, and waits until it is dead.
+// The map has what was killed, by the worker's name.
+//
+// Everything in a worker's cgroup is its own. Without one, these of the
+// descendants of the process self are: those of its session or process group,
+// those that still have the environment of that launch, and what is beneath
+// these. A living worker, as alive tells by its pid, and what is beneath it are
+// left alone. Killed one by one, somebody who forks all the time and leaves his
+// process group each time may not be caught; a cgroup catches all.
 func Sweep(self int, dead []Worker, alive func(pid int) bool) (killed map[string][]int, err error) {
 	killed = map[string][]int{}
-	err = chase(func() (targets []process, err error) {
-		all, err := processes()
-		if err != nil {
-			return nil, err
+	var errs []error
+	var search []Worker
+	for _, w := range dead {
+		if w.Cgroup == "" {
+			search = append(search, w)
+			continue
 		}
-		t := family{all, childrenOf(all), alive}
-		for _, orphan := range t.orphans(self) {
-			w := owner(orphan, dead)
-			if w == nil {
-				continue
-			}
-			for _, p := range t.beneath(orphan) {
-				killed[w.Name] = append(killed[w.Name], p.pid)
-				targets = append(targets, p)
-			}
+		pids, err := emptyCgroup(w.Cgroup)
+		if !errors.Is(err, os.ErrNotExist) { // else it is removed already
+			errs = append(errs, err)
 		}
-		return targets, nil
-	})
-	return killed, err
+		if len(pids) > 0 {
+			killed[w.Name] = append(killed[w.Name], pids...)
+		}
+	}
+	if len(search) > 0 {
+		errs = append(errs, chase(killed, func(f family) (left []leftover, sure bool) {
+			sure = true
+			left = f.beneath(self, alive, func(p process) *Worker {
+				w, known := f.owner(p, search)
+				sure = sure && known
+				return w
+			})
+			return left, sure
+		}))
+	}
+	return killed, errors.Join(errs...)
 }
 
-// KillAll kills every descendant of self that except does not name.
+// KillAll kills every descendant of self, but for those that except names and
+// what is beneath them.
 func KillAll(self int, except func(pid int) bool) (killed []int, err error) {
-	err = chase(func() (targets []process, err error) {
-		all, err := processes()
-		if err != nil {
-			return nil, err
-		}
-		t := family{all, childrenOf(all), except}
-		for _, orphan := range t.orphans(self) {
-			for _, p := range t.beneath(orphan) {
-				killed = append(killed, p.pid)
-				targets = append(targets, p)
-			}
-		}
-		return targets, nil
+	all, nobody := map[string][]int{}, new(Worker)
+	err = chase(all, func(f family) ([]leftover, bool) {
+		return f.beneath(self, except, func(process) *Worker { return nobody }), true
 	})
-	return killed, err
+	return all[""], err
 }
 
-// chase kills what find finds until it finds nothing.
-func chase(find func() ([]process, error)) error {
-	for range rounds {
-		targets, err := find()
-		if err != nil || len(targets) == 0 {
+// chase kills what find finds among the processes of the moment until it is sure
+// that there are none, and notes whom it has killed.
+func chase(killed map[string][]int, find func(family) (left []leftover, sure bool)) error {
+	deadline := time.Now().Add(deathTime)
+	looked := 0
+	for round := 0; ; round++ {
+		f, err := processes()
+		if err != nil {
 			return err
 		}
-		killProcesses(targets)
-	}
-	targets, err := find()
-	if err == nil && len(targets) > 0 {
-		err = fmt.Errorf("%d processes are left after %d rounds of SIGKILL", len(targets), rounds)
-	}
-	return err
-}
-
-// family is all processes at one moment.
-type family struct {
-	all      map[int]process
-	children map[int][]int
-	alive    func(pid int) bool
-}
-
-func childrenOf(all map[int]process) map[int][]int {
-	children := map[int][]int{}
-	for _, p := range all {
-		children[p.parent] = append(children[p.parent], p.pid)
-	}
-	return children
-}
-
-// orphans are the children of self that are no living worker.
-func (f family) orphans(self int) (orphans []process) {
-	for _, pid := range f.children[self] {
-		if !f.alive(pid) {
-			orphans = append(orphans, f.all[pid])
+		left, sure := find(f)
+		switch {
+		case len(left) == 0 && (sure || looked == looks):
+			return nil
+		case len(left) == 0:
+			looked++
+			time.Sleep(execTime)
+		case round >= rounds || time.Now().After(deadline):
+			return fmt.Errorf("%d processes are left after SIGKILL, such as %d", len(left), left[0].pid)
 		}
-	}
-	return orphans
-}
-
-// beneath is p and all its descendants that are not dead already.
-func (f family) beneath(p process) (all []process) {
-	if !p.zombie {
-		all = append(all, p)
-	}
-	for _, pid := range f.children[p.pid] {
-		all = append(all, f.beneath(f.all[pid])...)
-	}
-	return all
-}
-
-// owner is the dead worker that has left p behind, or nil.
-func owner(p process, dead []Worker) *Worker {
-	for i, w := range dead {
-		if p.session == w.Pid || p.group == w.Pid {
-			return &dead[i]
-		}
-	}
-	if p.zombie {
-		return nil
-	}
-	for i, w := range dead {
-		if p.launchedAs(w.Name, w.Generation) {
-			return &dead[i]
-		}
-	}
-	return nil
-}
-
-// killProcesses sends SIGKILL to each that is still the same, and waits for their end.
-func killProcesses(targets []process) {
-	var dying []unix.PollFd
-	for _, p := range targets {
-		fd, err := unix.PidfdOpen(p.pid, 0)
-		if err != nil {
-			continue // gone
-		}
-		defer unix.Close(fd)
-		if now, err := readStat(p.pid); err != nil || now.start != p.start {
-			continue // the pid is somebody else's by now
-		}
-		if unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil {
-			dying = append(dying, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
-		}
-	}
-	awaitEnd(dying)
-}
-
-func awaitEnd(dying []unix.PollFd) {
-	deadline := time.Now().Add(deathTime)
-	for len(dying) > 0 && time.Now().Before(deadline) {
-		_, err := unix.Poll(dying, int(time.Until(deadline).Milliseconds())+1)
-		if err != nil && !errors.Is(err, unix.EINTR) {
-			return
-		}
-		left := dying[:0]
-		for _, fd := range dying {
-			if fd.Revents == 0 {
-				left = append(left, fd)
+		for _, p := range left {
+			if p.kill() && !slices.Contains(killed[p.of.Name], p.pid) {
+				killed[p.of.Name] = append(killed[p.of.Name], p.pid)
 			}
 		}
-		dying = left
+		awaitEnd(left, deadline)
 	}
 }

@@ -1,0 +1,78 @@
+package output
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// fileID tells files apart.
+type fileID struct{ device, inode uint64 }
+
+func idOf(st *unix.Stat_t) fileID { return fileID{uint64(st.Dev), st.Ino} }
+
+// openFile opens a regular file for appending, or makes it. The directory may
+// belong to the worker's user: a symbolic link or a fifo there is refused.
+func openFile(path string, o Options) (*os.File, *unix.Stat_t, error) {
+	const flags = unix.O_WRONLY | unix.O_APPEND | unix.O_CLOEXEC | unix.O_NOFOLLOW | unix.O_NONBLOCK
+	fd, err := unix.Open(path, flags, 0)
+	if err == unix.ENOENT {
+		fd, err = unix.Open(path, flags|unix.O_CREAT|unix.O_EXCL, uint32(o.Mode.Perm()))
+		if err == nil {
+			err = own(fd, o)
+		}
+		if err == unix.EEXIST { // made by somebody just now
+			fd, err = unix.Open(path, flags, 0)
+		}
+	}
+	if err == unix.ELOOP {
+		return nil, nil, fmt.Errorf("%s is a symbolic link, which is not followed", path)
+	}
+	if err == unix.ENXIO { // a fifo without a reader
+		return nil, nil, fmt.Errorf("%s is not a regular file", path)
+	}
+	if err != nil {
+		return nil, nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	file := os.NewFile(uintptr(fd), path)
+	st := new(unix.Stat_t)
+	if err = unix.Fstat(fd, st); err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
+		err = fmt.Errorf("%s is not a regular file", path)
+	}
+	if err != nil {
+		file.Close()
+		return nil, nil, err
+	}
+	return file, st, nil
+}
+
+// own gives a new file its owner and mode; the umask may have taken from that.
+func own(fd int, o Options) error {
+	err := unix.Fchmod(fd, uint32(o.Mode.Perm()))
+	if err == nil && (o.UID >= 0 || o.GID >= 0) {
+		err = unix.Fchown(fd, o.UID, o.GID)
+	}
+	if err != nil {
+		unix.Close(fd)
+	}
+	return err
+}
+
+// makeDirectory makes the directory of path. The worker's group may read it, and
+// none but supd may write there: what is made as root must not be led elsewhere.
+func makeDirectory(path string, gid int) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	if err := os.Mkdir(dir, 0o750); errors.Is(err, fs.ErrExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return os.Chown(dir, -1, gid)
+}

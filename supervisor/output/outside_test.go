@@ -1,0 +1,201 @@
+package output
+
+import (
+	"bytes"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// hurry makes the log look at its path at the next write.
+func hurry(l *Log) { l.looked = time.Time{} }
+
+// TestTruncatedLogIsNotRotated: the size is the file's, not a sum of what was
+// written.
+func TestTruncatedLogIsNotRotated(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	l := open(t, path, Options{MaxSize: 1000, Keep: 1})
+	l.write(nil, bytes.Repeat([]byte("123456789\n"), 99))
+	if err := os.Truncate(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	l.write(nil, bytes.Repeat([]byte("abcdefghi\n"), 99))
+	if _, files := read(t, path); len(files) != 1 || len(files[0]) != 990 {
+		t.Errorf("%d files: %.40q", len(files), files)
+	}
+}
+
+// TestMovedLogIsNotRotated: the file at the path is not the one that is full.
+func TestMovedLogIsNotRotated(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	l := open(t, path, Options{MaxSize: 1000, Keep: 3})
+	l.write(nil, bytes.Repeat([]byte("123456789\n"), 100))
+	if err := os.Rename(path, path+"-today"); err != nil {
+		t.Fatal(err)
+	}
+	l.write(nil, bytes.Repeat([]byte("abcdefghi\n"), 50))
+	if got, files := read(t, path); len(files) != 1 || got != strings.Repeat("abcdefghi\n", 50) {
+		t.Errorf("%d files: %.40q", len(files), got)
+	}
+}
+
+// TestDirectoryRemoved: the log comes back with its directory.
+func TestDirectoryRemoved(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app", "log")
+	l := open(t, path, Options{})
+	if err := os.RemoveAll(filepath.Dir(path)); err != nil {
+		t.Fatal(err)
+	}
+	hurry(l)
+	l.write(nil, []byte("again\n"))
+	if got, _ := read(t, path); got != "again\n" {
+		t.Errorf("log %q", got)
+	}
+}
+
+// TestReplacedByLink: a symbolic link in the log's place is not followed; the
+// file is written where it is, which is said once.
+func TestReplacedByLink(t *testing.T) {
+	dir := t.TempDir()
+	path, target := filepath.Join(dir, "log"), filepath.Join(dir, "target")
+	var said bytes.Buffer
+	l := open(t, path, Options{Mode: 0o600, UID: -1, GID: -1, Log: slog.New(slog.NewTextHandler(&said, nil))})
+	if err := os.Rename(path, path+".moved"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(target, path); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		hurry(l)
+		l.write(nil, []byte("line\n"))
+	}
+	if got, _ := os.ReadFile(path + ".moved"); string(got) != strings.Repeat("line\n", 3) {
+		t.Errorf("moved log %q", got)
+	}
+	if _, err := os.Lstat(target); err == nil {
+		t.Error("the link was followed")
+	}
+	if n := strings.Count(said.String(), "\n"); n != 1 {
+		t.Errorf("said %d times: %s", n, said.String())
+	}
+}
+
+// TestRotationFailsWithOldFiles: failing again and again, it loses no old file.
+// A file that may only be appended to (chattr +a) cannot be renamed.
+func TestRotationFailsWithOldFiles(t *testing.T) {
+	needRoot(t)
+	path := filepath.Join(t.TempDir(), "log")
+	l := open(t, path, Options{MaxSize: 100, Keep: 3})
+	for _, n := range []string{"1", "2"} {
+		if err := os.WriteFile(path+"."+n, []byte("old "+n), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	appendOnly(t, path, true)
+	for range 50 {
+		l.write(nil, []byte("a line of twenty by\n"))
+	}
+	appendOnly(t, path, false)
+	names, _ := filepath.Glob(path + "*")
+	all := ""
+	for _, name := range names {
+		text, _ := os.ReadFile(name)
+		all += string(text)
+	}
+	if strings.Count(all, "old 1") != 1 || strings.Count(all, "old 2") != 1 || strings.Count(all, "a line") != 50 {
+		t.Errorf("files %q have %q", names, all)
+	}
+}
+
+// appendOnly sets FS_APPEND_FL, 0x20 (ioctl_iflags(2)).
+func appendOnly(t *testing.T, path string, on bool) {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	flags := 0
+	if on {
+		flags = 0x20
+	}
+	if err := unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, flags); err != nil {
+		t.Skip("the file system knows no chattr +a: ", err)
+	}
+}
+
+// TestNewFileIsExact: owner and mode do not depend on the umask, and a file that
+// is there already keeps its own.
+func TestNewFileIsExact(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app", "log")
+	old := unix.Umask(0o077)
+	defer unix.Umask(old)
+	o := Options{MaxSize: 10, Keep: 1, Mode: 0o640, UID: -1, GID: -1}
+	if os.Geteuid() == 0 {
+		o.GID = 65534
+	}
+	l := open(t, path, o)
+	want := func(mode fs.FileMode, gid int) {
+		t.Helper()
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode() != mode || gid >= 0 && int(info.Sys().(*syscall.Stat_t).Gid) != gid {
+			t.Errorf("mode %v, want %v with group %d", info.Mode(), mode, gid)
+		}
+	}
+	want(0o640, o.GID)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, nil, 0o604); err != nil { // as logrotate's create does
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, 0o604); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Reopen(); err != nil {
+		t.Fatal(err)
+	}
+	want(0o604, os.Getegid())
+	l.write(nil, []byte("0123456789\n"))
+	l.write(nil, []byte("0123456789\n"))
+	want(0o640, o.GID)
+}
+
+// TestFilesShare: one log a path, with the newest options; all reopened at once.
+func TestFilesShare(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	files := NewFiles(slog.New(slog.DiscardHandler))
+	one, err := files.Open(path, Options{MaxSize: 1000, Keep: 1, Mode: 0o600, UID: -1, GID: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	two, err := files.Open(path, Options{MaxSize: 20, Keep: 1, Mode: 0o600, UID: -1, GID: -1})
+	if err != nil || one != two {
+		t.Fatalf("another log for the same path, %v", err)
+	}
+	one.write(nil, []byte("sixteen letters\n"))
+	one.write(nil, []byte("once more\n"))
+	if _, names := read(t, path); len(names) != 2 {
+		t.Errorf("not rotated at its new size: %q", names)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := files.Reopen(); err != nil || !exists(path) {
+		t.Errorf("not reopened: %v", err)
+	}
+	if err := files.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,63 @@
+package tree
+
+import (
+	"errors"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// kill sends SIGKILL to p if it is still the same process.
+func (p process) kill() bool {
+	fd, err := p.open()
+	if err != nil {
+		return false // gone
+	}
+	defer unix.Close(fd)
+	return unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil
+}
+
+// open gives a pidfd of p. That is of the process which has the pid now, so its
+// start is compared afterwards.
+func (p process) open() (int, error) {
+	fd, err := unix.PidfdOpen(p.pid, 0)
+	if err != nil {
+		return -1, err
+	}
+	now, err := readStat(p.pid)
+	if err == nil && now.start != p.start {
+		err = unix.ESRCH
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
+}
+
+// awaitEnd waits until all are dead, with one descriptor at a time: there may be
+// more processes than descriptors.
+func awaitEnd(dying []leftover, deadline time.Time) {
+	for _, p := range dying {
+		fd, err := p.open()
+		if err != nil {
+			continue
+		}
+		await(fd, unix.POLLIN, deadline)
+		unix.Close(fd)
+	}
+}
+
+// await waits for an event of one descriptor until the deadline.
+func await(fd int, event int16, deadline time.Time) {
+	for {
+		left := time.Until(deadline)
+		if left <= 0 {
+			return
+		}
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: event}}, int(left.Milliseconds())+1)
+		if !errors.Is(err, unix.EINTR) {
+			return
+		}
+	}
+}
