@@ -2,11 +2,8 @@ package output
 
 import (
 	"bytes"
-	"errors"
 	"os"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -35,14 +32,16 @@ type Capture struct {
 	log    *Log
 	pipe   *os.File
 	match  matcher
-	finish atomic.Bool
+	ready  chan struct{} // with room for one: the pipe has something
+	finish chan struct{} // closed by Finish
+	end    func()
 	done   chan struct{}
 
 	// Of the goroutine that reads.
 	rest  []byte    // the beginning of an unfinished line
 	since time.Time // when it came
-	armed bool      // the read deadline is set
 	large bool      // the pipe was enlarged
+	pace  pace
 }
 
 // Capture starts to read r, which Pipe has made, in a goroutine until all its
@@ -54,7 +53,8 @@ type Capture struct {
 // ended within a second, and one longer than 64 KiB: if another capture writes to
 // the same log before it is ended, its rest is put on a line of its own.
 func (l *Log) Capture(r *os.File, onLine func([]byte)) *Capture {
-	c := &Capture{log: l, pipe: r, done: make(chan struct{})}
+	c := &Capture{log: l, pipe: r, ready: make(chan struct{}, 1), finish: make(chan struct{}), done: make(chan struct{})}
+	c.end = sync.OnceFunc(func() { close(c.finish) })
 	c.match.call = onLine
 	c.match.on.Store(onLine != nil)
 	go c.run()
@@ -69,44 +69,94 @@ func (c *Capture) StopMatching() { c.match.on.Store(false) }
 
 // Finish ends the capture with what is in the pipe now: the worker is dead, and
 // somebody who escaped with it may hold the pipe open, or fill it, for ever.
-func (c *Capture) Finish() {
-	c.finish.Store(true)
-	_ = c.pipe.SetReadDeadline(time.Now()) // fails when the capture has ended already
-}
+func (c *Capture) Finish() { c.end() }
 
 func (c *Capture) run() {
 	defer close(c.done)
 	defer c.pipe.Close()
-	conn, err := c.pipe.SyscallConn()
-	if err != nil {
-		return
-	}
-	for c.read(conn) {
+	fd := int(c.pipe.Fd())
+	wait, remove := c.watch(fd)
+	defer remove()
+	for c.read(fd, wait) {
 	}
 	c.flush()
 	c.match.end()
 }
 
-// read waits in the poller until there is something, and tells whether more may
-// come.
-func (c *Capture) read(conn syscall.RawConn) (more bool) {
-	state := drained
-	err := conn.Read(func(fd uintptr) bool {
-		state = c.drain(int(fd), turn)
-		c.arm()
-		return state != drained
-	})
+// lookAnyway is how often a pipe is read that the poller cannot take.
+const lookAnyway = 10 * time.Millisecond
+
+// watch gives what to do before a wait, and after the last one.
+func (c *Capture) watch(fd int) (arm, remove func()) {
+	p, err := pipes()
+	if err == nil {
+		var w *watch
+		if w, err = p.add(fd, c.ready); err == nil {
+			return w.arm, w.remove
+		}
+	}
+	if log := c.log.options.Log; log != nil {
+		log.Warn("a worker's output is looked for now and then only", "file", c.log.path, "every", lookAnyway, "error", err)
+	}
+	return func() { time.AfterFunc(lookAnyway, c.wake) }, func() {}
+}
+
+func (c *Capture) wake() {
+	select {
+	case c.ready <- struct{}{}:
+	default:
+	}
+}
+
+// read reads what there is and waits for more; false is the end.
+func (c *Capture) read(fd int, arm func()) (more bool) {
+	n, state := c.drain(fd, turn)
 	switch {
 	case state == ended:
 		return false
-	case c.finish.Load():
-		_ = conn.Control(func(fd uintptr) { c.drain(int(fd), held(int(fd))) })
+	case c.finished():
+		c.drain(fd, held(fd))
 		return false
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		c.overdue()
-		return true
+	case state == drained && !c.pace.goesOn(n):
+		arm()
+		c.wait()
 	}
-	return err == nil
+	c.overdue()
+	return true
+}
+
+// overdue writes an unfinished line whose time is over.
+func (c *Capture) overdue() {
+	if len(c.rest) > 0 && time.Since(c.since) >= lineTime {
+		c.flush()
+	}
+}
+
+func (c *Capture) finished() bool {
+	select {
+	case <-c.finish:
+		return true
+	default:
+		return false
+	}
+}
+
+// wait returns when the pipe has something, when the capture is to end, or when
+// the end of a line has been waited for long enough.
+func (c *Capture) wait() {
+	var late <-chan time.Time
+	if len(c.rest) > 0 {
+		timer := time.NewTimer(time.Until(c.since.Add(lineTime)))
+		defer timer.Stop()
+		late = timer.C
+	}
+	begin := time.Now()
+	select {
+	case <-c.ready:
+	case <-c.finish:
+	case <-late:
+	}
+	c.pace.waited(time.Since(begin))
 }
 
 // held is how much is in the pipe.
@@ -118,34 +168,6 @@ func held(fd int) int {
 	return n
 }
 
-// arm bounds the wait for the end of a line. The deadline is not moved for each
-// line: overdue sees whether it was meant for the one that is unfinished now.
-func (c *Capture) arm() {
-	if len(c.rest) > 0 && !c.armed {
-		c.armed = true
-		_ = c.pipe.SetReadDeadline(c.since.Add(lineTime))
-		c.hurry()
-	}
-}
-
-// hurry renews the deadline of a Finish that came just before another was set.
-func (c *Capture) hurry() {
-	if c.finish.Load() {
-		_ = c.pipe.SetReadDeadline(time.Now())
-	}
-}
-
-// overdue writes an unfinished line whose time is over.
-func (c *Capture) overdue() {
-	if time.Since(c.since) >= lineTime {
-		c.flush()
-	}
-	c.armed = false
-	_ = c.pipe.SetReadDeadline(time.Time{})
-	c.hurry()
-	c.arm()
-}
-
 // state is what a pipe was left in.
 type state int
 
@@ -155,32 +177,36 @@ const (
 	ended                // it has no writer any more
 )
 
-// drain reads until the pipe is empty, or so many bytes.
-func (c *Capture) drain(fd, most int) state {
+// drain reads until the pipe is empty, or so many bytes, and tells how many.
+func (c *Capture) drain(fd, most int) (total int, _ state) {
 	b := buffers.Get().(*buffer)
 	defer buffers.Put(b)
 	held, fresh := copy(b[:], c.rest), len(c.rest) == 0
 	defer func() { c.keep(b[:held], fresh) }()
-	for most > 0 {
-		n, err := unix.Read(fd, b[held:min(len(b), held+most)])
+	for total < most {
+		space := b[held:min(len(b), held+most-total)]
+		n, err := unix.Read(fd, space)
 		switch {
 		case err == unix.EINTR:
 			continue
 		case err == unix.EAGAIN:
-			return drained
+			return total, drained
 		case err != nil || n == 0:
-			return ended
+			return total, ended
 		}
-		if n >= maxLine && !c.large {
+		if n >= nearlyFull && !c.large {
 			c.large = true
 			enlarge(fd)
 		}
-		most -= n
+		total += n
 		whole := c.write(b[:held+n], held)
 		fresh = fresh || whole > 0
 		held = copy(b[:], b[whole:held+n])
+		if n < len(space) {
+			return total, drained // a moment ago; whoever arms is told if not any more
+		}
 	}
-	return busy
+	return total, busy
 }
 
 // keep remembers the beginning of a line for the time in which no buffer is held.

@@ -15,11 +15,15 @@ import (
 // never gets EPIPE, not even while no supd is there to read.
 func Pipe(uid, gid int) (read, worker *os.File, err error) {
 	var fds [2]int
-	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
 		return nil, nil, os.NewSyscallError("pipe2", err)
 	}
 	defer unix.Close(fds[1])
-	read = os.NewFile(uintptr(fds[0]), "output")
+	read = os.NewFile(uintptr(fds[0]), "output") // not in Go's poller, since it blocks
+	if err := unix.SetNonblock(fds[0], true); err != nil {
+		read.Close()
+		return nil, nil, os.NewSyscallError("fcntl", err)
+	}
 	if uid >= 0 && uid != os.Geteuid() {
 		if err := unix.Fchown(fds[1], uid, gid); err != nil {
 			read.Close()
@@ -39,6 +43,10 @@ func Pipe(uid, gid int) (read, worker *os.File, err error) {
 // not the size of all, since the pipes of a user without CAP_SYS_ADMIN share
 // /proc/sys/fs/pipe-user-pages-soft, 64 MiB (pipe(7)).
 const largePipe = 1 << 20
+
+// nearlyFull is a read that shows a pipe of the usual size to have been full: its
+// pages need not be, for a short line is not spread over two.
+const nearlyFull = 48 << 10
 
 // enlarge grows a pipe where that is permitted.
 func enlarge(fd int) {
