@@ -26,6 +26,9 @@ func (r *running) ask(ctx context.Context, l *linux, j job, spec privdrop.Spec, 
 	go func() {
 		defer close(r.asking)
 		err := probe.Until(ctx, askAgain, func(ctx context.Context) error {
+			// So that an answer that does not come is known before the time is up.
+			ctx, cancel := context.WithTimeout(ctx, j.process.Ready.Timeout/2)
+			defer cancel()
 			err := question(ctx)
 			if err != nil {
 				text := err.Error()

@@ -20,8 +20,9 @@ const (
 	turn = 4 << 20
 )
 
-// buffer is twice as large as an unfinished line and what a pipe holds.
-type buffer [2 * maxLine]byte
+// buffer has room for what has come in a pause of a flood, beside an unfinished
+// line.
+type buffer [8 * maxLine]byte
 
 // buffers are for the time in which a pipe is read only: a thousand idle workers
 // hold none.

@@ -17,7 +17,7 @@ const (
 	// A pause is as long as it takes for a portion, in bytes, to come.
 	longestPause  = time.Millisecond
 	shortestPause = 60 * time.Microsecond // of what a timer can do
-	largePortion  = 256 << 10
+	largePortion  = 512 << 10
 	smallPortion  = 32 << 10
 )
 
