@@ -219,8 +219,9 @@ func TestStopSteps(t *testing.T) {
 // watchReady fails the test when fewer than n slots of a process are ready, at
 // any time until the returned function is called.
 func (w *world) watchReady(process string, n int) (stop func()) {
-	end := make(chan struct{})
+	end, ended := make(chan struct{}), make(chan struct{})
 	go func() {
+		defer close(ended)
 		for {
 			s := w.s.Status()
 			if ready := readyOf(s, process); ready < n {
@@ -233,7 +234,10 @@ func (w *world) watchReady(process string, n int) (stop func()) {
 			}
 		}
 	}()
-	return func() { close(end) }
+	return func() {
+		close(end)
+		<-ended
+	}
 }
 
 func readyOf(s *Status, process string) (n int) {
@@ -273,6 +277,57 @@ func TestRollingRestart(t *testing.T) {
 func (w *world) mostAtOnce() (most int) {
 	w.in(func(*owner) { most = w.most })
 	return most
+}
+
+// TestMinReady: the next worker is replaced only when the last new one has been
+// ready for so long.
+func TestMinReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		quick := behaviour{}
+		w := newWorld(t, always(quick), configured("web", 3))
+		w.expect(time.Second, "a/web.3", Running)
+		w.in(func(o *owner) { o.apps[0].config.Rollout.MinReady = 10 * time.Second })
+		begin := time.Now()
+		if r := w.do(ActionRestart, false, "a"); r.Code != CodeDone {
+			t.Errorf("restart: %+v", r)
+		}
+		if took := time.Since(begin).Round(time.Second); took != 20*time.Second {
+			t.Errorf("restart of three workers took %v, want two pauses of 10s", took)
+		}
+		w.quit()
+	})
+}
+
+func TestSurge(t *testing.T) {
+	for _, c := range []struct {
+		surge configs.Surge
+		count int
+		want  int
+	}{
+		{configs.Surge{Workers: 1}, 4, 1}, {configs.Surge{Workers: 3}, 4, 3},
+		{configs.Surge{Percent: 25}, 8, 2}, {configs.Surge{Percent: 25}, 3, 1}, {configs.Surge{}, 4, 1},
+	} {
+		p := &process{app: &app{config: &configs.App{Rollout: configs.Rollout{Surge: c.surge}}}, slots: make([]*slot, c.count)}
+		if got := p.surge(); got != c.want {
+			t.Errorf("surge %+v of %d workers is %d, want %d", c.surge, c.count, got, c.want)
+		}
+	}
+}
+
+// TestSurgeOfAll: with room for all, all are replaced at once.
+func TestSurgeOfAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(healthy), configured("web", 4))
+		w.expect(3*time.Second, "a/web.4", Running)
+		w.in(func(o *owner) { o.apps[0].config.Rollout.Surge = configs.Surge{Percent: 100} })
+		stop := w.watchReady("web", 4)
+		w.do(ActionRestart, false, "a")
+		stop()
+		if most := w.mostAtOnce(); most != 8 {
+			t.Errorf("%d workers at once, want 8", most)
+		}
+		w.quit()
+	})
 }
 
 func TestFailedRestartKeepsTheOld(t *testing.T) {
@@ -505,6 +560,10 @@ func history(t *testing.T, seed uint64) {
 	for range 60 {
 		w.step(random)
 		time.Sleep(time.Duration(random.Int64N(int64(10 * time.Second))))
+	}
+	if seed%4 == 0 { // in the middle of it
+		w.quit()
+		return
 	}
 	w.in(func(*owner) { calm = true })
 	if r := w.do(ActionStart, false, "all"); r.Code == CodeTimeout {
