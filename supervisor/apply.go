@@ -22,13 +22,15 @@ type prepared struct {
 	config   *configs.Config
 	accounts map[string]*privdrop.Account // by full name of the process
 	logs     map[string]*output.Log       // likewise
-	sockets  map[string]socket.Spec       // by key
+	options  map[*output.Log]output.Options
+	sockets  map[string]socket.Spec // by key
 }
 
 // prepare looks up every user and opens every log file. All errors are returned
 // at once.
 func prepare(c *configs.Config, files *output.Files) (prepared, error) {
-	p := prepared{config: c, accounts: map[string]*privdrop.Account{}, logs: map[string]*output.Log{}, sockets: map[string]socket.Spec{}}
+	p := prepared{config: c, accounts: map[string]*privdrop.Account{}, logs: map[string]*output.Log{},
+		options: map[*output.Log]output.Options{}, sockets: map[string]socket.Spec{}}
 	var errs []error
 	for i := range c.Apps {
 		a := &c.Apps[i]
@@ -51,9 +53,12 @@ func (p *prepared) process(a *configs.App, c *configs.Process, files *output.Fil
 		return fmt.Errorf("%s:%d: %s: %w", a.File, c.Line, name, err)
 	}
 	p.accounts[name] = account
-	if p.logs[name], err = openLog(c.Log, account, files); err != nil {
+	options := logOptions(c.Log, account)
+	log, err := files.Open(c.Log.File, options)
+	if err != nil {
 		return fmt.Errorf("%s:%d: %s: log: %w", a.File, c.Line, name, err)
 	}
+	p.logs[name], p.options[log] = log, options
 	return nil
 }
 
@@ -116,13 +121,13 @@ func CheckAccounts(c *configs.Config) error {
 	return errors.Join(errs...)
 }
 
-// openLog opens the log of a process so that the group of its account may read it.
-func openLog(c configs.Log, a *privdrop.Account, files *output.Files) (*output.Log, error) {
+// logOptions let the group of the process's account read its log.
+func logOptions(c configs.Log, a *privdrop.Account) output.Options {
 	o := output.Options{MaxSize: c.MaxSize, Keep: c.Keep, UID: -1, GID: a.GID, Mode: 0o640}
 	if os.Geteuid() != 0 {
 		o.GID = -1
 	}
-	return files.Open(c.File, o)
+	return o
 }
 
 // makeDirectories makes the directories that supd itself needs.

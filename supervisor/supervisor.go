@@ -180,9 +180,15 @@ func (s *Supervisor) Apply(c *configs.Config) error {
 	reply := make(chan error, 1)
 	s.post(func(o *owner) { reply <- o.apply(p) })
 	select {
-	case err := <-reply:
-		return err
+	case err = <-reply:
 	case <-s.done:
-		return errors.New("supd has stopped")
+		err = errors.New("supd has stopped")
 	}
+	if err != nil {
+		return err
+	}
+	for log, options := range p.options {
+		s.files.Change(log, options)
+	}
+	return nil
 }

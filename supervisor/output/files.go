@@ -21,23 +21,28 @@ func NewFiles(log *slog.Logger) *Files {
 	return &Files{log: log, open: map[string]*Log{}}
 }
 
-// Open gives the log at path, opening it if it is not open. Options other than
-// before take effect on an open one as well: two that rotate the same file would
-// take it from each other.
+// Open gives the log at path. If it is open already, the options are those that
+// it has; see Change.
 func (f *Files) Open(path string, o Options) (*Log, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	o.Log = f.log
 	if have := f.open[path]; have != nil {
-		have.change(o)
 		return have, nil
 	}
+	o.Log = f.log
 	log, err := Open(path, o)
 	if err != nil {
 		return nil, err
 	}
 	f.open[path] = log
 	return log, nil
+}
+
+// Change gives other options to an open log: two Logs that rotate the same file
+// would take it from each other.
+func (f *Files) Change(log *Log, o Options) {
+	o.Log = f.log
+	log.change(o)
 }
 
 // Reopen opens every file anew, after somebody has moved them.

@@ -172,7 +172,8 @@ func TestNewFileIsExact(t *testing.T) {
 	want(0o640, o.GID)
 }
 
-// TestFilesShare: one log a path, with the newest options; all reopened at once.
+// TestFilesShare: one log a path, with the options of its last Change; all
+// reopened at once.
 func TestFilesShare(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	files := NewFiles(slog.New(slog.DiscardHandler))
@@ -180,12 +181,18 @@ func TestFilesShare(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	two, err := files.Open(path, Options{MaxSize: 20, Keep: 1, Mode: 0o600, UID: -1, GID: -1})
+	small := Options{MaxSize: 20, Keep: 1, Mode: 0o600, UID: -1, GID: -1}
+	two, err := files.Open(path, small)
 	if err != nil || one != two {
 		t.Fatalf("another log for the same path, %v", err)
 	}
 	one.write(nil, []byte("sixteen letters\n"))
 	one.write(nil, []byte("once more\n"))
+	if _, names := read(t, path); len(names) != 1 {
+		t.Errorf("rotated at a size that it was not changed to: %q", names)
+	}
+	files.Change(one, small)
+	one.write(nil, []byte("and again\n"))
 	if _, names := read(t, path); len(names) != 2 {
 		t.Errorf("not rotated at its new size: %q", names)
 	}
