@@ -96,7 +96,7 @@ func (c *Capture) watch(fd int) (arm, remove func()) {
 			return w.arm, w.remove
 		}
 	}
-	if log := c.log.options.Log; log != nil {
+	if log := c.log.logger(); log != nil {
 		log.Warn("a worker's output is looked for now and then only", "file", c.log.path, "every", lookAnyway, "error", err)
 	}
 	return func() { time.AfterFunc(lookAnyway, c.wake) }, func() {}

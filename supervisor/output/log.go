@@ -90,6 +90,12 @@ func (l *Log) change(o Options) {
 	l.options, l.limit = o, o.MaxSize
 }
 
+func (l *Log) logger() *slog.Logger {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.options.Log
+}
+
 var newline = []byte("\n")
 
 // write appends p, which holds whole lines except where a line is too long or
