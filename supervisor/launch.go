@@ -119,9 +119,9 @@ func (l *linux) launch(j job, fds []int) {
 		l.post(e)
 	}
 	if err := r.launch(ctx, l, j, fds, report); err != nil {
+		l.post(func(o *owner) { o.started(j.worker, nil, err) })
 		close(r.announced)
 		r.release(l)
-		l.post(func(o *owner) { o.started(j.worker, nil, err) })
 		return
 	}
 	l.post(func(o *owner) { o.started(j.worker, r, nil) })
@@ -148,12 +148,12 @@ func (r *running) launch(ctx context.Context, l *linux, j job, fds []int, report
 		return err
 	}
 	defer out.close()
+	if spec.CgroupFD != 0 {
+		defer unix.Close(spec.CgroupFD)
+	}
 	plan, err := spec.Plan()
 	if err != nil {
 		return err
-	}
-	if spec.CgroupFD != 0 {
-		defer unix.Close(spec.CgroupFD)
 	}
 	if r.process, err = plan.Start(); err != nil {
 		return err

@@ -438,6 +438,31 @@ func TestWatchdog(t *testing.T) {
 	})
 }
 
+// TestLateReports: whatever is still said of a worker that has ended, or was
+// never launched, changes nothing.
+func TestLateReports(t *testing.T) {
+	for name, b := range map[string]behaviour{"ended": {die: time.Second, code: 3}, "not launched": {fail: "no such file"}} {
+		synctest.Test(t, func(t *testing.T) {
+			p := configured("web", 1)
+			p.Restart = configs.RestartNever
+			w := newWorld(t, always(b), p)
+			var dead *worker
+			w.in(func(o *owner) { dead = o.apps[0].processes[0].slots[0].workers[0] })
+			w.expect(time.Minute, "a/web.1", Exited)
+			w.in(func(o *owner) {
+				o.becameReady(dead, "late")
+				o.pinged(dead)
+				o.fail(dead, "late")
+			})
+			if dead.state != Exited || len(dead.sent) > 0 {
+				t.Errorf("%s: state %s, sent %v", name, dead.state, dead.sent)
+			}
+			w.expect(time.Minute, "a/web.1", Exited)
+			w.quit()
+		})
+	}
+}
+
 func TestApply(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, always(healthy), configured("web", 3), configured("gone", 1))

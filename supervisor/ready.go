@@ -159,11 +159,16 @@ func (l *linux) task(ctx context.Context, plan *privdrop.Plan) (death, error) {
 	case d := <-ended:
 		return d, nil
 	case <-ctx.Done():
-		if process.Alive() {
-			unix.Kill(-process.Pid, unix.SIGKILL)
-		}
-		process.Signal(unix.SIGKILL)
+		l.post(func(o *owner) { o.killTask(process.Pid) })
 		return death{}, ctx.Err()
+	}
+}
+
+// killTask kills a task and its process group, unless the owner has reaped it: the
+// pid may be somebody else's then.
+func (o *owner) killTask(pid int) {
+	if o.tasks[pid] != nil {
+		unix.Kill(-pid, unix.SIGKILL)
 	}
 }
 

@@ -65,7 +65,8 @@ func (w *worker) left() tree.Worker {
 		Cgroup: w.handle.cgroup()}
 }
 
-func (w *worker) live() bool { return w.state != Stopping }
+// live tells whether the worker neither stops nor has ended.
+func (w *worker) live() bool { return w.state == Starting || w.state == Running }
 
 // readyFor tells how long the worker has been ready.
 func (w *worker) readyFor(now time.Time) time.Duration {
@@ -167,8 +168,8 @@ func notReady(w *worker) string {
 
 // fail stops a worker that is wished for but no good.
 func (o *owner) fail(w *worker, why string) {
-	if w.state == Stopping {
-		return
+	if !w.live() {
+		return // what was said of it comes too late
 	}
 	s := w.slot
 	w.failure = why
