@@ -5,9 +5,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
-	"time"
 
 	"supd/socket"
 )
@@ -19,8 +17,9 @@ var appKeys = append([]key[App]{
 	field("env", func(a *App) *map[string]string { return &a.Env }, variables),
 	{name: "socket", sub: named(names(socketKeys)), read: readSockets},
 	{name: "process", sub: named(names(processKeys)), read: expectTables},
+	{name: "release", sub: names(releaseKeys), read: readReleases},
 	{name: "rollout", sub: names(rolloutKeys), read: expectTable},
-}, later[App]("operators", "release")...)
+}, later[App]("operators")...)
 
 func named(keys []string) []string {
 	all := make([]string, len(keys))
@@ -106,30 +105,6 @@ func (in input) checkListen(spec socket.Spec) {
 	}
 }
 
-var rolloutKeys = append([]key[Rollout]{
-	field("surge", func(r *Rollout) *Surge { return &r.Surge }, surge),
-	field("min_ready", func(r *Rollout) *time.Duration { return &r.MinReady }, duration(0)),
-}, later[Rollout]("strategy", "bake", "smoke", "on_failure")...)
-
-func surge(in input) (Surge, bool) {
-	if in.Kind == anInt {
-		n, ok := count(1)(in)
-		return Surge{Workers: n}, ok
-	}
-	if in.Kind != aString {
-		in.fail(`want a number of workers, or a percentage such as "25%%", got %s`, in.Kind)
-		return Surge{}, false
-	}
-	s := in.Text
-	digits, percent := strings.CutSuffix(s, "%")
-	n, err := strconv.Atoi(digits)
-	if !percent || err != nil || n < 1 || n > 100 {
-		in.fail(`%q: want a number of workers such as 1, or a percentage from "1%%" to "100%%"`, s)
-		return Surge{}, false
-	}
-	return Surge{Percent: n}, true
-}
-
 // checkName wants what fits into targets, file names and LISTEN_FDNAMES.
 func (in input) checkName(name string) {
 	if problem := nameProblem(name); problem != "" {
@@ -162,13 +137,23 @@ func (a *App) isDatagram(name string) bool {
 	})
 }
 
+// streams are the sockets of a process that connections come in on.
+func (a *App) streams(p *Process) []string {
+	return slices.DeleteFunc(slices.Clone(p.Sockets), a.isDatagram)
+}
+
 // checkAfter wants the processes of after to exist, and none to wait for itself.
 func checkAfter(processes map[string]input, after map[string][]string) {
 	known := sortedKeys(processes)
 	for _, name := range known {
 		for _, other := range after[name] {
-			if processes[other].value == nil {
-				processes[name].at("after").fail("%q: no [process.%s] in this file%s", other, other, suggest(other, known))
+			in := processes[name]
+			switch {
+			case processes[other].value != nil || in.open():
+			case in.version == nil:
+				in.at("after").fail("%q: no [process.%s] in this file%s", other, other, suggest(other, known))
+			default:
+				in.at("after").fail("%q: no [process.%s] in the app's file or the release's%s", other, other, suggest(other, known))
 			}
 		}
 	}

@@ -31,6 +31,9 @@ func (t *trap) celeryWorker() {
 	case t.process.Count > 1 && !strings.Contains(node, "{slot}"):
 		t.warn("command", "all %d workers have the same node name; write -n {process}{slot}-{generation}@%%h", t.process.Count)
 	}
+	if has(t.args, "-B", "--beat") {
+		t.scheduler()
+	}
 	if t.firstWait() < celeryPatience {
 		t.warn("stop", `tasks that run longer than %s are killed at each restart; wait as long as a task may take: stop = [["TERM", "10m"], ["QUIT", "10s"]]`, t.firstWait())
 	}
@@ -41,8 +44,16 @@ func (t *trap) celeryWorker() {
 
 func (t *trap) celeryBeat() {
 	t.celeryDetached()
+	t.scheduler()
 	if t.process.Count > 1 {
 		t.warn("count", "each of %d schedulers sends every task; write count = 1", t.process.Count)
+	}
+}
+
+// scheduler must not run twice, not even while workers are replaced.
+func (t *trap) scheduler() {
+	if t.app.Rollout.Strategy != StrategyReplace {
+		t.warn("command", `the old and the new scheduler run side by side while workers are replaced, and both send each task; write strategy = "replace" in [rollout], which is for all processes of the app, so that celery beat is best an app of its own`)
 	}
 }
 

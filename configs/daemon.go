@@ -43,6 +43,7 @@ var defaultsKeys = []key[sample]{
 func readDefaults(in input, _ *settings) {
 	scope := *in.scope
 	scope.vars = map[string]string{"app": "app", "process": "process"}
+	scope.version = &Version{} // an app may have releases
 	readTable(input{in.value, &scope}, defaultsKeys, &sample{})
 }
 

@@ -2,8 +2,9 @@
 // strict load, validation, the known traps of known servers, and the shipped
 // files (examples and the like).
 //
-// A line in here may read configuration files, the user database and the
-// environment. It starts no process, binds nothing and keeps nothing: every Load
-// gives a new Config that nobody changes afterwards. All runs in the caller's
-// goroutine, but for Watch, which has one of its own.
+// A line in here may read configuration files, those of a release, the user
+// database and the environment. It starts no process, binds nothing and keeps
+// nothing: every Load gives a new Config that nobody changes afterwards, With not
+// either. All runs in the caller's goroutine, but for Watch, which has one of its
+// own.
 package configs

@@ -37,7 +37,7 @@ func TestREADME(t *testing.T) {
 // comment says default, the value is the built-in one.
 func TestReference(t *testing.T) {
 	got := map[string]bool{}
-	for _, file := range []string{"examples/supd.toml", "examples/apps/reference.toml"} {
+	for _, file := range []string{"examples/supd.toml", "examples/apps/reference.toml", "examples/apps/jobs.toml"} {
 		top, _ := parse(file, readFile(t, file), &report{})
 		for _, key := range leaves(top) {
 			got[general(key)] = true
@@ -52,16 +52,27 @@ func TestReference(t *testing.T) {
 			t.Errorf("%s is in no reference example", key)
 		}
 	}
-	stated := regexp.MustCompile(`(?m)^(\w+) += (.*?) +# default(?:$|[;:] |; )`)
-	want := builtIn(t)
-	for _, file := range []string{"examples/apps/reference.toml"} {
-		for _, m := range stated.FindAllStringSubmatch(string(readFile(t, file)), -1) {
-			for key, value := range want {
-				if strings.HasPrefix(key, "process.NAME.") && strings.HasSuffix(key, "."+m[1]) && m[2] != value {
-					t.Errorf("%s: %s = %s is no default, want %s", file, m[1], m[2], value)
-				}
+	want, checked := builtIn(t), 0
+	line := regexp.MustCompile(`^(\w+) += (.*?) +# default(?:$|[;:] )`)
+	table := ""
+	for _, text := range lines(string(readFile(t, "examples/apps/reference.toml"))) {
+		if header, ok := strings.CutPrefix(text, "["); ok {
+			header, _, _ = strings.Cut(header, "]")
+			table = general(header + ".")
+		}
+		m := line.FindStringSubmatch(text)
+		if m == nil || strings.Contains(text, "# default: ") {
+			continue // default: something else
+		}
+		if value, known := want[table+m[1]]; known {
+			checked++
+			if m[2] != value {
+				t.Errorf("%s%s = %s is no default, want %s", table, m[1], m[2], value)
 			}
 		}
+	}
+	if checked < 20 {
+		t.Errorf("only %d defaults are stated in the reference", checked)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const maxEnvFile = 1 << 20 // bytes; execve(2) takes little more
+const maxFile = 1 << 20 // bytes; of variables execve(2) takes little more
 
 // ReadEnvFile reads lines of NAME=value. Empty lines and those that begin with #
 // are skipped, and so is "export" before a name. A value in '…' is taken as it
@@ -20,7 +20,7 @@ const maxEnvFile = 1 << 20 // bytes; execve(2) takes little more
 // " #" in it. Nothing is expanded. Errors name file and line, never a value, and
 // are all reported at once as a *Errors.
 func ReadEnvFile(path string) (map[string]string, error) {
-	data, err := readRegular(path)
+	data, err := readRegular(path, 0)
 	if err != nil {
 		return nil, &Errors{{File: path, Msg: err.Error()}}
 	}
@@ -44,9 +44,10 @@ func ReadEnvFile(path string) (map[string]string, error) {
 	return env, nil
 }
 
-// readRegular reads a file, and never waits: a FIFO in its place is refused.
-func readRegular(path string) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+// readRegular reads a file, opened with flags, and never waits: a FIFO in its
+// place is refused.
+func readRegular(path string, flags int) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|flags, 0)
 	if err != nil {
 		return nil, reason(err)
 	}
@@ -58,9 +59,9 @@ func readRegular(path string) ([]byte, error) {
 	case !info.Mode().IsRegular():
 		return nil, errors.New("is not a regular file")
 	}
-	data, err := io.ReadAll(io.LimitReader(f, maxEnvFile+1))
-	if len(data) > maxEnvFile {
-		return nil, fmt.Errorf("is longer than %d bytes", maxEnvFile)
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if len(data) > maxFile {
+		return nil, fmt.Errorf("is longer than %d bytes", maxFile)
 	}
 	return data, err
 }

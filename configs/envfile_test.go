@@ -69,7 +69,7 @@ func TestReadEnvFileMissing(t *testing.T) {
 	if err := os.WriteFile(big, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Truncate(big, maxEnvFile+1); err != nil {
+	if err := os.Truncate(big, maxFile+1); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ReadEnvFile(big); !strings.Contains(told(err), "is longer than 1048576 bytes") {

@@ -10,10 +10,25 @@ type input struct {
 
 // scope is what holds for all values of an app or a process.
 type scope struct {
-	report *report
-	root   bool              // supd is, or will be
-	home   string            // directory that relative paths without a file are relative to
-	vars   map[string]string // variables known already at load: app, process
+	report  *report
+	root    bool              // supd is, or will be
+	home    string            // directory that relative paths without a file are relative to
+	vars    map[string]string // variables known already at load: app, process
+	app     string            // its file
+	version *Version          // nil: the app has no releases; an empty one: none is known yet
+}
+
+// open tells whether a release may still bring what is not there.
+func (s *scope) open() bool { return s.version != nil && s.version.Path == "" }
+
+// settled tells whether no release can change some keys below: none is to come, or
+// the app's file states them all, which outranks it.
+func (in input) settled(names ...string) bool {
+	changeable := func(name string) bool {
+		child := in.Table[name]
+		return child == nil || child.Place.File != in.app
+	}
+	return !in.open() || len(names) > 0 && !slices.ContainsFunc(names, changeable)
 }
 
 func (in input) fail(format string, args ...any) { in.report.add(in.Place, format, args...) }

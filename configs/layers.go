@@ -28,8 +28,10 @@ func merge(layers ...*value) *value {
 		if log := layer.Table["log"]; log != nil && log.Kind == aString { // short for the file
 			m["log"] = map[string]any{header: s.index(log), "file": s.index(log)}
 		}
-		if outranked(layers[i+1:]) {
-			dropKinds(m)
+		for table, kinds := range kindsOf {
+			if outranked(layers[i+1:], table, kinds) {
+				dropKinds(m, table, kinds)
+			}
 		}
 		// Neither a confmap nor a merge that is not strict can fail.
 		_ = s.koanf.Load(confmap.Provider(m, ""), nil)
@@ -73,12 +75,15 @@ func (s *stack) table(m map[string]any) *value {
 	return t
 }
 
-// outranked tells whether a layer above names a kind of ready: the kinds exclude
-// each other, so that it replaces the one below instead of joining it.
-func outranked(above []*value) bool {
+// kindsOf are the tables with kinds that exclude each other.
+var kindsOf = map[string][]string{"ready": readyKinds, "health": healthKinds}
+
+// outranked tells whether a layer above names a kind in the table: it replaces the
+// one below instead of joining it.
+func outranked(above []*value, table string, kinds []string) bool {
 	for _, layer := range above {
-		for _, kind := range readyKinds {
-			if layer.child("ready").child(kind) != nil {
+		for _, kind := range kinds {
+			if layer.child(table).child(kind) != nil {
 				return true
 			}
 		}
@@ -86,13 +91,13 @@ func outranked(above []*value) bool {
 	return false
 }
 
-func dropKinds(m map[string]any) {
-	ready, ok := m["ready"].(map[string]any)
+func dropKinds(m map[string]any, table string, kinds []string) {
+	below, ok := m[table].(map[string]any)
 	if !ok {
 		return
 	}
-	delete(ready, "socket")
-	for _, kind := range readyKinds {
-		delete(ready, kind)
+	delete(below, "socket")
+	for _, kind := range kinds {
+		delete(below, kind)
 	}
 }

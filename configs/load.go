@@ -62,11 +62,12 @@ func newLoader(path string, opts []Option) *loader {
 	l := &loader{
 		scope:   scope{report: &report{home: home}, root: os.Geteuid() == 0, home: home},
 		environ: os.Environ(),
-		config:  &Config{Path: path, places: map[string]Place{}, home: home},
+		config:  &Config{Path: path, places: places{}, home: home, sources: map[string]*value{}},
 	}
 	for _, opt := range opts {
 		opt(l)
 	}
+	l.config.root = l.scope.root
 	return l
 }
 
@@ -87,6 +88,7 @@ func (l *loader) daemon(must bool) {
 		stated = l.read(l.config.Path)
 	}
 	l.builtIn, l.stated = below.child("defaults"), stated.child("defaults")
+	l.config.builtIn, l.config.stated = l.builtIn, l.stated
 	top := merge(below, stated, environment(l.environ))
 	var s settings
 	readTable(input{top, &l.scope}, settingsKeys, &s)
@@ -94,7 +96,7 @@ func (l *loader) daemon(must bool) {
 		s.Control.Socket = filepath.Join(s.Daemon.Runtime, "supd.sock")
 	}
 	l.config.Daemon, l.config.Control = s.Daemon, s.Control
-	l.remember("", top)
+	l.config.places.remember("", top)
 }
 
 // forget takes the lines off the built-in defaults, which are in no file.
@@ -118,7 +120,7 @@ func (v *value) child(name string) *value {
 
 // read gives a file's top table, or nil when that cannot be had.
 func (l *loader) read(file string) *value {
-	data, err := readRegular(file)
+	data, err := readRegular(file, 0)
 	if err != nil {
 		l.scope.report.add(Place{File: file}, "cannot read %s: %s", file, err)
 		return nil
@@ -137,7 +139,7 @@ func (l *loader) appFiles() []string {
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		l.scope.report.add(l.place("", "daemon.apps"), "cannot read %s: %s; make the directory, or set another one", dir, reason(err))
+		l.scope.report.add(l.config.place("daemon.apps"), "cannot read %s: %s; make the directory, or set another one", dir, reason(err))
 		return nil
 	}
 	var files []string
@@ -156,25 +158,41 @@ func isAppFile(name string) bool {
 
 func (l *loader) app(file string) {
 	if top := l.read(file); top != nil {
-		l.appTable(file, top)
+		l.appTable(top)
 	}
 }
 
-func (l *loader) appTable(file string, top *value) {
+func (l *loader) appTable(top *value) {
+	a := l.readApp(top, nil, nil)
+	l.config.Apps = append(l.config.Apps, a)
+	l.config.sources[a.Name] = top
+}
+
+// readApp reads an app's file, with a release and the processes of its own file
+// or, v being nil, without.
+func (l *loader) readApp(top *value, v *Version, own map[string]*value) App {
 	scope := l.scope
 	in := input{top, &scope}
-	a := App{File: file, Name: strings.TrimSuffix(filepath.Base(file), ".toml"), Env: map[string]string{}}
+	scope.app = top.Place.File
+	a := App{
+		File: scope.app, Name: strings.TrimSuffix(filepath.Base(scope.app), ".toml"),
+		Env: map[string]string{}, places: places{}, version: v,
+	}
 	if a.Name == "all" {
 		in.fail(`the file's name is the app's, and "all" means all apps`)
 	}
 	in.checkName(a.Name)
 	scope.vars = map[string]string{"app": a.Name}
+	if scope.version = v; v == nil && top.Table["release"] != nil {
+		scope.version = &Version{}
+	}
 	readTable(in, appKeys, &a)
-	rollout := merge(l.builtIn.child("rollout"), l.stated.child("rollout"), top.child("rollout").onlyTable())
-	readTable(input{rollout, &scope}, rolloutKeys, &a.Rollout)
-	l.remember(a.Name, top)
-	l.processes(in, &a)
-	l.config.Apps = append(l.config.Apps, a)
+	rollout := input{merge(l.builtIn.child("rollout"), l.stated.child("rollout").onlyTable(), top.child("rollout").onlyTable()), &scope}
+	readTable(rollout, rolloutKeys, &a.Rollout)
+	a.places.remember("", top)
+	l.processes(in, &a, own)
+	checkSmoke(rollout, &a)
+	return a
 }
 
 func (v *value) onlyTable() *value {
@@ -184,18 +202,22 @@ func (v *value) onlyTable() *value {
 	return v
 }
 
-func (l *loader) processes(in input, a *App) {
-	stated := in.child("process").onlyTable()
-	if stated == nil || len(stated.Table) == 0 {
+func (l *loader) processes(in input, a *App, own map[string]*value) {
+	tables := map[string]*value{} // of the app's file
+	if stated := in.child("process").onlyTable(); stated != nil {
+		tables = stated.Table
+	}
+	if len(tables)+len(own) == 0 && !in.open() {
 		in.fail("has no [process.NAME]: an app needs at least one")
 		return
 	}
 	all, after := map[string]input{}, map[string][]string{}
-	for _, name := range sortedKeys(stated.Table) {
-		if stated.Table[name].Kind != aTable {
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(sortedKeys(tables), sortedKeys(own))))) {
+		stated := tables[name]
+		if stated != nil && stated.Kind != aTable {
 			continue
 		}
-		merged, p := l.process(in, a, name, stated.Table[name])
+		merged, p := l.process(in, a, name, own[name], stated)
 		all[name], after[name] = merged, p.After
 		a.Processes = append(a.Processes, p)
 	}
@@ -203,55 +225,30 @@ func (l *loader) processes(in input, a *App) {
 }
 
 // process lays [process.NAME] over what the app says for all its processes, over
-// [defaults.process].
-func (l *loader) process(in input, a *App, name string, stated *value) (input, Process) {
+// the release's own, over [defaults.process]. One of own and stated may be nil.
+func (l *loader) process(in input, a *App, name string, own, stated *value) (input, Process) {
 	scope := *in.scope
 	scope.vars = map[string]string{"app": a.Name, "process": name}
-	shared := &value{Kind: aTable, Table: maps.Clone(in.Table), Place: in.Place}
+	table := cmp.Or(stated, own)
+	line := table.Place.Line
+	if stated == nil {
+		line = max(1, in.at("user").Place.Line)
+	}
+	shared := &value{Kind: aTable, Table: maps.Clone(in.Table), Place: table.Place}
 	maps.DeleteFunc(shared.Table, func(key string, _ *value) bool {
 		return !slices.Contains([]string{"user", "group", "env"}, key)
 	})
-	merged := input{merge(l.builtIn.child("process"), l.stated.child("process").onlyTable(), shared, stated), &scope}
+	merged := input{merge(l.builtIn.child("process"), l.stated.child("process").onlyTable(), own, shared, stated), &scope}
 	merged.checkName(name)
-	p := Process{Name: name, Line: stated.Place.Line, AllowRoot: a.AllowRoot, Env: map[string]string{}}
+	p := Process{Name: name, Line: line, AllowRoot: a.AllowRoot, Env: map[string]string{}}
 	readTable(merged, processKeys, &p)
-	if p.Venv != "" && !filepath.IsAbs(p.Venv) {
-		p.Venv = filepath.Join(p.Directory, p.Venv)
-	}
+	merged.locate(&p)
 	if p.Log.File == "" {
 		p.Log.File = filepath.Join(l.config.Daemon.Logs, a.Name, name+".log")
 	}
 	checkProcess(merged, a, &p)
-	l.remember(a.Name+"/"+name, merged.value)
+	a.places.remember(name, merged.value)
 	return merged, p
-}
-
-// remember keeps the places below a table for Traps and Verify. The keys are
-// those of the app file, wherever the value came from.
-func (l *loader) remember(of string, v *value) { l.rememberBelow(of, "", v) }
-
-func (l *loader) rememberBelow(of, key string, v *value) {
-	l.config.places[of+"\x00"+key] = v.Place
-	for _, name := range sortedKeys(v.Table) {
-		l.rememberBelow(of, dotted(key, name), v.Table[name])
-	}
-}
-
-func (l *loader) place(of, key string) Place { return l.config.place(of, key) }
-
-// place gives where a key of "", of "app" or of "app/process" was written; what
-// holds by default is in the table, or supd.toml, that does not mention it.
-func (c *Config) place(of, key string) Place {
-	at, ok := c.places[of+"\x00"+key]
-	if ok && at.File != "" {
-		return at
-	}
-	at = c.places[of+"\x00"]
-	if of == "" {
-		return Place{c.Path, 0, key}
-	}
-	at.Key = strings.TrimPrefix(at.Key+"."+key, ".")
-	return at
 }
 
 func (l *loader) result() (*Config, error) {
@@ -277,7 +274,7 @@ func (l *loader) checkAddresses() {
 	for _, a := range l.config.Apps {
 		for _, s := range a.Sockets {
 			if s.Listen != "" && !strings.HasSuffix(s.Listen, ":0") {
-				all = append(all, user{a.Name, s.Name, s.Listen, l.place(a.Name, dotted("socket", s.Name)+".listen")})
+				all = append(all, user{a.Name, s.Name, s.Listen, a.place("", dotted("socket", s.Name)+".listen")})
 			}
 		}
 	}

@@ -100,13 +100,13 @@ func TestExamples(t *testing.T) {
 		for _, w := range c.Traps() {
 			t.Error(w)
 		}
-		if len(c.Apps) != 5 {
-			t.Errorf("%d apps, want 5", len(c.Apps))
+		if len(c.Apps) != 6 {
+			t.Errorf("%d apps, want 6", len(c.Apps))
 		}
 	}
 }
 
-var ignorePlaces = cmpopts.IgnoreUnexported(Config{})
+var ignorePlaces = cmpopts.IgnoreUnexported(Config{}, App{})
 
 // TestDecode has every key with a value that is not its default.
 func TestDecode(t *testing.T) {
@@ -130,23 +130,25 @@ func TestDecode(t *testing.T) {
 			},
 			Processes: []Process{
 				{
-					Name: "plain", Line: 54, Command: []string{"sleep", "1 h", `"`}, Count: 3, Directory: "/",
+					Name: "plain", Line: 59, Command: []string{"sleep", "1 h", `"`}, Count: 3,
 					User: "root", Group: "nogroup", AllowRoot: true, Umask: 0o77,
 					Env:        map[string]string{"A": "1", "B": "{slot}", "ALL": "x"},
 					EnvInherit: []string{}, Sockets: []string{}, After: []string{}, Autostart: true, Restart: RestartAlways, SuccessExit: []int{0},
 					Backoff: Backoff{100 * time.Millisecond, time.Minute, 2, 0.1, 10 * time.Second},
 					Ready:   Ready{Uptime: time.Second, Timeout: time.Minute},
+					Health:  Health{Exec: []string{"true"}, Interval: 10 * time.Second, Timeout: 4 * time.Second, Failures: 3, Children: 5},
 					Stop:    []StopStep{{syscall.SIGTERM, 30 * time.Second}}, Capabilities: []string{},
 					Log: Log{File: "/srv/logs/full/plain.log", MaxSize: 1 << 20, Keep: 10},
 				},
 				{
-					Name: "web", Line: 19, Command: []string{"serve", "--fd", "{socket.web}"}, Count: 0,
+					Name: "web", Line: 23, Command: []string{"serve", "--fd", "{socket.web}"}, Count: 0,
 					Venv: "/opt/full/env", Directory: "/opt/full", User: "nobody", Group: "adm", Groups: []string{}, AllowRoot: true, Umask: 0o22,
 					Env:     map[string]string{"A": "2", "B": "{slot}", "C": "", "ALL": "x"},
 					EnvFile: dir + "/apps/full.env", EnvInherit: []string{"LANG"}, Sockets: []string{"web", "log"}, After: []string{"plain"},
 					Autostart: false, Restart: RestartOnFailure, SuccessExit: []int{0, 3},
 					Backoff: Backoff{time.Second, 2 * time.Minute, 1.5, 0, 0}, GiveUpAfter: 7,
 					Ready:    Ready{HTTP: "/full/healthz", Socket: "web", Timeout: 5 * time.Second},
+					Health:   Health{TCP: "probe", Interval: time.Minute, Timeout: time.Minute, Failures: 1, Children: 0},
 					Watchdog: 90 * time.Second,
 					Stop:     []StopStep{{syscall.SIGINT, time.Minute}, {syscall.SIGQUIT, 1500 * time.Millisecond}},
 					Limits:   privdrop.Limits{"nofile": limit(1024, 4096), "core": limit(0, 0), "as": limit(1<<30, 1<<30), "nproc": limit(1000, 1000)},
@@ -154,7 +156,8 @@ func TestDecode(t *testing.T) {
 					Log: Log{File: "/srv/logs/web-full.log", MaxSize: 0, Keep: 1},
 				},
 			},
-			Rollout: Rollout{Surge: Surge{Percent: 25}, MinReady: 3 * time.Second},
+			Release: &Releases{Directory: dir + "/apps/full", Keep: 0},
+			Rollout: Rollout{Surge{Percent: 25}, StrategyReplace, 3 * time.Second, 0, "/full/smoke", OnFailurePause},
 		}},
 	}
 	if diff := cmp.Diff(want, c, ignorePlaces); diff != "" {
@@ -269,7 +272,7 @@ func FuzzLoad(f *testing.F) {
 		l.daemon(false)
 		file := "/etc/supd/apps/app.toml"
 		if top, ok := parse(file, []byte(text), l.scope.report); ok {
-			l.appTable(file, top)
+			l.appTable(top)
 		}
 		c, err := l.result()
 		if err == nil {

@@ -15,6 +15,48 @@ type Place struct {
 	Key  string // "process.web.command", or an environment variable's name
 }
 
+// places are those of a table and of all that is below it, by the name of what the
+// table makes ("" for a file's top, else a process) and the key in it.
+type places map[[2]string]Place
+
+// remember keeps the places below a table for Traps and Verify. The keys are
+// those of the app file, wherever the value came from.
+func (p places) remember(of string, v *value) { p.below(of, "", v) }
+
+func (p places) below(of, key string, v *value) {
+	p[[2]string{of, key}] = v.Place
+	for _, name := range sortedKeys(v.Table) {
+		p.below(of, dotted(key, name), v.Table[name])
+	}
+}
+
+// at gives where a key was written; what holds by default is in the table that
+// does not mention it.
+func (p places) at(of, key string) Place {
+	if at := p[[2]string{of, key}]; at.File != "" {
+		return at
+	}
+	at := p[[2]string{of, ""}]
+	at.Key = strings.TrimPrefix(at.Key+"."+key, ".")
+	return at
+}
+
+// place is at of a key of supd.toml.
+func (c *Config) place(key string) Place {
+	if at := c.places[[2]string{"", key}]; at.File != "" {
+		return at
+	}
+	return Place{c.Path, 0, key}
+}
+
+// states tells whether the app's file sets a key of a process.
+func (a *App) states(process, key string) bool {
+	return a.places[[2]string{process, key}].File == a.File
+}
+
+// place gives where a key of the app's file ("") or of a process was written.
+func (a *App) place(of, key string) Place { return a.places.at(of, key) }
+
 // Error is one thing that is wrong in one place.
 type Error struct {
 	File string // relative to supd.toml's directory where it lies below it

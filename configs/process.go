@@ -1,6 +1,8 @@
 package configs
 
 import (
+	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -12,7 +14,7 @@ var processKeys = append([]key[Process]{
 	field("command", func(p *Process) *[]string { return &p.Command }, command),
 	field("count", func(p *Process) *int { return &p.Count }, count(0)),
 	{name: "venv", read: readVenv},
-	field("directory", func(p *Process) *string { return &p.Directory }, absolute),
+	field("directory", func(p *Process) *string { return &p.Directory }, ofRelease(absolute)),
 	field("user", func(p *Process) *string { return &p.User }, filled),
 	field("group", func(p *Process) *string { return &p.Group }, filled),
 	field("groups", func(p *Process) *[]string { return &p.Groups }, distinct(filled)),
@@ -28,6 +30,7 @@ var processKeys = append([]key[Process]{
 	part("backoff", func(p *Process) *Backoff { return &p.Backoff }, backoffKeys),
 	field("give_up_after", func(p *Process) *int { return &p.GiveUpAfter }, count(0)),
 	part("ready", func(p *Process) *Ready { return &p.Ready }, readyKeys),
+	part("health", func(p *Process) *Health { return &p.Health }, healthKeys),
 	field("watchdog", func(p *Process) *time.Duration { return &p.Watchdog }, duration(0)),
 	field("stop", func(p *Process) *[]StopStep { return &p.Stop }, steps),
 	{name: "limits", sub: limitNames, read: readLimits},
@@ -36,7 +39,7 @@ var processKeys = append([]key[Process]{
 	field("cpu_affinity", func(p *Process) *[]int { return &p.CPUAffinity }, cpus),
 	field("capabilities", func(p *Process) *[]string { return &p.Capabilities }, distinct(capability)),
 	part("log", func(p *Process) *Log { return &p.Log }, logKeys),
-}, later[Process]("health", "max_memory", "max_age", "sandbox", "hooks", "reload_signal")...)
+}, later[Process]("max_memory", "max_age", "sandbox", "hooks", "reload_signal")...)
 
 var backoffKeys = []key[Backoff]{
 	field("initial", func(b *Backoff) *time.Duration { return &b.Initial }, duration(positive)),
@@ -65,12 +68,34 @@ func cpus(in input) ([]int, bool) {
 }
 
 func readVenv(in input, p *Process) {
+	s, ok := ofRelease(stated)(in)
+	switch {
+	case !ok:
+	case in.fromRelease(in.value) && !filepath.IsLocal(s):
+		in.fail("%q: want a path inside of the release", s)
+	default:
+		p.Venv = s // locate makes it absolute, for it is relative to the directory
+	}
+}
+
+// stated reads a text that is not empty.
+func stated(in input) (string, bool) {
 	s, ok := filled(in)
 	if !ok {
-		return
+		return "", false
 	}
-	if s, ok = in.static(s); ok {
-		p.Venv = s // finish makes it absolute, for it is relative to the directory
+	return in.static(s)
+}
+
+// ofRelease is for a value that is the same for all workers of a release.
+func ofRelease(read func(input) (string, bool)) func(input) (string, bool) {
+	return func(in input) (string, bool) {
+		scope := *in.scope
+		if in.version != nil {
+			scope.vars = maps.Clone(scope.vars)
+			scope.vars["version"], scope.vars["release"] = in.version.Name, in.version.Path
+		}
+		return read(input{in.value, &scope})
 	}
 }
 
@@ -89,19 +114,24 @@ func pointer[V any](read func(input) (V, bool)) func(input) (*V, bool) {
 
 // checkProcess is for what concerns more than one key of a process.
 func checkProcess(in input, app *App, p *Process) {
-	if in.Table["command"] == nil {
+	switch {
+	case in.Table["command"] != nil || in.open():
+	case in.version != nil:
+		in.fail("has no command, and the release brings none")
+	default:
 		in.fail("has no command")
 	}
-	checkBackoff(in, p.Backoff)
+	checkBackoff(in.at("backoff"), p.Backoff)
 	checkIdentity(in, p)
 	checkSockets(in, app, p)
-	checkReady(in, app, p)
+	checkReady(in.at("ready"), app, p)
+	checkHealth(in.at("health"), app, p)
 	checkVariables(in, app, p)
 }
 
 func checkBackoff(in input, b Backoff) {
-	if b.Initial > b.Max && b.Max > 0 {
-		in.at("backoff").written("initial", "max").fail("initial %s is longer than max %s", b.Initial, b.Max)
+	if b.Initial > b.Max && b.Max > 0 && in.settled("initial", "max") {
+		in.written("initial", "max").fail("initial %s is longer than max %s", b.Initial, b.Max)
 	}
 }
 
@@ -146,13 +176,16 @@ func checkVariables(in input, app *App, p *Process) {
 	for _, name := range p.Sockets {
 		known = append(known, "socket."+name)
 	}
-	if p.Ready.Probe() {
+	if p.Probe() || in.open() {
 		known = append(known, "socket.probe")
+	}
+	if in.version != nil {
+		known = append(known, "version", "release")
 	}
 	for _, name := range slices.Concat(accountVariables, p.EnvInherit) {
 		known = append(known, "env."+name)
 	}
-	open := p.EnvFile != "" // it is read at each launch, and may set any
+	open := p.EnvFile != "" || in.open() // read at each launch, or to come, and may set any
 	for _, name := range sortedKeys(p.Env) {
 		in.at("env", name).dynamic(p.Env[name], known, open, true)
 	}
@@ -164,5 +197,8 @@ func checkVariables(in input, app *App, p *Process) {
 	}
 	for _, arg := range p.Ready.Exec {
 		in.at("ready", "exec").dynamic(arg, known, open, false)
+	}
+	for _, arg := range p.Health.Exec {
+		in.at("health", "exec").dynamic(arg, known, open, false)
 	}
 }

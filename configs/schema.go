@@ -3,6 +3,7 @@ package configs
 import (
 	"fmt"
 	"io/fs"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -18,8 +19,12 @@ type Config struct {
 	Control Control
 	Apps    []App // by name
 
-	places map[string]Place // of what the files say, for Traps and Verify
-	home   string           // directory of Path
+	places  places            // of what supd.toml says, for Verify
+	home    string            // directory of Path
+	root    bool              // checked as for a supd that runs as root
+	sources map[string]*value // the apps' files, for With; by name
+	builtIn *value            // [defaults] of defaults.toml
+	stated  *value            // [defaults] of Path
 }
 
 // Daemon is [daemon] of supd.toml. Directories are absolute.
@@ -44,7 +49,7 @@ type Mode fs.FileMode
 // String gives the form of the files.
 func (m Mode) String() string { return fmt.Sprintf("%#04o", uint32(m)) }
 
-// App is one app file.
+// App is one app file, or what With has made of it and of a release.
 type App struct {
 	Name      string `koanf:"-"`
 	File      string `koanf:"-"`
@@ -53,15 +58,53 @@ type App struct {
 	AllowRoot bool   `koanf:"allow_root"`
 	Env       map[string]string
 	Sockets   []socket.Spec // by name
-	Processes []Process     // by name
+	Processes []Process     // by name; without a release those of the app's file alone
+	Release   *Releases     // nil: the app has none
 	Rollout   Rollout
+
+	places  places   // of what the files say, for Traps and Verify
+	version *Version // that it is resolved with; nil without, also when it has releases
 }
+
+// Releases is [release]: where the versions of an app are installed. Either
+// Directory or Path is set; both are absolute.
+type Releases struct {
+	Directory string // versions side by side, at Directory/VERSION
+	Path      string // every version at this same path
+	Keep      int    // inactive snapshots kept, at least 0
+}
+
+// InPlace tells whether every version is installed at the same path, so that
+// supd needs a snapshot of each.
+func (r Releases) InPlace() bool { return r.Path != "" }
 
 // Rollout says how workers are replaced.
 type Rollout struct {
-	Surge    Surge         // extra workers while replacing, at least 1
-	MinReady time.Duration // how long a new worker stays ready before the next is replaced
+	Surge     Surge         // extra workers while replacing, at least 1
+	Strategy  Strategy      // of all processes of the app
+	MinReady  time.Duration // how long a new worker stays ready before the next is replaced
+	Bake      time.Duration // how long after the last one a failure still undoes it all; may be 0
+	Smoke     string        // path to GET from a candidate before it all; "" is none
+	OnFailure OnFailure
 }
+
+// Strategy is the order in which a worker and the one in its place start and stop.
+type Strategy string
+
+// The strategies.
+const (
+	StrategySurge   Strategy = "surge"   // start, then stop: both run for a while
+	StrategyReplace Strategy = "replace" // stop, then start, for what must never run twice
+)
+
+// OnFailure says what a rollout that fails does.
+type OnFailure string
+
+// The ways on after a failure.
+const (
+	OnFailureRollback OnFailure = "rollback"
+	OnFailurePause    OnFailure = "pause" // as it is, for a person to decide
+)
 
 // Surge is a number of workers, or a percentage of a process's count.
 type Surge struct {
@@ -73,12 +116,14 @@ type Surge struct {
 // environment already merged into it.
 type Process struct {
 	Name string
-	Line int // of its table in App.File, for messages
+	// Line is that of its table in App.File, for messages; of a process that a
+	// release brings, that of the app's user.
+	Line int
 
-	Command   []string // still with {variables}
+	Command   []string // still with {variables}; nil when the release is to bring it
 	Count     int
-	Venv      string // absolute; "" is none
-	Directory string // absolute
+	Venv      string // absolute, as workers see it; "" is none
+	Directory string // absolute, as workers see it; "" when it is the release and none is known
 
 	User      string
 	Group     string
@@ -97,6 +142,7 @@ type Process struct {
 	Backoff        Backoff
 	GiveUpAfter    int // failed starts in a row; 0 is never
 	Ready          Ready
+	Health         Health
 	Watchdog       time.Duration // 0 is off
 	Stop           []StopStep
 	Limits         privdrop.Limits
@@ -140,14 +186,55 @@ type Ready struct {
 	Timeout time.Duration // not ready by then is a failed start
 }
 
-// Probe tells whether each worker gets a listening socket of its own for the
-// questions (named "probe" in LISTEN_FDNAMES).
-func (r Ready) Probe() bool {
-	if r.Socket != "" {
-		return false
-	}
-	return (r.HTTP != "" && r.HTTP[0] == '/') || r.TCP == "probe"
+// Question gives what ready has in common with health; it is empty for the kinds
+// that ask nothing.
+func (r Ready) Question() Question { return Question{r.HTTP, r.TCP, r.Exec, r.Socket} }
+
+// Probe tells whether ready asks on a socket of the worker's own.
+func (r Ready) Probe() bool { return r.Question().Probe() }
+
+// Health says when a worker that was ready is to be replaced. At most one of the
+// kinds (HTTP, TCP, Exec) is set; they and Socket are as in Ready.
+type Health struct {
+	HTTP     string
+	TCP      string
+	Exec     []string
+	Socket   string
+	Interval time.Duration // from one question to the next
+	Timeout  time.Duration // of each question, at most Interval
+	Failures int           // in a row that make the worker unhealthy, at least 1
+	// Children is how many deaths within a minute of the worker's own child
+	// processes make it unhealthy, counting those that lived less than 10 s: a
+	// pre-forking server lives on while its children crash. 0 is off.
+	Children int
 }
+
+// Question gives what health has in common with ready.
+func (h Health) Question() Question { return Question{h.HTTP, h.TCP, h.Exec, h.Socket} }
+
+// Asks tells whether there is a question at all.
+func (h Health) Asks() bool { return h.HTTP != "" || h.TCP != "" || len(h.Exec) > 0 }
+
+// Probe tells whether health asks on a socket of the worker's own.
+func (h Health) Probe() bool { return h.Question().Probe() }
+
+// Question is what a worker is asked. At most one of HTTP, TCP and Exec is set.
+type Question struct {
+	HTTP   string   // path asked of the probe socket, or "http://host:port/path"
+	TCP    string   // "probe": the probe socket; else "host:port" that the program binds itself
+	Exec   []string // a command that exits 0, run as the worker's user
+	Socket string   // of the app: ask through this shared socket instead of the probe
+}
+
+// Probe tells whether it is asked on a socket of the worker's own.
+func (q Question) Probe() bool { return q.Socket == "" && q.inherited() }
+
+// inherited tells whether it is asked on a socket that the worker inherits.
+func (q Question) inherited() bool { return strings.HasPrefix(q.HTTP, "/") || q.TCP == "probe" }
+
+// Probe tells whether each worker gets a listening socket of its own for the
+// questions of ready and health (named "probe" in LISTEN_FDNAMES).
+func (p *Process) Probe() bool { return p.Ready.Probe() || p.Health.Probe() }
 
 // StopStep sends Signal to the main process once and waits.
 type StopStep struct {

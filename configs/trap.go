@@ -15,17 +15,22 @@ import (
 // signals with the program that the command starts. Each warning says what
 // happens and what to write instead. Beside the configuration it reads the modes
 // of files with secrets in them, and uWSGI's ini files.
+//
+// Of an app with releases it finds what no release can change; TrapsOf does the
+// rest.
 func (c *Config) Traps() []Warning {
 	var all []Error
 	for i := range c.Apps {
-		a := &c.Apps[i]
-		for j := range a.Processes {
-			t := newTrap(c, a, &a.Processes[j])
-			t.check()
-			all = append(all, t.report.sorted()...)
-		}
-		all = append(all, appTraps(c, a)...)
+		all = append(all, appTraps(c, &c.Apps[i])...)
 	}
+	return warnings(all)
+}
+
+// TrapsOf does the same for one app, as With gave it.
+func (c *Config) TrapsOf(a *App) []Warning { return warnings(appTraps(c, a)) }
+
+// warnings gives each once, by file and line.
+func warnings(all []Error) []Warning {
 	slices.SortFunc(all, compare)
 	warnings := make([]Warning, 0, len(all))
 	for _, e := range slices.Compact(all) {
@@ -36,7 +41,6 @@ func (c *Config) Traps() []Warning {
 
 // trap looks at one process.
 type trap struct {
-	config  *Config
 	app     *App
 	process *Process
 	program string   // "gunicorn", whatever it was started through
@@ -45,19 +49,36 @@ type trap struct {
 }
 
 func newTrap(c *Config, a *App, p *Process) *trap {
-	t := &trap{config: c, app: a, process: p, report: report{home: c.home}}
-	t.program, t.args = program(p.Command)
+	t := &trap{app: a, process: p, report: report{home: c.home}}
+	if len(p.Command) > 0 { // else the release is to bring it
+		t.program, t.args = program(p.Command)
+	}
 	return t
 }
 
-// warn places a warning at a key of the process.
+// warn places a warning at a key of the process. What the release that is to come
+// may set otherwise is not blamed yet.
 func (t *trap) warn(key, format string, args ...any) {
-	t.report.add(t.config.place(t.app.Name+"/"+t.process.Name, key), format, args...)
+	if !t.app.open() || t.settled(key) {
+		t.report.add(t.app.place(t.process.Name, key), format, args...)
+	}
+}
+
+// settled tells whether no release can change a key: it must not, or the app's file
+// sets the key, or a kind of it where there are kinds.
+func (t *trap) settled(key string) bool {
+	top, _, _ := strings.Cut(key, ".")
+	kinds := kindsOf[key]
+	return !slices.Contains(releaseProcessKeys, top) || kinds == nil && t.app.states(t.process.Name, key) ||
+		slices.ContainsFunc(kinds, func(kind string) bool { return t.app.states(t.process.Name, key+"."+kind) })
 }
 
 func (t *trap) check() {
-	t.shell()
 	t.secrets()
+	if len(t.process.Command) == 0 {
+		return
+	}
+	t.shell()
 	switch t.program {
 	case "gunicorn":
 		t.gunicorn()
@@ -170,12 +191,10 @@ func (t *trap) secrets() {
 	if t.process.EnvFile != "" && readableByAll(t.process.EnvFile) {
 		t.warn("env_file", "%s is readable by every user of this machine; chmod 0600 it, supd reads it before it drops root", t.process.EnvFile)
 	}
-	if !readableByAll(t.app.File) {
-		return
-	}
 	for _, name := range sortedKeys(t.process.Env) {
-		if isSecret(name) {
-			t.warn(dotted("env", name), "seems to be a secret, in a file that every user of this machine can read; move it to an env_file of mode 0600")
+		key := dotted("env", name)
+		if isSecret(name) && readableByAll(t.app.place(t.process.Name, key).File) {
+			t.warn(key, "seems to be a secret, in a file that every user of this machine can read; move it to an env_file of mode 0600")
 		}
 	}
 }
@@ -195,17 +214,26 @@ func isSecret(name string) bool {
 	return false
 }
 
-// appTraps are those of an app as a whole.
+// appTraps are those of an app and its processes.
 func appTraps(c *Config, a *App) []Error {
+	var all []Error
+	for i := range a.Processes {
+		t := newTrap(c, a, &a.Processes[i])
+		t.check()
+		all = append(all, t.report.sorted()...)
+	}
 	r := report{home: c.home}
 	for _, s := range a.Sockets {
 		used := slices.ContainsFunc(a.Processes, func(p Process) bool { return slices.Contains(p.Sockets, s.Name) })
 		if !used {
-			r.add(c.place(a.Name, dotted("socket", s.Name)), "no process has it in its sockets: connections to it would wait for ever")
+			r.add(a.place("", dotted("socket", s.Name)), "no process has it in its sockets: connections to it would wait for ever")
 		}
 	}
-	return r.sorted()
+	return append(all, r.sorted()...)
 }
+
+// open tells whether a release is to come that may set what is not there.
+func (a *App) open() bool { return a.Release != nil && a.version == nil }
 
 // rq takes a second TERM or INT, from a second on after the first, as the order
 // to kill the job (rq.worker, request_force_stop).
@@ -234,8 +262,13 @@ func (t *trap) uvicorn() {
 	if len(t.process.Sockets) > 0 && !has(t.args, "--fd") {
 		t.warn("command", "uvicorn does not know LISTEN_FDS, and binds an address of its own; write --fd %s", braced("socket."+t.process.Sockets[0]))
 	}
-	if t.process.Ready.Probe() && len(t.process.Sockets) > 0 {
-		t.warn("ready", "uvicorn serves on one socket, never on the worker's own that the question comes in on; add socket = %q", t.process.Sockets[0])
+	if len(t.process.Sockets) == 0 {
+		return
+	}
+	for key, q := range map[string]Question{"ready": t.process.Ready.Question(), "health": t.process.Health.Question()} {
+		if q.Probe() {
+			t.warn(key, "uvicorn serves on one socket, never on the worker's own that the question comes in on; add socket = %q", t.process.Sockets[0])
+		}
 	}
 }
 

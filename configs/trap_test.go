@@ -54,11 +54,11 @@ func TestTraps(t *testing.T) {
 		{"celery, well", celery("-n {process}{slot}-{generation}@%h"), nil},
 		{"celery, no name", celery(""), []string{"same node name, and each gets"}},
 		{"celery, a name of two", celery("--hostname=w{generation}@%h") + "count = 2\n", []string{"all 2 workers"}},
-		{"celery, the rest", celery("-n {generation} -B --pidfile=/x --detach"), []string{"-B runs", "--detach", "--pidfile"}},
+		{"celery, the rest", celery("-n {generation} -B --pidfile=/x --detach"), []string{"-B runs", "both send each task", "--detach", "--pidfile"}},
 		{"celery, stopped early", "command = \"celery worker -n {generation}\"\n", []string{"longer than 30s are killed"}},
 		{"celery, remapped", celery("-n {generation}") + "env = { REMAP_SIGTERM = \"SIGQUIT\" }\n", []string{"env.REMAP_SIGTERM: "}},
-		{"celery beat", "command = \"celery -A x beat --pidfile=\"\n", nil},
-		{"celery beats", "command = \"celery -A x beat\"\ncount = 2\n", []string{"5: process.web.count: each of 2"}},
+		{"celery beat", "command = \"celery -A x beat --pidfile=\"\n", []string{`4: process.web.command: the old and the new scheduler run side by side while workers are replaced, and both send each task; write strategy = "replace" in [rollout]`}},
+		{"celery beats, replaced", "command = \"celery -A x beat\"\ncount = 2\n[rollout]\nstrategy = \"replace\"\n", []string{"5: process.web.count: each of 2"}},
 		{"celery, something else", "command = \"celery -A x flower\"\n", nil},
 
 		{"rq, well", "command = \"rq worker\"\nstop = [[\"TERM\", \"5m\"], [\"QUIT\", \"1s\"]]\n", nil},
@@ -67,6 +67,7 @@ func TestTraps(t *testing.T) {
 		{"uvicorn, well", uvicorn + "x\"\nsockets = [\"web\"]\nready = { http = \"/\", socket = \"web\" }\n", nil},
 		{"uvicorn, reload", uvicorn + "--reload --uds /x x\"\nsockets = [\"web\"]\n", []string{"--reload", "--uds"}},
 		{"uvicorn, bare", "command = \"uvicorn x\"\nsockets = [\"web\"]\nready = { http = \"/\" }\n", []string{"write --fd {socket.web}", "without --timeout-graceful-shutdown", "add socket = \"web\""}},
+		{"uvicorn, health", uvicorn + "x\"\nsockets = [\"web\"]\nhealth = { tcp = true }\n", []string{"6: process.web.health: uvicorn serves on one socket"}},
 
 		{"sudo", "command = \"sudo -u x true\"\n", []string{"set user instead"}},
 		{"a shell", "command = [\"sh\", \"-c\", \"cd /x && serve\"]\n", []string{"exec"}},
@@ -82,11 +83,12 @@ func TestTraps(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			text := "user = \"nobody\"\n[socket]\n[process.web]\n" + test.process + "directory = \".\"\n"
+			text := "user = \"nobody\"\n[socket]\n[process.web]\n" + test.process
 			if strings.Contains(test.process, "sockets =") {
 				text = strings.Replace(text, "[socket]", "socket.web = { listen = \"unix:/run/web.sock\" }", 1)
 			}
 			dir := lay(t, map[string]string{
+				"supd.toml":     "[defaults.process]\ndirectory = \"apps\"\n",
 				"apps/app.toml": text, "apps/open.env": "A=1\n", "apps/closed.env": "A=1\n",
 				"apps/good.ini": "[uwsgi]\nmaster = true\nneed-app = 1\n; no\nhook-master-start = unix_signal:15 gracefully_kill_them_all\nsocket = fd://3\n",
 				"apps/bad.ini":  "# comment\n[uwsgi]\nmaster=true\nneed-app = false\nshutdown-sockets = true\nhttp = :8000\ndie-on-term = true\n[other]\nprocesses = 2\n",

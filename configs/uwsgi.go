@@ -11,6 +11,7 @@ type uwsgiOptions struct {
 	// partial says that there is a file which could not be read, or is no ini:
 	// an option that is missing here may be in there.
 	partial bool
+	view    view
 }
 
 func (o *uwsgiOptions) add(name, value string) {
@@ -37,8 +38,8 @@ func (o *uwsgiOptions) has(names ...string) bool {
 
 func (o *uwsgiOptions) lacks(name string) bool { return !o.partial && !o.has(name) }
 
-func readUWSGI(dir string, args []string) *uwsgiOptions {
-	o := &uwsgiOptions{all: map[string][]string{}}
+func readUWSGI(dir string, args []string, through view) *uwsgiOptions {
+	o := &uwsgiOptions{all: map[string][]string{}, view: through}
 	for i := 0; i < len(args); i++ {
 		name := strings.TrimLeft(args[i], "-")
 		if name == args[i] { // a configuration file, or an application
@@ -85,7 +86,11 @@ func (o *uwsgiOptions) file(dir, path string) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(dir, path)
 	}
-	data, err := readRegular(path)
+	if !filepath.IsAbs(path) { // no release is known, and this may be its file
+		o.partial = true
+		return
+	}
+	data, err := readRegular(o.view.file(path), 0)
 	if err != nil {
 		o.partial = true
 		return
@@ -112,7 +117,7 @@ func (o *uwsgiOptions) section(text, wanted string) {
 
 // uwsgi's manners are those of 2.0.
 func (t *trap) uwsgi() {
-	o := readUWSGI(t.process.Directory, t.args)
+	o := readUWSGI(t.process.Directory, t.args, t.app.view())
 	for name := range t.process.Env { // each option may be set by UWSGI_OPTION
 		o.partial = o.partial || strings.HasPrefix(name, "UWSGI_")
 	}

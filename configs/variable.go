@@ -28,8 +28,9 @@ const (
 )
 
 // Expand replaces {name} by vars[name], "{{" and "}}" by a brace. The names are
-// app, process, slot, generation, socket.NAME (a descriptor number) and
-// env.NAME. An unknown one is an error that names the nearest in vars.
+// app, process, slot, generation, socket.NAME (a descriptor number), env.NAME and,
+// where the app has releases, version and release. An unknown one is an error that
+// names the nearest in vars.
 func Expand(s string, vars map[string]string) (string, error) {
 	return expand(s, func(name string) (string, error) {
 		if v, ok := vars[name]; ok {
@@ -40,8 +41,8 @@ func Expand(s string, vars map[string]string) (string, error) {
 }
 
 func unknownVariable(name string, known []string) error {
-	if name == "version" || name == "release" {
-		return &variableError{name, "not yet supported"}
+	if releaseVariable(name) {
+		return &variableError{name, "the app has no [release]"}
 	}
 	if n := nearest(name, known); n != "" {
 		return &variableError{name, fmt.Sprintf("unknown variable, did you mean {%s}?", n)}
@@ -99,15 +100,17 @@ func launchVariable(name string) bool {
 	return name == "slot" || name == "generation" || strings.HasPrefix(name, "socket.") || strings.HasPrefix(name, "env.")
 }
 
-// static expands {app} and {process}: in values that are the same for all
-// workers of a process.
+func releaseVariable(name string) bool { return name == "version" || name == "release" }
+
+// static expands {app} and {process}, and what else vars has: in values that are
+// the same for all workers of a process.
 func (in input) static(s string) (string, bool) {
 	s, err := expand(s, func(name string) (string, error) {
 		if v, ok := in.vars[name]; ok {
 			return v, nil
 		}
 		known := sortedKeys(in.vars)
-		if launchVariable(name) {
+		if launchVariable(name) || releaseVariable(name) && in.version != nil {
 			return "", &variableError{name, fmt.Sprintf("is not known here; known: %s", strings.Join(known, ", "))}
 		}
 		return "", unknownVariable(name, known)

@@ -18,28 +18,45 @@ import (
 // supd makes are short enough for unix sockets. It starts and binds nothing, so
 // that a command may still turn out to be forbidden to its user, and an address
 // to be taken.
+//
+// Of an app with releases it says what holds for all of them; VerifyApp does the
+// rest.
 func (c *Config) Verify() []Error {
 	v := &verification{config: c, report: report{home: c.home}}
 	v.daemon()
 	for i := range c.Apps {
-		a := &c.Apps[i]
-		for _, s := range a.Sockets {
-			v.socket(a, s)
+		v.app = &c.Apps[i]
+		for _, s := range v.app.Sockets {
+			v.socket(s)
 		}
-		for j := range a.Processes {
-			v.process(a, &a.Processes[j])
-		}
+		v.processes()
 	}
 	return v.report.sorted()
 }
 
-type verification struct {
-	config *Config
-	report report
+// VerifyApp does for the processes of an app that With gave what Verify does. What
+// is in the release is looked for where its files can be read now.
+func (c *Config) VerifyApp(a *App, r Version) []Error {
+	v := &verification{config: c, app: a, view: r.view(), version: &r, report: report{home: c.home}}
+	v.processes()
+	return v.report.sorted()
 }
 
+type verification struct {
+	config  *Config
+	app     *App
+	view    view
+	version *Version // nil: none is known
+	report  report
+}
+
+// fail places a message at a key of a process, or "" for one of the app.
 func (v *verification) fail(of, key, format string, args ...any) {
-	v.report.add(v.config.place(of, key), format, args...)
+	v.report.add(v.app.place(of, key), format, args...)
+}
+
+func (v *verification) failDaemon(key, format string, args ...any) {
+	v.report.add(v.config.place(key), format, args...)
 }
 
 // maxSocketPath is sun_path less its zero byte (unix(7)).
@@ -48,34 +65,40 @@ const maxSocketPath = 107
 func (v *verification) daemon() {
 	c := v.config
 	if len(c.Control.Socket) > maxSocketPath {
-		v.fail("", "control.socket", "the path has %d bytes, a unix socket's has at most %d; choose a shorter one", len(c.Control.Socket), maxSocketPath)
+		v.failDaemon("control.socket", "the path has %d bytes, a unix socket's has at most %d; choose a shorter one", len(c.Control.Socket), maxSocketPath)
 	}
 	if c.Control.Group != "" {
-		v.group("", "control.group", c.Control.Group)
-	}
-	for i := range c.Apps {
-		for _, p := range c.Apps[i].Processes {
-			longest := workerPath(c.Daemon.Runtime, c.Apps[i].Name, p)
-			if len(longest) > maxSocketPath {
-				v.fail("", "daemon.runtime", "is too long: %s would have %d bytes, a unix socket's path has at most %d", longest, len(longest), maxSocketPath)
-			}
+		if err := lookupGroup(c.Control.Group); err != nil {
+			v.failDaemon("control.group", "%s", err)
 		}
+	}
+}
+
+func (v *verification) processes() {
+	for i := range v.app.Processes {
+		p := &v.app.Processes[i]
+		longest := workerPath(v.config.Daemon.Runtime, v.app.Name, p)
+		if len(longest) > maxSocketPath {
+			v.failDaemon("daemon.runtime", "is too long: %s would have %d bytes, a unix socket's path has at most %d", longest, len(longest), maxSocketPath)
+		}
+		v.process(p)
 	}
 }
 
 // workerPath is the longest path of a socket that supd makes for one worker: in
 // a directory of its runtime directory, by the worker's name and generation.
-func workerPath(runtime, app string, p Process) string {
+func workerPath(runtime, app string, p *Process) string {
 	return filepath.Join(runtime, "notify", app+"."+p.Name+"."+strconv.Itoa(max(p.Count, 1))+".1000000")
 }
 
-func (v *verification) group(of, key, name string) {
-	if _, err := privdrop.Lookup(privdrop.Identity{User: "0", Group: name, Groups: []string{}}); err != nil {
-		v.fail(of, key, "%s", err) // the user 0 is only there to ask for the group
-	}
+// lookupGroup tells what is wrong with a group's name. The user 0 is only there
+// to ask for it.
+func lookupGroup(name string) error {
+	_, err := privdrop.Lookup(privdrop.Identity{User: "0", Group: name, Groups: []string{}})
+	return err
 }
 
-func (v *verification) socket(a *App, s socket.Spec) {
+func (v *verification) socket(s socket.Spec) {
 	key := "socket." + s.Name
 	if s.User != "" {
 		id := privdrop.Identity{User: s.User, Group: s.Group}
@@ -83,31 +106,34 @@ func (v *verification) socket(a *App, s socket.Spec) {
 			id.Group = "0" // a number may have no entry, and no group then: the socket keeps supd's
 		}
 		if _, err := privdrop.Lookup(id); err != nil {
-			v.fail(a.Name, key+".user", "%s", err)
+			v.fail("", key+".user", "%s", err)
 		}
 	} else if s.Group != "" {
-		v.group(a.Name, key+".group", s.Group)
+		if err := lookupGroup(s.Group); err != nil {
+			v.fail("", key+".group", "%s", err)
+		}
 	}
 }
 
 func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
-func (v *verification) process(a *App, p *Process) {
-	of := a.Name + "/" + p.Name
+func (v *verification) process(p *Process) {
 	if p.User != "" {
-		v.identity(of, p)
-	}
-	v.directory(of, "directory", p.Directory)
-	if p.Venv != "" {
-		v.directory(of, "venv", p.Venv)
-	}
-	v.program(of, "command", p, p.Command)
-	if len(p.Ready.Exec) > 0 {
-		v.program(of, "ready.exec", p, p.Ready.Exec)
+		v.identity(p.Name, p)
 	}
 	if p.EnvFile != "" {
-		v.envFile(of, p.EnvFile)
+		v.envFile(p.Name, p.EnvFile)
 	}
+	if v.app.Release != nil && v.version == nil {
+		return // what follows may be in the release
+	}
+	v.directory(p.Name, "directory", p.Directory)
+	if p.Venv != "" {
+		v.venv(p.Name, p.Venv)
+	}
+	v.program(p, "command", p.Command)
+	v.program(p, "ready.exec", p.Ready.Exec)
+	v.program(p, "health.exec", p.Health.Exec)
 }
 
 // identity blames the key whose names do not exist, the user where that is not
@@ -135,12 +161,19 @@ func exists(group string, groups []string) bool {
 }
 
 func (v *verification) directory(of, key, path string) {
-	info, err := os.Stat(path)
+	info, err := os.Stat(v.view.file(path))
 	switch {
 	case err != nil:
 		v.fail(of, key, "%s: %s", path, reason(err))
 	case !info.IsDir():
 		v.fail(of, key, "%s: not a directory", path)
+	}
+}
+
+func (v *verification) venv(of, path string) {
+	v.directory(of, "venv", path)
+	if strings.Contains(path, ":") { // of an epoch in a version, perhaps
+		v.fail(of, "venv", `%s: a ":" divides PATH, so that its bin would not be found; choose a directory without one`, path)
 	}
 }
 
@@ -161,42 +194,56 @@ func (v *verification) envFile(of, path string) {
 // defaultPath is what a worker's PATH is where [env] has none.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-func (v *verification) program(of, key string, p *Process, argv []string) {
-	inPath := !strings.Contains(argv[0], "/")
-	if strings.ContainsAny(argv[0], "{}") || inPath && strings.ContainsAny(p.Env["PATH"], "{}") {
-		return // known at the launch only
-	}
-	file, err := find(p, argv[0])
-	if err != nil {
-		v.fail(of, key, "%s", err)
+func (v *verification) program(p *Process, key string, argv []string) {
+	if len(argv) == 0 {
 		return
 	}
-	if interpreter := shebang(file); interpreter != "" {
-		if problem := runnable(interpreter); problem != "" {
-			v.fail(of, key, "%s: its interpreter %s %s", file, interpreter, problem)
+	name, known := v.expand(p, argv[0])
+	path, knownPath := v.expand(p, searchPath(p))
+	if !known || !strings.Contains(name, "/") && !knownPath {
+		return // at the launch only
+	}
+	file, err := v.find(p, name, path)
+	if err != nil {
+		v.fail(p.Name, key, "%s", err)
+		return
+	}
+	if interpreter := shebang(v.view.file(file)); interpreter != "" {
+		if problem := v.runnable(interpreter); problem != "" {
+			v.fail(p.Name, key, "%s: its interpreter %s %s", file, interpreter, problem)
 		}
 	}
 }
 
+// expand replaces the variables that are known without a launch, and tells whether
+// these were all.
+func (v *verification) expand(p *Process, s string) (string, bool) {
+	vars := map[string]string{"app": v.app.Name, "process": p.Name}
+	if v.version != nil {
+		vars["version"], vars["release"] = v.version.Name, v.version.Path
+	}
+	s, err := Expand(s, vars)
+	return s, err == nil
+}
+
 // find looks for a program as the launch will: one with a slash from the
 // working directory, any other in the venv and in PATH.
-func find(p *Process, name string) (string, error) {
+func (v *verification) find(p *Process, name, path string) (string, error) {
 	if strings.Contains(name, "/") {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(p.Directory, name)
 		}
-		if problem := runnable(name); problem != "" {
+		if problem := v.runnable(name); problem != "" {
 			return "", fmt.Errorf("%s %s", name, problem)
 		}
 		return name, nil
 	}
-	path := searchPath(p)
 	if p.Venv != "" {
 		path = filepath.Join(p.Venv, "bin") + ":" + path
 	}
 	for _, dir := range filepath.SplitList(path) {
 		file := filepath.Join(dir, name)
-		if filepath.IsAbs(file) && runnable(file) == "" {
+		if filepath.IsAbs(file) && v.runnable(file) == "" {
 			return file, nil
 		}
 	}
@@ -225,8 +272,8 @@ func searchPath(p *Process) string {
 }
 
 // runnable tells what keeps a file from being executed by anybody.
-func runnable(file string) string {
-	info, err := os.Stat(file)
+func (v *verification) runnable(file string) string {
+	info, err := os.Stat(v.view.file(file))
 	switch {
 	case err != nil:
 		return "cannot be run: " + reason(err).Error()

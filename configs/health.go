@@ -1,0 +1,49 @@
+package configs
+
+import (
+	"strings"
+	"time"
+)
+
+// healthKinds exclude each other.
+var healthKinds = []string{"http", "tcp", "exec"}
+
+var healthKeys = append(questionKeys(
+	func(h *Health) *string { return &h.HTTP },
+	func(h *Health) *string { return &h.TCP },
+	func(h *Health) *[]string { return &h.Exec },
+	func(h *Health) *string { return &h.Socket },
+),
+	field("interval", func(h *Health) *time.Duration { return &h.Interval }, duration(positive)),
+	field("timeout", func(h *Health) *time.Duration { return &h.Timeout }, duration(positive)),
+	field("failures", func(h *Health) *int { return &h.Failures }, count(1)),
+	field("children", func(h *Health) *int { return &h.Children }, count(0)),
+)
+
+func checkHealth(health input, app *App, p *Process) {
+	h := p.Health
+	kinds := health.kinds(healthKinds)
+	if exclude(health, kinds) {
+		return
+	}
+	if h.Timeout > h.Interval && h.Interval > 0 && health.settled("interval", "timeout") {
+		health.written("timeout", "interval").fail("timeout %s is longer than interval %s; set a shorter timeout", h.Timeout, h.Interval)
+	}
+	if health.settled(kinds...) {
+		checkQuestion(health, h.Question(), app, p)
+	}
+	if len(kinds) == 0 && health.version == nil { // a release may put the question, the next one may not
+		health.checkIdle()
+	}
+}
+
+// checkIdle refuses settings of a question that nobody has put; [defaults.process]
+// may have them for those who put one.
+func (in input) checkIdle() {
+	for _, name := range []string{"interval", "timeout", "failures"} {
+		at := in.Table[name]
+		if at != nil && at.Place.File != "" && !strings.HasPrefix(at.Place.Key, "defaults.") {
+			in.at(name).fail("does nothing without http, tcp or exec; add one, or remove it")
+		}
+	}
+}

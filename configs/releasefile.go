@@ -1,0 +1,104 @@
+package configs
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// releaseFile gives the processes of a release's own file, none where it has no
+// such file, and whether that could be found out.
+func (l *loader) releaseFile(app string, v Version) (map[string]*value, bool) {
+	file := v.file()
+	data, err := readInside(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		_, err := os.Stat(v.Files)
+		if err != nil {
+			l.scope.report.add(Place{File: v.Files}, "the files of %s are not there: %s", v.Name, reason(err))
+		}
+		return nil, err == nil
+	case err != nil:
+		l.scope.report.add(Place{File: file}, "%s", err)
+		return nil, false
+	}
+	top, ok := parse(file, data, l.scope.report)
+	if !ok {
+		return nil, false
+	}
+	return l.releaseTable(app, top), true
+}
+
+// readInside reads a regular file that is no symbolic link: what is read with
+// root's rights is told in messages, and must be the release's own.
+func readInside(path string) ([]byte, error) {
+	data, err := readRegular(path, unix.O_NOFOLLOW)
+	if errors.Is(err, unix.ELOOP) {
+		return nil, errors.New("is a symbolic link, which is not followed out of a release; ship the file itself")
+	}
+	return data, err
+}
+
+// releaseProcessKeys are all that a release may set for a process. supd acts on
+// the others with more rights than the release's author need have.
+var releaseProcessKeys = []string{
+	"command", "count", "venv", "env", "after", "autostart", "restart", "success_exit",
+	"backoff", "give_up_after", "ready", "health", "watchdog", "stop",
+}
+
+// allNames gives the keys of the table itself, the later ones too.
+func allNames[T any](keys []key[T]) []string {
+	all := make([]string, len(keys))
+	for i, k := range keys {
+		all[i] = k.name
+	}
+	return all
+}
+
+// releaseTable gives the [process.NAME] of a release's file with what it may set,
+// and reports everything else.
+func (l *loader) releaseTable(app string, top *value) map[string]*value {
+	of := restriction{&l.scope, displayed(l.scope.home, app)}
+	of.keep(top, []string{"process"}, allNames(appKeys))
+	processes := top.child("process")
+	if processes == nil || !(input{processes, &l.scope}).is(aTable) {
+		return nil
+	}
+	own := map[string]*value{}
+	for _, name := range sortedKeys(processes.Table) {
+		if p := processes.Table[name]; (input{p, &l.scope}).is(aTable) {
+			own[name] = of.keep(p, releaseProcessKeys, allNames(processKeys))
+		}
+	}
+	return own
+}
+
+// restriction reports what a release must not say.
+type restriction struct {
+	*scope
+	elsewhere string // the file to say it in
+}
+
+// keep gives a table with the allowed keys alone. Of the others it tells those that
+// an app's file may have from those that nobody knows.
+func (r restriction) keep(table *value, allowed, known []string) *value {
+	kept := *table
+	kept.Table = maps.Clone(table.Table)
+	for _, name := range sortedKeys(table.Table) {
+		child := input{table.Table[name], r.scope}
+		switch {
+		case slices.Contains(allowed, name):
+			continue
+		case slices.Contains(known, name):
+			child.fail("a release cannot set %s; set it in %s", name, r.elsewhere)
+		default:
+			child.fail("unknown key%s", suggest(name, allowed))
+		}
+		delete(kept.Table, name)
+	}
+	return &kept
+}

@@ -1,0 +1,34 @@
+package configs
+
+import "fmt"
+
+// With gives the named app as it is with a release: with the processes of both,
+// and what the release's own supd.toml says below what the app's file says. Load
+// has checked the rest already. The error is a *Errors. It reads the release's
+// files, leaves c as it is and may run in any goroutine.
+func (c *Config) With(app string, v Version) (*App, error) {
+	top := c.sources[app]
+	if top == nil {
+		return nil, &Errors{{File: displayed(c.home, c.Daemon.Apps), Msg: fmt.Sprintf("no app %q", app)}}
+	}
+	l := &loader{
+		scope:   scope{report: &report{home: c.home}, root: c.root, home: c.home},
+		builtIn: c.builtIn, stated: c.stated, config: c,
+	}
+	var a *App
+	if own, ok := l.releaseFile(top.Place.File, v); ok {
+		a = l.resolved(top, v, own)
+	}
+	if errs := l.scope.report.sorted(); len(errs) > 0 {
+		return nil, &errs
+	}
+	return a, nil
+}
+
+func (l *loader) resolved(top *value, v Version, own map[string]*value) *App {
+	a := l.readApp(top, &v, own)
+	if a.Release == nil {
+		l.scope.report.add(top.Place, "has no [release], and cannot run %s", v.Name)
+	}
+	return &a
+}
