@@ -32,17 +32,37 @@ func staticProgram(b *testing.B) string {
 func BenchmarkStart(b *testing.B) {
 	s := Spec{Argv: []string{staticProgram(b)}, Session: true, Limits: Limits{"core": {0, 0}}, Account: nobody(b)}
 	for b.Loop() {
-		plan, err := s.Plan()
-		if err != nil {
-			b.Fatal(err)
-		}
-		process, err := plan.Start()
-		if err != nil {
-			b.Fatal(err)
-		}
-		process.reap()
-		process.Close()
+		startOnce(b, s)
 	}
+}
+
+// BenchmarkStartMounts is the same in a mount namespace of its own.
+func BenchmarkStartMounts(b *testing.B) {
+	needMounts(b)
+	dir := publicDir(b)
+	write(b, dir, map[string]string{"old/f": "", "opt/f": ""})
+	for name, cover := range map[string]bool{"bind": false, "cover": true} {
+		b.Run(name, func(b *testing.B) {
+			s := Spec{Argv: []string{staticProgram(b)}, Session: true, Account: nobody(b), Mounts: []Mount{{From: dir + "/old", To: dir + "/opt", Cover: cover}}}
+			for b.Loop() {
+				startOnce(b, s)
+			}
+		})
+	}
+}
+
+func startOnce(b *testing.B, s Spec) {
+	b.Helper()
+	plan, err := s.Plan()
+	if err != nil {
+		b.Fatal(err)
+	}
+	process, err := plan.Start()
+	if err != nil {
+		b.Fatal(err)
+	}
+	process.reap()
+	process.Close()
 }
 
 func BenchmarkOSExec(b *testing.B) {

@@ -18,9 +18,9 @@ const defaultPath = "/usr/local/bin:/usr/bin:/bin"
 //
 // Permission is judged by mode bits alone: execve itself, made as the user, has
 // the last word.
-func findCommand(name, dir string, env []string, a *Account) (string, error) {
+func (v view) findCommand(name, dir string, env []string, a *Account) (string, error) {
 	if strings.Contains(name, "/") {
-		return name, examine(name, fromDir(name, dir))
+		return name, v.examine(name, fromDir(name, dir))
 	}
 	path := defaultPath
 	for _, pair := range env {
@@ -28,7 +28,7 @@ func findCommand(name, dir string, env []string, a *Account) (string, error) {
 			path = value
 		}
 	}
-	return search(name, dir, path, a)
+	return v.search(name, dir, path, a)
 }
 
 func fromDir(path, dir string) string {
@@ -40,7 +40,7 @@ func fromDir(path, dir string) string {
 
 // search takes the first file that the account may execute, else the first that
 // somebody may.
-func search(name, dir, path string, a *Account) (string, error) {
+func (v view) search(name, dir, path string, a *Account) (string, error) {
 	denied, second := "", ""
 	for _, where := range strings.Split(path, ":") {
 		if where == "" {
@@ -48,7 +48,7 @@ func search(name, dir, path string, a *Account) (string, error) {
 		}
 		file := where + "/" + name
 		var st unix.Stat_t
-		if unix.Stat(fromDir(file, dir), &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		if unix.Stat(v.find(fromDir(file, dir)), &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
 			continue
 		}
 		switch {
@@ -57,7 +57,7 @@ func search(name, dir, path string, a *Account) (string, error) {
 		case !a.mayExecute(&st):
 			second = cmp.Or(second, file)
 		default:
-			return file, examine(name, fromDir(file, dir))
+			return file, v.examine(name, fromDir(file, dir))
 		}
 	}
 	switch {
@@ -92,9 +92,9 @@ func (a *Account) inGroup(gid int) bool {
 }
 
 // examine says why the file at path cannot be executed, if so.
-func examine(name, path string) error {
+func (v view) examine(name, path string) error {
 	var st unix.Stat_t
-	switch err := unix.Stat(path, &st); err {
+	switch err := unix.Stat(v.find(path), &st); err {
 	case nil:
 	case unix.ENOENT, unix.ENOTDIR:
 		return fmt.Errorf("%s: %w", name, ErrNotFound)
@@ -111,15 +111,15 @@ func examine(name, path string) error {
 	case st.Mode&0o111 == 0:
 		return fmt.Errorf("%s: %w: no execute permission", name, ErrNotExecutable)
 	}
-	return examineInterpreter(path)
+	return v.examineInterpreter(path)
 }
 
 // examineInterpreter looks at a script's first line. execve says of a missing
 // interpreter "no such file or directory", as if the script were missing: the
 // usual fate of a virtual environment that was moved.
-func examineInterpreter(path string) error {
+func (v view) examineInterpreter(path string) error {
 	line := make([]byte, 256) // BINPRM_BUF_SIZE
-	n, err := readStart(path, line)
+	n, err := readStart(v.find(path), line)
 	if err != nil || !bytes.HasPrefix(line[:n], []byte("#!")) {
 		return nil
 	}
@@ -129,7 +129,7 @@ func examineInterpreter(path string) error {
 		return nil
 	}
 	var st unix.Stat_t
-	if unix.Stat(fields[0], &st) == unix.ENOENT {
+	if unix.Stat(v.find(fields[0]), &st) == unix.ENOENT {
 		return fmt.Errorf("%s: %w: its interpreter %s does not exist", path, ErrNotExecutable, fields[0])
 	}
 	return nil

@@ -37,6 +37,10 @@ func work(args []string) int {
 		return execReport(args[1:])
 	case "start":
 		return startReport()
+	case "mount":
+		return mountReport()
+	case "foster":
+		return foster(args[1:])
 	}
 	return 99
 }

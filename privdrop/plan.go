@@ -33,6 +33,7 @@ type builder struct {
 	host host
 	caps []int // numbers of spec.Capabilities
 	path string
+	view view // where the checks look for files
 }
 
 func (s Spec) plan(h host) (*Plan, error) {
@@ -45,6 +46,7 @@ func (s Spec) plan(h host) (*Plan, error) {
 	b.leaveSession()
 	env := b.environment()
 	b.schedule()
+	b.mount()          // takes a capability
 	b.descriptors()    // before a limit forbids their numbers
 	b.limits()         // raising one takes a capability
 	b.dropPrivileges() // takes them
@@ -68,13 +70,13 @@ func (b *builder) check() (err error) {
 	}
 	b.files = s.Files
 	for _, check := range []func() error{
-		b.checkText, b.checkListen, b.checkAccount, b.checkCapabilities, b.checkResources, b.checkDirectory,
+		b.checkText, b.checkListen, b.checkAccount, b.checkCapabilities, b.checkResources, b.checkMounts, b.checkDirectory,
 	} {
 		if err := check(); err != nil {
 			return err
 		}
 	}
-	b.path, err = findCommand(s.Argv[0], s.Dir, s.Env, s.Account)
+	b.path, err = b.view.findCommand(s.Argv[0], s.Dir, s.Env, s.Account)
 	return err
 }
 
@@ -116,7 +118,7 @@ func (b *builder) checkDirectory() error {
 	if b.spec.Dir == "" {
 		return nil
 	}
-	info, err := os.Stat(b.spec.Dir)
+	info, err := os.Stat(b.view.find(b.spec.Dir))
 	if errors.Is(err, os.ErrPermission) {
 		return nil // chdir will tell, as the user
 	}

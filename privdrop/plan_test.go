@@ -58,6 +58,7 @@ func TestPlan(t *testing.T) {
 		{"allow_root", rootHost(), Spec{Argv: []string{"/bin/sh"}, Account: &Account{Name: "root"}, AllowRoot: true}},
 		{"without_setpcap", weak, Spec{Argv: []string{"/bin/sh"}, Account: whois()}},
 		{"ordinary_user", ordinaryHost(), Spec{Argv: []string{"/bin/sh"}, Account: &Account{Name: "me", UID: 1000, GID: 1000, Groups: []int{27}}}},
+		{"mounts", rootHost(), Spec{Argv: []string{"/bin/sh"}, Account: whois(), Dir: "/", Mounts: []Mount{{From: "/usr", To: "/tmp"}}}},
 		{"keep_privileges", rootHost(), Spec{Argv: []string{"/bin/sh"}, KeepPrivs: true}},
 		{"keep_privileges_user", rootHost(), Spec{Argv: []string{"/bin/sh"}, Account: whois(), KeepPrivs: true}},
 	} {
@@ -218,13 +219,13 @@ func TestFindCommandAsUser(t *testing.T) {
 			for dirname := range strings.SplitSeq(test.path, ":") {
 				path += ":" + filepath.Join(dir, dirname)
 			}
-			got, err := findCommand("run", "", []string{"PATH=" + path[1:]}, test.account)
+			got, err := view(nil).findCommand("run", "", []string{"PATH=" + path[1:]}, test.account)
 			if err != nil || got != filepath.Join(dir, test.want) {
 				t.Errorf("got %s, %v, want %s", got, err, test.want)
 			}
 		})
 	}
-	if got, err := findCommand("./public/run", dir, nil, nil); err != nil || got != "./public/run" {
+	if got, err := view(nil).findCommand("./public/run", dir, nil, nil); err != nil || got != "./public/run" {
 		t.Errorf("relative: %s, %v", got, err)
 	}
 }

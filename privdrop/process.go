@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Process is a launched process. Its descriptor keeps meaning this very process,
+// Process is a launched or adopted process. Its descriptor keeps meaning this very process,
 // also when the pid has been used again (pidfd_open(2)).
 type Process struct {
 	Pid int
@@ -47,8 +47,16 @@ func (p *Process) ended(milliseconds int) (bool, error) {
 }
 
 // reap waits for the end and takes the zombie away, unless another goroutine
-// that reaps all children was faster (ECHILD).
+// that reaps all children was faster (ECHILD). A descriptor with O_NONBLOCK
+// refuses to wait.
 func (p *Process) reap() {
-	for unix.Waitid(unix.P_PIDFD, p.fd, nil, unix.WEXITED, nil) == unix.EINTR {
+	for {
+		switch unix.Waitid(unix.P_PIDFD, p.fd, nil, unix.WEXITED, nil) {
+		case unix.EINTR:
+		case unix.EAGAIN:
+			p.ended(-1)
+		default:
+			return
+		}
 	}
 }

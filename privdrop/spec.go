@@ -21,6 +21,10 @@ type Spec struct {
 	Env  []string // the whole environment, "NAME=value"
 	Dir  string   // working directory, entered as the worker's user; "" keeps it
 
+	// Mounts are seen by the worker alone, in a mount namespace of its own. Dir,
+	// the command and its interpreter are looked for in what the worker sees.
+	Mounts []Mount
+
 	Account   *Account // nil keeps the identity; only root can change it
 	AllowRoot bool     // uid 0, gid 0 or a group 0 in Account is refused otherwise
 

@@ -1,5 +1,7 @@
 package tree
 
+import "slices"
+
 // family is all processes at one moment, by pid.
 type family map[int]process
 
@@ -15,7 +17,27 @@ func (f family) children() map[int][]int {
 // beneath are the descendants of self that are not dead, each with what owner
 // gives for it; where that is nil, with what its parent has. Without either it is
 // left out, and so are those that except names, with all that is beneath them.
-func (f family) beneath(self int, except func(pid int) bool, owner func(process) *Worker) (found []leftover) {
+func (f family) beneath(self int, except func(pid int) bool, owner func(process) *Worker) []leftover {
+	return f.search([]int{self}, self, except, owner)
+}
+
+// elsewhere is the same for all processes but self and its descendants.
+func (f family) elsewhere(self int, except func(pid int) bool, owner func(process) *Worker) []leftover {
+	return f.search(f.outside(), self, except, owner)
+}
+
+// outside are the parents that are not in the family: 0, and those that ended
+// while it was read.
+func (f family) outside() (pids []int) {
+	for _, p := range f {
+		if _, there := f[p.parent]; !there && !slices.Contains(pids, p.parent) {
+			pids = append(pids, p.parent)
+		}
+	}
+	return pids
+}
+
+func (f family) search(from []int, self int, except func(pid int) bool, owner func(process) *Worker) (found []leftover) {
 	children := f.children()
 	var walk func(parent int, inherited *Worker)
 	walk = func(parent int, inherited *Worker) {
@@ -36,7 +58,9 @@ func (f family) beneath(self int, except func(pid int) bool, owner func(process)
 			walk(pid, of)
 		}
 	}
-	walk(self, nil)
+	for _, pid := range from {
+		walk(pid, nil)
+	}
 	return found
 }
 
@@ -60,11 +84,11 @@ func (f family) owner(p process, dead []Worker) (w *Worker, known bool) {
 			return &dead[i], true
 		}
 	}
-	name, generation, known := p.launch()
+	l, err := p.origin()
 	for i, w := range dead {
-		if name == w.Name && generation == w.Generation {
+		if l.worker == w.Name && l.generation == w.Generation {
 			return &dead[i], true
 		}
 	}
-	return nil, known
+	return nil, err == nil
 }

@@ -71,20 +71,43 @@ func parseStat(pid int, stat string) (process, error) {
 	return p, errors.Join(errs[:]...)
 }
 
-// launch tells which launch's environment the process was started with, unless
-// it has overwritten that. It is not known while there is none to be seen, which
-// is so for the time of an execve too.
-func (p process) launch() (name string, generation int, known bool) {
+// origin is what a worker's environment tells of its launch.
+type origin struct {
+	worker     string // SUPD_WORKER; "" is no launch's
+	generation int    // SUPD_GENERATION
+	runtime    string // XDG_RUNTIME_DIR
+	main       int    // LISTEN_PID or WATCHDOG_PID: the main process; 0 where neither is set
+}
+
+// errHidden is an environment that is not to be seen, which is so for the time of
+// an execve too.
+var errHidden = errors.New("no environment is to be seen")
+
+// origin tells which launch's environment the process was started with, unless
+// it has overwritten that. One that is gone by now is of none.
+func (p process) origin() (origin, error) {
 	env, err := os.ReadFile("/proc/" + strconv.Itoa(p.pid) + "/environ")
-	if err != nil || len(env) == 0 {
-		return "", 0, errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) // it is gone
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH):
+		return origin{}, nil
+	case err != nil:
+		return origin{}, err
+	case len(env) == 0:
+		return origin{}, errHidden
 	}
+	var l origin
 	for entry := range bytes.SplitSeq(env, []byte{0}) {
-		if value, ok := bytes.CutPrefix(entry, []byte("SUPD_WORKER=")); ok {
-			name = string(value)
-		} else if value, ok := bytes.CutPrefix(entry, []byte("SUPD_GENERATION=")); ok {
-			generation, _ = strconv.Atoi(string(value)) // 0 is no launch's
+		name, value, _ := bytes.Cut(entry, []byte("="))
+		switch string(name) {
+		case "SUPD_WORKER":
+			l.worker = string(value)
+		case "SUPD_GENERATION":
+			l.generation, _ = strconv.Atoi(string(value)) // 0 is no launch's
+		case "XDG_RUNTIME_DIR":
+			l.runtime = string(value)
+		case "LISTEN_PID", "WATCHDOG_PID":
+			l.main, _ = strconv.Atoi(string(value))
 		}
 	}
-	return name, generation, true
+	return l, nil
 }

@@ -16,6 +16,15 @@ type Worker struct {
 	Name       string // SUPD_WORKER
 	Generation int    // SUPD_GENERATION
 	Cgroup     string // its directory, if it was born in one of its own
+
+	// Adopted is a worker that an earlier supd has launched: neither it nor what
+	// it leaves behind descends from this one.
+	Adopted bool
+	Runtime string // XDG_RUNTIME_DIR; "" is not known
+	Start   uint64 // of the main process, in clock ticks since the boot
+	// Seen is a moment, as Now gives it, at which the main process was alive for
+	// certain; the later, the better. 0 is none.
+	Seen uint64
 }
 
 // BecomeSubreaper makes orphans among the descendants children of this process.
@@ -43,35 +52,55 @@ const (
 // these. A living worker, as alive tells by its pid, and what is beneath it are
 // left alone. Killed one by one, somebody who forks all the time and leaves his
 // process group each time may not be caught; a cgroup catches all.
+//
+// What an Adopted worker has left is searched for among all processes but self
+// and its descendants, by the same signs; but a process that may be another's,
+// since the numbers were given out again, is left alone.
 func Sweep(self int, dead []Worker, alive func(pid int) bool) (killed map[string][]int, err error) {
 	killed = map[string][]int{}
 	var errs []error
-	var search []Worker
+	var own, adopted []Worker
 	for _, w := range dead {
-		if w.Cgroup == "" {
-			search = append(search, w)
-			continue
-		}
-		pids, err := emptyCgroup(w.Cgroup)
-		if !errors.Is(err, os.ErrNotExist) { // else it is removed already
-			errs = append(errs, err)
-		}
-		if len(pids) > 0 {
-			killed[w.Name] = append(killed[w.Name], pids...)
+		switch {
+		case w.Cgroup != "":
+			pids, err := emptyCgroup(w.Cgroup)
+			if !errors.Is(err, os.ErrNotExist) { // else it is removed already
+				errs = append(errs, err)
+			}
+			if len(pids) > 0 {
+				killed[w.Name] = append(killed[w.Name], pids...)
+			}
+		case w.Adopted:
+			adopted = append(adopted, w)
+		default:
+			own = append(own, w)
 		}
 	}
-	if len(search) > 0 {
-		errs = append(errs, chase(killed, func(f family) (left []leftover, sure bool) {
-			sure = true
-			left = f.beneath(self, alive, func(p process) *Worker {
-				w, known := f.owner(p, search)
-				sure = sure && known
-				return w
-			})
-			return left, sure
-		}))
+	if len(own)+len(adopted) > 0 {
+		errs = append(errs, chase(killed, func(f family) ([]leftover, bool) { return f.left(self, own, adopted, alive) }))
 	}
 	return killed, errors.Join(errs...)
+}
+
+// left is what the dead workers have left behind, and whether that is all.
+func (f family) left(self int, own, adopted []Worker, alive func(pid int) bool) (left []leftover, sure bool) {
+	sure = true
+	if len(own) > 0 {
+		left = f.beneath(self, alive, func(p process) *Worker {
+			w, known := f.owner(p, own)
+			sure = sure && known
+			return w
+		})
+	}
+	if len(adopted) > 0 {
+		claims := f.claims(adopted)
+		left = append(left, f.elsewhere(self, alive, func(p process) *Worker {
+			w, known := claims.owner(p)
+			sure = sure && known
+			return w
+		})...)
+	}
+	return left, sure
 }
 
 // KillAll kills every descendant of self, but for those that except names and

@@ -208,12 +208,12 @@ func TestKillIsOfTheSame(t *testing.T) {
 // TestLaunch: an environment is known, unless there is none.
 func TestLaunch(t *testing.T) {
 	self := process{pid: os.Getpid()}
-	if _, _, known := self.launch(); !known {
-		t.Error("a process with an environment is not known")
+	if _, err := self.origin(); err != nil {
+		t.Errorf("of a process with an environment: %v", err)
 	}
 	gone := process{pid: 1 << 30}
-	if _, _, known := gone.launch(); !known {
-		t.Error("of a process that is gone it is not known that it has none")
+	if l, err := gone.origin(); err != nil || l != (origin{}) {
+		t.Errorf("of a process that is gone: %+v, %v", l, err)
 	}
 	cmd := exec.Command("/bin/sleep", "1000")
 	cmd.Env = []string{}
@@ -223,8 +223,8 @@ func TestLaunch(t *testing.T) {
 	defer cmd.Wait()
 	defer cmd.Process.Kill()
 	empty := process{pid: cmd.Process.Pid}
-	if name, generation, known := empty.launch(); name != "" || generation != 0 || known {
-		t.Errorf("of an empty environment: %q, %d, known %v", name, generation, known)
+	if l, err := empty.origin(); err != errHidden || l != (origin{}) {
+		t.Errorf("of an empty environment: %+v, %v", l, err)
 	}
 }
 

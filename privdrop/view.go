@@ -1,0 +1,65 @@
+package privdrop
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// view is the file system as the worker will see it: what is mounted for it
+// alone, with resolved paths.
+type view []Mount
+
+// maxLinks is how many symbolic links the kernel follows (path_resolution(7)).
+const maxLinks = 40
+
+// find gives the path by which this process finds what the worker finds at path.
+// Links are followed by hand: an absolute one, inside of what is mounted, leads
+// to what the worker sees there. What cannot be followed is given as far as it
+// was: chdir and execve have the last word.
+func (v view) find(path string) string {
+	if len(v) == 0 || !filepath.IsAbs(path) {
+		return path
+	}
+	at, links := "/", 0
+	for name, rest := "", path; rest != ""; {
+		name, rest, _ = strings.Cut(rest, "/")
+		switch name {
+		case "", ".":
+			continue
+		case "..":
+			at = filepath.Dir(at) // it contains no link any more
+			continue
+		}
+		next := filepath.Join(at, name)
+		target, err := os.Readlink(v.lookup(next))
+		if err != nil { // no link, or nothing at all
+			at = next
+			continue
+		}
+		if links++; links > maxLinks {
+			return path
+		}
+		if filepath.IsAbs(target) {
+			at = "/"
+		}
+		rest = target + "/" + rest
+	}
+	return v.lookup(at)
+}
+
+// lookup is find for a path without links.
+func (v view) lookup(path string) string {
+	for _, m := range v {
+		if beneath(path, m.To) {
+			return filepath.Join(m.From, path[len(m.To):])
+		}
+	}
+	return path
+}
+
+// beneath tells whether path is dir or in it.
+func beneath(path, dir string) bool {
+	rest, ok := strings.CutPrefix(path, dir)
+	return ok && (rest == "" || rest[0] == '/' || dir == "/")
+}

@@ -1,0 +1,74 @@
+package tree
+
+import (
+	"errors"
+	"io/fs"
+)
+
+// claims decide which processes an adopted worker has left behind. They may be
+// anybody's children, and are searched for among all processes of the machine; so
+// more has to speak for it than for a descendant, and where that is not certain a
+// process is left alone.
+type claims struct {
+	dead []Worker
+	held []bool // by worker: its session's number means its session still
+}
+
+func (f family) claims(dead []Worker) claims {
+	c := claims{dead, make([]bool, len(dead))}
+	for i, w := range dead {
+		c.held[i] = f.held(w)
+	}
+	return c
+}
+
+// held tells whether the session with the worker's pid is certainly the one that
+// it has led. While a session has a member, the kernel gives its number to no new
+// process, and nobody enters it but by being born there. So one member that was
+// born while the worker lived, or the worker's own zombie, vouches for all others.
+//
+// Where there is none, the number may be another's by now who has died too.
+func (f family) held(w Worker) bool {
+	if leader, taken := f[w.Pid]; taken {
+		return leader.zombie && leader.start == w.Start
+	}
+	for _, p := range f {
+		if p.session == w.Pid && w.Start <= p.start && p.start < w.Seen {
+			return true
+		}
+	}
+	return false
+}
+
+// owner is the one of the dead workers that has left p behind, or nil, and
+// whether that is known by now. An environment has to name the very launch, with
+// the directory that no other launch has had.
+func (c claims) owner(p process) (w *Worker, known bool) {
+	for i, w := range c.dead {
+		if c.held[i] && p.session == w.Pid {
+			return &c.dead[i], true
+		}
+	}
+	if !c.possible(p) {
+		return nil, true
+	}
+	l, err := p.origin()
+	for i, w := range c.dead {
+		if w.Runtime != "" && l.runtime == w.Runtime && l.worker == w.Name && l.generation == w.Generation {
+			return &c.dead[i], true
+		}
+	}
+	return nil, err == nil || errors.Is(err, fs.ErrPermission) // which an ordinary user has to most others
+}
+
+// possible tells whether p may descend from one of the workers: from none that
+// began later. Kernel threads have session 0, and so has what was put into this
+// pid namespace from outside.
+func (c claims) possible(p process) bool {
+	for _, w := range c.dead {
+		if p.session != 0 && p.start >= w.Start {
+			return true
+		}
+	}
+	return false
+}

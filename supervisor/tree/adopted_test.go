@@ -1,0 +1,303 @@
+package tree
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// stranger starts a worker's script in a session of its own, and gives what it
+// is and the pids in the first line that the script writes.
+func stranger(t *testing.T, runtime, script string) (cmd *exec.Cmd, w Worker, pids []int) {
+	t.Helper()
+	cmd = exec.Command("/bin/sh", "-c", script)
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "SUPD_WORKER=a/web.1", "SUPD_GENERATION=7", "XDG_RUNTIME_DIR=" + runtime}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if cmd.ProcessState == nil { // else the group's number may be another's
+			syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+			cmd.Wait()
+		}
+	})
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	for field := range strings.FieldsSeq(line) {
+		pid, err := strconv.Atoi(field)
+		if err != nil {
+			t.Fatal(err)
+		}
+		pids = append(pids, pid)
+		if p, err := readStat(pid); err == nil {
+			t.Cleanup(func() { p.kill() })
+		}
+	}
+	w = Worker{Pid: cmd.Process.Pid, Name: "a/web.1", Generation: 7, Adopted: true, Runtime: runtime}
+	if w.Start, err = StartTime(w.Pid); err != nil {
+		t.Fatal(err)
+	}
+	return cmd, w, pids
+}
+
+// kill ends the main process alone.
+func kill(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Wait()
+}
+
+// later waits for the next clock tick, and gives it.
+func later() uint64 {
+	for now := Now(); ; time.Sleep(time.Millisecond) {
+		if next := Now(); next > now {
+			return next
+		}
+	}
+}
+
+// unrelated is a process that has nothing to do with any worker, in the part of
+// the supd that searches.
+func unrelated(t *testing.T) int {
+	t.Helper()
+	cmd := exec.Command("/bin/sleep", "1000")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	return cmd.Process.Pid
+}
+
+func TestSweepAdopted(t *testing.T) {
+	self := unrelated(t)
+	const bare = "env -i /bin/sleep 1000 & a=$!; while ! grep -qs sleep /proc/$a/comm; do :; done; "
+	for name, c := range map[string]struct {
+		script string // writes the pids of what it leaves
+		change func(*Worker)
+		killed bool
+	}{
+		"child":             {"sleep 1000 & echo $!; wait", nil, true},
+		"daemon":            {"setsid sh -c 'sleep 1000 & echo $! $$; wait' & wait", nil, true},
+		"beneath a daemon":  {"setsid sh -c 'env -i setsid sh -c \"echo \\$\\$ $$; kill -STOP \\$\\$\" & wait' & wait", nil, true},
+		"other environment": {bare + "echo $a; wait", nil, true},
+		"not seen since":    {bare + "echo $a; wait", func(w *Worker) { w.Seen = w.Start }, false},
+		"never seen":        {bare + "echo $a; wait", func(w *Worker) { w.Seen = 0 }, false},
+		"of another before": {bare + "echo $a; wait", func(w *Worker) { w.Start, w.Seen = w.Start-100, w.Start }, false},
+		"escaped":           {"env -i /usr/bin/setsid /bin/sleep 1000 & while ! grep -qs sleep /proc/$!/comm; do :; done; echo $!; wait", nil, false},
+		"other launch":      {"setsid sleep 1000 & echo $!; wait", func(w *Worker) { w.Pid, w.Runtime = 1<<30, w.Runtime+"2" }, false},
+		"other generation":  {"setsid sleep 1000 & echo $!; wait", func(w *Worker) { w.Pid, w.Generation = 1<<30, 8 }, false},
+		"unknown directory": {"setsid sleep 1000 & echo $!; wait", func(w *Worker) { w.Pid, w.Runtime = 1<<30, "" }, false},
+		"began later":       {"setsid sleep 1000 & echo $!; wait", func(w *Worker) { w.Pid, w.Start = 1<<30, Now()+1000 }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cmd, w, pids := stranger(t, t.TempDir(), c.script)
+			w.Seen = later()
+			if c.change != nil {
+				c.change(&w)
+			}
+			kill(t, cmd)
+			killed, err := Sweep(self, []Worker{w}, nobody)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, pid := range pids {
+				p, err := readStat(pid)
+				if dead := err != nil || p.zombie; dead != c.killed || slices.Contains(killed["a/web.1"], pid) != c.killed {
+					t.Errorf("%d: dead %v, killed %v", pid, dead, killed)
+				}
+			}
+			if !c.killed && len(killed) > 0 {
+				t.Errorf("killed %v", killed)
+			}
+		})
+	}
+}
+
+// A living worker and what is beneath it are left alone, as is whoever has the
+// pid now.
+func TestSweepAdoptedSpares(t *testing.T) {
+	self, dir := unrelated(t), t.TempDir()
+	_, w, pids := stranger(t, dir, "sleep 1000 & echo $!; wait")
+	w.Seen = later()
+	if killed, err := Sweep(self, []Worker{w}, func(pid int) bool { return pid == w.Pid }); err != nil || len(killed) > 0 {
+		t.Errorf("a living worker: %v, %v", killed, err)
+	}
+	reused := w
+	reused.Runtime += "2"
+	if killed, err := Sweep(self, []Worker{reused}, nobody); err != nil || len(killed) > 0 {
+		t.Errorf("a process that has the pid now: %v, %v", killed, err)
+	}
+	if killed, err := Sweep(w.Pid, []Worker{w}, nobody); err != nil || len(killed) > 0 {
+		t.Errorf("the searching process itself: %v, %v", killed, err)
+	}
+	if p, err := readStat(pids[0]); err != nil || p.zombie {
+		t.Errorf("%+v, %v", p, err)
+	}
+	killed, err := Sweep(self, []Worker{w}, nobody)
+	want := []int{w.Pid, pids[0]}
+	slices.Sort(killed["a/web.1"])
+	slices.Sort(want)
+	if err != nil || !slices.Equal(killed["a/web.1"], want) {
+		t.Errorf("killed %v, %v, want %v", killed, err, want)
+	}
+}
+
+// While the zombie is there, the number is the worker's.
+func TestHeldByZombie(t *testing.T) {
+	w := Worker{Pid: 7, Start: 100}
+	for _, c := range []struct {
+		leader process
+		want   bool
+	}{
+		{process{pid: 7, session: 7, start: 100, zombie: true}, true},
+		{process{pid: 7, session: 7, start: 101, zombie: true}, false},
+		{process{pid: 7, session: 7, start: 100}, false},
+		{process{pid: 8, session: 7, start: 100}, false},
+	} {
+		if got := (family{c.leader.pid: c.leader}).held(w); got != c.want {
+			t.Errorf("%+v: %v", c.leader, got)
+		}
+	}
+}
+
+// What a vanished parent has left is searched too, and circles end.
+func TestElsewhere(t *testing.T) {
+	f := family{}
+	for _, p := range []process{{pid: 1}, {pid: 2, parent: 1}, {pid: 3, parent: 2}, {pid: 4, parent: 99}, {pid: 5, parent: 4},
+		{pid: 6, parent: 1}, {pid: 7, parent: 6}, {pid: 8, parent: 9}, {pid: 9, parent: 8}} {
+		f[p.pid] = p
+	}
+	var got []int
+	for _, p := range f.elsewhere(2, func(pid int) bool { return pid == 6 }, anybody) {
+		got = append(got, p.pid)
+	}
+	slices.Sort(got)
+	if want := []int{1, 4, 5}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+func TestFind(t *testing.T) {
+	runtime := t.TempDir()
+	_, w, pids := stranger(t, runtime+"/a.web.1.7", "setsid sleep 1000 & echo $!; wait")
+	_, second, _ := stranger(t, runtime+"/a.web.2.7", "echo; exec sleep 1000")
+	stranger(t, runtime, "echo; exec sleep 1000")
+	stranger(t, runtime+"/a/b", "echo; exec sleep 1000")
+	found, err := Find(runtime + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Launched{
+		{w.Pid, w.Start, "a/web.1", 7, w.Runtime},
+		{second.Pid, second.Start, "a/web.1", 7, second.Runtime},
+	}
+	slices.SortFunc(want, func(a, b Launched) int { return a.Pid - b.Pid })
+	if !slices.Equal(found, want) {
+		t.Errorf("found %+v, want %+v (and not %v)", found, want, pids)
+	}
+}
+
+// LISTEN_PID says which process was launched.
+func TestFindMain(t *testing.T) {
+	runtime := t.TempDir() + "/a"
+	for main, want := range map[string]bool{"$$": true, "1": false} {
+		cmd, w, _ := stranger(t, runtime, "LISTEN_PID="+main+"; export LISTEN_PID; exec sh -c 'echo; kill -STOP $$'")
+		found, err := Find(filepath.Dir(runtime))
+		if err != nil || slices.ContainsFunc(found, func(l Launched) bool { return l.Pid == w.Pid }) != want {
+			t.Errorf("LISTEN_PID=%s: %+v, %v", main, found, err)
+		}
+		kill(t, cmd)
+	}
+}
+
+func TestChildren(t *testing.T) {
+	_, w, pids := stranger(t, t.TempDir(), "sleep 1000 & a=$!; sleep 1000 & b=$!; (sleep 1000 & echo $a $b; wait) & wait")
+	for name, read := range map[string]func(int) (map[int]uint64, error){"listed": Children, "scanned": scannedChildren} {
+		children, err := read(w.Pid)
+		if err != nil || len(children) != 3 {
+			t.Errorf("%s: %v, %v", name, children, err)
+		}
+		for _, pid := range pids {
+			if start, err := StartTime(pid); err != nil || children[pid] != start {
+				t.Errorf("%s: %d began at %d, %v: %v", name, pid, start, err, children)
+			}
+		}
+		if children, err := read(1 << 30); !os.IsNotExist(err) {
+			t.Errorf("%s, of nobody: %v, %v", name, children, err)
+		}
+	}
+	if err := syscall.Kill(pids[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	p := process{pid: pids[0]}
+	for p.zombie = false; !p.zombie; { // its parent may reap it
+		var err error
+		if p, err = readStat(pids[0]); err != nil {
+			break
+		}
+	}
+	if children, err := Children(w.Pid); err != nil || len(children) != 2 || children[pids[0]] != 0 {
+		t.Errorf("after the end of %d: %v, %v", pids[0], children, err)
+	}
+}
+
+// Each thread has the children that it has forked.
+func TestChildrenOfThreads(t *testing.T) {
+	pid := unrelated(t)
+	children, err := Children(os.Getpid())
+	if err != nil || children[pid] == 0 {
+		t.Errorf("%v, %v: want %d", children, err, pid)
+	}
+}
+
+func TestAge(t *testing.T) {
+	before := Now()
+	pid := unrelated(t)
+	start, err := StartTime(pid)
+	if err != nil || start < before || start > Now() {
+		t.Errorf("began at %d, %v: want %d to %d", start, err, before, Now())
+	}
+	if age := Age(start); age < 0 || age > time.Minute {
+		t.Errorf("age %s", age)
+	}
+	if age := Age(Now() - 100*hertz); age < 100*time.Second || age > 101*time.Second {
+		t.Errorf("age %s, want 100s", age)
+	}
+	if age := Age(Now() + 1000); age != 0 {
+		t.Errorf("age %s of what begins later", age)
+	}
+	if _, err := StartTime(1 << 30); !os.IsNotExist(err) {
+		t.Errorf("of nobody: %v", err)
+	}
+}
+
+func TestBootID(t *testing.T) {
+	id, err := BootID()
+	if again, _ := BootID(); err != nil || len(id) != 36 || id != again {
+		t.Errorf("%q, %q, %v", id, again, err)
+	}
+}
+
+func BenchmarkFind(b *testing.B) {
+	for b.Loop() {
+		if _, err := Find("/nowhere"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

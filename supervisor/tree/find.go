@@ -1,0 +1,70 @@
+package tree
+
+import (
+	"cmp"
+	"path/filepath"
+	"slices"
+)
+
+// Launched is a worker's main process, by what its environment tells.
+type Launched struct {
+	Pid        int
+	Start      uint64 // clock ticks since the boot
+	Worker     string // SUPD_WORKER
+	Generation int    // SUPD_GENERATION
+	Runtime    string // XDG_RUNTIME_DIR
+}
+
+// Find gives the living workers that were launched with an XDG_RUNTIME_DIR
+// directly beneath the directory runtime, by pid; for a supd that has no record
+// of them.
+//
+// A main process leads its session. Of several that do so with the environment
+// of one launch it is the first: the others are what that has started. Where it is
+// dead, the first of those is given in its place, unless LISTEN_PID or
+// WATCHDOG_PID says otherwise. A process that has overwritten its environment, as
+// some do to change their title, is not found.
+func Find(runtime string) ([]Launched, error) {
+	all, err := processes()
+	if err != nil {
+		return nil, err
+	}
+	first := map[string]Launched{}
+	for _, p := range all {
+		l, ok := p.launched(filepath.Clean(runtime))
+		if !ok {
+			continue
+		}
+		if other, is := first[l.Runtime]; !is || l.compare(other) < 0 {
+			first[l.Runtime] = l
+		}
+	}
+	found := make([]Launched, 0, len(first))
+	for _, l := range first {
+		found = append(found, l)
+	}
+	slices.SortFunc(found, func(a, b Launched) int { return cmp.Compare(a.Pid, b.Pid) })
+	return found, nil
+}
+
+// compare tells which began first.
+func (l Launched) compare(other Launched) int {
+	return cmp.Or(cmp.Compare(l.Start, other.Start), cmp.Compare(l.Pid, other.Pid))
+}
+
+func (p process) launched(runtime string) (Launched, bool) {
+	if p.pid != p.session || p.zombie {
+		return Launched{}, false
+	}
+	l, err := p.origin()
+	if err != nil || l.worker == "" || l.generation < 1 || !filepath.IsAbs(l.runtime) || filepath.Dir(l.runtime) != runtime {
+		return Launched{}, false
+	}
+	if l.main != 0 && l.main != p.pid {
+		return Launched{}, false
+	}
+	if now, err := readStat(p.pid); err != nil || now.start != p.start { // it was read of another
+		return Launched{}, false
+	}
+	return Launched{p.pid, p.start, l.worker, l.generation, l.runtime}, true
+}
