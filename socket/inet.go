@@ -76,6 +76,10 @@ func (s *Socket) setOptions(addr netip.Addr) error {
 			return os.NewSyscallError("setsockopt IPV6_V6ONLY", err)
 		}
 	}
+	return s.setTCPOptions()
+}
+
+func (s *Socket) setTCPOptions() error {
 	if s.at.network == "udp" {
 		return nil // SO_REUSEADDR would let another socket take the datagrams
 	}

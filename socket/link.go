@@ -22,14 +22,29 @@ type link struct {
 // newLink links the staged socket into keep or, if that is another file system,
 // into the stage itself, which then has to stay.
 func newLink(from, keep *directory) (*link, error) {
-	l := &link{dir: keep, name: rand.Text()}
-	err := unix.Linkat(from.fd, staged, keep.fd, l.name, 0)
+	l, err := keep.linkOf(from, staged)
 	if errors.Is(err, unix.EXDEV) {
-		l = &link{dir: from, name: "kept", own: true}
-		err = unix.Linkat(from.fd, staged, from.fd, l.name, 0)
+		return from.ownLinkOf(from, staged)
 	}
-	if err != nil {
-		return nil, l.dir.fail("link", l.name, err)
+	return l, err
+}
+
+// linkOf links a file of another directory into this one.
+func (d *directory) linkOf(from *directory, name string) (*link, error) {
+	return d.newLink(from, name, &link{dir: d, name: rand.Text()})
+}
+
+// ownName is the name of a link in a directory of its own.
+const ownName = "kept"
+
+// ownLinkOf is linkOf for a directory that is for the link alone.
+func (d *directory) ownLinkOf(from *directory, name string) (*link, error) {
+	return d.newLink(from, name, &link{dir: d, name: ownName, own: true})
+}
+
+func (d *directory) newLink(from *directory, name string, l *link) (*link, error) {
+	if err := unix.Linkat(from.fd, name, d.fd, l.name, 0); err != nil {
+		return nil, d.fail("link", l.name, err)
 	}
 	return l, nil
 }
@@ -37,6 +52,15 @@ func newLink(from, keep *directory) (*link, error) {
 func (l *link) in(d *directory) bool { return l != nil && l.dir == d }
 
 func (l *link) unlink() error { return l.dir.remove(l.name, 0) }
+
+// leave closes what is open for the link, which stays. Without one it does
+// nothing.
+func (l *link) leave() error {
+	if l == nil || !l.own {
+		return nil
+	}
+	return l.dir.close()
+}
 
 // remove removes the link, and its directory if that is for the link alone.
 func (l *link) remove() error {
@@ -74,21 +98,36 @@ func sweep(d *directory, gone inode) error {
 		return err
 	}
 	for _, name := range names {
-		if strings.HasPrefix(name, privateName) {
+		if isPrivate(name) {
 			err = errors.Join(err, sweepOne(d, name, gone))
 		}
 	}
 	return err
 }
 
+func isPrivate(name string) bool { return strings.HasPrefix(name, privateName) }
+
 func sweepOne(d *directory, name string, gone inode) error {
-	dir, err := openDirectoryAt(d.fd, name, path.Join(d.path, name), unix.O_NOFOLLOW)
-	if err != nil {
-		return nil // not one of ours
+	old := ownLinkIn(d, name)
+	if old == nil {
+		return nil
 	}
-	old := &link{dir: dir, name: "kept", own: true}
-	if found, _, err := dir.lookup(old.name); err == nil && found == gone && dir.checkPrivate() == nil {
+	if found, _, err := old.dir.lookup(old.name); err == nil && found == gone {
 		return old.remove()
 	}
-	return dir.close()
+	return old.leave()
+}
+
+// ownLinkIn opens the private directory name in d, or gives nil if it is none of
+// ours.
+func ownLinkIn(d *directory, name string) *link {
+	dir, err := openDirectoryAt(d.fd, name, path.Join(d.path, name), unix.O_NOFOLLOW)
+	if err != nil {
+		return nil
+	}
+	if dir.checkPrivate() != nil {
+		dir.close()
+		return nil
+	}
+	return &link{dir: dir, name: ownName, own: true}
 }

@@ -38,6 +38,12 @@ func help(task string, args []string) error {
 	case "shutdown": // descriptor 3, which the parent owns too
 		how := map[string]int{"both": unix.SHUT_RDWR, "read": unix.SHUT_RD}[args[0]]
 		return unix.Shutdown(3, how)
+	case "supd":
+		return ownUntilKilled(args)
+	case "confined supd":
+		return becomeConfined()
+	case "worker":
+		return serveUntilEOF(args)
 	case "port80":
 		return openPort80()
 	case "refused80":

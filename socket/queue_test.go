@@ -51,12 +51,14 @@ func TestQueueOfUDP(t *testing.T) {
 	}
 }
 
-func FuzzReadQueue(f *testing.F) {
+func FuzzFindDetail(f *testing.F) {
 	f.Add(make([]byte, 48))
 	f.Add([]byte{36, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xfe, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, reply []byte) {
-		if length, limit, err := readQueue(reply); err != nil && (length != 0 || limit != 0) {
-			t.Errorf("%d, %d with error %v", length, limit, err)
+		for _, d := range []detail{detailQueue, detailFile} {
+			if payload, err := d.find(reply); err == nil && len(payload) != d.size {
+				t.Errorf("%s of %d bytes", d.name, len(payload))
+			}
 		}
 	})
 }

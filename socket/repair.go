@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrPathLost is in the error of a Repair that cannot put the path of a unix
-// socket back, because its second name is gone too.
+// ErrPathLost is in the error of a Repair or an Adopt that cannot put the path of
+// a unix socket back, because its second name is gone too.
 var ErrPathLost = errors.New("no name of the socket is left; it has to be bound anew")
 
 // Repair undoes a damage. It does nothing if there is none any more, and leaves
@@ -47,7 +47,15 @@ func (s *Set) Repair(d Damage) error {
 }
 
 func (s *Set) relink(old *Socket) error {
-	dir, name := path.Dir(old.at.path), path.Base(old.at.path)
+	if err := old.relink(); err != nil {
+		return err
+	}
+	return s.watcher.renewDir(path.Dir(old.at.path))
+}
+
+// relink puts the socket's kept link at its path.
+func (s *Socket) relink() error {
+	dir, name := path.Dir(s.at.path), path.Base(s.at.path)
 	if err := makeParents(dir); err != nil {
 		return err
 	}
@@ -56,17 +64,14 @@ func (s *Set) relink(old *Socket) error {
 		return err
 	}
 	defer parent.close()
-	flags, err := clearWay(parent, name, old.at.path)
+	flags, err := clearWay(parent, name, s.at.path)
 	if err != nil {
 		return err
 	}
-	if _, _, err := old.kept.dir.lookup(old.kept.name); errors.Is(err, unix.ENOENT) {
+	if _, _, err := s.kept.dir.lookup(s.kept.name); errors.Is(err, unix.ENOENT) {
 		return fmt.Errorf("%w: %w", ErrPathLost, err)
 	}
-	if err := old.kept.restore(parent, name, flags); err != nil {
-		return err
-	}
-	return s.watcher.renewDir(dir)
+	return s.kept.restore(parent, name, flags)
 }
 
 func (s *Set) rebind(key string, old *Socket) error {

@@ -3,6 +3,7 @@ package socket
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"os"
 	"path"
@@ -18,20 +19,26 @@ var ErrLeftover = errors.New("applied, but a file of a closed socket is left")
 
 // Set is the sockets that supd owns, by keys such as "whois/web".
 //
-// Apply, Repair and Close change it: one goroutine at a time calls them. Get may
-// be called by any at any time, since what they publish is a map that is not
-// changed any more; that is why there is no mutex.
+// Offer, Apply, Repair, Leave and Close change it: one goroutine at a time calls
+// them. Get and All may be called by any at any time, since what is published is
+// a map that is not changed any more; that is why there is no mutex.
 type Set struct {
 	live    atomic.Pointer[map[string]*Socket]
 	keep    *directory
 	watcher *watcher
+
+	// Of the goroutine that changes the Set.
+	offers  []*offer
+	refused []error
+	swept   bool // keep has the links of this Set alone
 }
 
 // NewSet makes an empty set. In the directory keep it keeps a second name (a
 // hard link) of each unix socket on the same file system, to put a path back
 // that was removed; for one on another file system it makes a directory beside
-// the socket. keep is made with mode 0700 if it is missing, must be no other
-// Set's, and loses what sockets a killed supd left in it.
+// the socket. keep is made with mode 0700 if it is missing, and must be no other
+// Set's. What a killed supd left in it serves the first Apply, see Offer, which
+// then removes what is of no use.
 func NewSet(keep string) (*Set, error) {
 	dir, err := openKeep(keep)
 	if err != nil {
@@ -57,34 +64,58 @@ func openKeep(p string) (*directory, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = d.checkPrivate()
-	if err == nil {
-		err = d.removeSockets()
-	}
-	if err != nil {
+	if err := d.checkPrivate(); err != nil {
 		return nil, errors.Join(err, d.close())
 	}
 	return d, nil
 }
 
-func (d *directory) removeSockets() error {
-	names, err := d.names()
+// sweepKeep removes the links that a killed supd left, once.
+func (s *Set) sweepKeep() error {
+	if s.swept {
+		return nil
+	}
+	names, err := s.keep.names()
 	for _, name := range names {
-		if _, kind, e := d.lookup(name); e == nil && kind == unix.S_IFSOCK {
-			err = errors.Join(err, d.remove(name, 0))
+		if _, kind, e := s.keep.lookup(name); e == nil && kind == unix.S_IFSOCK && !s.keeps(name) {
+			err = errors.Join(err, s.keep.remove(name, 0))
 		}
 	}
+	s.swept = err == nil
 	return err
+}
+
+func (s *Set) keeps(name string) bool {
+	for _, sock := range *s.live.Load() {
+		if sock.kept.in(s.keep) && sock.kept.name == name {
+			return true
+		}
+	}
+	return false
 }
 
 // Get returns a socket, or nil. It is valid until an Apply without it, or Close;
 // after a Repair, Get returns another one with the same descriptor number.
 func (s *Set) Get(key string) *Socket { return (*s.live.Load())[key] }
 
+// All gives every socket with its key, in the order of the keys.
+func (s *Set) All() iter.Seq2[string, *Socket] {
+	live := *s.live.Load()
+	return func(yield func(string, *Socket) bool) {
+		for _, key := range slices.Sorted(maps.Keys(live)) {
+			if !yield(key, live[key]) {
+				return
+			}
+		}
+	}
+}
+
 // Apply makes the set what specs say. A socket with the same address is kept,
 // whatever its key was, and its owner, group, mode and backlog are changed in
-// place; what is new is opened; last, what is gone is closed. If anything fails
-// before that, all that failed is in the error and nothing has changed.
+// place; what is new is adopted from the offers or opened; last, what is gone is
+// closed, and the offers that were not used. If anything fails before that, all
+// that failed is in the error and nothing has changed, except that an offered
+// socket may have got its owner, mode and path already.
 func (s *Set) Apply(specs map[string]Spec) error {
 	next, err := s.open(specs)
 	if err != nil {
@@ -93,7 +124,8 @@ func (s *Set) Apply(specs map[string]Spec) error {
 	before := *s.live.Load()
 	s.live.Store(&next)
 	s.watcher.check() // what happened to a new socket before it was in the map
-	var left error
+	s.closeOffers()
+	left := s.sweepKeep()
 	for _, old := range without(before, next) {
 		left = errors.Join(left, s.closeSocket(old))
 	}
@@ -140,9 +172,13 @@ func (s *Set) openOne(key string, spec Spec, have map[string]*Socket) (*Socket, 
 		sock, err := old.changed(spec)
 		return sock, func() error { return old.undo(sock) }, err
 	}
-	sock, err := open(spec, s.keep)
+	offer, sock, refused := s.fromOffers(key, spec, at)
+	if sock != nil {
+		return s.adopted(offer, sock)
+	}
+	sock, err = open(spec, s.keep)
 	if err != nil {
-		return nil, nil, s.explainConflict(err, at)
+		return nil, nil, errors.Join(s.explainConflict(err, at), refused)
 	}
 	if err := s.watcher.add(sock); err != nil {
 		return nil, nil, errors.Join(err, sock.Close())
@@ -153,11 +189,14 @@ func (s *Set) openOne(key string, spec Spec, have map[string]*Socket) (*Socket, 
 // identity is equal for two specs that can share one socket. A port that the
 // kernel chooses is another one for each key.
 func (e endpoint) identity(key string) string {
-	if e.network != "unix" && e.addr.Port() == 0 {
+	if e.chosen() {
 		return e.String() + " " + key
 	}
 	return e.String()
 }
+
+// chosen tells whether the kernel chooses the port.
+func (e endpoint) chosen() bool { return e.network != "unix" && e.addr.Port() == 0 }
 
 func (s *Set) byIdentity() map[string]*Socket {
 	have := map[string]*Socket{}
@@ -221,12 +260,21 @@ func (s *Set) closeSocket(sock *Socket) error {
 }
 
 // Close closes all sockets and ends the watcher.
-func (s *Set) Close() error {
+func (s *Set) Close() error { return s.end(s.closeSocket) }
+
+// Leave is Close for a supd that ends while its workers serve on: it leaves the
+// paths of unix sockets and their second names to the next one.
+func (s *Set) Leave() error {
+	return s.end(func(sock *Socket) error { return errors.Join(s.watcher.remove(sock), sock.Leave()) })
+}
+
+func (s *Set) end(each func(*Socket) error) error {
 	before := *s.live.Load()
 	s.live.Store(&map[string]*Socket{})
+	s.closeOffers()
 	var err error
 	for _, sock := range before {
-		err = errors.Join(err, s.closeSocket(sock))
+		err = errors.Join(err, each(sock))
 	}
 	return errors.Join(err, s.watcher.close(), s.keep.close())
 }

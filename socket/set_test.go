@@ -270,6 +270,10 @@ func TestKeepDirectory(t *testing.T) {
 	set, err := NewSet(dir + "/keep")
 	must(t, err)
 	defer set.Close()
+	if got := entries(t, dir+"/keep"); len(got) != 2 {
+		t.Errorf("in keep before the first Apply: %q", got)
+	}
+	must(t, set.Apply(nil))
 	if got := entries(t, dir+"/keep"); !slices.Equal(got, []string{"file"}) {
 		t.Errorf("in keep: %q, want the file alone", got)
 	}

@@ -21,6 +21,7 @@ type Socket struct {
 	kept  *link // second name of that inode; nil without a Set
 	id    int32 // in the watcher's epoll set
 
+	adopted bool // the listener is an earlier supd's
 	renewed bool // a Repair is putting another socket at the path
 }
 
@@ -36,6 +37,19 @@ func Open(s Spec) (*Socket, error) { return open(s, nil) }
 // open is Open, with a second name for a unix socket's inode in keep, when there
 // is a keep.
 func open(s Spec, keep *directory) (*Socket, error) {
+	sock, err := newSocket(s)
+	if err != nil {
+		return nil, err
+	}
+	if err := sock.bind(keep); err != nil {
+		sock.closeFd()
+		return nil, fmt.Errorf("%s: %w", s.Listen, err)
+	}
+	return sock, nil
+}
+
+// newSocket is a Socket without a descriptor.
+func newSocket(s Spec) (*Socket, error) {
 	if err := s.Validate(); err != nil {
 		return nil, err
 	}
@@ -47,12 +61,7 @@ func open(s Spec, keep *directory) (*Socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	sock := &Socket{spec: s, owner: who, at: at, fd: -1}
-	if err := sock.bind(keep); err != nil {
-		sock.closeFd()
-		return nil, fmt.Errorf("%s: %w", s.Listen, err)
-	}
-	return sock, nil
+	return &Socket{spec: s, owner: who, at: at, fd: -1}, nil
 }
 
 func (s *Socket) bind(keep *directory) error {
@@ -69,6 +78,14 @@ func (s *Socket) Spec() Spec { return s.spec }
 // process's: whoever holds a duplicate may close that at any time, and no
 // connection is lost.
 func (s *Socket) Fd() int { return s.fd }
+
+// Fds are all of the socket's listening descriptors, to be passed on to the next
+// supd: each is to be offered to its Set under the socket's key.
+func (s *Socket) Fds() []int { return []int{s.fd} }
+
+// Adopted tells whether the listener is one that an earlier supd has opened. It
+// is not any more after a Repair as ShutDown.
+func (s *Socket) Adopted() bool { return s.adopted }
 
 // Addr is what to dial: "unix" and the path, or "tcp" or "udp" and an address
 // with the port really bound. For a socket on all addresses it is loopback's.
@@ -108,6 +125,12 @@ func (s *Socket) Close() error {
 		err = errors.Join(err, s.kept.remove())
 	}
 	return errors.Join(err, s.closeFd())
+}
+
+// Leave closes the descriptor and nothing more: the path of a unix socket stays,
+// for the workers that serve on and the next supd.
+func (s *Socket) Leave() error {
+	return errors.Join(s.kept.leave(), s.closeFd())
 }
 
 func (s *Socket) closeFd() error {

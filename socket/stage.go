@@ -17,6 +17,8 @@ const (
 	mirror = "root"
 )
 
+const selfFiles = "/proc/self/fd/"
+
 // stage is a private directory in which a unix socket is made before it is
 // moved to its path.
 type stage struct {
@@ -83,7 +85,7 @@ func (s *stage) bindHere(fd int) error {
 	name := path.Join(s.path, staged)
 	if len(name) > maxPath {
 		// The private directory's name is what made it too long.
-		name = fmt.Sprintf("/proc/self/fd/%d/%s", s.fd, staged)
+		name = fmt.Sprintf("%s%d/%s", selfFiles, s.fd, staged)
 	}
 	return os.NewSyscallError("bind", unix.Bind(fd, &unix.SockaddrUnix{Name: name}))
 }
