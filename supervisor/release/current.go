@@ -1,0 +1,59 @@
+package release
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+const currentName = "current"
+
+// SetCurrent lets the app's symbolic link current lead to target, absolute, in
+// one step; "" removes it.
+func (s *Store) SetCurrent(app, target string) error {
+	if err := checkApp(app); err != nil {
+		return err
+	}
+	link := filepath.Join(s.app(app), currentName)
+	if target == "" {
+		err := os.Remove(link)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	if !filepath.IsAbs(target) {
+		return fmt.Errorf("%s: target %q is not absolute", link, target)
+	}
+	if now, err := os.Readlink(link); err == nil && now == target {
+		return nil // also where nothing can be written
+	}
+	if err := makeDirectories(s.app(app)); err != nil {
+		return err
+	}
+	fresh := filepath.Join(s.app(app), "."+currentName)
+	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a killed process
+		return err
+	}
+	if err := os.Symlink(target, fresh); err != nil {
+		return err
+	}
+	if err := os.Rename(fresh, link); err != nil {
+		return errors.Join(err, os.Remove(fresh))
+	}
+	return nil
+}
+
+// Current is where the app's symbolic link current leads to; "" is nowhere.
+func (s *Store) Current(app string) (string, error) {
+	if err := checkApp(app); err != nil {
+		return "", err
+	}
+	target, err := os.Readlink(filepath.Join(s.app(app), currentName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
+	return target, err
+}

@@ -1,0 +1,85 @@
+package release
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+const dropInSuffix = ".toml"
+
+// dropIn is a file by which a package registers its release without a script.
+type dropIn struct {
+	file         string
+	app, version string
+	stamp        string // of the file as it is now: another one after it was installed again
+
+	Path   string `toml:"path"`
+	Deploy bool   `toml:"deploy"`
+}
+
+// readDropIn reads a file whose name is one of a drop-in.
+func readDropIn(file string) (dropIn, error) {
+	d := dropIn{file: file}
+	base := strings.TrimSuffix(filepath.Base(file), dropInSuffix)
+	var ok bool
+	if d.app, d.version, ok = splitName(base); !ok {
+		return d, fmt.Errorf("%s: want APP_VERSION.toml, with a-z, 0-9, _ and - in APP and A-Z, a-z, 0-9 and . + ~ _ : - in VERSION", file)
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return d, err
+	}
+	st := info.Sys().(*syscall.Stat_t)
+	d.stamp = fmt.Sprintf("%d %d.%09d", st.Ino, st.Ctim.Sec, st.Ctim.Nsec)
+	data, err := readSmall(file, 0)
+	if err != nil {
+		return d, err
+	}
+	if err := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields().Decode(&d); err != nil {
+		return d, located(file, err)
+	}
+	if d.Path == "" {
+		return d, fmt.Errorf("%s: has no path; name the directory that the release is in", file)
+	}
+	return d, nil
+}
+
+// splitName finds an app and a version in "my_app_1.0". Both may have an
+// underscore: it is the last one that leaves an app's name before it.
+func splitName(base string) (app, version string, ok bool) {
+	for i := len(base); ; {
+		i = strings.LastIndexByte(base[:i], '_')
+		if i < 0 {
+			return "", "", false
+		}
+		if checkNames(base[:i], base[i+1:]) == nil {
+			return base[:i], base[i+1:], true
+		}
+	}
+}
+
+// located says file and line of each error in a drop-in.
+func located(file string, err error) error {
+	unknown, ok := errors.AsType[*toml.StrictMissingError](err)
+	if !ok {
+		wrong, ok := errors.AsType[*toml.DecodeError](err)
+		if !ok {
+			return fmt.Errorf("%s: %w", file, err)
+		}
+		line, _ := wrong.Position()
+		return fmt.Errorf("%s:%d: %s", file, line, strings.TrimPrefix(wrong.Error(), "toml: "))
+	}
+	var errs []error
+	for _, e := range unknown.Errors {
+		line, _ := e.Position()
+		errs = append(errs, fmt.Errorf("%s:%d: %s: unknown key; there are path and deploy", file, line, strings.Join(e.Key(), ".")))
+	}
+	return errors.Join(errs...)
+}

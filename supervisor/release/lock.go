@@ -1,0 +1,51 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// lock waits until no other changes the registry. The kernel ends the lock with
+// its process, whatever ends that.
+func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
+	if err := makeDirectories(s.dir); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(s.dir, "lock")
+	// Nobody else may open it: a lock needs no more than that (flock(2)).
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	locked := make(chan error, 1)
+	go func() { locked <- flock(file, 0) }()
+	select {
+	case err := <-locked:
+		if err != nil {
+			file.Close()
+			return nil, &os.PathError{Op: "flock", Path: path, Err: err}
+		}
+		return func() { file.Close() }, nil
+	case <-ctx.Done():
+		go func() { // flock(2) cannot be told to give up
+			<-locked
+			file.Close()
+		}()
+		return nil, fmt.Errorf("%s: another process changes the registry: %w", path, context.Cause(ctx))
+	}
+}
+
+// flock takes an exclusive lock, with unix.LOCK_NB at once or not at all.
+func flock(file *os.File, how int) error {
+	for {
+		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|how)
+		if !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}

@@ -1,0 +1,200 @@
+package release
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Registration is what is to be registered.
+type Registration struct {
+	App, Version string
+	Path         string // absolute
+	InPlace      bool   // other versions are installed at the same path: a snapshot is kept
+	By           int    // uid
+	Deploy       bool   // supd shall deploy it as soon as it can
+	Origin       string // Manual, which is also "", or a drop-in file
+
+	stamp string
+}
+
+// Register makes an installed version known, and tells whether anything of what
+// was known has changed by it.
+//
+// What was registered before with the same files stays as it is. But a version
+// that is in place and not the one that was registered last is so now: it has
+// been installed again. Where the files are others a new snapshot is taken; the
+// one before stays, since a worker may run from it, until Prune removes it.
+//
+// ErrChanging is returned while something else still installs.
+func (s *Store) Register(ctx context.Context, r Registration) (now Release, changed bool, err error) {
+	if err := r.check(); err != nil {
+		return Release{}, false, err
+	}
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return Release{}, false, err
+	}
+	defer unlock()
+	return s.register(ctx, r)
+}
+
+func (r *Registration) check() error {
+	if err := checkNames(r.App, r.Version); err != nil {
+		return err
+	}
+	if !filepath.IsAbs(r.Path) {
+		return fmt.Errorf("%s %s: path %q is not absolute; name the directory from / on", r.App, r.Version, r.Path)
+	}
+	r.Path = filepath.Clean(r.Path)
+	switch info, err := os.Stat(r.Path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%s %s: %s does not exist; install the release first, or name its directory", r.App, r.Version, r.Path)
+	case err != nil:
+		return fmt.Errorf("%s %s: %w", r.App, r.Version, err)
+	case !info.IsDir():
+		return fmt.Errorf("%s %s: %s is not a directory; name the one that the release is in", r.App, r.Version, r.Path)
+	}
+	if r.Origin == "" {
+		r.Origin = Manual
+	}
+	return nil
+}
+
+// register does it, with the lock held. What fails leaves all as it was.
+func (s *Store) register(ctx context.Context, r Registration) (now Release, changed bool, err error) {
+	if err = s.prepare(r.App); err == nil {
+		now, changed, err = s.change(ctx, r)
+	}
+	if err == nil {
+		return now, changed, nil
+	}
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		err = fmt.Errorf("%w; make room and register again", err)
+	}
+	return Release{}, false, errors.Join(err, s.clear(r.App))
+}
+
+// change writes the record of a release if it is to be another than it is.
+func (s *Store) change(ctx context.Context, r Registration) (Release, bool, error) {
+	all, _ := s.Releases(r.App) // a record that cannot be read is replaced, or none of ours
+	now := Release{App: r.App, Version: r.Version, Path: r.Path, RegisteredAt: time.Now().UTC().Round(0), By: r.By,
+		Deploy: r.Deploy, Origin: r.Origin, Order: 1, stamp: r.stamp}
+	var old Release
+	for _, other := range all {
+		now.Order = other.Order + 1
+		if other.Version == r.Version {
+			old = other
+		}
+	}
+	taken, err := s.keep(ctx, r, &now, old)
+	if err != nil {
+		return Release{}, false, err
+	}
+	isLast := old.Order+1 == now.Order
+	if old.Version != "" && old.Path == now.Path && old.Snapshot == now.Snapshot && (isLast || !r.InPlace) {
+		now.RegisteredAt, now.Order, now.By = old.RegisteredAt, old.Order, old.By
+	}
+	now.Deploy = now.Deploy || old.Deploy
+	if before, err := s.load(r.App, r.Version); err == nil && r.stamp == "" && before.stamp != "" {
+		now.Origin, now.stamp = before.Origin, before.stamp // the package that ships the file still owns it
+	}
+	if now == old {
+		return now, false, nil
+	}
+	if err := s.write(now); err != nil {
+		if taken {
+			err = errors.Join(err, removeAll(filepath.Dir(now.Snapshot)))
+		}
+		return Release{}, false, err
+	}
+	return now, true, nil
+}
+
+// keep sees to it that there is a snapshot of what is installed in place: the
+// newest of the version if it still is the same, or one that is taken.
+func (s *Store) keep(ctx context.Context, r Registration, now *Release, old Release) (taken bool, err error) {
+	if !r.InPlace {
+		return false, nil
+	}
+	numbers, err := s.numbers(r.App, r.Version)
+	if err != nil {
+		return false, err
+	}
+	if len(numbers) > 0 && (old.Version == "" || old.Path == r.Path) {
+		// Without a record it is of a process that was killed before it wrote that.
+		newest := s.tree(r.App, snapshotName(r.Version, numbers[len(numbers)-1]))
+		same, err := isOf(ctx, newest, r.Path)
+		if err != nil {
+			return false, changing(err)
+		}
+		if same {
+			now.Snapshot = newest
+			return false, nil
+		}
+	}
+	name, err := s.take(ctx, r.App, r.Version, r.Path)
+	if err != nil {
+		return false, fmt.Errorf("snapshot of %s: %w", r.Path, err)
+	}
+	now.Snapshot = s.tree(r.App, name)
+	return true, nil
+}
+
+// isOf tells whether the snapshot is of what is installed at path now, and whole
+// itself. One that cannot be used is of nothing.
+func isOf(ctx context.Context, snapshot, path string) (bool, error) {
+	entries, err := readManifest(filepath.Dir(snapshot))
+	if err != nil {
+		return false, nil
+	}
+	if found, err := audit(ctx, snapshot, entries, 1); err != nil || len(found) > 0 {
+		return false, nil
+	}
+	kept, err := os.OpenRoot(snapshot)
+	if err != nil {
+		return false, nil
+	}
+	defer kept.Close()
+	installed, err := openInstalled(path)
+	if err != nil {
+		return false, err
+	}
+	defer installed.close()
+	c := comparison{ctx: ctx, entries: entries, installed: true, kept: kept, most: 1}
+	err = c.run(installed)
+	return len(c.found) == 0, err
+}
+
+// prepare makes an app's directories, without what a killed process has left.
+func (s *Store) prepare(app string) error {
+	for _, dir := range []string{s.releases(app), s.snapshots(app)} {
+		if err := makeDirectories(dir); err != nil {
+			return err
+		}
+		if err := sweep(dir); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// clear removes the app's directories where nothing is in them.
+func (s *Store) clear(app string) error {
+	for _, dir := range []string{s.snapshots(app), s.releases(app), s.app(app)} {
+		names, err := listNames(dir)
+		if err == nil && len(names) == 0 {
+			err = os.Remove(dir)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}

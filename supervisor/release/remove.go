@@ -1,0 +1,181 @@
+package release
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Unregister forgets a release, and removes those of its snapshots that nobody
+// runs from; Prune removes the others later. What is not registered is forgotten
+// already. Whether the release may go is for the caller to know.
+//
+// A drop-in file that is still there does not bring it back, until it is another.
+func (s *Store) Unregister(ctx context.Context, app, version string) error {
+	if err := checkNames(app, version); err != nil {
+		return err
+	}
+	if _, err := os.Stat(s.releases(app)); errors.Is(err, fs.ErrNotExist) {
+		return nil // and nothing to be locked, where nobody may write
+	}
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := s.unregister(app, version); err != nil {
+		return err
+	}
+	names, err := s.snapshotsOf(app, version)
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	inUse, err := busy(app)
+	if err != nil {
+		return nil // in a chroot without /proc, say: they stay, for Prune
+	}
+	for _, name := range names {
+		if !inUse[name] {
+			err = errors.Join(err, s.discard(app, name))
+		}
+	}
+	return err
+}
+
+// unregister removes a record, or makes it one that says that its release is
+// forgotten.
+func (s *Store) unregister(app, version string) error {
+	r, err := s.load(app, version)
+	if err != nil || !r.isShipped() {
+		return s.forget(app, version) // also what cannot be read
+	}
+	r.forgotten, r.Snapshot, r.Deploy = true, "", false
+	if err := s.write(r); err != nil { // a full disk: then rather this
+		return s.forget(app, version)
+	}
+	return nil
+}
+
+// isShipped tells whether the drop-in file that registered r is still there.
+func (r Release) isShipped() bool {
+	if r.stamp == "" {
+		return false
+	}
+	_, err := os.Lstat(r.Origin)
+	return err == nil
+}
+
+// Prune removes the oldest releases of an app that is installed in place, until
+// keep of the inactive ones are left, and the snapshots that no release is left
+// of. It gives the names of the removed snapshots, "1.4.0.1".
+//
+// What is protected stays: protected is asked with the directory and version of
+// each snapshot, while the registry is locked. So do the release that was
+// registered last, one that is still to be deployed, and a snapshot that some
+// process has mounted.
+func (s *Store) Prune(ctx context.Context, app string, keep int, protected func(snapshot, version string) bool) (removed []string, err error) {
+	if err := checkApp(app); err != nil {
+		return nil, err
+	}
+	names, err := listNames(s.snapshots(app))
+	if err != nil || len(names) == 0 {
+		return nil, err
+	}
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := sweep(s.snapshots(app)); err != nil {
+		return nil, err
+	}
+	inUse, _ := busy(app) // of what it cannot see protected knows
+	stays := func(name string) bool {
+		version, _, ok := parseSnapshot(name)
+		return !ok || inUse[name] || protected != nil && protected(s.tree(app, name), version)
+	}
+	all, err := s.Releases(app)
+	if err != nil {
+		return nil, err // what a record that cannot be read points to is not known
+	}
+	if err := s.forgetOld(all, keep, stays); err != nil {
+		return nil, err
+	}
+	return s.discardOrphans(app, stays)
+}
+
+// forgetOld forgets the inactive releases that have a snapshot, but for the
+// newest ones.
+func (s *Store) forgetOld(all []Release, keep int, stays func(name string) bool) error {
+	var inactive []Release
+	for i, r := range all {
+		if r.Snapshot != "" && i != len(all)-1 && !r.Deploy && !stays(filepath.Base(filepath.Dir(r.Snapshot))) {
+			inactive = append(inactive, r)
+		}
+	}
+	for _, r := range inactive[:max(0, len(inactive)-keep)] {
+		if err := s.unregister(r.App, r.Version); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// discardOrphans removes the snapshots that no record points to.
+func (s *Store) discardOrphans(app string, stays func(name string) bool) (removed []string, err error) {
+	all, err := s.Releases(app)
+	if err != nil {
+		return nil, err
+	}
+	names, err := listNames(s.snapshots(app))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		tree := s.tree(app, name)
+		if stays(name) || slices.ContainsFunc(all, func(r Release) bool { return r.Snapshot == tree }) {
+			continue
+		}
+		if err := s.discard(app, name); err != nil {
+			return removed, err
+		}
+		removed = append(removed, name)
+	}
+	return removed, nil
+}
+
+// snapshotsOf names the snapshots of a version, the oldest first.
+func (s *Store) snapshotsOf(app, version string) ([]string, error) {
+	numbers, err := s.numbers(app, version)
+	names := make([]string, len(numbers))
+	for i, n := range numbers {
+		names[i] = snapshotName(version, n)
+	}
+	return names, err
+}
+
+// forget removes the record of a release, if there is one.
+func (s *Store) forget(app, version string) error {
+	err := os.Remove(s.recordFile(app, version))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return syncDirectory(s.releases(app))
+}
+
+// discard removes a snapshot. It first loses its name, so that none is ever there
+// by half.
+func (s *Store) discard(app, name string) error {
+	old := filepath.Join(s.snapshots(app), ".old-"+rand.Text()[:10])
+	if err := os.Rename(filepath.Join(s.snapshots(app), name), old); err != nil {
+		return err
+	}
+	return removeAll(old)
+}

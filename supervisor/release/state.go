@@ -1,0 +1,158 @@
+package release
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// State is what must outlive supd of the rollouts of one app.
+type State struct {
+	Active   string               `json:"active,omitempty"`   // version that the workers run; "": none yet
+	Place    *Place               `json:"place,omitempty"`    // of the active release
+	Previous string               `json:"previous,omitempty"` // version that a rollback goes to
+	Held     *Hold                `json:"held,omitempty"`     // deploys are refused
+	Failed   map[string]Mark      `json:"failed,omitempty"`   // versions whose last rollout failed
+	Deployed map[string]time.Time `json:"deployed,omitempty"` // when each version last became active
+	Rollout  *Rollout             `json:"rollout,omitempty"`  // under way
+	History  []Rollout            `json:"history,omitempty"`  // ended, newest last
+	NextID   int                  `json:"next_id,omitempty"`  // of the next rollout
+}
+
+// Place is where the files of a release are. A version that is registered anew has
+// another one, and workers still run from where they were started.
+type Place struct {
+	Path  string `json:"path"`  // as its workers see it
+	Files string `json:"files"` // where they can be read
+}
+
+// Hold is by whom and why deploys are refused.
+type Hold struct {
+	By     string    `json:"by"` // "root (uid 0, pid 4711)"
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+// Mark is when and why a release failed.
+type Mark struct {
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason,omitempty"`
+}
+
+// Rollout is one that is under way or has ended. What its Kind, Step and Result
+// mean is the supervisor's business.
+type Rollout struct {
+	ID      int       `json:"id"`
+	Kind    string    `json:"kind"`
+	From    string    `json:"from,omitempty"`
+	To      string    `json:"to"`
+	Place   *Place    `json:"place,omitempty"` // of To
+	Step    string    `json:"step,omitempty"`
+	By      string    `json:"by"`
+	At      time.Time `json:"at"`
+	EndedAt time.Time `json:"ended_at,omitzero"`
+	Result  string    `json:"result,omitempty"`
+	Reason  string    `json:"reason,omitempty"`
+}
+
+// What a State keeps at most, so that it fits into its journal.
+const (
+	historyLength  = 50
+	failedLength   = 50
+	deployedLength = 100
+	reasonSize     = 1 << 10 // bytes
+)
+
+// Clone gives a State that shares nothing with s and whose maps can be written,
+// without what is too old to be kept and with long reasons cut.
+func (s State) Clone() State {
+	s.Held, s.Rollout, s.Place = clone(s.Held), clone(s.Rollout), clone(s.Place)
+	if s.Rollout != nil {
+		s.Rollout.Place = clone(s.Rollout.Place)
+	}
+	s.History = slices.Clone(s.History[max(0, len(s.History)-historyLength):])
+	for i := range s.History {
+		s.History[i].Place = clone(s.History[i].Place)
+	}
+	s.Failed, s.Deployed = copied(s.Failed), copied(s.Deployed)
+	for len(s.Failed) > failedLength && s.dropFailed() {
+	}
+	for len(s.Deployed) > deployedLength && s.dropDeployed() {
+	}
+	s.cutReasons()
+	return s
+}
+
+func clone[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
+}
+
+func copied[V any](m map[string]V) map[string]V {
+	if m == nil {
+		return map[string]V{}
+	}
+	return maps.Clone(m)
+}
+
+func (s *State) cutReasons() {
+	if s.Held != nil {
+		s.Held.Reason = cut(s.Held.Reason)
+	}
+	if s.Rollout != nil {
+		s.Rollout.Reason = cut(s.Rollout.Reason)
+	}
+	for i := range s.History {
+		s.History[i].Reason = cut(s.History[i].Reason)
+	}
+	for version, m := range s.Failed {
+		m.Reason = cut(m.Reason)
+		s.Failed[version] = m
+	}
+}
+
+func cut(s string) string {
+	if len(s) <= reasonSize {
+		return s
+	}
+	return strings.ToValidUTF8(s[:reasonSize], "") + "…"
+}
+
+// drop leaves out what can be missed best, and tells whether there was anything.
+func (s *State) drop() bool {
+	if len(s.History) > 0 {
+		s.History = s.History[1:]
+		return true
+	}
+	return s.dropFailed() || s.dropDeployed()
+}
+
+func (s *State) dropFailed() bool {
+	return dropOldest(s, s.Failed, func(m Mark) time.Time { return m.At })
+}
+
+func (s *State) dropDeployed() bool {
+	return dropOldest(s, s.Deployed, func(t time.Time) time.Time { return t })
+}
+
+// dropOldest leaves out the oldest version in m that is neither active nor
+// previous.
+func dropOldest[V any](s *State, m map[string]V, at func(V) time.Time) bool {
+	oldest := ""
+	for version, v := range m {
+		if version == s.Active || version == s.Previous {
+			continue
+		}
+		if oldest == "" || cmp.Or(at(v).Compare(at(m[oldest])), strings.Compare(version, oldest)) < 0 {
+			oldest = version
+		}
+	}
+	_, found := m[oldest]
+	delete(m, oldest)
+	return found
+}
