@@ -20,29 +20,25 @@ const (
 	turn = 4 << 20
 )
 
-// buffer has room for what has come in a pause of a flood, beside an unfinished
-// line.
-type buffer [8 * maxLine]byte
-
-// buffers are for the time in which a pipe is read only: a thousand idle workers
-// hold none.
-var buffers = sync.Pool{New: func() any { return new(buffer) }}
-
 // Capture reads one worker's pipe into a Log until its end.
 type Capture struct {
 	log    *Log
 	pipe   *os.File
+	name   string
 	match  matcher
 	ready  chan struct{} // with room for one: the pipe has something
 	finish chan struct{} // closed by Finish
 	end    func()
+	leave  chan struct{} // closed by Leave
+	quit   func()
 	done   chan struct{}
 
-	// Of the goroutine that reads.
-	rest  []byte    // the beginning of an unfinished line
-	since time.Time // when it came
+	// Of the goroutine that reads, until done.
+	in    *intake   // nil until there was something
+	since time.Time // when the unfinished line came that is held
 	large bool      // the pipe was enlarged
 	pace  pace
+	left  *os.File
 }
 
 // Capture starts to read r, which Pipe has made, in a goroutine until all its
@@ -53,16 +49,36 @@ type Capture struct {
 // Output is written to the log as whole lines. Exceptions are a line that is not
 // ended within a second, and one longer than 64 KiB: if another capture writes to
 // the same log before it is ended, its rest is put on a line of its own.
-func (l *Log) Capture(r *os.File, onLine func([]byte)) *Capture {
-	c := &Capture{log: l, pipe: r, ready: make(chan struct{}, 1), finish: make(chan struct{}), done: make(chan struct{})}
+//
+// What was read and is not in the log yet is lost if supd is killed; see
+// CaptureAs.
+func (l *Log) Capture(r *os.File, onLine func([]byte)) *Capture { return l.CaptureAs("", r, onLine) }
+
+// CaptureAs is Capture for a worker that outlives supd. What was read and is not
+// in the log yet is held in a file of that name in the directory of Files.KeepIn:
+// a supd that is killed at any moment loses nothing of it and doubles nothing, if
+// the next one calls CaptureAs with the name and the other end of the same pipe,
+// see Reopen. A new worker needs a new name: that of a file, without a dot at its
+// beginning.
+//
+// Without that directory, or if the file cannot be made, which is said, it is
+// Capture.
+func (l *Log) CaptureAs(name string, r *os.File, onLine func([]byte)) *Capture {
+	c := &Capture{log: l, pipe: r, name: name, ready: make(chan struct{}, 1),
+		finish: make(chan struct{}), leave: make(chan struct{}), done: make(chan struct{})}
 	c.end = sync.OnceFunc(func() { close(c.finish) })
+	c.quit = sync.OnceFunc(func() { close(c.leave) })
 	c.match.call = onLine
 	c.match.on.Store(onLine != nil)
+	if l.files != nil {
+		l.files.taken(name)
+	}
 	go c.run()
 	return c
 }
 
-// Done is closed once everything was read and written.
+// Done is closed once everything was read and written, or the capture has been
+// left.
 func (c *Capture) Done() <-chan struct{} { return c.done }
 
 // StopMatching ends the calls of onLine.
@@ -72,16 +88,36 @@ func (c *Capture) StopMatching() { c.match.on.Store(false) }
 // somebody who escaped with it may hold the pipe open, or fill it, for ever.
 func (c *Capture) Finish() { c.end() }
 
+// Leave ends the capture with what was read until now, for a supd that gives its
+// place to another. Nothing is lost: what is in the pipe stays there.
+func (c *Capture) Leave() { c.quit() }
+
+// Left gives, after Done, the pipe of a capture that was left: the caller closes
+// it, or passes it on, see Inherited. It is nil if all had been read before.
+func (c *Capture) Left() *os.File {
+	<-c.done
+	return c.left
+}
+
 func (c *Capture) run() {
 	defer close(c.done)
-	defer c.pipe.Close()
 	fd := int(c.pipe.Fd())
+	_ = unix.SetNonblock(fd, true) // Fd may have changed that; it fails for no descriptor
+	c.resume()
 	wait, remove := c.watch(fd)
-	defer remove()
 	for c.read(fd, wait) {
+	}
+	remove()
+	if c.left != nil {
+		c.leaveIntake()
+		return
 	}
 	c.flush()
 	c.match.end()
+	if c.in != nil {
+		c.in.remove()
+	}
+	c.pipe.Close()
 }
 
 // lookAnyway is how often a pipe is read that the poller cannot take.
@@ -115,8 +151,11 @@ func (c *Capture) read(fd int, arm func()) (more bool) {
 	switch {
 	case state == ended:
 		return false
-	case c.finished():
-		c.drain(fd, held(fd))
+	case isClosed(c.leave):
+		c.left = c.pipe
+		return false
+	case isClosed(c.finish):
+		c.drain(fd, inPipe(fd))
 		return false
 	case state == drained && !c.pace.goesOn(n):
 		arm()
@@ -128,14 +167,14 @@ func (c *Capture) read(fd int, arm func()) (more bool) {
 
 // overdue writes an unfinished line whose time is over.
 func (c *Capture) overdue() {
-	if len(c.rest) > 0 && time.Since(c.since) >= lineTime {
+	if len(c.in.held()) > 0 && time.Since(c.since) >= lineTime {
 		c.flush()
 	}
 }
 
-func (c *Capture) finished() bool {
+func isClosed(c chan struct{}) bool {
 	select {
-	case <-c.finish:
+	case <-c:
 		return true
 	default:
 		return false
@@ -143,11 +182,17 @@ func (c *Capture) finished() bool {
 }
 
 // wait returns when the pipe has something, when the capture is to end, or when
-// the end of a line has been waited for long enough.
+// the end of a line has been waited for long enough. After a silence it gives
+// memory back.
 func (c *Capture) wait() {
 	var late <-chan time.Time
-	if len(c.rest) > 0 {
-		timer := time.NewTimer(time.Until(c.since.Add(lineTime)))
+	unended := len(c.in.held()) > 0
+	if unended || c.in.large() {
+		after := lineTime
+		if unended {
+			after = time.Until(c.since.Add(lineTime))
+		}
+		timer := time.NewTimer(after)
 		defer timer.Stop()
 		late = timer.C
 	}
@@ -155,95 +200,127 @@ func (c *Capture) wait() {
 	select {
 	case <-c.ready:
 	case <-c.finish:
+	case <-c.leave:
 	case <-late:
+		if !unended {
+			c.in.shrink()
+		}
 	}
 	c.pace.waited(time.Since(begin))
 }
 
-// held is how much is in the pipe.
-func held(fd int) int {
+// inPipe is how much is in the pipe.
+func inPipe(fd int) int {
 	n, err := unix.IoctlGetInt(fd, unix.TIOCINQ)
 	if err != nil {
-		return turn
+		return 0 // it is none; then ask finds no end either
 	}
 	return n
 }
 
-// state is what a pipe was left in.
-type state int
+// pipeState is what a pipe was left in.
+type pipeState int
 
 const (
-	drained state = iota // it is empty for now
-	busy                 // there may be more
-	ended                // it has no writer any more
+	drained pipeState = iota // it is empty for now
+	busy                     // there may be more
+	ended                    // it has no writer any more
 )
 
+// ask tells what an empty pipe is in.
+func ask(fd int) pipeState {
+	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	switch _, err := unix.Poll(fds, 0); {
+	case err == unix.EINTR, fds[0].Revents&unix.POLLIN != 0:
+		return busy
+	case fds[0].Revents&(unix.POLLHUP|unix.POLLERR|unix.POLLNVAL) != 0:
+		return ended
+	}
+	return drained
+}
+
 // drain reads until the pipe is empty, or so many bytes, and tells how many.
-func (c *Capture) drain(fd, most int) (total int, _ state) {
-	b := buffers.Get().(*buffer)
-	defer buffers.Put(b)
-	held, fresh := copy(b[:], c.rest), len(c.rest) == 0
-	defer func() { c.keep(b[:held], fresh) }()
+func (c *Capture) drain(fd, most int) (total int, _ pipeState) {
 	for total < most {
-		space := b[held:min(len(b), held+most-total)]
-		n, err := unix.Read(fd, space)
-		switch {
-		case err == unix.EINTR:
+		there := inPipe(fd)
+		if there == 0 {
+			if s := ask(fd); s != busy {
+				return total, s
+			}
 			continue
-		case err == unix.EAGAIN:
+		}
+		n, err := c.take(fd, min(there, most-total))
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil || n == 0 { // somebody else has read it
 			return total, drained
-		case err != nil || n == 0:
-			return total, ended
 		}
 		if n >= nearlyFull && !c.large {
 			c.large = true
 			enlarge(fd)
 		}
 		total += n
-		whole := c.write(b[:held+n], held)
-		fresh = fresh || whole > 0
-		held = copy(b[:], b[whole:held+n])
-		if n < len(space) {
+		if n == there {
 			return total, drained // a moment ago; whoever arms is told if not any more
 		}
 	}
 	return total, busy
 }
 
-// keep remembers the beginning of a line for the time in which no buffer is held.
-func (c *Capture) keep(rest []byte, fresh bool) {
-	c.rest = append(c.rest[:0], rest...)
-	if len(rest) == 0 {
-		c.rest = nil
-	} else if fresh {
-		c.since = time.Now()
+// take takes up to n bytes from the pipe, and passes on what lines are whole.
+func (c *Capture) take(fd, n int) (int, error) {
+	if c.in == nil {
+		c.begin()
 	}
+	n = min(n, c.in.space())
+	if err := c.in.reserve(n); err != nil {
+		c.withoutFile(err)
+	}
+	held := len(c.in.held())
+	n, err := c.in.take(fd, n)
+	if n > 0 {
+		c.write(held)
+	}
+	return n, err
 }
 
-// write passes on the whole lines of data, or all if the last is too long to be
-// kept, and tells how much that was. No line ends before the byte from.
-func (c *Capture) write(data []byte, from int) int {
-	end := bytes.LastIndexByte(data[from:], '\n') + 1
+// write passes on the whole lines that are held, or all if the last is too long to
+// be kept. No line ends before the byte from.
+func (c *Capture) write(from int) {
+	held := c.in.held()
+	end := bytes.LastIndexByte(held[from:], '\n') + 1
 	if end > 0 {
 		end += from
 	}
-	if len(data)-end >= maxLine {
-		end = len(data)
+	if len(held)-end >= maxLine {
+		end = len(held)
 	}
 	if end > 0 {
-		c.emit(data[:end])
+		c.emit(held[:end])
 	}
-	return end
+	if len(held) > end && (end > 0 || from == 0) {
+		c.since = time.Now()
+	}
+	c.in.compact()
 }
 
+// intake is nil without a capture.
+func (c *Capture) intake() *intake {
+	if c == nil {
+		return nil
+	}
+	return c.in
+}
+
+// emit passes on data, which is the beginning of what is held.
 func (c *Capture) emit(data []byte) {
 	c.log.write(c, data)
 	c.match.pass(data)
 }
 
 func (c *Capture) flush() {
-	if len(c.rest) > 0 {
-		c.emit(c.rest)
-		c.rest = nil
+	if held := c.in.held(); len(held) > 0 {
+		c.emit(held)
 	}
 }

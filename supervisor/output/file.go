@@ -50,6 +50,22 @@ func openFile(path string, o Options) (*os.File, *unix.Stat_t, error) {
 	return file, st, nil
 }
 
+// endsWithLine tells whether a file of that size ends with a whole line. One that
+// cannot be read is taken to.
+func endsWithLine(file *os.File, id fileID, size int64) bool {
+	if size == 0 {
+		return true
+	}
+	again := openIf(file.Name(), id, unix.O_RDONLY)
+	if again == nil {
+		return true
+	}
+	defer again.Close()
+	last := make([]byte, 1)
+	n, _ := again.ReadAt(last, size-1)
+	return n == 0 || last[0] == '\n'
+}
+
 // own gives a new file its owner and mode; the umask may have taken from that.
 func own(fd int, o Options) error {
 	err := unix.Fchmod(fd, uint32(o.Mode.Perm()))

@@ -3,6 +3,7 @@ package output
 import (
 	"errors"
 	"log/slog"
+	"os"
 	"sync"
 )
 
@@ -14,11 +15,95 @@ type Files struct {
 
 	mu   sync.Mutex // a reopening and a new configuration may come together
 	open map[string]*Log
+	keep *store          // nil without KeepIn
+	rest map[string]bool // what an earlier supd has left in it and nobody has taken up, by name
 }
 
 // NewFiles makes an empty set whose logs report their trouble to log.
 func NewFiles(log *slog.Logger) *Files {
 	return &Files{log: log, open: map[string]*Log{}}
+}
+
+// KeepIn has captures with a name hold their output in files in dir, which is made
+// with mode 0700 if it is missing, and finishes the step in which an earlier supd
+// was killed. It comes before any Open. Only one supd at a time may use dir: the
+// caller sees to that.
+func (f *Files) KeepIn(dir string) error {
+	keep, err := openStore(dir)
+	if err != nil {
+		return err
+	}
+	names, err := keep.names()
+	if err != nil {
+		return err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.keep, f.rest = keep, map[string]bool{}
+	for _, name := range names {
+		in, err := keep.open(name)
+		if err != nil {
+			f.sayUnusable(err)
+			_ = os.Remove(keep.file(name))
+			continue
+		}
+		in.settle()
+		in.close()
+		f.rest[name] = true
+	}
+	return nil
+}
+
+func (f *Files) sayUnusable(err error) {
+	f.log.Warn("output that a killed supd was holding cannot be used, and is dropped", "error", err)
+}
+
+// WriteRest writes what an earlier supd has left of workers that no CaptureAs has
+// taken up, because they are gone, and removes it.
+func (f *Files) WriteRest() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var errs []error
+	for name := range f.rest {
+		errs = append(errs, f.writeRest(name))
+	}
+	f.rest = nil
+	return errors.Join(errs...)
+}
+
+func (f *Files) writeRest(name string) error {
+	in, err := f.keep.open(name)
+	if err != nil {
+		return err
+	}
+	if len(in.held()) == 0 {
+		in.remove()
+		return nil
+	}
+	log := f.open[in.log()]
+	if log == nil { // no process has it any more
+		log, err = Open(in.log(), Options{UID: -1, GID: -1, Mode: 0o640, Log: f.log})
+		if err != nil {
+			in.close()
+			return err
+		}
+		defer log.Close()
+	}
+	finish(log, in)
+	return nil
+}
+
+// taken notes that a capture has taken up what was left under its name.
+func (f *Files) taken(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.rest, name)
+}
+
+func (f *Files) store() *store {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.keep
 }
 
 // Open gives the log at path. If it is open already, the options are those that
@@ -34,6 +119,7 @@ func (f *Files) Open(path string, o Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
+	log.files = f
 	f.open[path] = log
 	return log, nil
 }

@@ -26,7 +26,8 @@ type Options struct {
 // appending, so that truncating it from outside (logrotate's copytruncate) leaves
 // no hole; one that was moved away is noticed at the first write a second later.
 type Log struct {
-	path string
+	path  string
+	files *Files // whose log it is; nil of none
 
 	written atomic.Int64
 	dropped atomic.Int64
@@ -37,12 +38,13 @@ type Log struct {
 	mu      sync.Mutex
 	options Options
 	file    *os.File
+	fd      int // of file
 	id      fileID
 	size    int64
 	limit   int64     // size at which to rotate: MaxSize, or more after a failure
 	looked  time.Time // at path, whether it still is the file
 
-	last    *Capture // who wrote last
+	last    *Capture // who wrote last; nil: an earlier supd
 	midline bool     // the file ends within a line of last
 	broken  bool     // whose rest was dropped
 	failing bool     // the last write failed
@@ -107,7 +109,6 @@ func (l *Log) write(from *Capture, p []byte) {
 		l.look()
 	}
 	l.broken = l.broken || l.midline && l.last != from
-	l.last = from
 	for len(p) > 0 {
 		n := l.fits(p)
 		if n == 0 && l.rotate() {
@@ -115,14 +116,31 @@ func (l *Log) write(from *Capture, p []byte) {
 		} else if n == 0 {
 			n = len(p)
 		}
-		l.append(p[:n])
+		l.last = from // here, for a new file has no last one
+		l.append(from.intake(), p[:n])
 		p = p[n:]
 	}
 }
 
 // append writes p, and drops what cannot be written. After a broken line it
-// begins one of its own.
-func (l *Log) append(p []byte) {
+// begins one of its own. p is what in holds first, if there is an in.
+func (l *Log) append(in *intake, p []byte) {
+	in.writes(len(p), l.id, l.end(in), l.broken)
+	l.put(p)
+	in.wrote(len(p), l.size, l.midline && !l.broken)
+}
+
+// end is where the next write goes to, for an intake that has to know: the file
+// may have been truncated since it was looked at.
+func (l *Log) end(in *intake) int64 {
+	var st unix.Stat_t
+	if in == nil || in.path == "" || unix.Fstat(l.fd, &st) != nil {
+		return l.size
+	}
+	return st.Size
+}
+
+func (l *Log) put(p []byte) {
 	if l.broken {
 		n, err := l.file.Write(newline)
 		l.size += int64(n)
@@ -203,7 +221,22 @@ func (l *Log) open() error {
 	if l.file != nil {
 		l.file.Close()
 	}
-	l.file, l.id, l.size, l.limit, l.looked = file, idOf(st), st.Size, l.options.MaxSize, time.Now()
-	l.midline, l.broken = false, false
+	if id := idOf(st); id != l.id || st.Size < l.size { // another one, or truncated
+		l.id, l.last, l.broken = id, nil, false
+		l.midline = !endsWithLine(file, id, st.Size)
+	}
+	l.file, l.fd, l.size, l.limit, l.looked = file, int(file.Fd()), st.Size, l.options.MaxSize, time.Now()
 	return nil
+}
+
+// goOn lets a capture end the line that an earlier supd, or this one under the
+// same name, has written the beginning of.
+func (l *Log) goOn(c *Capture) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := c.in.state()
+	ownLast := l.last == nil && s.midline == 1 && s.file == l.id && s.size == l.size
+	if l.midline && (ownLast || l.last != nil && l.last.name == c.name) {
+		l.last = c
+	}
 }

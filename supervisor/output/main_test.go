@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -16,11 +17,20 @@ import (
 
 // The test binary is also the program that writes.
 func TestMain(m *testing.M) {
-	if len(os.Args) > 1 && os.Args[1] == "write" {
-		total, _ := strconv.Atoi(os.Args[2])
-		chunk, _ := strconv.Atoi(os.Args[3])
-		writeLines(os.Stdout, total, chunk)
-		return
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "write":
+			total, _ := strconv.Atoi(os.Args[2])
+			chunk, _ := strconv.Atoi(os.Args[3])
+			writeLines(os.Stdout, total, chunk)
+			return
+		case "number":
+			number(os.Args[2], os.Args[3])
+			return
+		case "supd":
+			captureUntilKilled(os.Args[2])
+			return
+		}
 	}
 	os.Exit(m.Run())
 }
@@ -160,6 +170,24 @@ func capture(b *testing.B, dir string) (*os.File, func()) {
 	return w, func() { wait(b, c); l.Close() }
 }
 
+// captureKept is capture as a supd does it that may be killed.
+func captureKept(b *testing.B, dir string) (*os.File, func()) {
+	files := NewFiles(slog.New(slog.DiscardHandler))
+	if err := files.KeepIn(filepath.Join(dir, "kept")); err != nil {
+		b.Fatal(err)
+	}
+	l, err := files.Open(filepath.Join(dir, "log"), Options{MaxSize: 16 << 20, Keep: 3, UID: -1, GID: -1, Mode: 0o600})
+	if err != nil {
+		b.Fatal(err)
+	}
+	r, w, err := Pipe(-1, -1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := l.CaptureAs("app.web.1.1", r, nil)
+	return w, func() { wait(b, c); l.Close() }
+}
+
 // cat is the least that a reader of a pipe can do: it neither rotates nor looks
 // for lines.
 func cat(b *testing.B, dir string) (*os.File, func()) {
@@ -186,8 +214,10 @@ func cat(b *testing.B, dir string) (*os.File, func()) {
 }
 
 func BenchmarkCapture4K(b *testing.B)  { benchmark(b, 4096, capture) }
+func BenchmarkKept4K(b *testing.B)     { benchmark(b, 4096, captureKept) }
 func BenchmarkCat4K(b *testing.B)      { benchmark(b, 4096, cat) }
 func BenchmarkCapture100(b *testing.B) { benchmark(b, 100, capture) }
+func BenchmarkKept100(b *testing.B)    { benchmark(b, 100, captureKept) }
 func BenchmarkCat100(b *testing.B)     { benchmark(b, 100, cat) }
 
 // flood writes to the pipe until it is told to stop.

@@ -3,6 +3,7 @@ package output
 import (
 	"fmt"
 	"os"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,10 +20,8 @@ func Pipe(uid, gid int) (read, worker *os.File, err error) {
 		return nil, nil, os.NewSyscallError("pipe2", err)
 	}
 	defer unix.Close(fds[1])
-	read = os.NewFile(uintptr(fds[0]), "output") // not in Go's poller, since it blocks
-	if err := unix.SetNonblock(fds[0], true); err != nil {
-		read.Close()
-		return nil, nil, os.NewSyscallError("fcntl", err)
+	if read, err = reader(fds[0]); err != nil {
+		return nil, nil, err
 	}
 	if uid >= 0 && uid != os.Geteuid() {
 		if err := unix.Fchown(fds[1], uid, gid); err != nil {
@@ -36,6 +35,34 @@ func Pipe(uid, gid int) (read, worker *os.File, err error) {
 		return nil, nil, &os.PathError{Op: "open", Path: "/proc/self/fd", Err: err}
 	}
 	return read, os.NewFile(uintptr(fd), "output"), nil
+}
+
+// reader makes a file of a reading end, non-blocking and not in Go's poller, into
+// which os.NewFile puts what does not block.
+func reader(fd int) (*os.File, error) {
+	err := unix.SetNonblock(fd, false)
+	file := os.NewFile(uintptr(fd), "output")
+	if err == nil {
+		err = unix.SetNonblock(fd, true)
+	}
+	if err != nil {
+		file.Close()
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	return file, nil
+}
+
+// PipeInode is the inode of a pipe: no other one has it while that is open.
+func PipeInode(f *os.File) (uint64, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return 0, err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || st.Mode&syscall.S_IFMT != syscall.S_IFIFO {
+		return 0, fmt.Errorf("%s is not a pipe", f.Name())
+	}
+	return st.Ino, nil
 }
 
 // largePipe is the size that the pipe of a worker grows to when it has filled

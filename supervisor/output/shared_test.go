@@ -45,8 +45,8 @@ func TestOverdue(t *testing.T) {
 			defer w.Close()
 			defer r.Close()
 			capture := &Capture{log: l, pipe: r}
-			capture.emit([]byte("before\n"))
-			capture.keep([]byte("unfinished"), true)
+			w.WriteString("before\nunfinished")
+			capture.drain(int(r.Fd()), turn)
 			capture.since = capture.since.Add(-c.age)
 			capture.overdue()
 			if got, _ := read(t, path); got != c.want {
@@ -89,7 +89,7 @@ func TestEndlessLine(t *testing.T) {
 		t.Errorf("%d bytes, want %d", len(got), len(want))
 	}
 	for _, f := range files {
-		if len(f) > 64<<10+maxOver+len(buffer{}) {
+		if len(f) > 64<<10+maxOver+intakeSize {
 			t.Errorf("a file of %d bytes", len(f))
 		}
 	}

@@ -114,21 +114,27 @@ func createJournal(path string) (*Journal, error) {
 	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 		return nil, errors.Join(errMoved, j.abandon())
 	}
-	return j, j.publish(path)
+	if err := j.publish(); err != nil {
+		return nil, err
+	}
+	return j, nil
 }
+
+const freshSuffix = ".new"
 
 // freshJournal makes an empty journal at a name of its own. Whoever has that one
 // locked is the only one to give a journal its name or to take it away.
 func freshJournal(path string) (*Journal, error) {
-	fresh := path + ".new"
+	fresh := path + freshSuffix
 	// Only supd opens it: whoever else could, could lock it (flock(2)).
-	file, err := os.OpenFile(fresh, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
-	if errors.Is(err, fs.ErrNotExist) {
+	fd, err := unix.Open(fresh, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
+	if errors.Is(err, unix.ENOENT) {
 		return nil, errMoved // the directory is gone again
 	}
 	if err != nil {
-		return nil, err
+		return nil, &os.PathError{Op: "open", Path: fresh, Err: err}
 	}
+	file := os.NewFile(uintptr(fd), path) // its name soon
 	if err := claim(file, fresh); err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
@@ -143,14 +149,20 @@ func freshJournal(path string) (*Journal, error) {
 }
 
 // abandon removes a fresh journal.
-func (j *Journal) abandon() error { return errors.Join(os.Remove(j.file.Name()), j.file.Close()) }
+func (j *Journal) abandon() error {
+	return errors.Join(os.Remove(j.file.Name()+freshSuffix), j.file.Close())
+}
 
 // publish gives a fresh journal its name.
-func (j *Journal) publish(path string) error {
-	if err := os.Rename(j.file.Name(), path); err != nil {
+func (j *Journal) publish() error {
+	path := j.file.Name()
+	if err := os.Rename(path+freshSuffix, path); err != nil {
 		return errors.Join(err, j.abandon())
 	}
-	return syncDirectory(filepath.Dir(path))
+	if err := syncDirectory(filepath.Dir(path)); err != nil {
+		return errors.Join(err, j.file.Close())
+	}
+	return nil
 }
 
 // allocate takes the room for both slots. Zeros are written as well: a block that
@@ -194,7 +206,7 @@ func replaceJournal(file *os.File, path string, why error) (*Journal, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %v, and it cannot be set aside: %w", path, why, err), j.abandon())
 	}
-	if err := j.publish(path); err != nil {
+	if err := j.publish(); err != nil {
 		return nil, err
 	}
 	return j, fmt.Errorf("%s: %w; it is %s now, and all that it knew of releases is lost", path, why, aside)

@@ -1,0 +1,85 @@
+package output
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// complete ends the write of p to the log at path, in which a supd was killed: a
+// line that is in the file in part gets its rest before anything else is written
+// there. It tells how much of p is in the file, and how long that is. What did not
+// begin to be written is left to the capture, whose log may be another file now.
+func complete(path string, s state, p []byte) (n int, size int64) {
+	file := findFile(path, s.file)
+	if file == nil {
+		return 0, s.size // whoever has deleted it has not read it
+	}
+	defer file.Close()
+	n, size = arrived(file, s, p)
+	if size == s.size || n == len(p) {
+		return n, size
+	}
+	if st, err := file.Stat(); err != nil || st.Size() != size {
+		return n, size // somebody else has written
+	}
+	more, _ := file.Write(p[n:])
+	return n + more, size + int64(more)
+}
+
+// arrived tells how much of p is in the file, and how long that is then. Nobody
+// else writes there; should somebody do so all the same, whole lines of p count.
+func arrived(file *os.File, s state, p []byte) (n int, size int64) {
+	got := make([]byte, int(s.newline)+len(p))
+	have, _ := file.ReadAt(got, s.size)
+	got, size = got[:have], s.size
+	if s.newline == 1 {
+		if len(got) == 0 || got[0] != '\n' {
+			return 0, size
+		}
+		got = got[1:]
+		size++
+	}
+	for n < len(got) && got[n] == p[n] {
+		n++
+	}
+	if n < len(got) {
+		n = bytes.LastIndexByte(p[:n], '\n') + 1
+	}
+	return n, size + int64(n)
+}
+
+// findFile opens the file with that id, which was the log at path and may have
+// been moved since. It gives nil if it is not there.
+func findFile(path string, id fileID) *os.File {
+	if f := openIf(path, id, appending); f != nil {
+		return f
+	}
+	entries, _ := os.ReadDir(filepath.Dir(path))
+	for _, e := range entries {
+		if f := openIf(filepath.Join(filepath.Dir(path), e.Name()), id, appending); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+const appending = unix.O_RDWR | unix.O_APPEND
+
+func openIf(path string, id fileID, flags int) *os.File {
+	var st unix.Stat_t
+	if unix.Lstat(path, &st) != nil || idOf(&st) != id {
+		return nil
+	}
+	fd, err := unix.Open(path, flags|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil
+	}
+	if unix.Fstat(fd, &st) != nil || idOf(&st) != id {
+		unix.Close(fd)
+		return nil
+	}
+	return os.NewFile(uintptr(fd), path)
+}

@@ -1,0 +1,283 @@
+package output
+
+import (
+	"bytes"
+	"errors"
+	"math/rand/v2"
+	"os"
+	"runtime/debug"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// intake holds what a capture has taken from its pipe and not written to its log
+// yet, in a file that is mapped into memory (mmap(2), MAP_SHARED): the kernel
+// keeps it when supd is killed between two instructions. The machine may not
+// fail: nothing is synced.
+//
+// Each step is announced before it is taken, so that the next supd knows whether
+// it was. A read takes as much as was seen in the pipe, so it is done whole or
+// not at all: it does not sleep, and a signal ends a process on its way back from
+// a system call (signal(7)). A write to the log may be done in part; that is seen
+// in the file.
+type intake struct {
+	memory []byte
+	head   *head
+	data   []byte // what is behind the head, and the path
+	path   string // of the file; "" in memory only
+
+	touched int // so much of data has pages
+	first   int // so much of data is in the pages of the head
+}
+
+// head is the beginning of the file. Its layout is read by other versions of
+// supd: a change needs another magic.
+type head struct {
+	magic  [16]byte
+	boot   [36]byte // /proc/sys/kernel/random/boot_id
+	length uint32   // of the path of the log, which follows
+	pipe   uint64   // its inode
+	_      uint32
+	turn   uint32 // which of the states holds
+	states [2]state
+}
+
+var magic = [16]byte([]byte("supd output 1\n\x00\x00"))
+
+// state is what is known of the data. It is never changed in place: the other
+// one is written, then head.turn.
+type state struct {
+	begin, end uint32 // data[begin:end] was taken from the pipe and is not known to be in the log
+
+	reading uint32   // so many bytes are being read to the place behind end
+	mark    [16]byte // what is in the last of that place until they have come
+
+	writing uint32 // so many bytes from begin are being written to file,
+	newline uint32 // 1: with a newline before them,
+	midline uint32 // 1: the last write ended within a line,
+	file    fileID
+	size    int64 // which was so long then
+}
+
+const (
+	headSize = int(unsafe.Sizeof(head{}))
+	// intakeSize has room for what has come in a pause of a flood, beside an
+	// unfinished line and the head.
+	intakeSize = 8*maxLine + 16<<10
+	// largeIntake: one with more memory than that gives it back when its worker
+	// is silent.
+	largeIntake = 16 << 10
+)
+
+var page = os.Getpagesize()
+
+var errIntake = errors.New("not what a supd of this version writes")
+
+// newIntake is an intake without a file. Its memory is Go's only if a process may
+// have no more mappings (vm.max_map_count).
+func newIntake() *intake {
+	memory, err := unix.Mmap(-1, 0, intakeSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		memory = make([]byte, intakeSize)
+	}
+	return view(memory, headSize)
+}
+
+// view finds the parts of the memory. The data begins at an offset.
+func view(memory []byte, offset int) *intake {
+	offset = (offset + 7) &^ 7
+	in := &intake{memory: memory, head: (*head)(unsafe.Pointer(&memory[0])), data: memory[offset:]}
+	in.first = -offset & (page - 1)
+	in.touch(int(in.state().end))
+	return in
+}
+
+// touch notes that the data has pages up to an end.
+func (in *intake) touch(end int) {
+	in.touched = in.first + (max(0, end-in.first)+page-1)&^(page-1)
+}
+
+// close leaves the file.
+func (in *intake) close() { _ = unix.Munmap(in.memory) } // it knows what it has mapped
+
+// remove is close without leaving the file.
+func (in *intake) remove() {
+	if in.path != "" {
+		_ = unix.Unlink(in.path) // one that stays holds nothing
+	}
+	in.close()
+}
+
+func (in *intake) state() state { return in.head.states[atomic.LoadUint32(&in.head.turn)&1] }
+
+func (in *intake) set(s state) {
+	next := ^in.head.turn & 1
+	in.head.states[next] = s
+	atomic.StoreUint32(&in.head.turn, next)
+}
+
+// held is what was taken and not written.
+func (in *intake) held() []byte {
+	if in == nil {
+		return nil
+	}
+	s := in.state()
+	return in.data[s.begin:s.end]
+}
+
+// space is how much there is room for.
+func (in *intake) space() int { return len(in.data) - int(in.state().end) }
+
+// take reads n bytes, which are in the pipe, and tells how many came.
+func (in *intake) take(fd, n int) (int, error) {
+	s := in.state()
+	place := in.data[s.end:][:n]
+	if in.path != "" {
+		s.reading = uint32(n)
+		copy(s.mark[:], mark(fd, place))
+		in.set(s)
+	}
+	got, err := unix.Read(fd, place)
+	s.reading = 0
+	s.end += uint32(max(got, 0))
+	in.set(s)
+	return max(got, 0), err
+}
+
+// mark puts something at the end of the place that a read is going to overwrite
+// with something else, and returns it.
+func mark(fd int, place []byte) []byte {
+	m := place[max(0, len(place)-len(state{}.mark)):]
+	if len(m) == len(place) && peek(fd, m) == nil {
+		for i, b := range m {
+			m[i] = ^b
+		}
+		return m
+	}
+	for i := range m {
+		m[i] = byte(rand.Uint32()) // no worker writes 16 bytes that it cannot know
+	}
+	return m
+}
+
+// writes announces that the first n bytes held are going to be written.
+func (in *intake) writes(n int, file fileID, size int64, newline bool) {
+	if in == nil || in.path == "" {
+		return
+	}
+	s := in.state()
+	s.writing, s.newline, s.file, s.size = uint32(n), 0, file, size
+	if newline {
+		s.newline, s.midline = 1, 0
+	}
+	in.set(s)
+}
+
+// wrote drops the first n bytes held: they are in the log, which is so long now,
+// or could not be written.
+func (in *intake) wrote(n int, size int64, midline bool) {
+	if in == nil {
+		return
+	}
+	s := in.state()
+	s.begin += uint32(n)
+	s.writing, s.newline, s.midline, s.size = 0, 0, 0, size
+	if midline {
+		s.midline = 1
+	}
+	if s.begin == s.end {
+		s.begin, s.end = 0, 0
+	}
+	in.set(s)
+}
+
+// compact moves what is held to the beginning if it does not overlap itself
+// there, so that an idle worker needs one page.
+func (in *intake) compact() {
+	s := in.state()
+	if n := s.end - s.begin; s.begin > 0 && n <= s.begin {
+		copy(in.data, in.data[s.begin:s.end])
+		s.begin, s.end = 0, n
+		in.set(s)
+	}
+}
+
+// reserve makes sure that n more bytes have memory: a file may be on a full disk.
+func (in *intake) reserve(n int) (err error) {
+	end := int(in.state().end) + n
+	if end <= in.touched {
+		return nil
+	}
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if recover() != nil { // SIGBUS
+			err = unix.ENOSPC
+		}
+	}()
+	for at := in.touched; at < end; at += page {
+		in.data[at] = 0
+	}
+	in.touch(end)
+	return nil
+}
+
+// large tells whether there is memory that is worth to be given back.
+func (in *intake) large() bool { return in != nil && in.touched-in.first > largeIntake }
+
+// shrink gives memory back if nothing is held.
+func (in *intake) shrink() {
+	if !in.large() || in.state().end > 0 {
+		return
+	}
+	advice := unix.MADV_REMOVE
+	if in.path == "" {
+		advice = unix.MADV_DONTNEED
+	}
+	begin := len(in.memory) - len(in.data) + in.first
+	if unix.Madvise(in.memory[begin:], advice) == nil {
+		in.touched = in.first
+	}
+}
+
+// settle finishes the step in which the last supd was killed. Nobody may have
+// written to the log since.
+func (in *intake) settle() {
+	s := in.state()
+	if s.reading > 0 {
+		end := s.end + s.reading
+		n := min(int(s.reading), len(s.mark))
+		if !bytes.Equal(in.data[int(end)-n:end], s.mark[:n]) {
+			s.end = end
+		}
+		s.reading = 0
+		in.set(s)
+	}
+	if s.writing > 0 {
+		n, size := complete(in.log(), s, in.data[s.begin:][:s.writing])
+		midline := s.midline == 1
+		if n > 0 {
+			midline = in.data[int(s.begin)+n-1] != '\n'
+		}
+		in.wrote(n, size, midline)
+	}
+}
+
+// log is the path of the log, from the head.
+func (in *intake) log() string { return string(in.memory[headSize:][:in.head.length]) }
+
+// valid is nil for the intake of a supd like this one since the last boot.
+func (in *intake) valid(boot string) error {
+	h, room := in.head, uint64(len(in.data))
+	s := in.state()
+	switch {
+	case h.magic != magic || h.turn > 1:
+		return errIntake
+	case string(h.boot[:]) != boot:
+		return errors.New("the machine was booted since")
+	case s.begin > s.end || uint64(s.end)+uint64(s.reading) > room || uint64(s.begin)+uint64(s.writing) > uint64(s.end) || s.size < 0:
+		return errIntake
+	}
+	return nil
+}
