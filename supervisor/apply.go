@@ -3,6 +3,7 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -19,18 +20,32 @@ import (
 // prepared is a configuration with everything looked up and opened that the
 // owner must not wait for.
 type prepared struct {
-	config   *configs.Config
-	accounts map[string]*privdrop.Account // by full name of the process
-	logs     map[string]*output.Log       // likewise
-	options  map[*output.Log]output.Options
-	sockets  map[string]socket.Spec // by key
+	config  *configs.Config
+	apps    []preparedApp // those of config
+	options map[*output.Log]output.Options
+	sockets map[string]socket.Spec // by key
 }
 
-// prepare looks up every user and opens every log file. All errors are returned
-// at once.
-func prepare(c *configs.Config, files *output.Files) (prepared, error) {
-	p := prepared{config: c, accounts: map[string]*privdrop.Account{}, logs: map[string]*output.Log{},
-		options: map[*output.Log]output.Options{}, sockets: map[string]socket.Spec{}}
+// preparedApp is an app with the release that it is to run.
+type preparedApp struct {
+	config   *configs.App // as it is with the release
+	release  *configs.Version
+	editions map[string]edition // by process; none when no release is active
+	trouble  error              // why the active release cannot be started
+	known    knowledge          // of an app with releases
+}
+
+// preparer looks up every user and opens every log file. It may block.
+type preparer struct {
+	files   *output.Files
+	options map[*output.Log]output.Options
+}
+
+// prepare looks everything up; known is of each app with releases. All errors are returned at once; that a release cannot be used is none where
+// tolerated says so.
+func prepare(c *configs.Config, files *output.Files, known map[string]knowledge, tolerated func(app string) bool) (prepared, error) {
+	work := preparer{files, map[*output.Log]output.Options{}}
+	p := prepared{config: c, options: work.options, sockets: map[string]socket.Spec{}}
 	var errs []error
 	for i := range c.Apps {
 		a := &c.Apps[i]
@@ -39,27 +54,79 @@ func prepare(c *configs.Config, files *output.Files) (prepared, error) {
 			errs = append(errs, wrap(err, a.File+": socket."+s.Name))
 			p.sockets[socketKey(a.Name, s.Name)] = s
 		}
-		for k := range a.Processes {
-			errs = append(errs, p.process(a, &a.Processes[k], files))
+		one, err := work.activeApp(c, a, known[a.Name])
+		if one.trouble != nil && !tolerated(a.Name) {
+			err = one.trouble
 		}
+		errs = append(errs, err)
+		p.apps = append(p.apps, one)
 	}
 	return p, errors.Join(errs...)
 }
 
-func (p *prepared) process(a *configs.App, c *configs.Process, files *output.Files) error {
+// activeApp prepares an app with its active release, if it has releases.
+func (p preparer) activeApp(c *configs.Config, a *configs.App, k knowledge) (preparedApp, error) {
+	if a.Release == nil {
+		return p.app(a, nil)
+	}
+	if k.active == nil {
+		return preparedApp{config: a, known: k}, nil
+	}
+	with, err := preparedApp{}, k.missing
+	if err == nil {
+		with, err = p.release(c, a.Name, *k.active)
+	}
+	if err != nil {
+		with = preparedApp{config: a, release: k.active, trouble: err}
+	}
+	with.known = k
+	return with, nil
+}
+
+// release prepares an app with a release, and says what keeps that from running
+// here.
+func (p preparer) release(c *configs.Config, app string, v configs.Version) (preparedApp, error) {
+	a, err := c.With(app, v)
+	if err != nil {
+		return preparedApp{}, err
+	}
+	if wrong := c.VerifyApp(a, v); len(wrong) > 0 {
+		return preparedApp{}, new(configs.Errors(wrong))
+	}
+	if a.Release.InPlace() {
+		if err := privdrop.CanMount(); err != nil {
+			return preparedApp{}, fmt.Errorf("%s: release.path: each worker needs a mount namespace, and this supd cannot make one: %w; run supd as root where that is permitted, or install versions side by side (release.directory)", a.File, err)
+		}
+	}
+	return p.app(a, &v)
+}
+
+func (p preparer) app(a *configs.App, v *configs.Version) (preparedApp, error) {
+	one := preparedApp{config: a, release: v, editions: map[string]edition{}}
+	var errs []error
+	for i := range a.Processes {
+		c := &a.Processes[i]
+		e, err := p.edition(a, c)
+		e.release = v
+		errs = append(errs, err)
+		one.editions[c.Name] = e
+	}
+	return one, errors.Join(errs...)
+}
+
+func (p preparer) edition(a *configs.App, c *configs.Process) (edition, error) {
 	name := a.Name + "/" + c.Name
 	account, err := account(c)
 	if err != nil {
-		return fmt.Errorf("%s:%d: %s: %w", a.File, c.Line, name, err)
+		return edition{}, fmt.Errorf("%s:%d: %s: %w", a.File, c.Line, name, err)
 	}
-	p.accounts[name] = account
 	options := logOptions(c.Log, account)
-	log, err := files.Open(c.Log.File, options)
+	log, err := p.files.Open(c.Log.File, options)
 	if err != nil {
-		return fmt.Errorf("%s:%d: %s: log: %w", a.File, c.Line, name, err)
+		return edition{}, fmt.Errorf("%s:%d: %s: log: %w", a.File, c.Line, name, err)
 	}
-	p.logs[name], p.options[log] = log, options
-	return nil
+	p.options[log] = options
+	return edition{config: c, account: account, log: log}, nil
 }
 
 func wrap(err error, what string) error {
@@ -150,60 +217,124 @@ func makeDirectories(d configs.Daemon) error {
 }
 
 // apply makes a prepared configuration the wish. When a socket cannot be opened
-// nothing has changed.
+// nothing has changed. Of an app that a rollout is changing nothing is applied
+// before that has ended.
 func (o *owner) apply(p prepared) error {
 	if o.quitting {
 		return errors.New("supd is stopping")
 	}
-	if err := o.kernel.open(p.sockets); err != nil {
+	for _, one := range p.apps {
+		a := o.findApp(one.config.Name)
+		if a != nil && a.rollout == nil && a.state.Active != versionOf(one.release) || a == nil && one.known.journal == nil && one.config.Release != nil {
+			return errChanged
+		}
+	}
+	sockets := maps.Clone(p.sockets)
+	o.keepSockets(sockets)
+	if err := o.kernel.open(sockets); err != nil {
 		return err
 	}
 	before := o.config
 	o.config = p.config
-	o.removeGone(p.config)
-	for i := range p.config.Apps {
-		o.applyApp(&p.config.Apps[i], p, movedSockets(before, &p.config.Apps[i]))
+	o.removeGone(p.apps)
+	for _, one := range p.apps {
+		a := o.app(one.config.Name)
+		if a.rollout != nil {
+			a.postponed = true
+			o.log.Info("configuration is applied after the rollout", "app", a.name)
+			continue
+		}
+		a.sockets = socketsOf(a.name, p.sockets)
+		if one.known.journal != nil {
+			a.state = one.known.state
+			o.kernel.keep(a.name, one.known.journal)
+		}
+		o.applyApp(a, one, movedSockets(before, one.config))
 	}
 	slices.SortFunc(o.apps, func(a, b *app) int { return strings.Compare(a.name, b.name) })
 	return nil
 }
 
-func (o *owner) applyApp(c *configs.App, p prepared, moved map[string]bool) {
-	a := o.app(c.Name)
-	a.config, a.removed = c, false
-	for i := range c.Processes {
-		pc := &c.Processes[i]
-		name := c.Name + "/" + pc.Name
-		o.applyProcess(a, pc, p.accounts[name], p.logs[name], moved)
+// errChanged says that what a configuration was prepared for is so no more: it
+// has to be prepared again.
+var errChanged = errors.New("the active release has changed meanwhile")
+
+func versionOf(v *configs.Version) string {
+	if v == nil {
+		return ""
+	}
+	return v.Name
+}
+
+// socketsOf are those of one app.
+func socketsOf(app string, all map[string]socket.Spec) map[string]socket.Spec {
+	own := maps.Clone(all)
+	maps.DeleteFunc(own, func(key string, _ socket.Spec) bool { return !strings.HasPrefix(key, app+"/") })
+	return own
+}
+
+// keepSockets adds the sockets of apps in a rollout as they are.
+func (o *owner) keepSockets(sockets map[string]socket.Spec) {
+	for _, a := range o.apps {
+		if a.rollout == nil {
+			continue
+		}
+		maps.DeleteFunc(sockets, func(key string, _ socket.Spec) bool { return strings.HasPrefix(key, a.name+"/") })
+		maps.Copy(sockets, a.sockets)
+	}
+}
+
+// applyApp makes an app what it is to be with its release.
+func (o *owner) applyApp(a *app, one preparedApp, moved map[string]bool) {
+	a.config, a.removed, a.postponed, a.trouble = one.config, false, false, one.trouble
+	for i := range one.config.Processes {
+		pc := &one.config.Processes[i]
+		e, known := one.editions[pc.Name]
+		if !known {
+			o.applyProcess(a.process(pc.Name), pc, nil, moved)
+			continue
+		}
+		o.applyProcess(a.process(pc.Name), pc, &e, moved)
 	}
 	slices.SortFunc(a.processes, func(a, b *process) int { return strings.Compare(a.name, b.name) })
 }
 
-func (o *owner) applyProcess(a *app, c *configs.Process, account *privdrop.Account, log *output.Log, moved map[string]bool) {
-	p := a.process(c.Name)
-	was, wasAccount := p.config, p.account
+// applyProcess makes e what the process is to run; nil is nothing yet.
+func (o *owner) applyProcess(p *process, c *configs.Process, e *edition, moved map[string]bool) {
+	was, running := p.config, p.edition
 	isNew := was == nil || p.removed || len(p.slots) == 0
 	up := p.wished() || isNew && c.Autostart
-	p.config, p.account, p.log, p.removed = c, account, log, false
+	p.config, p.removed = c, false
 	p.resize(up)
-	if isNew {
-		if up {
-			p.wishAll()
-		}
-		o.renew(p)
-		return
+	if isNew && up {
+		p.wishAll()
 	}
-	changed := !sameLaunch(was, c) || !reflect.DeepEqual(wasAccount, account) ||
-		slices.ContainsFunc(c.Sockets, func(name string) bool { return moved[name] })
-	if changed {
+	switch {
+	case e == nil:
+	case isNew || running == nil:
+		o.renew(p, *e)
+	case o.differs(running, e) || slices.ContainsFunc(c.Sockets, func(name string) bool { return moved[name] }):
 		o.log.Info("configuration changed, replacing workers", "process", p.fullName())
-		o.renew(p)
+		o.renew(p, *e)
+		p.retryAll()
+	default:
+		p.exchange(running, *e)
+		if !reflect.DeepEqual(withoutLine(was), withoutLine(c)) {
+			p.retryAll()
+		}
 	}
-	if !reflect.DeepEqual(withoutLine(was), withoutLine(c)) || changed {
-		for _, s := range p.slots {
-			if len(s.workers) == 0 && s.up && !s.done {
-				s.retryNow()
-			}
+}
+
+// differs tells whether a worker of e would feel that it is none of the other.
+func (o *owner) differs(a, b *edition) bool {
+	return !sameLaunch(a.config, b.config) || !reflect.DeepEqual(a.account, b.account) || !reflect.DeepEqual(a.release, b.release)
+}
+
+// retryAll starts at once what waits to be started again.
+func (p *process) retryAll() {
+	for _, s := range p.slots {
+		if len(s.workers) == 0 && s.up && !s.done {
+			s.retryNow()
 		}
 	}
 }
@@ -232,29 +363,47 @@ func movedSockets(before *configs.Config, a *configs.App) map[string]bool {
 }
 
 // removeGone stops wishing for the processes that the configuration has no more.
-func (o *owner) removeGone(c *configs.Config) {
+func (o *owner) removeGone(apps []preparedApp) {
 	for _, a := range o.apps {
-		i := slices.IndexFunc(c.Apps, func(b configs.App) bool { return b.Name == a.name })
+		i := slices.IndexFunc(apps, func(b preparedApp) bool { return b.config.Name == a.name })
 		a.removed = i < 0
-		for _, p := range a.processes {
-			p.removed = i < 0 || !slices.ContainsFunc(c.Apps[i].Processes, func(b configs.Process) bool { return b.Name == p.name })
-			if p.removed {
-				p.resize(false)
-			}
+		switch {
+		case i < 0:
+			o.abort(a, "the app was removed from the configuration")
+			a.keepOnly(nil)
+		case a.rollout == nil:
+			a.keepOnly(apps[i].config)
+		}
+	}
+}
+
+// keepOnly stops wishing for the processes that c, which may be nil, does not have.
+func (a *app) keepOnly(c *configs.App) {
+	for _, p := range a.processes {
+		p.removed = c == nil || configOf(c, p.name) == nil
+		if p.removed {
+			p.resize(false)
 		}
 	}
 }
 
 // app finds or adds an app.
 func (o *owner) app(name string) *app {
+	if a := o.findApp(name); a != nil {
+		return a
+	}
+	a := &app{name: name}
+	o.apps = append(o.apps, a)
+	return a
+}
+
+func (o *owner) findApp(name string) *app {
 	for _, a := range o.apps {
 		if a.name == name {
 			return a
 		}
 	}
-	a := &app{name: name}
-	o.apps = append(o.apps, a)
-	return a
+	return nil
 }
 
 // process finds or adds a process.

@@ -12,6 +12,8 @@ import (
 // waiter is a Request whose end somebody waits for.
 type waiter struct {
 	request  Request
+	rollout  *rollout // whose end is waited for; nil: that of the slots
+	after    func()   // before the answer; may be nil
 	slots    []*slot
 	before   map[*slot]before
 	outcomes map[*slot]Outcome
@@ -21,7 +23,7 @@ type waiter struct {
 
 // before is what a slot was like when the request came.
 type before struct {
-	epoch    int // that the request wishes for
+	edition  int // number of the one that the request wishes for
 	failures int
 	already  bool // so, as was asked for
 }
@@ -48,6 +50,14 @@ func (o *owner) do(r Request, reply chan<- *Result) {
 		reply <- o.signalAll(r, slots)
 		return
 	}
+	if r.Action == ActionRestart {
+		for _, s := range slots {
+			if other := s.process.app.rollout; other != nil {
+				reply <- refuse(CodeFailed, "%s", busy(s.process.app.name, &other.status))
+				return
+			}
+		}
+	}
 	o.wait(r, slots, reply)
 }
 
@@ -57,7 +67,7 @@ func (o *owner) wait(r Request, slots []*slot, reply chan<- *Result) {
 	if r.Timeout > 0 {
 		w.deadline = time.Now().Add(r.Timeout)
 	}
-	epoch := o.nextEpoch()
+	made := map[*edition]*edition{}
 	for _, s := range slots {
 		b := before{failures: s.failures}
 		switch r.Action {
@@ -70,9 +80,9 @@ func (o *owner) wait(r Request, slots []*slot, reply chan<- *Result) {
 			b.already = !s.up && s.idle()
 			s.up = false
 		case ActionRestart:
-			o.restart(s, epoch, r.Hard)
+			o.restart(s, made, r.Hard)
 		}
-		b.epoch = s.epoch
+		b.edition = number(s.edition)
 		w.before[s] = b
 	}
 	o.waiters = append(o.waiters, w)
@@ -88,8 +98,10 @@ func (s *slot) startWish() {
 }
 
 // restart wishes for a new worker: beside the old one, or after it.
-func (o *owner) restart(s *slot, epoch int, hard bool) {
-	s.epoch, s.process.epoch = epoch, epoch
+func (o *owner) restart(s *slot, made map[*edition]*edition, hard bool) {
+	if s.edition != nil {
+		s.edition = o.anew(s.process, s.edition, made)
+	}
 	if !s.up {
 		s.wish()
 	}
@@ -162,6 +174,9 @@ func (o *owner) answer(now time.Time) {
 	waiting := o.waiters[:0]
 	for _, w := range o.waiters {
 		if o.decided(w, now) {
+			if w.after != nil {
+				w.after()
+			}
 			w.reply <- w.result()
 			continue
 		}
@@ -176,6 +191,9 @@ func (o *owner) decided(w *waiter, now time.Time) bool {
 	late := !w.deadline.IsZero() && !w.deadline.After(now)
 	if w.request.Action == ActionShutdown {
 		return o.idle() || late
+	}
+	if w.rollout != nil {
+		return w.rollout.isOver() || late || o.quitting
 	}
 	for _, s := range w.slots {
 		if _, done := w.outcomes[s]; done {
@@ -203,7 +221,9 @@ func (w *waiter) outcome(s *slot, b before) (Outcome, bool) {
 		return done(CodeFailed, "a stop was asked for meanwhile")
 	case b.already:
 		return done(CodeDone, "already running")
-	case s.epoch < b.epoch:
+	case s.edition == nil:
+		return done(CodeFailed, fmt.Sprintf("no release is active; `supctl deploy %s` comes first", s.process.app.name))
+	case number(s.edition) < b.edition:
 		return done(CodeNotStarted, s.trouble+"; the old worker goes on")
 	case s.done && s.lastClean && len(s.workers) == 0:
 		return done(CodeDone, "finished: "+s.lastExit.Reason)
@@ -236,6 +256,9 @@ func (w *waiter) stopOutcome(s *slot, b before, done func(int, string) (Outcome,
 }
 
 func (w *waiter) result() *Result {
+	if w.rollout != nil {
+		return w.outcomeOf()
+	}
 	r := &Result{}
 	for _, s := range w.slots {
 		r.add(w.outcomes[s])

@@ -89,7 +89,10 @@ func variables(j job) map[string]string {
 	for i, name := range j.process.Sockets {
 		vars["socket."+name] = strconv.Itoa(3 + i)
 	}
-	if j.process.Ready.Probe() {
+	if j.release != nil {
+		vars["version"], vars["release"] = j.release.Name, j.release.Path
+	}
+	if j.probe() {
 		vars["socket.probe"] = strconv.Itoa(3 + len(j.process.Sockets))
 	}
 	return vars
@@ -104,10 +107,14 @@ func identity(j job) map[string]string {
 }
 
 func supdEnv(j job, runtimeDir, notify string) map[string]string {
+	version, path := "", ""
+	if j.release != nil {
+		version, path = j.release.Name, j.release.Path
+	}
 	env := map[string]string{
 		"SUPD_APP": j.app, "SUPD_PROCESS": j.process.Name, "SUPD_SLOT": strconv.Itoa(j.slot),
 		"SUPD_WORKER": j.name(), "SUPD_GENERATION": strconv.Itoa(j.generation),
-		"SUPD_VERSION": "", "SUPD_RELEASE": "",
+		"SUPD_VERSION": version, "SUPD_RELEASE": path,
 		"XDG_RUNTIME_DIR": runtimeDir,
 	}
 	if notify != "" {

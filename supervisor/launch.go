@@ -30,13 +30,18 @@ type job struct {
 	log        *output.Log
 	slot       int
 	generation int
-	shared     address // of the socket that ready names
+	release    *configs.Version // nil: the app has none
+	mounts     []privdrop.Mount
+	private    bool                      // no request may reach it: a smoke test's candidate
+	remember   bool                      // its last lines of output
+	shared     func(name string) address // of the app's sockets, to be asked through
 }
 
 func (o *owner) job(w *worker) job {
-	p := w.slot.process
-	return job{worker: w, app: p.app.name, process: p.config, account: p.account, log: p.log,
-		slot: w.slot.number, generation: w.generation}
+	s, e := w.slot, w.edition
+	return job{worker: w, app: s.process.app.name, process: w.config, account: e.account, log: e.log,
+		slot: s.number, generation: w.generation, release: e.release, mounts: e.mounts(), private: w.private(),
+		remember: s.process.app.rollout != nil}
 }
 
 func (j job) name() string { return fmt.Sprintf("%s/%s.%d", j.app, j.process.Name, j.slot) }
@@ -44,11 +49,14 @@ func (j job) name() string { return fmt.Sprintf("%s/%s.%d", j.app, j.process.Nam
 // listenNames are the worker's sockets, its own last.
 func (j job) listenNames() []string {
 	names := slices.Clone(j.process.Sockets)
-	if j.process.Ready.Probe() {
+	if j.probe() {
 		names = append(names, "probe")
 	}
 	return names
 }
+
+// probe tells whether the worker gets a socket of its own to be asked on.
+func (j job) probe() bool { return j.private || j.process.Probe() }
 
 // file is the job's name beneath the runtime directory, of its own for each launch.
 func (j job) file() string {
@@ -58,27 +66,46 @@ func (j job) file() string {
 // linux is the kernel that the owner has for real. Its methods run in the
 // owner's goroutine; what they start in others reports by post.
 type linux struct {
-	log     *slog.Logger
-	post    func(event)
-	set     *socket.Set
-	runtime string
-	null    *os.File // every worker's standard input
-	cgroups string   // the cgroup v2 directory that supd owns, or ""
-	self    int
+	log        *slog.Logger
+	post       func(event)
+	passed     map[string]int // descriptors that came through an execve
+	lock       *os.File       // of the runtime directory
+	supervisor *Supervisor    // whose goroutines do what takes time
+	journals   journals
+	writer     writer // of what runs
+	set        *socket.Set
+	runtime    string
+	null       *os.File // every worker's standard input
+	cgroups    string   // the cgroup v2 directory that supd owns, or ""
+	self       int
 }
 
 // start begins a launch in a goroutine of its own: it makes a pipe, directories
 // and sockets, reads env_file and looks for the command.
 func (l *linux) start(j job) {
-	fds, err := l.dup(j)
-	if s := l.set.Get(socketKey(j.app, j.process.Ready.Socket)); s != nil {
-		j.shared.network, j.shared.address = s.Addr()
+	j.shared = l.addresses(j.app, j.process.Sockets)
+	var fds []int
+	var err error
+	if !j.private {
+		fds, err = l.dup(j)
 	}
 	if err != nil {
 		go l.post(func(o *owner) { o.started(j.worker, nil, err) })
 		return
 	}
 	go l.launch(j, fds)
+}
+
+// addresses are those of an app's sockets as they are now.
+func (l *linux) addresses(app string, names []string) func(string) address {
+	all := map[string]address{}
+	for _, name := range names {
+		if s := l.set.Get(socketKey(app, name)); s != nil {
+			network, at := s.Addr()
+			all[name] = address{network, at}
+		}
+	}
+	return func(name string) address { return all[name] }
 }
 
 // dup duplicates the listening descriptors for the time of the launch, in which
@@ -111,7 +138,8 @@ func closeAll(fds []int) {
 
 func (l *linux) launch(j job, fds []int) {
 	defer closeAll(fds)
-	r := &running{announced: make(chan struct{})}
+	r := &running{announced: make(chan struct{}), job: j, look: make(chan struct{}, 1)}
+	r.life, r.die = context.WithCancel(context.Background())
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	report := func(e event) {
@@ -134,12 +162,28 @@ type running struct {
 	capture   *output.Capture
 	notify    *notifySocket
 	probe     *socket.Socket
-	dir       string // XDG_RUNTIME_DIR
-	group     string // cgroup directory
+	own       []*socket.Socket // in the place of the shared ones: of a candidate
+	dir       string           // XDG_RUNTIME_DIR
+	group     string           // cgroup directory
+	identity  savedIdentity
+	pipe      uint64            // inode of the output\'s
+	given     map[string]uint64 // inodes of its sockets, by name
+	adopted   bool              // it was launched by an earlier supd
+	main      int               // pid
+	seen      uint64            // when an adopted one was alive for certain: clock ticks since boot
 	cancel    context.CancelFunc
 	announced chan struct{}          // closed once the owner knows of the launch
 	asking    chan struct{}          // closed once nobody asks any more; nil if nobody did
 	last      atomic.Pointer[string] // answer to the question whether it is ready
+
+	job      job           // as it was launched
+	launched privdrop.Spec // likewise, for commands that ask
+	tail     tail          // of its output, while it is part of a rollout
+	closely  atomic.Bool   // it is part of a rollout
+	look     chan struct{} // with room for one: closely has changed
+	life     context.Context
+	die      context.CancelFunc
+	watching chan struct{} // closed once nobody watches any more; nil if nobody did
 }
 
 func (r *running) launch(ctx context.Context, l *linux, j job, fds []int, report func(event)) error {
@@ -158,19 +202,32 @@ func (r *running) launch(ctx context.Context, l *linux, j job, fds []int, report
 	if r.process, err = plan.Start(); err != nil {
 		return err
 	}
-	r.capture = j.log.Capture(out.take(), r.onLine(j, report))
+	r.main = r.process.Pid
+	// An error says that it has died already, and that nobody will look for it.
+	r.identity.Start, r.identity.Inode, _ = r.process.Identity()
+	r.pipe, _ = output.PipeInode(out.read) // without it nobody takes it over
+	r.capture = j.log.CaptureAs(j.file(), out.take(), r.onLine(j, report))
+	if j.process.Health.Exec != nil {
+		r.launched = spec
+	}
 	r.ask(ctx, l, j, spec, report)
 	return nil
 }
 
-// onLine looks for the line that means ready.
+// onLine looks for the line that means ready, and remembers the last ones.
 func (r *running) onLine(j job, report func(event)) func([]byte) {
-	if j.process.Ready.Log == "" {
+	if j.process.Ready.Log == "" && !j.remember {
 		return nil
 	}
-	want := regexp.MustCompile(j.process.Ready.Log) // configs has compiled it before
-	found := false
+	found := j.process.Ready.Log == ""
+	var want *regexp.Regexp
+	if !found {
+		want = regexp.MustCompile(j.process.Ready.Log) // configs has compiled it before
+	}
 	return func(line []byte) {
+		if j.remember {
+			r.tail.add(line)
+		}
 		if !found && want.Match(line) {
 			found = true
 			report(func(o *owner) { o.becameReady(j.worker, "logged the line") })
@@ -181,12 +238,17 @@ func (r *running) onLine(j job, report func(event)) func([]byte) {
 // spec makes everything that the worker needs beside the process, and says how
 // it is to be launched.
 func (r *running) spec(l *linux, j job, fds []int, report func(event)) (privdrop.Spec, *pipe, error) {
-	p := j.process
 	none := privdrop.Spec{}
 	if err := r.makeRuntime(l, j); err != nil {
 		return none, nil, err
 	}
-	if p.Ready.Probe() {
+	if j.private {
+		var err error
+		if fds, err = r.openPrivate(l, j); err != nil {
+			return none, nil, err
+		}
+	}
+	if j.probe() {
 		if err := r.openProbe(l, j); err != nil {
 			return none, nil, err
 		}
@@ -207,6 +269,7 @@ func (r *running) spec(l *linux, j job, fds []int, report func(event)) (privdrop
 	spec := workerSpec(j, argv, env)
 	spec.Files = append([]int{int(l.null.Fd()), out.worker(), out.worker()}, fds...)
 	spec.ListenNames = j.listenNames()
+	r.given = inodesOf(spec.ListenNames, fds)
 	if l.cgroups != "" {
 		if spec.CgroupFD, err = r.makeCgroup(l, j); err != nil {
 			out.close()
@@ -225,7 +288,7 @@ func workerSpec(j job, argv, env []string) privdrop.Spec {
 		Account: j.account, AllowRoot: p.AllowRoot,
 		Umask: &umask, Limits: p.Limits, Nice: p.Nice, OOMScoreAdjust: p.OOMScoreAdjust,
 		CPUAffinity: p.CPUAffinity, Capabilities: p.Capabilities,
-		Watchdog: p.Watchdog, Session: true,
+		Watchdog: p.Watchdog, Session: true, Mounts: j.mounts,
 	}
 }
 
@@ -247,12 +310,25 @@ func (r *running) makeRuntime(l *linux, j job) error {
 }
 
 func (r *running) openProbe(l *linux, j job) (err error) {
-	r.probe, err = socket.Open(socket.Spec{
-		Name:   "probe",
-		Listen: "unix:" + filepath.Join(l.runtime, "probe", j.file()),
-		Mode:   0o600, // supd alone asks
-	})
+	r.probe, err = socket.Open(l.probeSpec(j))
 	return err
+}
+
+// openPrivate opens a listener of the worker's own in the place of each shared one.
+func (r *running) openPrivate(l *linux, j job) (fds []int, err error) {
+	for i, name := range j.process.Sockets {
+		spec := socket.Spec{Name: name, Listen: "unix:" + filepath.Join(l.runtime, "probe", fmt.Sprintf("%s.%d", j.file(), i)), Mode: 0o600}
+		if j.shared(name).network == "udp" {
+			spec = socket.Spec{Name: name, Listen: "udp:127.0.0.1:0"}
+		}
+		s, err := socket.Open(spec)
+		if err != nil {
+			return nil, err
+		}
+		r.own = append(r.own, s)
+		fds = append(fds, s.Fd())
+	}
+	return fds, nil
 }
 
 func (r *running) makeCgroup(l *linux, j job) (int, error) {
@@ -267,10 +343,18 @@ func (r *running) makeCgroup(l *linux, j job) (int, error) {
 
 // The handle of the owner.
 
-func (r *running) pid() int                     { return r.process.Pid }
-func (r *running) signal(sig unix.Signal) error { return r.process.Signal(sig) }
-func (r *running) alive() bool                  { return r.process.Alive() }
-func (r *running) cgroup() string               { return r.group }
+func (r *running) pid() int { return r.main }
+func (r *running) signal(sig unix.Signal) error {
+	if r.process == nil { // it has ended, and is about to be reaped
+		return unix.ESRCH
+	}
+	return r.process.Signal(sig)
+}
+func (r *running) alive() bool { return r.process != nil && r.process.Alive() }
+
+func (r *running) left() tree.Worker {
+	return tree.Worker{Cgroup: r.group, Adopted: r.adopted, Runtime: r.dir, Start: r.identity.Start, Seen: r.seen}
+}
 
 func (r *running) lastAnswer() string {
 	if last := r.last.Load(); last != nil {
@@ -282,23 +366,37 @@ func (r *running) lastAnswer() string {
 // kill spares nobody in the process group. The owner calls it only before it has
 // reaped the main process, so that the pid is still this worker's.
 func (r *running) kill() {
-	unix.Kill(-r.process.Pid, unix.SIGKILL)
-	r.process.Signal(unix.SIGKILL)
+	if !r.adopted { // else another may have reaped it
+		unix.Kill(-r.main, unix.SIGKILL)
+	}
+	r.signal(unix.SIGKILL)
 }
 
 func (r *running) matched() {
 	r.cancel()
+	if !r.job.remember {
+		r.forget()
+	}
+}
+
+func (r *running) forget() {
 	if r.capture != nil {
 		r.capture.StopMatching()
 	}
 }
 
+func (r *running) output() []string { return r.tail.all() }
+
 // release gives back what was made for the worker, after its last process is
 // dead. Its last output is in the log when release returns.
 func (r *running) release(l *linux) {
 	r.cancel()
+	r.die()
 	if r.asking != nil {
 		<-r.asking
+	}
+	if r.watching != nil {
+		<-r.watching
 	}
 	if r.capture != nil {
 		r.capture.Finish()
@@ -310,6 +408,9 @@ func (r *running) release(l *linux) {
 	}
 	if r.probe != nil {
 		errs = append(errs, r.probe.Close())
+	}
+	for _, s := range r.own {
+		errs = append(errs, s.Close())
 	}
 	if r.process != nil {
 		errs = append(errs, r.process.Close())
@@ -350,4 +451,9 @@ func (p *pipe) close() {
 	if p.read != nil {
 		p.read.Close()
 	}
+}
+
+// saved is what the next supd has to know to take the worker over.
+func (r *running) saved() (savedIdentity, savedBelongings) {
+	return r.identity, savedBelongings{Directory: r.dir, Cgroup: r.group, Pipe: r.pipe, Notify: r.notify != nil, Sockets: r.given}
 }

@@ -41,7 +41,7 @@ func (r *running) notified(j job, line string, report func(event)) {
 	case "WATCHDOG=1":
 		report(func(o *owner) { o.pinged(j.worker) })
 	case "WATCHDOG=trigger":
-		report(func(o *owner) { o.fail(j.worker, "sent WATCHDOG=trigger") })
+		report(func(o *owner) { o.ill(j.worker, "sent WATCHDOG=trigger") })
 	}
 }
 
@@ -113,4 +113,22 @@ func closeRights(oob []byte) {
 
 func (n *notifySocket) close() error {
 	return errors.Join(n.conn.Close(), os.Remove(n.path))
+}
+
+// inheritNotify goes on with the socket that came through an execve.
+func (r *running) inheritNotify(fd int, j job, l *linux, report func(event)) error {
+	path := filepath.Join(l.runtime, "notify", j.file())
+	file := os.NewFile(uintptr(fd), path)
+	defer file.Close()
+	conn, err := net.FilePacketConn(file)
+	if err != nil {
+		return err
+	}
+	unixConn, ok := conn.(*net.UnixConn)
+	if !ok {
+		return errors.Join(errors.New("descriptor of "+path+" is no unix socket"), conn.Close())
+	}
+	r.notify = &notifySocket{unixConn, path}
+	go r.notify.receive(func(line string) { r.notified(j, line, report) })
+	return nil
 }

@@ -8,6 +8,7 @@ import (
 
 	"supd/configs"
 	"supd/socket"
+	"supd/supervisor/release"
 	"supd/supervisor/tree"
 )
 
@@ -19,11 +20,18 @@ type event func(*owner)
 // simulated one in its place. No method blocks on anything but the local kernel:
 // what takes time is done elsewhere and reported by an event.
 type kernel interface {
-	start(job)                                  // reports started
-	reap(isWorker func(pid int) bool) []death   // all that have died, workers and others
-	sweep(dead []left, alive []int, done event) // kills what dead workers left behind, releases them
-	open(sockets map[string]socket.Spec) error  // all of them or none
-	relisten(sockets []string)                  // with the configured backlog
+	start(job)                     // reports started
+	smoke(w *worker, path string)  // reports smoked
+	watch(w *worker, closely bool) // begins, or changes how often; reports checked and churned
+	save(s *saved, done event)     // where the next supd finds it
+	keep(app string, j journal)    // of an app that is new
+	journal(app string, s release.State, written func(*owner, error))
+	committed(app string, s release.State, now preparedApp) // another release is active
+	afterRollout(app string, postponed bool)                // what had to wait for it may be done
+	reap(isWorker func(pid int) bool) []death               // all that have died, workers and others
+	sweep(dead []left, alive []int, done event)             // kills what dead workers left behind, releases them
+	open(sockets map[string]socket.Spec) error              // all of them or none
+	relisten(sockets []string)                              // with the configured backlog
 	repair(socket.Damage) (another bool, err error)
 }
 
@@ -41,10 +49,15 @@ type owner struct {
 	strays    map[int]death      // died while a launch was under way: perhaps its worker
 	tasks     map[int]chan death // commands that ask whether a worker is ready
 	launching int
-	epochs    int
+	editions  int // so many were made
 	waiters   []*waiter
-	dead      []left // to be swept
+	dead      []left  // to be swept
+	orphans   []*slot // candidates of rollouts that are over
+	frozen    func()  // to be called once nothing is under way; nil: all goes on
 	quitting  bool
+	saving    bool      // what runs is being recorded
+	changes   int       // events so far that may have changed it
+	recorded  int       // changes by the time it was recorded last
 	timer     time.Time // the nearest deadline
 }
 
@@ -55,11 +68,18 @@ func (o *owner) run() {
 	for {
 		o.timer = time.Time{}
 		now := time.Now()
-		o.settle(now)
+		if o.frozen == nil {
+			o.roll(now)
+			o.settle(now)
+		} else if o.isQuiet() {
+			o.frozen()
+			continue
+		}
 		o.sweep()
 		o.repair(now)
 		o.answer(now)
 		o.publish(now)
+		o.save()
 		if o.finished() {
 			return
 		}
@@ -70,9 +90,10 @@ func (o *owner) run() {
 		}
 		select {
 		case e := <-o.events:
-			e(o)
+			o.happen(e)
 			o.drain()
 		case <-timer.C:
+			o.changes++
 		}
 	}
 }
@@ -83,11 +104,16 @@ func (o *owner) drain() {
 	for {
 		select {
 		case e := <-o.events:
-			e(o)
+			o.happen(e)
 		default:
 			return
 		}
 	}
+}
+
+func (o *owner) happen(e event) {
+	o.changes++
+	e(o)
 }
 
 // wake makes the timer fire at t at the latest; the zero time is never.
@@ -103,11 +129,16 @@ func (o *owner) quit() {
 		o.log.Info("stopping all workers")
 	}
 	o.quitting = true
+	for _, a := range o.apps {
+		if a.rollout != nil {
+			o.stopCandidate(a.rollout)
+		}
+	}
 	o.eachSlot(func(s *slot) { s.up = false })
 }
 
 func (o *owner) finished() bool {
-	return o.quitting && len(o.waiters) == 0 && o.idle()
+	return o.quitting && len(o.waiters) == 0 && o.idle() && !o.saving
 }
 
 func (o *owner) idle() bool {
@@ -123,6 +154,12 @@ func (o *owner) eachSlot(do func(*slot)) {
 				do(s)
 			}
 		}
+		if a.rollout != nil && a.rollout.candidate != nil {
+			do(a.rollout.candidate)
+		}
+	}
+	for _, s := range o.orphans {
+		do(s)
 	}
 }
 
@@ -160,9 +197,10 @@ func (o *owner) sweep() {
 	}
 	dead := o.dead
 	o.dead = nil
-	o.kernel.sweep(dead, alive, func(*owner) {
+	o.kernel.sweep(dead, alive, func(o *owner) {
 		for _, d := range dead {
 			d.slot.sweeps--
+			o.swept(d)
 		}
 	})
 }

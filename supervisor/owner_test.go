@@ -422,7 +422,7 @@ func TestWatchdog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := configured("web", 1)
 		p.Watchdog = 10 * time.Second
-		w := newWorld(t, always(behaviour{}), p)
+		w := newWorld(t, always(healthy), p)
 		for range 5 {
 			time.Sleep(8 * time.Second)
 			w.in(func(o *owner) { o.pinged(o.apps[0].processes[0].slots[0].workers[0]) })
@@ -430,9 +430,16 @@ func TestWatchdog(t *testing.T) {
 		if got := w.worker("a/web.1"); got.Generation != 1 {
 			t.Errorf("stopped although it answered: %+v", got)
 		}
-		got := w.expect(30*time.Second, "a/web.1", Running)
-		if got.Generation < 2 || !strings.Contains(got.LastExit.Reason, "WATCHDOG") {
-			t.Errorf("worker %+v", got.LastExit)
+		silent := w.running()[0]
+		w.expect(11*time.Second, "a/web.1", Unhealthy)
+		w.in(func(*owner) {
+			if silent.dead {
+				t.Error("it was stopped before another was ready")
+			}
+		})
+		got := w.expect(5*time.Second, "a/web.1", Running)
+		if got.Generation != 2 || !silent.dead {
+			t.Errorf("worker %+v", got)
 		}
 		w.quit()
 	})

@@ -3,18 +3,26 @@ package supervisor
 import (
 	"reflect"
 	"slices"
+	"strings"
 
 	"supd/configs"
-	"supd/privdrop"
-	"supd/supervisor/output"
+	"supd/socket"
+	"supd/supervisor/release"
 )
 
 // app is an application as the owner keeps it.
 type app struct {
 	name      string
-	config    *configs.App
-	processes []*process // by name
+	config    *configs.App // with the release that is active
+	processes []*process   // by name
+	sockets   map[string]socket.Spec
 	removed   bool
+
+	state     release.State // as it was journaled last
+	rollout   *rollout      // under way; nil is none
+	last      *RolloutStatus
+	postponed bool  // a new configuration waits for the end of the rollout
+	trouble   error // why the active release cannot be started
 }
 
 // process is a command and its slots. A process that is gone from the
@@ -22,12 +30,11 @@ type app struct {
 type process struct {
 	app     *app
 	name    string
-	config  *configs.Process
-	account *privdrop.Account
-	log     *output.Log
-	slots   []*slot // by number, from 1
-	epoch   int     // the newest wish
+	config  *configs.Process // of the release that is active
+	slots   []*slot          // by number, from 1
+	edition *edition         // the newest that is wished for; nil: no release is active
 	removed bool
+	added   *rollout    // whose release alone has it; nil: the configuration has it
 	counted map[int]int // launches of slots that were forgotten
 }
 
@@ -54,7 +61,7 @@ func (p *process) idle() bool {
 // resize makes slots up to the configured count, and marks those above as gone.
 func (p *process) resize(up bool) {
 	for n := len(p.slots); n < p.config.Count; n++ {
-		s := &slot{process: p, number: n + 1, epoch: p.epoch, generation: p.counted[n+1]}
+		s := &slot{process: p, number: n + 1, edition: p.edition, generation: p.counted[n+1]}
 		if up {
 			s.wish()
 		}
@@ -76,6 +83,8 @@ func (p *process) wishAll() {
 		}
 	}
 }
+
+func byName(a, b *process) int { return strings.Compare(a.name, b.name) }
 
 // forget drops empty slots that are gone from the configuration.
 func (p *process) forget() {
@@ -110,11 +119,11 @@ func sameLaunch(a, b *configs.Process) bool {
 
 // launchKeys is p without the keys that a running worker does not feel.
 func launchKeys(p configs.Process) configs.Process {
-	probe := p.Ready.Probe()
+	probe := p.Probe()
 	p.Line, p.Count, p.After, p.Autostart = 0, 0, nil, false
 	p.Restart, p.SuccessExit, p.Backoff, p.GiveUpAfter = "", nil, configs.Backoff{}, 0
 	p.Stop, p.Log = nil, configs.Log{}
-	p.Ready = configs.Ready{Notify: p.Ready.Notify}
+	p.Ready, p.Health = configs.Ready{Notify: p.Ready.Notify}, configs.Health{}
 	if probe {
 		p.Ready.TCP = "probe"
 	}

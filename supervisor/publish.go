@@ -19,7 +19,12 @@ func (o *owner) publish(now time.Time) {
 }
 
 func (a *app) status(now time.Time) AppStatus {
-	s := AppStatus{Name: a.name, State: Stopped, Processes: make([]ProcessStatus, 0, len(a.processes))}
+	s := AppStatus{Name: a.name, State: Stopped, Processes: make([]ProcessStatus, 0, len(a.processes)),
+		Release: a.state.Active, Previous: a.state.Previous, Held: held(a.state), Rollout: a.last, Note: a.note()}
+	if a.rollout != nil {
+		now := a.rollout.status // what it holds only grows
+		s.Rollout = &now
+	}
 	worst := -1
 	for _, p := range a.processes {
 		ps := p.status(now)
@@ -35,7 +40,18 @@ func (a *app) status(now time.Time) AppStatus {
 }
 
 // severity orders the states from good to bad.
-var severity = []State{Running, Starting, Stopping, Stopped, Exited, Backoff, Failed}
+var severity = []State{Running, Starting, Stopping, Unhealthy, Stopped, Exited, Backoff, Failed}
+
+// note tells what keeps an app from running its release.
+func (a *app) note() string {
+	switch {
+	case a.trouble != nil:
+		return "release " + a.state.Active + " cannot be started: " + a.trouble.Error()
+	case a.config != nil && a.config.Release != nil && a.state.Active == "" && a.rollout == nil:
+		return "no release is active; `supctl deploy " + a.name + "` starts the newest that is registered"
+	}
+	return ""
+}
 
 func (p *process) status(now time.Time) ProcessStatus {
 	s := ProcessStatus{Name: p.name, Count: p.config.Count, Log: p.config.Log.File, Workers: make([]WorkerStatus, 0, len(p.slots))}
@@ -55,6 +71,7 @@ func (s *slot) status(now time.Time) WorkerStatus {
 	if w := s.serving(); w != nil {
 		launched := w.launched
 		status.Pid, status.Ready, status.Generation = w.pid(), w.state == Running, w.generation
+		status.Release = w.edition.version()
 		status.StartedAt, status.UptimeSeconds = &launched, now.Sub(launched).Seconds()
 	}
 	return status

@@ -18,7 +18,7 @@ import (
 // the first yes or with ctx. Uptime is the owner's own deadline, and the log and
 // notify kinds are reported by those who read them.
 func (r *running) ask(ctx context.Context, l *linux, j job, spec privdrop.Spec, report func(event)) {
-	ready, question := r.question(l, j, spec)
+	ready, question := r.question(l, j, spec, j.process.Ready.Question())
 	if question == nil {
 		return
 	}
@@ -43,22 +43,21 @@ func (r *running) ask(ctx context.Context, l *linux, j job, spec privdrop.Spec, 
 }
 
 // question gives what to ask, and what a yes means.
-func (r *running) question(l *linux, j job, spec privdrop.Spec) (string, func(context.Context) error) {
-	ready := j.process.Ready
+func (r *running) question(l *linux, j job, spec privdrop.Spec, q configs.Question) (string, func(context.Context) error) {
 	switch {
-	case ready.HTTP != "" && ready.HTTP[0] != '/':
-		return "GET " + ready.HTTP, func(ctx context.Context) error { return probe.HTTPURL(ctx, ready.HTTP) }
-	case ready.HTTP != "":
-		at := r.asked(j)
-		return "GET " + ready.HTTP, func(ctx context.Context) error {
-			return probe.HTTP(ctx, at.network, at.address, "localhost", ready.HTTP)
+	case q.HTTP != "" && q.HTTP[0] != '/':
+		return "GET " + q.HTTP, func(ctx context.Context) error { return probe.HTTPURL(ctx, q.HTTP) }
+	case q.HTTP != "":
+		at := r.asked(j, q)
+		return "GET " + q.HTTP, func(ctx context.Context) error {
+			return probe.HTTP(ctx, at.network, at.address, "localhost", q.HTTP)
 		}
-	case ready.TCP == "probe":
+	case q.TCP == "probe":
 		return "accepts connections", r.accepts
-	case ready.TCP != "":
-		return "accepts connections", func(ctx context.Context) error { return probe.TCP(ctx, "tcp", ready.TCP) }
-	case ready.Exec != nil:
-		return "command succeeded", func(ctx context.Context) error { return l.exec(ctx, j, spec) }
+	case q.TCP != "":
+		return "accepts connections", func(ctx context.Context) error { return probe.TCP(ctx, "tcp", q.TCP) }
+	case q.Exec != nil:
+		return "command succeeded", func(ctx context.Context) error { return l.exec(ctx, j, spec, q.Exec) }
 	}
 	return "", nil
 }
@@ -68,9 +67,9 @@ type address struct{ network, address string }
 
 // asked is where the question goes: to the worker's own socket, unless the
 // configuration names a shared one.
-func (r *running) asked(j job) address {
-	if j.process.Ready.Socket != "" {
-		return j.shared
+func (r *running) asked(j job, q configs.Question) address {
+	if q.Socket != "" && !j.private {
+		return j.shared(q.Socket)
 	}
 	network, at := r.probe.Addr()
 	return address{network, at}
@@ -105,10 +104,10 @@ const (
 	askAgain  = 10 * time.Millisecond
 )
 
-// exec runs the ready command as the worker would run, without its sockets, and
+// exec runs a command that asks as the worker would run, without its sockets, and
 // tells whether it exits with 0.
-func (l *linux) exec(ctx context.Context, j job, spec privdrop.Spec) error {
-	argv, err := expandAll(j.process.Ready.Exec, spec, j)
+func (l *linux) exec(ctx context.Context, j job, spec privdrop.Spec, command []string) error {
+	argv, err := expandAll(command, spec, j)
 	if err != nil {
 		return err
 	}
@@ -136,7 +135,7 @@ func expandAll(args []string, spec privdrop.Spec, j job) ([]string, error) {
 	for _, arg := range args {
 		arg, err := configs.Expand(arg, vars)
 		if err != nil {
-			return nil, fmt.Errorf("ready.exec: %w", err)
+			return nil, fmt.Errorf("exec: %w", err)
 		}
 		all = append(all, arg)
 	}

@@ -69,24 +69,34 @@ func (o *owner) replaceUsers(key string) {
 	for _, a := range o.apps {
 		for _, p := range a.processes {
 			if slices.Contains(p.socketKeys(), key) {
-				o.renew(p)
+				o.renewSame(p)
 			}
 		}
 	}
 	o.timerNow()
 }
 
-// renew makes new workers the wish in every slot of a process.
-func (o *owner) renew(p *process) {
-	p.epoch = o.nextEpoch()
+// renewSame makes new workers of what runs already the wish in every slot, each
+// of the release that it has.
+func (o *owner) renewSame(p *process) {
+	made := map[*edition]*edition{}
 	for _, s := range p.slots {
-		s.epoch = p.epoch
+		if s.edition != nil {
+			s.edition = o.anew(p, s.edition, made)
+		}
 	}
 }
 
-func (o *owner) nextEpoch() int {
-	o.epochs++
-	return o.epochs
+// anew gives the edition that follows another in the same shape; made remembers
+// those that were made already.
+func (o *owner) anew(p *process, e *edition, made map[*edition]*edition) *edition {
+	if made[e] == nil {
+		made[e] = o.numbered(*e)
+		if p.edition == e {
+			p.edition = made[e]
+		}
+	}
+	return made[e]
 }
 
 // timerNow has settle run again at once.

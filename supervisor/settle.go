@@ -3,6 +3,8 @@ package supervisor
 import (
 	"slices"
 	"time"
+
+	"supd/configs"
 )
 
 // maxLaunching bounds the launches that are under way at a time: they share the
@@ -17,30 +19,37 @@ func (o *owner) settle(now time.Time) {
 		for _, p := range a.processes {
 			o.settleProcess(p, now)
 		}
+		if a.rollout != nil && a.rollout.candidate != nil {
+			o.settleSlot(a.rollout.candidate, now)
+		}
 	}
+	for _, s := range o.orphans {
+		o.settleSlot(s, now)
+	}
+	o.orphans = slices.DeleteFunc(o.orphans, (*slot).idle)
 	o.forget()
 }
 
 func (o *owner) settleProcess(p *process, now time.Time) {
 	for _, s := range p.slots {
-		o.expire(s, now)
-	}
-	for _, s := range p.slots {
-		switch {
-		case !s.up:
-			o.stopSlot(s)
-		case s.mayStart():
-			o.start(s, now)
-		default:
-			o.replace(s, now)
-		}
-	}
-	for _, s := range p.slots {
-		for _, w := range s.workers {
-			o.wake(w.deadline)
-		}
+		o.settleSlot(s, now)
 	}
 	p.forget()
+}
+
+func (o *owner) settleSlot(s *slot, now time.Time) {
+	o.expire(s, now)
+	switch {
+	case !s.up:
+		o.stopSlot(s)
+	case s.mayStart():
+		o.start(s, now)
+	default:
+		o.replace(s, now)
+	}
+	for _, w := range s.workers {
+		o.wake(w.deadline)
+	}
 }
 
 // expire runs the deadlines that have passed.
@@ -55,7 +64,7 @@ func (o *owner) expire(s *slot, now time.Time) {
 // stopSlot stops what runs in a slot that is not wished for, unless a process
 // that comes after this one still has to stop first.
 func (o *owner) stopSlot(s *slot) {
-	if len(s.workers) == 0 || o.dependentStopping(s.process) {
+	if len(s.workers) == 0 || s.number != candidateSlot && !s.removed && o.dependentStopping(s.process) {
 		return
 	}
 	for _, w := range s.workers {
@@ -77,7 +86,7 @@ func (s *slot) mayStart() bool {
 
 func (o *owner) start(s *slot, now time.Time) {
 	switch {
-	case s.done || s.gaveUp:
+	case s.done || s.gaveUp || s.edition == nil:
 	case s.retry.After(now):
 		o.wake(s.retry)
 	case s.gated && len(s.waitsFor()) > 0:
@@ -108,26 +117,42 @@ func (o *owner) launch(s *slot, now time.Time) {
 	}
 	s.gated = false
 	s.generation++
-	w := &worker{slot: s, config: s.process.config, generation: s.generation, epoch: s.epoch, state: Starting, launched: now}
+	w := &worker{slot: s, config: s.edition.config, generation: s.generation, edition: s.edition, state: Starting, launched: now}
 	s.workers = append(s.workers, w)
 	o.kernel.start(o.job(w))
 }
 
-// replace moves a slot on to its wished epoch: one worker of it is started beside
-// the old ones, and they are stopped when it is ready.
+// replace moves a slot on to its wished edition: one worker of it is started beside
+// the old ones, and they are stopped when it is ready. What must never run twice
+// is stopped first.
 func (o *owner) replace(s *slot, now time.Time) {
 	stale := s.stale()
 	fresh := s.fresh()
 	switch {
 	case len(stale) == 0:
+		o.stopSurplus(s)
+	case s.edition == nil:
+		for _, w := range stale {
+			o.stop(w, "no release is active", false)
+		}
+	case s.alone():
+		if s.retry.After(now) {
+			o.wake(s.retry)
+		} else if s.mayStopFirst(s.edition) {
+			for _, w := range stale {
+				o.stop(w, "another takes its place", false)
+			}
+		}
 	case len(stale) > 1: // a replacement that is out of date before it was done
 		for _, w := range stale {
 			if w != s.serving() {
 				o.stop(w, "out of date", true)
 			}
 		}
+	case fresh == nil && s.retry.After(now):
+		o.wake(s.retry)
 	case fresh == nil:
-		if o.maySurge(s.process, now) {
+		if o.maySurge(s, s.edition, now) {
 			o.launch(s, now)
 		}
 	case fresh.state == Running:
@@ -137,18 +162,44 @@ func (o *owner) replace(s *slot, now time.Time) {
 	}
 }
 
+// stopSurplus stops what was started in the place of a worker that has become
+// healthy again.
+func (o *owner) stopSurplus(s *slot) {
+	if w := s.fresh(); w != nil && w.state == Running {
+		for _, other := range s.workers {
+			if other != w && other.live() {
+				o.stop(other, "pid "+itoa(w.pid())+" is healthy again", false)
+			}
+		}
+	}
+}
+
+// alone tells that the slot's workers must never run side by side.
+func (s *slot) alone() bool { return s.process.app.config.Rollout.Strategy == configs.StrategyReplace }
+
+// mayStopFirst tells that no other slot of the process is between two workers.
+func (s *slot) mayStopFirst(to *edition) bool {
+	return !slices.ContainsFunc(s.process.slots, func(other *slot) bool {
+		return other != s && other.up && other.edition == to && !other.fulfilled() && len(other.stale()) == 0
+	})
+}
+
 // maySurge tells whether one more worker fits beside those of the process, and
 // whether the last replaced one has been ready for min_ready. Old workers that
 // still drain count: memory is what the surge bounds.
-func (o *owner) maySurge(p *process, now time.Time) bool {
+func (o *owner) maySurge(s *slot, to *edition, now time.Time) bool {
+	p := s.process
 	extra, since := 0, time.Time{}
-	for _, s := range p.slots {
-		extra += max(0, len(s.workers)-1)
-		if f := s.fresh(); f != nil && f.epoch == p.epoch && f.ready.After(since) {
+	for _, other := range p.slots {
+		extra += max(0, len(other.workers)-1)
+		f := other.fresh()
+		switch {
+		case other == s:
+		case f != nil && f.edition == to && f.ready.After(since):
 			since = f.ready
 		}
 	}
-	if extra >= p.surge() {
+	if extra >= p.surge() || s.isIll() && p.heals(s) {
 		return false
 	}
 	if at := since.Add(p.app.config.Rollout.MinReady); !since.IsZero() && at.After(now) {

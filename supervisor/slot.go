@@ -2,21 +2,22 @@ package supervisor
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"supd/configs"
 )
 
-// slot is the stable place of a worker: whois/web.1. Its wish is up and epoch;
+// slot is the stable place of a worker: whois/web.1. Its wish is up and edition;
 // while its worker is replaced it has two workers, and while an old one drains
 // for long even more.
 type slot struct {
 	process *process
 	number  int
 
-	up      bool // wished for
-	epoch   int  // of the worker that is wished for
-	removed bool // gone from the configuration: forgotten once it is empty
+	up      bool     // wished for
+	edition *edition // of the worker that is wished for; nil: there is none to start
+	removed bool     // gone from the configuration: forgotten once it is empty
 
 	gated  bool      // waits for the processes it comes after, once
 	done   bool      // ended by itself, and the restart policy wants no more
@@ -38,10 +39,11 @@ func (s *slot) name() string {
 	return fmt.Sprintf("%s/%s.%d", s.process.app.name, s.process.name, s.number)
 }
 
-// fresh is the live worker of the wished epoch; stale are the other live ones.
+// fresh is the live worker of the wished edition, unless it is unhealthy; stale are the
+// other live ones.
 func (s *slot) fresh() *worker {
 	for _, w := range s.workers {
-		if w.live() && w.epoch == s.epoch {
+		if w.live() && w.edition == s.edition && w.state != Unhealthy {
 			return w
 		}
 	}
@@ -50,7 +52,7 @@ func (s *slot) fresh() *worker {
 
 func (s *slot) stale() (stale []*worker) {
 	for _, w := range s.workers {
-		if w.live() && w.epoch != s.epoch {
+		if w.live() && (w.edition != s.edition || w.state == Unhealthy) {
 			stale = append(stale, w)
 		}
 	}
@@ -84,7 +86,7 @@ func (s *slot) state(now time.Time) State {
 		return w.state
 	}
 	switch {
-	case !s.up:
+	case !s.up || s.edition == nil:
 		return Stopped
 	case s.gaveUp:
 		return Failed
@@ -113,7 +115,9 @@ func (s *slot) retryNow() {
 // behind is searched for, and the slot's policy decides what follows.
 func (o *owner) ended(w *worker, d death) {
 	s, now := w.slot, time.Now()
-	delete(o.workers, d.pid)
+	if o.workers[d.pid] == w {
+		delete(o.workers, d.pid)
+	}
 	s.remove(w)
 	if w.handle != nil {
 		s.sweeps++
@@ -126,21 +130,39 @@ func (o *owner) ended(w *worker, d death) {
 	if !asked || s.lastExit == nil || len(s.workers) == 0 {
 		s.lastExit, s.lastClean = d.exit(w, now), clean
 	}
+	if asked && w.edition != s.edition {
+		o.tell(w, "stopped "+w.edition.version())
+	}
 	o.log.Info("worker ended", "worker", s.name(), "pid", w.pid(), "from", was, "generation", w.generation,
 		"why", d.exit(w, now).Reason, "asked", asked)
 	if asked || !s.up {
 		return
 	}
-	if w.ready.IsZero() || !clean {
+	if w.edition == s.edition && (w.ready.IsZero() || !clean) {
 		s.failed(s.lastExit.Reason)
 	}
-	if len(s.stale()) > 0 && w.epoch == s.epoch {
+	r := s.process.app.rollout
+	switch {
+	case r.targets(w) && !(clean && w.isFinal(clean)):
+		o.again(s, w, clean, now)
+		o.fault(r, w, s.lastExit.Reason)
+	case r == nil && s.hasOlder() && w.edition == s.edition:
 		o.abandon(s.process, s.lastExit.Reason)
-		return
-	}
-	if s.fresh() == nil {
+	case s.fresh() == nil:
 		o.again(s, w, clean, now)
 	}
+}
+
+// isFinal tells whether the restart policy wants no other worker after an end
+// like this.
+func (w *worker) isFinal(clean bool) bool {
+	policy := w.edition.config.Restart
+	return policy == configs.RestartNever || policy == configs.RestartOnFailure && clean || w.private()
+}
+
+// hasOlder tells whether a worker of another edition than the wished one lives.
+func (s *slot) hasOlder() bool {
+	return slices.ContainsFunc(s.workers, func(w *worker) bool { return w.live() && w.edition != s.edition })
 }
 
 func (s *slot) failed(why string) {
@@ -159,8 +181,8 @@ func (s *slot) remove(w *worker) {
 
 // again applies the restart policy to a slot whose worker ended by itself.
 func (o *owner) again(s *slot, w *worker, clean bool, now time.Time) {
-	c := s.process.config
-	if c.Restart == configs.RestartNever || (c.Restart == configs.RestartOnFailure && clean) {
+	c := w.edition.config
+	if w.isFinal(clean) {
 		s.done = true
 		o.log.Info("worker is not restarted", "worker", s.name(), "restart", c.Restart)
 		return
@@ -182,11 +204,11 @@ func (o *owner) again(s *slot, w *worker, clean bool, now time.Time) {
 func (o *owner) abandon(p *process, why string) {
 	o.log.Error("replacement failed, the old workers go on", "process", p.fullName(), "why", why)
 	for _, s := range p.slots {
-		if stale := s.stale(); len(stale) > 0 && s.up {
+		if stale := s.stale(); len(stale) > 0 && s.up && s.hasOlder() {
 			if f := s.fresh(); f != nil {
 				o.stop(f, "replacement abandoned", false)
 			}
-			s.epoch = stale[len(stale)-1].epoch
+			s.edition = stale[len(stale)-1].edition
 		}
 	}
 }

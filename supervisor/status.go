@@ -9,11 +9,13 @@ type State string
 const (
 	Starting State = "STARTING" // launched, not yet ready
 	Running  State = "RUNNING"  // ready
-	Stopping State = "STOPPING" // told to stop
-	Backoff  State = "BACKOFF"  // waits to be started again
-	Exited   State = "EXITED"   // ended by itself, and is not to be restarted
-	Failed   State = "FAILED"   // given up
-	Stopped  State = "STOPPED"  // not wanted
+	// Unhealthy was ready, and does not answer any more: it is replaced.
+	Unhealthy State = "UNHEALTHY"
+	Stopping  State = "STOPPING" // told to stop
+	Backoff   State = "BACKOFF"  // waits to be started again
+	Exited    State = "EXITED"   // ended by itself, and is not to be restarted
+	Failed    State = "FAILED"   // given up
+	Stopped   State = "STOPPED"  // not wanted
 )
 
 // Status is what runs, at one moment. It is published by the owner and never
@@ -34,6 +36,9 @@ type AppStatus struct {
 	Previous  string          `json:"previous"`
 	State     State           `json:"state"`
 	Processes []ProcessStatus `json:"processes"`
+	Held      *Held           `json:"held,omitempty"`
+	Rollout   *RolloutStatus  `json:"rollout,omitempty"` // under way, or the last one since supd started
+	Note      string          `json:"note,omitempty"`    // what keeps the app from running
 }
 
 // ProcessStatus is one process; Count is the number of workers wished for by

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,20 +17,23 @@ import (
 type handle interface {
 	pid() int
 	signal(unix.Signal) error
-	kill()       // SIGKILL to the main process and its process group
-	alive() bool // false once it has exited, reaped or not
-	matched()    // it is ready: nothing asks it any more
-	cgroup() string
+	kill()             // SIGKILL to the main process and its process group
+	alive() bool       // false once it has exited, reaped or not
+	matched()          // it is ready: nothing asks it any more
+	left() tree.Worker // but for what is the worker's
+	saved() (savedIdentity, savedBelongings)
 	lastAnswer() string // to the question whether it is ready; "" if none came
+	output() []string   // the last lines it has printed, while it is part of a rollout
+	forget()            // it is not any more
 }
 
-// worker is one running copy: one launch of one slot. It is Starting, Running or
-// Stopping; what comes before and after belongs to the slot.
+// worker is one running copy: one launch of one slot. It is Starting, Running,
+// Unhealthy or Stopping; what comes before and after belongs to the slot.
 type worker struct {
 	slot       *slot
 	config     *configs.Process // what it was launched with
 	generation int
-	epoch      int // of the slot's wish that it was launched for
+	edition    *edition // that it was launched from
 
 	state    State
 	deadline time.Time // of that state; zero is none
@@ -37,6 +41,8 @@ type worker struct {
 	launched time.Time
 	ready    time.Time // zero: never was
 
+	unwell   int                // questions in a row that it has not answered well
+	stopped  time.Time          // when it was told to stop
 	draining bool               // Stopping because another one has taken over
 	failure  string             // why supd stops it although its slot is wished for
 	steps    []configs.StopStep // left of the stop
@@ -61,12 +67,15 @@ func (w *worker) pid() int {
 
 // left says how the processes are known that the worker leaves behind.
 func (w *worker) left() tree.Worker {
-	return tree.Worker{Pid: w.pid(), Name: w.slot.name(), Generation: w.generation,
-		Cgroup: w.handle.cgroup()}
+	t := w.handle.left()
+	t.Pid, t.Name, t.Generation = w.pid(), w.slot.name(), w.generation
+	return t
 }
 
 // live tells whether the worker neither stops nor has ended.
-func (w *worker) live() bool { return w.state == Starting || w.state == Running }
+func (w *worker) live() bool {
+	return w.state == Starting || w.state == Running || w.state == Unhealthy
+}
 
 // readyFor tells how long the worker has been ready.
 func (w *worker) readyFor(now time.Time) time.Duration {
@@ -97,6 +106,10 @@ func (o *owner) started(w *worker, h handle, err error) {
 	case Starting:
 		o.log.Info("worker", "worker", w.slot.name(), "pid", h.pid(), "to", Starting, "generation", w.generation)
 		w.set(o.log, Starting, w.launched.Add(startTime(w.config.Ready)), "")
+		o.tell(w, "started "+w.edition.version())
+		if w.slot.process.app.rollout.targets(w) {
+			o.kernel.watch(w, true)
+		}
 	case Stopping: // told so meanwhile
 		o.nextStep(w)
 	}
@@ -126,12 +139,24 @@ func (o *owner) becameReady(w *worker, how string) {
 	o.kernel.relisten(w.slot.process.socketKeys())
 	w.handle.matched()
 	w.set(o.log, Running, o.watchdogDeadline(w), how)
+	o.tell(w, "ready after "+w.ready.Sub(w.launched).Round(time.Millisecond).String())
+	o.kernel.watch(w, w.slot.process.app.rollout.targets(w))
+}
+
+// tell adds to what is shown of a rollout under way.
+func (o *owner) tell(w *worker, message string) {
+	if r := w.slot.process.app.rollout; r != nil {
+		r.say(w.slot, w.pid(), strings.TrimSpace(message))
+	}
 }
 
 // pinged is the event of a WATCHDOG=1.
 func (o *owner) pinged(w *worker) {
-	if w.state == Running {
+	switch w.state {
+	case Running:
 		w.deadline = o.watchdogDeadline(w)
+	case Unhealthy:
+		o.recovered(w, "sent WATCHDOG=1")
 	}
 }
 
@@ -152,7 +177,7 @@ func (o *owner) expired(w *worker) {
 		}
 		o.fail(w, notReady(w))
 	case Running:
-		o.fail(w, "no WATCHDOG=1 for "+w.config.Watchdog.String())
+		o.ill(w, "no WATCHDOG=1 for "+w.config.Watchdog.String())
 	case Stopping:
 		o.nextStep(w)
 	}
@@ -172,9 +197,14 @@ func (o *owner) fail(w *worker, why string) {
 		return // what was said of it comes too late
 	}
 	s := w.slot
+	r := s.process.app.rollout
+	targeted := r.targets(w)
 	w.failure = why
 	o.stop(w, why, false)
-	if len(s.stale()) > 0 && w.epoch == s.epoch {
+	switch {
+	case targeted:
+		o.fault(r, w, why)
+	case r == nil && s.hasOlder() && w.edition == s.edition:
 		s.failed(why)
 		o.abandon(s.process, why)
 	}
@@ -186,8 +216,8 @@ func (o *owner) stop(w *worker, why string, draining bool) {
 		w.draining = w.draining && draining
 		return
 	}
-	w.draining = draining
-	w.steps = w.slot.process.config.Stop
+	w.draining, w.stopped = draining, time.Now()
+	w.steps = w.edition.config.Stop
 	w.set(o.log, Stopping, time.Time{}, why)
 	if w.handle != nil {
 		o.nextStep(w)

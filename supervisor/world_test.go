@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -13,6 +14,8 @@ import (
 	"supd/configs"
 	"supd/privdrop"
 	"supd/socket"
+	"supd/supervisor/release"
+	"supd/supervisor/tree"
 )
 
 // behaviour is what a simulated worker does.
@@ -25,6 +28,9 @@ type behaviour struct {
 	drain   time.Duration // from TERM to the exit
 	ignores bool          // TERM
 	answer  string        // to the question whether it is ready
+	smoke   string        // what is wrong with the answer of a candidate
+	ill     time.Duration // after it is ready: it answers no question any more; 0 is never
+	churns  time.Duration // likewise: its children die young
 }
 
 // proc is a simulated worker.
@@ -39,11 +45,17 @@ type proc struct {
 	sent   []unix.Signal
 }
 
-func (p *proc) pid() int           { return p.id }
-func (p *proc) alive() bool        { return !p.dead }
-func (p *proc) matched()           {}
-func (p *proc) cgroup() string     { return "" }
+func (p *proc) pid() int    { return p.id }
+func (p *proc) alive() bool { return !p.dead }
+func (p *proc) matched()    {}
+func (p *proc) forget()     {}
+
+func (p *proc) saved() (savedIdentity, savedBelongings) {
+	return savedIdentity{Start: uint64(p.id)}, savedBelongings{}
+}
+func (p *proc) left() tree.Worker  { return tree.Worker{} }
 func (p *proc) lastAnswer() string { return p.b.answer }
+func (p *proc) output() []string   { return []string{"last words of " + p.job.name()} }
 func (p *proc) kill()              { p.isKill = true; p.signal(unix.SIGKILL) }
 
 // signal is called by the owner, or by the world in the owner's goroutine.
@@ -80,12 +92,17 @@ type world struct {
 	sockets map[string]socket.Spec
 	refuse  error // what open answers
 	most    int   // processes at once
+
+	full     func(release.State) error // whether a state can be journaled
+	journals map[string][]release.State
+	after_   []string // that a rollout has ended: app, and whether a configuration waits
+	ready    func()   // called whenever a worker changes, to look at invariants
 }
 
 // newWorld starts an owner with a simulated kernel. It has to be called within
 // synctest.Test.
 func newWorld(t *testing.T, behave func(job) behaviour, processes ...configs.Process) *world {
-	w := &world{t: t, behave: behave}
+	w := &world{t: t, behave: behave, journals: map[string][]release.State{}}
 	w.s = &Supervisor{log: slog.New(slog.NewTextHandler(io.Discard, nil)), events: make(chan event, 64), done: make(chan struct{})}
 	w.s.owner = newOwner(w.s.log, w, w.s.events, &w.s.status)
 	if err := w.s.owner.apply(w.config(configs.Rollout{Surge: configs.Surge{Workers: 1}}, processes...)); err != nil {
@@ -101,12 +118,18 @@ func newWorld(t *testing.T, behave func(job) behaviour, processes ...configs.Pro
 
 // config is an app "a" with these processes.
 func (w *world) config(r configs.Rollout, processes ...configs.Process) prepared {
-	p := prepared{config: &configs.Config{Apps: []configs.App{{Name: "a", Processes: processes, Rollout: r}}},
-		accounts: map[string]*privdrop.Account{}}
-	for _, c := range processes {
-		p.accounts["a/"+c.Name] = &privdrop.Account{UID: 1000}
+	a := &configs.App{Name: "a", Processes: processes, Rollout: r}
+	return prepared{config: &configs.Config{Apps: []configs.App{*a}}, apps: []preparedApp{preparedOf(a, nil)}}
+}
+
+// preparedOf is an app with a release, nil without.
+func preparedOf(a *configs.App, v *configs.Version) preparedApp {
+	one := preparedApp{config: a, release: v, editions: map[string]edition{}}
+	for i := range a.Processes {
+		c := &a.Processes[i]
+		one.editions[c.Name] = edition{config: c, account: &privdrop.Account{UID: 1000}, release: v}
 	}
-	return p
+	return one
 }
 
 // configured is a process with the defaults of the contract.
@@ -152,9 +175,64 @@ func (w *world) launched(o *owner, j job, b behaviour) {
 			}
 		})
 	}
+	if b.ill > 0 {
+		w.after(b.ready+b.ill, func(o *owner) { w.illness(o, p) })
+	}
+	if b.churns > 0 {
+		w.after(b.ready+b.churns, func(o *owner) { o.churned(j.worker, 5) })
+	}
 	if b.die > 0 {
 		w.after(b.die, func(*owner) { w.die(p, death{pid: p.id, code: b.code}) })
 	}
+}
+
+// illness has a worker answer nothing any more.
+func (w *world) illness(o *owner, p *proc) {
+	if !p.dead && p.job.worker.state != Stopping {
+		o.checked(p.job.worker, errors.New("no answer"))
+		w.after(time.Second, func(o *owner) { w.illness(o, p) })
+	}
+}
+
+func (w *world) smoke(worker *worker, path string) {
+	b := w.behave(w.procOf(worker).job)
+	w.after(time.Millisecond, func(o *owner) {
+		if b.smoke != "" {
+			o.smoked(worker, errors.New(b.smoke))
+			return
+		}
+		o.smoked(worker, nil)
+	})
+}
+
+func (w *world) procOf(worker *worker) *proc {
+	for _, p := range w.procs {
+		if p.job.worker == worker {
+			return p
+		}
+	}
+	w.t.Fatal("no such process")
+	return nil
+}
+
+func (w *world) save(s *saved, done event)                    { w.after(time.Millisecond, done) }
+func (w *world) watch(*worker, bool)                          {}
+func (w *world) keep(string, journal)                         {}
+func (w *world) committed(string, release.State, preparedApp) {}
+
+func (w *world) afterRollout(app string, postponed bool) {
+	w.after_ = append(w.after_, fmt.Sprint(app, " ", postponed))
+}
+
+func (w *world) journal(app string, s release.State, written func(*owner, error)) {
+	var err error
+	if w.full != nil {
+		err = w.full(s)
+	}
+	if err == nil {
+		w.journals[app] = append(w.journals[app], s.Clone())
+	}
+	w.after(time.Millisecond, func(o *owner) { written(o, err) })
 }
 
 func (w *world) alive() (n int) {

@@ -56,6 +56,57 @@ func (c *Client) Explain(ctx context.Context, target string) (all []supervisor.E
 	return all, c.get(ctx, "/v1/explain", url.Values{"target": {target}}, &all)
 }
 
+// Releases asks for the registered releases of an app and the history of its
+// rollouts.
+func (c *Client) Releases(ctx context.Context, app string) (*supervisor.ReleaseList, error) {
+	l := &supervisor.ReleaseList{}
+	return l, c.get(ctx, "/v1/releases", url.Values{"app": {app}}, l)
+}
+
+// Audit asks for what is wrong with an app, or with all of them when app is "".
+// supd looks at each file of each release for it, which may take a while.
+func (c *Client) Audit(ctx context.Context, app string) (all []supervisor.Finding, err error) {
+	q := url.Values{}
+	if app != "" {
+		q.Set("app", app)
+	}
+	return all, c.ask(ctx, http.MethodGet, "/v1/audit?"+q.Encode(), nil, &all)
+}
+
+// Rollout calls each with what has happened in the rollout of an app that has the
+// number id, 0 being the one under way or else the last. With follow it goes on
+// until the rollout has ended, of which the last line tells; that the stream ends
+// before is an error of which NoAnswer is true. An error of each ends it, too.
+func (c *Client) Rollout(ctx context.Context, app string, id int, follow bool, each func(RolloutLine) error) error {
+	q := url.Values{"app": {app}}
+	if id > 0 {
+		q.Set("id", strconv.Itoa(id))
+	}
+	if follow {
+		q.Set("follow", "1")
+	}
+	body, err := c.open(ctx, "/v1/rollout", q)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	ended := !follow
+	for d := json.NewDecoder(body); ; {
+		var line RolloutLine
+		err := d.Decode(&line)
+		switch {
+		case errors.Is(err, io.EOF) && ended:
+			return nil
+		case err != nil:
+			return c.lost(ctx, err)
+		}
+		ended = ended || line.RolloutEnd != nil
+		if err := each(line); err != nil {
+			return err
+		}
+	}
+}
+
 // Watch calls each with the status now and whenever it has changed, until each
 // gives an error, which Watch gives then, or ctx ends.
 func (c *Client) Watch(ctx context.Context, targets []string, each func(*supervisor.Status) error) error {
@@ -103,7 +154,7 @@ func (c *Client) Do(ctx context.Context, r supervisor.Request) (*supervisor.Resu
 }
 
 func (c *Client) get(ctx context.Context, path string, q url.Values, into any) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, fail(supervisor.CodeNoTarget, "supd on %s does not answer", c.socket))
+	ctx, cancel := context.WithTimeoutCause(ctx, patience, absent("supd on %s does not answer", c.socket))
 	defer cancel()
 	return c.ask(ctx, http.MethodGet, path+"?"+q.Encode(), nil, into)
 }
@@ -158,11 +209,11 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	case errors.Is(err, syscall.EACCES):
 		return fail(supervisor.CodeDenied, "no permission to connect to %s; be root or in the group of the socket", c.socket)
 	case errors.As(err, &errno):
-		return fail(supervisor.CodeNoTarget, "no supd answers on %s: %s; is it running?", c.socket, errno)
+		return absent("no supd answers on %s: %s; is it running?", c.socket, errno)
 	case errors.Is(err, io.EOF):
 		return c.lost(ctx, err)
 	default:
-		return fail(supervisor.CodeNoTarget, "no supd answers on %s: %s", c.socket, err)
+		return absent("no supd answers on %s: %s", c.socket, err)
 	}
 }
 
@@ -172,7 +223,7 @@ func (c *Client) lost(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
-		return fail(supervisor.CodeNoTarget, "supd on %s has ended", c.socket)
+		return absent("supd on %s has ended", c.socket)
 	default:
 		return fail(supervisor.CodeFailed, "%s: the answer is not supd's: %s", c.socket, err)
 	}

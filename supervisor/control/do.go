@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -30,10 +29,13 @@ func (s *Server) do(w http.ResponseWriter, r *http.Request) error {
 	if err := check(request); err != nil {
 		return err
 	}
-	if _, err := choose(s.daemon.Status(), request.Targets); err != nil {
+	if err := find(s.daemon.Status(), request); err != nil {
 		return err
 	}
 	request.By = who.String()
+	if request.Action == supervisor.ActionReexec {
+		return s.reexec(w, r, who)
+	}
 	result := s.daemon.Do(r.Context(), request)
 	status := http.StatusOK
 	if result.Error != "" {
@@ -88,30 +90,22 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// check refuses a request that does not make sense.
-func check(r supervisor.Request) error {
-	targets := true // it takes some
-	switch r.Action {
-	case supervisor.ActionStart, supervisor.ActionStop, supervisor.ActionRestart, supervisor.ActionSignal:
-	case supervisor.ActionReopen, supervisor.ActionShutdown:
-		targets = false
-	default:
-		return fail(supervisor.CodeUsage, "unknown action %q", r.Action)
+// reexec answers before supd gives way, for nothing can be answered afterwards: the
+// client sees from the version that it has happened.
+func (s *Server) reexec(w http.ResponseWriter, r *http.Request, who peer) error {
+	way := s.options.Reexec
+	if way == nil {
+		return fail(supervisor.CodeFailed, "this supd cannot be replaced in its place")
 	}
-	wrong := ""
-	switch {
-	case targets && len(r.Targets) == 0:
-		wrong = "no target; `all` names every worker"
-	case !targets && len(r.Targets) > 0:
-		wrong = "takes no target"
-	case (r.Action == supervisor.ActionSignal) != (r.Signal != ""):
-		wrong = "signal belongs to the action signal, and to no other"
-	case r.Hard && r.Action != supervisor.ActionRestart:
-		wrong = "hard belongs to the action restart"
-	case r.Timeout < 0:
-		wrong = fmt.Sprintf("timeout %s: want 0 or more", r.Timeout)
-	default:
-		return nil
+	s.options.Log.Info("request", "action", supervisor.ActionReexec, "by", who.String())
+	if err := way.Check(r.Context()); err != nil {
+		return fail(supervisor.CodeFailed, "the installed supd cannot go on in the place of this one, which stays: %s", err)
 	}
-	return fail(supervisor.CodeUsage, "%s: %s", r.Action, wrong)
+	w.Header().Set("Connection", "close")
+	_ = writeJSON(w, http.StatusOK, &supervisor.Result{Outcomes: []supervisor.Outcome{}})
+	_ = http.NewResponseController(w).Flush()
+	if err := way.Exec(); err != nil {
+		s.options.Log.Error("supd was not replaced and goes on", "error", err)
+	}
+	return nil
 }

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -12,7 +13,22 @@ type Error struct {
 	Code    int    `json:"code"`
 	Message string `json:"error"`
 
-	status int // of HTTP, where the one that follows from Code is too coarse
+	status   int  // of HTTP, where the one that follows from Code is too coarse
+	noAnswer bool // there is none: Message is the client's
+}
+
+// NoAnswer tells whether err says that no supd could be asked, or that the one that
+// was asked has ended before it answered. What an answer says is another matter.
+func NoAnswer(err error) bool {
+	var e *Error
+	return errors.As(err, &e) && e.noAnswer
+}
+
+// absent is the error of a supd that does not answer.
+func absent(format string, args ...any) *Error {
+	e := fail(supervisor.CodeNoTarget, format, args...)
+	e.noAnswer = true
+	return e
 }
 
 func (e *Error) Error() string { return e.Message }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -29,9 +30,11 @@ func must(t testing.TB, err error) {
 
 // fake is a daemon of one status that does nothing but note what it is asked.
 type fake struct {
-	status *supervisor.Status
-	result supervisor.Result
-	block  chan struct{} // Do waits for it, or for its context, if there is one
+	status   *supervisor.Status
+	result   supervisor.Result
+	releases *supervisor.ReleaseList // nil is an error
+	findings []supervisor.Finding
+	block    chan struct{} // Do waits for it, or for its context, if there is one
 
 	mu   sync.Mutex
 	done []supervisor.Request
@@ -58,6 +61,25 @@ func (f *fake) Explain(target string) ([]supervisor.Explanation, error) {
 	return []supervisor.Explanation{{Name: target, Plan: "1 execve\n"}}, nil
 }
 
+func (f *fake) Releases(app string) (*supervisor.ReleaseList, error) {
+	if f.releases == nil || f.releases.App != app {
+		return nil, fmt.Errorf("%s has no [release] in its file", app)
+	}
+	return f.releases, nil
+}
+
+func (f *fake) Audit(app string) (some []supervisor.Finding, err error) {
+	if app == "bare" {
+		return nil, errors.New("registry: permission denied")
+	}
+	for _, finding := range f.findings {
+		if app == "" || finding.App == app {
+			some = append(some, finding)
+		}
+	}
+	return some, nil
+}
+
 func (f *fake) requests() []supervisor.Request {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -65,13 +87,15 @@ func (f *fake) requests() []supervisor.Request {
 }
 
 // newFake has whois/web with two workers, of which the second waits for its next
-// start, and whois/worker with one that is stopped. Logs are in dir.
+// start, and whois/worker with one that is stopped; bare has no release yet, and
+// so no process. Logs are in dir.
 func newFake(dir string) *fake {
 	started := time.Now().Add(-62 * time.Second)
 	exit := &supervisor.Exit{Code: 3, At: time.Now().Add(-12 * time.Second), Reason: "exited with code 3"}
 	next := time.Now().Add(5 * time.Second)
 	return &fake{status: &supervisor.Status{Apps: []supervisor.AppStatus{
-		{Name: "other", State: supervisor.Stopped, Processes: []supervisor.ProcessStatus{
+		{Name: "bare", State: supervisor.Stopped, Note: "no release is active"},
+		{Name: "other", State: supervisor.Stopped, Rollout: deployed(), Processes: []supervisor.ProcessStatus{
 			{Name: "beat", Count: 1, Log: filepath.Join(dir, "beat.log"), Workers: []supervisor.WorkerStatus{
 				{Name: "other/beat.1", Slot: 1, State: supervisor.Stopped},
 			}},
@@ -86,6 +110,17 @@ func newFake(dir string) *fake {
 			}},
 		}},
 	}}}
+}
+
+// deployed is a rollout that has ended well.
+func deployed() *supervisor.RolloutStatus {
+	began := time.Date(2026, 11, 24, 12, 3, 4, 0, time.UTC)
+	ended := began.Add(2 * time.Second)
+	return &supervisor.RolloutStatus{ID: 7, Kind: supervisor.KindDeploy, From: "1.4.0", To: "1.5.0", Step: supervisor.StepDone,
+		By: "root (uid 0, pid 1)", StartedAt: began, EndedAt: &ended, Progress: []supervisor.Progress{
+			{At: began, Step: supervisor.StepReplace, Worker: "other/beat.1", Pid: 5, Message: "started"},
+			{At: ended, Step: supervisor.StepDone, Message: "done"},
+		}}
 }
 
 func testOptions() Options {

@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +19,7 @@ func choose(s *supervisor.Status, targets []string) (*supervisor.Status, error) 
 			return nil, fail(supervisor.CodeUsage, "%s", err)
 		}
 		if !names(t, s) {
-			return nil, fail(supervisor.CodeNoTarget, "no such target %q%s", text, suggest(text, s))
+			return nil, fail(supervisor.CodeNoTarget, "no such target %q%s", text, suggest(text, allNames(s)))
 		}
 		parsed[i] = t
 	}
@@ -27,6 +28,9 @@ func choose(s *supervisor.Status, targets []string) (*supervisor.Status, error) 
 
 func names(t supervisor.Target, s *supervisor.Status) bool {
 	for _, a := range s.Apps {
+		if len(a.Processes) == 0 && isWhole(t, a.Name) {
+			return true
+		}
 		for _, p := range a.Processes {
 			for _, w := range p.Workers {
 				if t.Matches(a.Name, p.Name, w.Slot) {
@@ -36,6 +40,20 @@ func names(t supervisor.Target, s *supervisor.Status) bool {
 		}
 	}
 	return false
+}
+
+// isWhole tells whether t names all of an app, whatever its processes are.
+func isWhole(t supervisor.Target, app string) bool { return t.Matches(app, "", 0) }
+
+// chooseApp finds the app that has exactly this name.
+func chooseApp(s *supervisor.Status, name string) (*supervisor.AppStatus, error) {
+	names := make([]string, len(s.Apps))
+	for i := range s.Apps {
+		if names[i] = s.Apps[i].Name; names[i] == name {
+			return &s.Apps[i], nil
+		}
+	}
+	return nil, fail(supervisor.CodeNoTarget, "no such app %q%s", name, suggest(name, names))
 }
 
 // part copies what the targets name, with the uptime of this moment: the one in
@@ -50,7 +68,8 @@ func part(s *supervisor.Status, targets []supervisor.Target) *supervisor.Status 
 				processes = append(processes, p)
 			}
 		}
-		if a.Processes = processes; len(processes) > 0 || len(targets) == 0 {
+		bare := len(a.Processes) == 0 && slices.ContainsFunc(targets, func(t supervisor.Target) bool { return isWhole(t, a.Name) })
+		if a.Processes = processes; len(processes) > 0 || len(targets) == 0 || bare {
 			chosen.Apps = append(chosen.Apps, a)
 		}
 	}
@@ -83,10 +102,10 @@ func isTarget(targets []supervisor.Target, app, process string, slot int) bool {
 // suggest ends the refusal of a target with the name that was probably meant:
 // that of the process alone without its app, or the one that differs in the
 // fewest letters between a common beginning and a common end.
-func suggest(text string, s *supervisor.Status) string {
+func suggest(text string, names []string) string {
 	text = strings.Replace(text, ":", "/", 1)
 	best, most := "", 0.6
-	for _, name := range allNames(s) {
+	for _, name := range names {
 		alike := likeness(text, name)
 		if strings.HasSuffix(name, "/"+text) {
 			alike = 1

@@ -19,18 +19,29 @@ type Daemon interface {
 	Status() *supervisor.Status
 	Do(context.Context, supervisor.Request) *supervisor.Result
 	Explain(target string) ([]supervisor.Explanation, error)
+	Releases(app string) (*supervisor.ReleaseList, error)
+	Audit(app string) ([]supervisor.Finding, error)
 }
 
 // Options are those of a Server.
 type Options struct {
 	Version string
 	Log     *slog.Logger
+	Reexec  Reexec
+}
+
+// Reexec puts the installed supd into the place of this one. It is nil where that
+// cannot be done.
+type Reexec interface {
+	Check(context.Context) error // whether the installed one could go on
+	Exec() error                 // returns only when it failed, and all goes on
 }
 
 // Version is the answer to GET /v1/version.
 type Version struct {
-	Version string `json:"version"`
-	Pid     int    `json:"pid"`
+	Version   string    `json:"version"`
+	Pid       int       `json:"pid"`
+	StartedAt time.Time `json:"started_at"` // another one after supd was replaced in its process
 }
 
 // Limits of what a client may send, and how long it may take for that.
@@ -48,12 +59,13 @@ type Server struct {
 	options Options
 	http    *http.Server
 	closing context.Context // ends all streams
+	started time.Time
 }
 
 // NewServer makes a server that asks d.
 func NewServer(d Daemon, o Options) *Server {
 	closing, end := context.WithCancel(context.Background())
-	s := &Server{daemon: d, options: o, closing: closing}
+	s := &Server{daemon: d, options: o, closing: closing, started: time.Now()}
 	s.http = &http.Server{
 		Handler:           s.routes(),
 		ConnContext:       withPeer,
@@ -89,11 +101,14 @@ type answer func(http.ResponseWriter, *http.Request) error
 
 func (s *Server) routes() http.Handler {
 	return routes{
-		"/v1/version": {http.MethodGet, s.version},
-		"/v1/status":  {http.MethodGet, s.status},
-		"/v1/explain": {http.MethodGet, s.explain},
-		"/v1/logs":    {http.MethodGet, s.logs},
-		"/v1/do":      {http.MethodPost, s.do},
+		"/v1/version":  {http.MethodGet, s.version},
+		"/v1/status":   {http.MethodGet, s.status},
+		"/v1/explain":  {http.MethodGet, s.explain},
+		"/v1/logs":     {http.MethodGet, s.logs},
+		"/v1/releases": {http.MethodGet, s.releases},
+		"/v1/rollout":  {http.MethodGet, s.rollout},
+		"/v1/audit":    {http.MethodGet, s.audit},
+		"/v1/do":       {http.MethodPost, s.do},
 	}
 }
 
@@ -142,7 +157,7 @@ func (s *Server) version(w http.ResponseWriter, r *http.Request) error {
 	if _, err := parameters(r); err != nil {
 		return err
 	}
-	_ = writeJSON(w, http.StatusOK, Version{s.options.Version, os.Getpid()})
+	_ = writeJSON(w, http.StatusOK, Version{s.options.Version, os.Getpid(), s.started})
 	return nil
 }
 

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -65,6 +66,21 @@ func TestRefusedURLs(t *testing.T) {
 		{"GET", "/v1/logs?target=whois/web&lines=-1", 400, 2, `parameter "lines"`},
 		{"GET", "/v1/logs?target=whois/web&lines=9999999", 400, 2, "from 0 to 1048576"},
 		{"GET", "/v1/logs?target=whois/web&follow=2", 400, 2, `parameter "follow"`},
+		{"GET", "/v1/releases", 400, 2, `parameter "app": want it once`},
+		{"GET", "/v1/releases?app=whos", 404, 4, `no such app "whos", did you mean "whois"?`},
+		{"GET", "/v1/releases?app=all", 404, 4, `no such app "all"`},
+		{"GET", "/v1/releases?app=whois/web", 404, 4, `no such app "whois/web"`},
+		{"GET", "/v1/releases?app=whois", 500, 1, "whois has no [release] in its file"},
+		{"GET", "/v1/rollout?id=3", 400, 2, `parameter "app": want it once`},
+		{"GET", "/v1/rollout?app=whois", 404, 4, "whois has had no rollout since supd started"},
+		{"GET", "/v1/rollout?app=nosuch", 404, 4, `no such app "nosuch"`},
+		{"GET", "/v1/rollout?app=whois&id=-1", 400, 2, `parameter "id"`},
+		{"GET", "/v1/rollout?app=whois&follow=yes", 400, 2, `parameter "follow"`},
+		{"GET", "/v1/rollout?app=other&id=6", 404, 4, "rollout 6 of other is over, 7 is the last one"},
+		{"GET", "/v1/audit?app=whos", 404, 4, `did you mean "whois"?`},
+		{"GET", "/v1/audit?app=", 404, 4, `no such app ""`},
+		{"GET", "/v1/audit?app=bare", 500, 1, "registry: permission denied"},
+		{"GET", "/v1/audit?target=whois", 400, 2, `unknown parameter "target"`},
 	}
 	for _, test := range tests {
 		r := httptest.NewRequest(test.method, test.url, strings.NewReader("{}"))
@@ -103,11 +119,27 @@ func TestRefusedRequests(t *testing.T) {
 		{`{"action":"stop","targets":["whois","nosuch"]}`, 404, 4, `no such target "nosuch"`},
 		{`{"action":"stop","targets":["whois"],"hard":true}`, 400, 2, "hard belongs to the action restart"},
 		{`{"action":"stop","targets":["whois"],"signal":"HUP"}`, 400, 2, "signal belongs to the action signal"},
-		{`{"action":"signal","targets":["whois"]}`, 400, 2, "signal belongs to the action signal"},
+		{`{"action":"signal","targets":["whois"]}`, 400, 2, "signal: signal is missing"},
 		{`{"action":"stop","targets":["whois"],"timeout":-1}`, 400, 2, "timeout -1ns: want 0 or more"},
 		{`{"action":"stop","targets":["whois"],"timeout":"1s"}`, 400, 2, "cannot unmarshal string"},
 		{`{"action":"shutdown","targets":["all"]}`, 400, 2, "shutdown: takes no target"},
 		{`{"action":"reopen","targets":["all"]}`, 400, 2, "reopen: takes no target"},
+		{`{"action":"deploy"}`, 400, 2, "deploy: wants one target, the name of an app"},
+		{`{"action":"deploy","targets":["whois","other"]}`, 400, 2, "deploy: wants one target"},
+		{`{"action":"deploy","targets":["all"]}`, 404, 4, `no such app "all"`},
+		{`{"action":"rollback","targets":["who*"]}`, 404, 4, `no such app "who*"`},
+		{`{"action":"rollback","targets":["whois/web"]}`, 404, 4, `no such app "whois/web"`},
+		{`{"action":"deploy","targets":["whos"]}`, 404, 4, `no such app "whos", did you mean "whois"?`},
+		{`{"action":"deploy","targets":["whois"],"version":"../1"}`, 400, 2, "deploy: "},
+		{`{"action":"resume","targets":["whois"],"version":"1.4.0"}`, 400, 2, "version belongs to the action deploy, rollback, unregister"},
+		{`{"action":"unregister","targets":["whois"]}`, 400, 2, "unregister: version is missing"},
+		{`{"action":"deploy","targets":["whois"],"force":true}`, 400, 2, "force belongs to the action unregister"},
+		{`{"action":"restart","targets":["whois"],"detach":true}`, 400, 2, "detach belongs to the action deploy, resume, rollback"},
+		{`{"action":"unhold","targets":["whois"],"reason":"x"}`, 400, 2, "reason belongs to the action hold"},
+		{`{"action":"hold","targets":["whois"],"reason":"a\nb"}`, 400, 2, "hold: reason: want one line of at most 500 bytes"},
+		{`{"action":"hold","targets":["whois"],"reason":"` + strings.Repeat("x", 501) + `"}`, 400, 2, "hold: reason: want one line"},
+		{`{"action":"refresh","targets":["whois","other"]}`, 400, 2, "refresh: wants one target at most"},
+		{`{"action":"refresh","targets":["nosuch"]}`, 404, 4, `no such app "nosuch"`},
 		{`{"action":"` + strings.Repeat("x", maxBody) + `"}`, 413, 2, "more than 65536 bytes"},
 	}
 	for _, test := range tests {
@@ -157,10 +189,35 @@ func TestWhoMayAct(t *testing.T) {
 		if got := len(d.requests()) == 1; got != test.may {
 			t.Errorf("%v: reached the daemon: %t, want %t", test.peer, got, test.may)
 		}
-		for _, url := range []string{"/v1/version", "/v1/status", "/v1/explain?target=whois/web"} {
+		for _, url := range []string{"/v1/version", "/v1/status", "/v1/explain?target=whois/web", "/v1/rollout?app=other", "/v1/audit"} {
 			if w := handle(d, test.peer, httptest.NewRequest("GET", url, nil)); w.Code != http.StatusOK {
 				t.Errorf("%v: GET %s: %d", test.peer, url, w.Code)
 			}
+		}
+	}
+}
+
+// What makes sense reaches the daemon as it was sent.
+func TestAcceptedRequests(t *testing.T) {
+	tests := map[string]supervisor.Request{
+		`{"action":"deploy","targets":["whois"]}`: {Action: "deploy", Targets: []string{"whois"}},
+		`{"action":"deploy","targets":["bare"],"version":"1.5.0~rc1+b2","detach":true,"timeout":5}`: {Action: "deploy", Targets: []string{"bare"},
+			Version: "1.5.0~rc1+b2", Detach: true, Timeout: 5},
+		`{"action":"rollback","targets":["whois"],"version":"1.4.0","detach":true}`:  {Action: "rollback", Targets: []string{"whois"}, Version: "1.4.0", Detach: true},
+		`{"action":"resume","targets":["whois"],"detach":true}`:                      {Action: "resume", Targets: []string{"whois"}, Detach: true},
+		`{"action":"hold","targets":["whois"],"reason":"a fair – until Monday"}`:     {Action: "hold", Targets: []string{"whois"}, Reason: "a fair – until Monday"},
+		`{"action":"hold","targets":["whois"]}`:                                      {Action: "hold", Targets: []string{"whois"}},
+		`{"action":"unhold","targets":["whois"]}`:                                    {Action: "unhold", Targets: []string{"whois"}},
+		`{"action":"unregister","targets":["whois"],"version":"1.4.0","force":true}`: {Action: "unregister", Targets: []string{"whois"}, Version: "1.4.0", Force: true},
+		`{"action":"refresh","targets":["whois"]}`:                                   {Action: "refresh", Targets: []string{"whois"}},
+		`{"action":"refresh"}`: {Action: "refresh"},
+	}
+	for body, want := range tests {
+		d := newFake("/nonexistent")
+		w := handle(d, peer{uid: 0}, post(body))
+		want.By = peer{uid: 0}.String()
+		if diff := cmp.Diff([]supervisor.Request{want}, d.requests()); diff != "" || w.Code != http.StatusOK {
+			t.Errorf("%s: %d %s\n%s", body, w.Code, w.Body, diff)
 		}
 	}
 }
@@ -172,6 +229,7 @@ func TestResultsBecomeAnswers(t *testing.T) {
 	}{
 		{supervisor.Result{}, 200},
 		{supervisor.Result{Code: 7, Outcomes: []supervisor.Outcome{{Name: "whois/web.1", Code: 7, Message: "not ready"}}}, 200},
+		{supervisor.Result{Code: 9, Rollout: &supervisor.RolloutStatus{ID: 3, Kind: "deploy", Code: 9}, Warnings: []string{"manage.py has changed"}}, 200},
 		{supervisor.Result{Code: 2, Error: "no such signal"}, 400},
 		{supervisor.Result{Code: 4, Error: "no worker matches"}, 404},
 		{supervisor.Result{Code: 8, Error: "still in progress"}, 504},
@@ -199,7 +257,9 @@ func FuzzRequest(f *testing.F) {
 	f.Add(`{"action":"signal","targets":["whois/web.1"],"signal":"HUP"}`, "/v1/logs", "target=whois/web&lines=3")
 	f.Add(`{"action":"restart","targets":["*"],"hard":true,"timeout":5}`, "/v1/explain", "target=*/web.[1-")
 	f.Add(`{"ACTION":"stop","targets":null}`, "/v1/do", "")
-	known := []supervisor.Action{"start", "stop", "restart", "signal", "reopen", "shutdown"}
+	f.Add(`{"action":"deploy","targets":["whois"],"version":"1.5.0","detach":true}`, "/v1/rollout", "app=other&id=7")
+	f.Add(`{"action":"unregister","targets":["whois"],"version":"1.5.0","force":true}`, "/v1/audit", "app=other")
+	known := slices.Collect(maps.Keys(forms))
 	f.Fuzz(func(t *testing.T, body, path, query string) {
 		d := newFake("/nonexistent")
 		w := handle(d, peer{uid: 0}, post(body))
@@ -211,8 +271,8 @@ func FuzzRequest(f *testing.F) {
 				t.Errorf("%q: reached the daemon as %+v", body, r)
 			}
 		}
-		if q, err := url.ParseQuery(query); err != nil || q.Get("watch")+q.Get("follow") != "" || contains(query, "worker") {
-			return // streams do not end, and the launch plan of worker is an error of the daemon's
+		if q, err := url.ParseQuery(query); err != nil || q.Get("watch")+q.Get("follow")+q.Get("id") != "" || contains(query, "worker") || path == "/v1/releases" || path == "/v1/audit" {
+			return // streams do not end, a rollout to come is waited for, and the others are errors of the daemon's
 		}
 		for _, method := range []string{"GET", "POST", body} {
 			r := &http.Request{Method: method, URL: &url.URL{Path: path, RawQuery: query}, Header: http.Header{}, Body: http.NoBody}

@@ -1,0 +1,60 @@
+package control
+
+import (
+	"net/http"
+	"strings"
+
+	"supd/supervisor"
+)
+
+// releases writes what is registered of an app.
+func (s *Server) releases(w http.ResponseWriter, r *http.Request) error {
+	q, err := parameters(r, "app")
+	if err != nil {
+		return err
+	}
+	app, err := s.app(q)
+	if err != nil {
+		return err
+	}
+	list, err := s.daemon.Releases(app.Name)
+	if err != nil {
+		return fail(supervisor.CodeFailed, "%s", strings.TrimSpace(err.Error()))
+	}
+	_ = writeJSON(w, http.StatusOK, list)
+	return nil
+}
+
+// audit writes what is wrong with an app, or with all of them.
+func (s *Server) audit(w http.ResponseWriter, r *http.Request) error {
+	q, err := parameters(r, "app")
+	if err != nil {
+		return err
+	}
+	name := "" // all
+	if len(q["app"]) > 0 {
+		app, err := s.app(q)
+		if err != nil {
+			return err
+		}
+		name = app.Name
+	}
+	findings, err := s.daemon.Audit(name)
+	if err != nil {
+		return fail(supervisor.CodeFailed, "%s", strings.TrimSpace(err.Error()))
+	}
+	if findings == nil {
+		findings = []supervisor.Finding{}
+	}
+	_ = writeJSON(w, http.StatusOK, findings)
+	return nil
+}
+
+// app is the one that a request names.
+func (s *Server) app(q query) (*supervisor.AppStatus, error) {
+	name, err := q.one("app")
+	if err != nil {
+		return nil, err
+	}
+	return chooseApp(s.daemon.Status(), name)
+}

@@ -1,0 +1,98 @@
+package supervisor
+
+import (
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"supd/configs"
+	"supd/privdrop"
+	"supd/supervisor/output"
+)
+
+// edition is what the workers of a process are launched from. It does not change;
+// two of them are the same when their pointers are. A restart, a configuration
+// that a worker would feel and another release all make a new one, and the slots
+// are moved on to it one by one.
+type edition struct {
+	number  int // a newer one has a higher number
+	config  *configs.Process
+	account *privdrop.Account
+	log     *output.Log
+	release *configs.Version // nil: the app has none
+
+	hash string // key's, once it was asked for: the owner's
+}
+
+// version is that of the release, "" without one.
+func (e *edition) version() string {
+	if e == nil || e.release == nil {
+		return ""
+	}
+	return e.release.Name
+}
+
+// mounts gives what the worker sees in the place of what is installed: its own
+// release's snapshot at the path that all releases are installed at.
+func (e *edition) mounts() []privdrop.Mount {
+	if e.release == nil || e.release.Files == e.release.Path {
+		return nil
+	}
+	m := privdrop.Mount{From: e.release.Files, To: e.release.Path}
+	m.Cover = e.mayCover(filepath.Dir(m.To))
+	return []privdrop.Mount{m}
+}
+
+// mayCover tells whether the directory that releases are installed in can be
+// covered for the worker, so that it does not notice when its release's own is
+// removed or renamed: what the worker's user may write to has to stay.
+func (e *edition) mayCover(parent string) bool {
+	var st unix.Stat_t
+	if parent == "/" || unix.Stat(parent, &st) != nil {
+		return false
+	}
+	return st.Uid == 0 && st.Gid == 0 && st.Mode&0o002 == 0 && e.account.UID != 0
+}
+
+// number is that of an edition that may be missing.
+func number(e *edition) int {
+	if e == nil {
+		return 0
+	}
+	return e.number
+}
+
+// renew makes e, numbered anew, what every slot of a process is wished to run.
+func (o *owner) renew(p *process, e edition) {
+	p.edition = o.numbered(e)
+	for _, s := range p.slots {
+		s.edition = p.edition
+	}
+}
+
+// numbered makes an edition of its own, newer than all others.
+func (o *owner) numbered(e edition) *edition {
+	o.editions++
+	e.number = o.editions
+	return &e
+}
+
+// exchange puts e in the place of an edition from which workers of e would not
+// differ: it only says otherwise how they are treated.
+func (p *process) exchange(old *edition, e edition) *edition {
+	e.number, e.hash = old.number, old.hash
+	if p.edition == old {
+		p.edition = &e
+	}
+	for _, s := range p.slots {
+		if s.edition == old {
+			s.edition = &e
+		}
+		for _, w := range s.workers {
+			if w.edition == old {
+				w.edition = &e
+			}
+		}
+	}
+	return &e
+}

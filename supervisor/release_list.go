@@ -1,0 +1,122 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"supd/supervisor/release"
+)
+
+// ListReleases makes what `supctl releases` shows of an app, from its journaled
+// state and the registry. With an error the list is there all the same: of those
+// releases whose records can be read.
+func ListReleases(store *release.Store, state release.State, app string) (*ReleaseList, error) {
+	all, err := store.Releases(app)
+	list := &ReleaseList{App: app, Held: held(state), Releases: []ReleaseStatus{}, History: []HistoryEntry{}}
+	for _, r := range all {
+		list.Releases = append(list.Releases, releaseStatus(r, state))
+	}
+	isActive := func(r ReleaseStatus) bool { return r.Version == state.Active }
+	if state.Active != "" && !slices.ContainsFunc(list.Releases, isActive) {
+		list.Releases = append(list.Releases, unregistered(state))
+	}
+	for _, r := range state.History {
+		list.History = append(list.History, HistoryEntry{ID: r.ID, Kind: r.Kind, From: r.From, To: r.To, By: r.By,
+			StartedAt: r.At, EndedAt: r.EndedAt, Result: r.Result, Reason: r.Reason})
+	}
+	return list, err
+}
+
+func releaseStatus(r release.Release, state release.State) ReleaseStatus {
+	s := ReleaseStatus{Version: r.Version, Path: r.Path, State: ReleaseInstalled, RegisteredAt: r.RegisteredAt, By: userOf(r.By),
+		DeployedAt: deployedAt(state, r.Version)}
+	failed, hasFailed := state.Failed[r.Version]
+	missing := !isDirectory(r.Files())
+	switch {
+	case r.Version == state.Active:
+		s.State = ReleaseActive
+	case r.Version == state.Previous:
+		s.State = ReleasePrevious
+	case hasFailed:
+		s.State = ReleaseFailed
+	case missing:
+		s.State = ReleaseMissing
+	}
+	switch {
+	case missing:
+		s.Reason = "its files are gone from " + r.Files()
+	case hasFailed:
+		s.Reason = failed.Reason
+	case r.Deploy:
+		s.Reason = "waits to be deployed"
+	}
+	return s
+}
+
+// unregistered is the active release where the registry does not know it.
+func unregistered(state release.State) ReleaseStatus {
+	s := ReleaseStatus{Version: state.Active, State: ReleaseActive,
+		DeployedAt: deployedAt(state, state.Active), Reason: "is not registered"}
+	if state.Place != nil {
+		s.Path = state.Place.Path
+	}
+	return s
+}
+
+// deployedAt is when a release last became active, or nil.
+func deployedAt(state release.State, version string) *time.Time {
+	at, ok := state.Deployed[version]
+	if !ok {
+		return nil
+	}
+	return &at
+}
+
+// AuditReleases lists what of the registered releases of apps is not as it was
+// registered: files of snapshots that were changed in place, and what is gone. It
+// looks at each file. With an error the findings are of what could be read.
+func AuditReleases(store *release.Store, apps []string) ([]Finding, error) {
+	findings := []Finding{}
+	var errs []error
+	for _, app := range apps {
+		all, err := store.Releases(app)
+		errs = append(errs, err)
+		for _, r := range all {
+			found, err := auditRelease(store, r)
+			findings, errs = append(findings, found...), append(errs, err)
+		}
+	}
+	return findings, errors.Join(errs...)
+}
+
+func auditRelease(store *release.Store, r release.Release) ([]Finding, error) {
+	changes, err := store.Changed(r)
+	switch {
+	case errors.Is(err, release.ErrUnknown): // it went meanwhile
+		return nil, nil
+	case errors.Is(err, release.ErrMissing):
+		return []Finding{{App: r.App, Release: r.Version, Path: r.Files(), Message: "its files are gone; install it again, or unregister it"}}, nil
+	case err != nil:
+		return nil, fmt.Errorf("%s %s: %w", r.App, r.Version, err)
+	}
+	var found []Finding
+	for _, c := range changes {
+		path, why, _ := strings.Cut(c, ": ")
+		found = append(found, Finding{App: r.App, Release: r.Version, Path: path, Message: why})
+	}
+	return found, nil
+}
+
+// userOf gives "deploy (uid 1000)".
+func userOf(uid int) string {
+	name := "unknown user"
+	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
+		name = u.Username
+	}
+	return fmt.Sprintf("%s (uid %d)", name, uid)
+}
