@@ -113,13 +113,7 @@ func (c *call) do(ctx context.Context, r supervisor.Request) error {
 	if c.json {
 		return c.print(result)
 	}
-	for _, o := range result.Outcomes {
-		if o.Code != supervisor.CodeDone {
-			c.complain(o.Code, "%s: %s", o.Name, o.Message)
-			continue
-		}
-		fmt.Fprintf(c.out, "%s: %s\n", o.Name, o.Message)
-	}
+	c.outcomes(result)
 	switch r.Action {
 	case supervisor.ActionReopen:
 		fmt.Fprintln(c.out, "log files reopened")
@@ -127,6 +121,17 @@ func (c *call) do(ctx context.Context, r supervisor.Request) error {
 		fmt.Fprintln(c.out, "all workers have stopped")
 	}
 	return nil
+}
+
+// outcomes prints what has come of each worker, or app. The exit code is worst's.
+func (c *call) outcomes(r *supervisor.Result) {
+	for _, o := range r.Outcomes {
+		if o.Code != supervisor.CodeDone {
+			c.complain(o.Code, "%s: %s", o.Name, o.Message)
+			continue
+		}
+		fmt.Fprintf(c.out, "%s: %s\n", o.Name, o.Message)
+	}
 }
 
 // print writes a document of the API on one line.

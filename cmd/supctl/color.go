@@ -13,17 +13,21 @@ import (
 const plain = "\x1b[0m"
 
 var colors = map[supervisor.State]string{
-	supervisor.Running:  "\x1b[32m", // green
-	supervisor.Starting: "\x1b[33m", // yellow
-	supervisor.Stopping: "\x1b[33m",
-	supervisor.Backoff:  "\x1b[31m", // red
-	supervisor.Failed:   "\x1b[31m",
+	supervisor.Running:   "\x1b[32m", // green
+	supervisor.Starting:  "\x1b[33m", // yellow
+	supervisor.Stopping:  "\x1b[33m",
+	supervisor.Unhealthy: "\x1b[31m", // red
+	supervisor.Backoff:   "\x1b[31m",
+	supervisor.Failed:    "\x1b[31m",
 }
 
 // colored tells whether colours are wanted and seen.
 func (c *call) colored() bool {
-	return !c.noColor && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb" && isTerminal(c.out)
+	return !c.noColor && os.Getenv("NO_COLOR") == "" && ansi() && isTerminal(c.out)
 }
+
+// ansi tells whether the terminal understands ECMA-48.
+func ansi() bool { return os.Getenv("TERM") != "dumb" }
 
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)

@@ -59,6 +59,47 @@ func (c *call) completeTargets(cmd *cobra.Command, _ []string, begun string) ([]
 	return beginningWith(begun, offers), cobra.ShellCompDirectiveNoFileComp
 }
 
+// completeApps offers apps, one.
+func (c *call) completeApps(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return c.completeMoreApps(cmd, args, begun)
+}
+
+// completeMoreApps offers apps after apps.
+func (c *call) completeMoreApps(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+	defer cancel()
+	s, err := c.client().Status(ctx)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var offers []string
+	for _, a := range s.Apps {
+		offers = append(offers, a.Name)
+	}
+	return beginningWith(begun, offers), cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeRelease offers an app, and then the versions registered of it.
+func (c *call) completeRelease(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+	if len(args) != 1 {
+		return c.completeApps(cmd, args, begun)
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
+	defer cancel()
+	list, err := c.client().Releases(ctx, args[0])
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var offers []string
+	for _, r := range list.Releases {
+		offers = append(offers, r.Version)
+	}
+	return beginningWith(begun, offers), cobra.ShellCompDirectiveNoFileComp
+}
+
 func (c *call) completeSignal(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return c.completeTargets(cmd, args, begun)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -91,10 +90,6 @@ func oneTarget(cmd *cobra.Command, args []string) error {
 }
 
 func (c *call) check() *cobra.Command {
-	path := "/etc/supd/supd.toml"
-	if env := os.Getenv("SUPD_CONFIG"); env != "" {
-		path = env
-	}
 	cmd := &cobra.Command{
 		Use:   "check [FILE…]",
 		Short: "Tell whether the configuration, or app files, are valid; needs no supd",
@@ -102,11 +97,11 @@ func (c *call) check() *cobra.Command {
 			if c.json {
 				return errors.New("check has no --json")
 			}
-			c.worst(c.checkFiles(path, files))
+			c.worst(c.checkFiles(c.config, files))
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&path, "config", path, "supd's configuration file (environment SUPD_CONFIG)")
+	c.configFlag(cmd)
 	return cmd
 }
 

@@ -30,11 +30,14 @@ func main() {
 
 // call is one call of supctl.
 type call struct {
-	out, err io.Writer
-	socket   string
-	json     bool
-	noColor  bool
-	code     int // the worst so far
+	out, err    io.Writer
+	socket      string
+	config      string
+	json        bool
+	noColor     bool
+	fromScript  bool        // a maintainer script says that it is one
+	socketGiven func() bool // by the command line or the environment
+	code        int         // the worst so far
 }
 
 // run carries out a command line and gives the exit code.
@@ -44,8 +47,13 @@ func run(ctx context.Context, args []string, out, err io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(err)
-	if err := root.ExecuteContext(ctx); err != nil {
-		c.report(ctx, err)
+	cmd, e := root.ExecuteContextC(ctx)
+	switch {
+	case e == nil:
+	case c.inScript(cmd, args):
+		c.excuse(ctx, e, args)
+	default:
+		c.report(ctx, e)
 	}
 	return c.code
 }
@@ -86,7 +94,7 @@ func (c *call) root() *cobra.Command {
 			"Exit codes; of several, the highest: 0 done, or already so; 1 failed; 2 usage;\n" +
 			"3 something is not running; 4 no such target, or no supd answers; 5 not permitted;\n" +
 			"6 the configuration is invalid; 7 a worker did not start; 8 timed out, still in\n" +
-			"progress; 130 interrupted.",
+			"progress; 9 rolled back, the old release serves; 130 interrupted.",
 		Args:          cobra.ArbitraryArgs,
 		RunE:          unknown,
 		SilenceErrors: true,
@@ -98,8 +106,10 @@ func (c *call) root() *cobra.Command {
 	flags.BoolVar(&c.noColor, "no-color", false, "no colours, also not on a terminal (environment NO_COLOR)")
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.DisableDefaultCmd = true
+	c.socketGiven = func() bool { return flags.Changed("socket") || os.Getenv("SUPD_SOCKET") != "" }
 	root.AddCommand(c.status(), c.start(), c.stop(), c.restart(), c.signal(), c.pid(), c.logs(), c.reopen(),
-		c.explain(), c.check(), c.shutdown(), c.version(), completion())
+		c.register(), c.unregister(), c.releases(), c.deploy(), c.rollback(), c.hold(), c.unhold(), c.audit(),
+		c.explain(), c.check(), c.shutdown(), c.reexec(), c.version(), completion())
 	return root
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"supd/configs"
 	"supd/supervisor"
@@ -30,11 +33,22 @@ func must(t *testing.T, err error) {
 
 // fake is a daemon of one status that does nothing but note what it is asked.
 type fake struct {
-	status *supervisor.Status
-	result supervisor.Result
-	asked  chan supervisor.Request // Do tells here, and waits for its context's end
-	last   supervisor.Request
+	status   *supervisor.Status
+	result   supervisor.Result
+	asked    chan supervisor.Request // Do tells here, and waits for its context's end
+	last     supervisor.Request
+	releases *supervisor.ReleaseList // nil is an error
+	findings []supervisor.Finding
 }
+
+func (f *fake) Releases(app string) (*supervisor.ReleaseList, error) {
+	if f.releases == nil {
+		return nil, fmt.Errorf("%s has no [release] in its file", app)
+	}
+	return f.releases, nil
+}
+
+func (f *fake) Audit(app string) ([]supervisor.Finding, error) { return f.findings, nil }
 
 func (f *fake) Status() *supervisor.Status { return f.status }
 
@@ -74,24 +88,38 @@ func newFake(logs string) *fake {
 // serve answers for d until the test ends, and makes its socket supctl's.
 func serve(t *testing.T, d control.Daemon) *control.Server {
 	t.Helper()
+	path := socketPath(t)
+	s, stop := serveOn(t, path, d)
+	t.Cleanup(stop)
+	return s
+}
+
+// socketPath makes a path supctl's socket.
+func socketPath(t *testing.T) string {
+	t.Helper()
 	t.Setenv("NO_COLOR", "1")
 	dir, err := os.MkdirTemp("/tmp", "supd-") // short, as the path of a socket must be
 	must(t, err)
-	path := dir + "/supd.sock"
-	t.Setenv("SUPD_SOCKET", path)
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	t.Setenv("SUPD_SOCKET", dir+"/supd.sock")
+	return dir + "/supd.sock"
+}
+
+// serveOn answers for d until stop is called.
+func serveOn(t *testing.T, path string, d control.Daemon) (s *control.Server, stop func()) {
+	t.Helper()
 	l, err := control.Open(configs.Control{Socket: path, Mode: 0o600})
 	must(t, err)
-	s := control.NewServer(d, control.Options{Version: "1.2.3", Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	s = control.NewServer(d, control.Options{Version: "1.2.3", Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(l) }()
-	t.Cleanup(func() {
+	return s, func() {
 		ctx, cancel := context.WithTimeout(context.Background(), deadline)
 		defer cancel()
-		if err := errors.Join(s.Shutdown(ctx), <-ended, os.RemoveAll(dir)); err != nil {
+		if err := errors.Join(s.Shutdown(ctx), <-ended); err != nil {
 			t.Error(err)
 		}
-	})
-	return s
+	}
 }
 
 // supctl runs one command line.
@@ -189,6 +217,17 @@ func TestExitCodes(t *testing.T) {
 		{"pid whois/web.2", supervisor.Result{}, 0, "4712\n", ""},
 		{"pid off", supervisor.Result{}, 3, "", "supctl: off/beat.1: no process, STOPPED\n"},
 		{"pid nosuch", supervisor.Result{}, 4, "", "no such target"},
+		{"hold whois --reason x", supervisor.Result{Outcomes: []supervisor.Outcome{{Name: "whois", Message: "held"}}}, 0, "whois: held\n", ""},
+		{"hold whos", supervisor.Result{}, 4, "", `supctl: no such app "whos", did you mean "whois"?`},
+		{"unhold whois", whole(1, "cannot be journaled"), 1, "", "supctl: cannot be journaled\n"},
+		{"deploy whois", whole(1, "whois has no [release] in whois.toml; restart replaces its workers"), 1, "", "supctl: whois has no [release] in whois.toml"},
+		{"deploy whois 1.5.0", supervisor.Result{Outcomes: []supervisor.Outcome{{Name: "whois", Message: "1.5.0 is active already"}}}, 0, "whois: 1.5.0 is active already\n", ""},
+		{"deploy whois/web", supervisor.Result{}, 4, "", `no such app "whois/web"`},
+		{"deploy --no-wait whois", supervisor.Result{Rollout: &supervisor.RolloutStatus{ID: 3, Kind: "deploy", To: "1.5.0"}}, 0,
+			"whois: deploy of 1.5.0 has begun; `supctl status whois` shows how it goes\n", ""},
+		{"rollback whois", whole(4, "whois: no release 1.0 is registered; known: 1.4.0"), 4, "", "supctl: whois: no release 1.0"},
+		{"audit", supervisor.Result{}, 0, "ok: every registered release is as it was registered\n", ""},
+		{"audit nosuch", supervisor.Result{}, 4, "", `no such app "nosuch"`},
 		{"explain whois", supervisor.Result{}, 0, "whois/web.1:\n 1  setsid()\n 2  execve()\n\nwhois/web.2:\n 1  execve()\n", ""},
 		{"version", supervisor.Result{}, 0, "supctl dev\nsupd 1.2.3, pid ", ""},
 		{"completion bash", supervisor.Result{}, 0, "__start_supctl", ""},
@@ -199,7 +238,20 @@ func TestExitCodes(t *testing.T) {
 		{"", supervisor.Result{}, 2, "", "supctl: no command"},
 		{"restrat whois", supervisor.Result{}, 2, "", `supctl: unknown command "restrat", did you mean "restart"?`},
 		{"reload whois", supervisor.Result{}, 2, "", `supctl: unknown command "reload"`},
-		{"deploy whois", supervisor.Result{}, 2, "", `supctl: unknown command "deploy"`},
+		{"deploy", supervisor.Result{}, 2, "", "supctl: deploy needs an app"},
+		{"deploy whois 1 2", supervisor.Result{}, 2, "", "supctl: deploy needs an app"},
+		{"deploy whois 1/2", supervisor.Result{}, 2, "", "supctl: deploy: "},
+		{"deploy --resume whois 1.5.0", supervisor.Result{}, 2, "", "supctl: --resume goes on with the rollout that is paused"},
+		{"deploy --timeout -5s whois", supervisor.Result{}, 2, "", "supctl: --timeout -5s: want 0"},
+		{"rollback --resume whois", supervisor.Result{}, 2, "", "supctl: unknown flag: --resume"},
+		{"hold", supervisor.Result{}, 2, "", "supctl: hold needs one app"},
+		{"releases", supervisor.Result{}, 2, "", "supctl: releases needs one app"},
+		{"releases -n -1 whois", supervisor.Result{}, 2, "", "supctl: --rollouts -1: want 0 or more"},
+		{"register whois", supervisor.Result{}, 2, "", "supctl: register needs an app and a version"},
+		{"register --drop-ins a b", supervisor.Result{}, 2, "", "supctl: register --drop-ins takes one directory at most"},
+		{"register --drop-ins --deploy", supervisor.Result{}, 2, "", "supctl: --drop-ins excludes --path and --deploy"},
+		{"unregister whois", supervisor.Result{}, 2, "", "supctl: unregister needs an app and a version"},
+		{"unregister --timeout -1s whois 1", supervisor.Result{}, 2, "", "supctl: --timeout -1s: want 0"},
 		{"start", supervisor.Result{}, 2, "", "supctl: start needs a target; `supctl start all` is for every worker"},
 		{"stop", supervisor.Result{}, 2, "", "`supctl stop all`"},
 		{"restart", supervisor.Result{}, 2, "", "`supctl restart all`"},
@@ -231,7 +283,8 @@ func TestExitCodes(t *testing.T) {
 
 func TestNobodyAnswers(t *testing.T) {
 	socket := t.TempDir() + "/none.sock"
-	for _, args := range []string{"status", "start all", "stop all", "signal HUP all", "pid", "pid whois", "logs", "explain whois", "reopen", "shutdown"} {
+	for _, args := range []string{"status", "start all", "stop all", "signal HUP all", "pid", "pid whois", "logs", "explain whois", "reopen", "shutdown",
+		"deploy whois", "rollback whois", "hold whois", "unhold whois", "audit"} {
 		code, out, err := supctl(t, append([]string{"--socket", socket}, strings.Fields(args)...)...)
 		if want := "supctl: no supd answers on " + socket + ": no such file or directory; is it running?\n"; code != 4 || out != "" || err != want {
 			t.Errorf("supctl %s: exited with %d\nstdout: %s\nstderr: %s", args, code, out, err)
@@ -247,6 +300,11 @@ func TestRequestsSent(t *testing.T) {
 	tests := map[string]supervisor.Request{
 		"start a b":                          {Action: "start", Targets: []string{"whois", "off"}},
 		"restart --timeout 90s --hard whois": {Action: "restart", Targets: []string{"whois"}, Hard: true, Timeout: 90 * time.Second},
+		"deploy --no-wait whois 1.5.0":       {Action: "deploy", Targets: []string{"whois"}, Version: "1.5.0", Detach: true},
+		"deploy --no-wait --resume whois":    {Action: "resume", Targets: []string{"whois"}, Detach: true},
+		"rollback whois":                     {Action: "rollback", Targets: []string{"whois"}, Detach: true},
+		"hold whois --reason fair":           {Action: "hold", Targets: []string{"whois"}, Reason: "fair"},
+		"unhold whois":                       {Action: "unhold", Targets: []string{"whois"}},
 		"signal USR1 whois/web.1":            {Action: "signal", Targets: []string{"whois/web.1"}, Signal: "USR1"},
 	}
 	d := newFake(t.TempDir())
@@ -257,15 +315,10 @@ func TestRequestsSent(t *testing.T) {
 			t.Errorf("supctl %s: exited with %d, %s", args, code, err)
 		}
 		want.By = d.last.By
-		if !equal(d.last, want) {
-			t.Errorf("supctl %s sent %+v, want %+v", args, d.last, want)
+		if diff := cmp.Diff(want, d.last); diff != "" {
+			t.Errorf("supctl %s sent (-want +got):\n%s", args, diff)
 		}
 	}
-}
-
-func equal(a, b supervisor.Request) bool {
-	return strings.Join(a.Targets, " ") == strings.Join(b.Targets, " ") &&
-		a.Action == b.Action && a.Hard == b.Hard && a.Signal == b.Signal && a.Timeout == b.Timeout
 }
 
 // Whoever is interrupted while he waits is told that supd goes on.
@@ -311,14 +364,22 @@ func TestJSON(t *testing.T) {
 }
 
 func TestTargetsAreCompleted(t *testing.T) {
-	serve(t, newFake("/nonexistent"))
+	d := newFake("/nonexistent")
+	d.releases = &supervisor.ReleaseList{App: "whois", Releases: []supervisor.ReleaseStatus{{Version: "1.4.0"}, {Version: "1.5.0"}, {Version: "2.0"}}}
+	serve(t, d)
 	tests := map[string]string{
-		"status who":      "whois\nwhois/web\nwhois/web.1\nwhois/web.2\n:4\n",
-		"stop off/beat":   "off/beat\noff/beat.1\n:4\n",
-		"restart al":      "all\n:4\n",
-		"signal US":       "USR1\nUSR2\n:4\n",
-		"signal HUP off/": "off/beat\noff/beat.1\n:4\n",
-		"completion f":    "fish\n:4\n",
+		"deploy wh":            "whois\n:4\n",
+		"deploy whois 1":       "1.4.0\n1.5.0\n:4\n",
+		"unregister whois 2":   "2.0\n:4\n",
+		"deploy whois 1.4.0 1": ":4\n",
+		"hold of":              "off\n:4\n",
+		"audit off wh":         "whois\n:4\n",
+		"status who":           "whois\nwhois/web\nwhois/web.1\nwhois/web.2\n:4\n",
+		"stop off/beat":        "off/beat\noff/beat.1\n:4\n",
+		"restart al":           "all\n:4\n",
+		"signal US":            "USR1\nUSR2\n:4\n",
+		"signal HUP off/":      "off/beat\noff/beat.1\n:4\n",
+		"completion f":         "fish\n:4\n",
 	}
 	for args, want := range tests {
 		if _, out, _ := supctl(t, append([]string{"__complete"}, strings.Fields(args)...)...); out != want {
@@ -329,4 +390,10 @@ func TestTargetsAreCompleted(t *testing.T) {
 	if _, out, _ := supctl(t, "__complete", "status", ""); out != ":4\n" {
 		t.Errorf("without supd: offers\n%s", out)
 	}
+}
+
+// socketOf is the path that serve has set.
+func socketOf(t *testing.T) string {
+	t.Helper()
+	return os.Getenv("SUPD_SOCKET")
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -35,6 +36,11 @@ func (c *call) status() *cobra.Command {
 
 // codeOf is 3 when anything is not running, whatever the reason.
 func codeOf(s *supervisor.Status) int {
+	for _, a := range s.Apps {
+		if a.Note != "" {
+			return supervisor.CodeNotRunning
+		}
+	}
 	for w := range workers(s) {
 		if w.State != supervisor.Running {
 			return supervisor.CodeNotRunning
@@ -83,7 +89,40 @@ func (c *call) show(s *supervisor.Status) error {
 		return c.print(s)
 	}
 	writeStatus(c.out, s, time.Now(), c.colored())
+	writeApps(c.err, s)
 	return nil
+}
+
+// writeApps tells what concerns an app as a whole. It does not go where scripts
+// read a line a worker.
+func writeApps(w io.Writer, s *supervisor.Status) {
+	for _, a := range s.Apps {
+		if r := a.Rollout; r != nil && !r.Ended() {
+			fmt.Fprintf(w, "%s   %s %s: %s\n", a.Name, r.Kind, fromTo(r.From, r.To), stepOf(a))
+		}
+		if a.Held != nil {
+			fmt.Fprintf(w, "%s   held by %s: %s\n", a.Name, a.Held.By, cmp.Or(a.Held.Reason, "no reason given"))
+		}
+		if a.Note != "" {
+			fmt.Fprintf(w, "%s   %s\n", a.Name, a.Note)
+		}
+	}
+}
+
+// stepOf tells how far the rollout of an app has come.
+func stepOf(a supervisor.AppStatus) string {
+	if a.Rollout.Step == supervisor.StepPaused {
+		return paused(a.Name, a.Rollout.Reason)
+	}
+	return string(a.Rollout.Step)
+}
+
+// fromTo is `1.4.0 → 1.5.0`.
+func fromTo(from, to string) string {
+	if from == "" {
+		return to
+	}
+	return from + " → " + to
 }
 
 // writeStatus writes a line for each worker, in columns.

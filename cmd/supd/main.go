@@ -41,6 +41,7 @@ type options struct {
 	pidfile string
 	check   bool
 	version bool
+	takes   bool // whether it could take over is asked
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
@@ -59,6 +60,13 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	if o.check {
 		return check(config, stdout, stderr)
+	}
+	if o.takes {
+		if err := checkTakeover(config); err != nil {
+			fmt.Fprintln(stderr, err)
+			return exitFailed
+		}
+		return 0
 	}
 	if err := serve(config, o); err != nil {
 		fmt.Fprintln(stderr, "supd:", err)
@@ -92,6 +100,7 @@ func parse(args []string, stderr io.Writer) (o options, code int) {
 	flags.StringVar(&o.config, "config", config, "configuration `file` (environment SUPD_CONFIG)")
 	flags.StringVar(&o.pidfile, "pidfile", "", "write the process id to this `file`")
 	flags.BoolVar(&o.check, "check", false, "tell whether the configuration is valid, and start nothing")
+	flags.BoolVar(&o.takes, "check-takeover", false, "tell whether this program could go on in the place of the supd that runs, and start nothing")
 	flags.BoolVar(&o.version, "version", false, "print the version")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -108,6 +117,7 @@ func parse(args []string, stderr io.Writer) (o options, code int) {
 // serve runs until SIGTERM, SIGINT or `supctl shutdown`.
 func serve(config *configs.Config, o options) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	environ := os.Environ()
 	orders := make(chan os.Signal, 4)
 	signal.Notify(orders, unix.SIGHUP, unix.SIGUSR1)
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE) // a closed standard error is no reason to die
@@ -129,7 +139,8 @@ func serve(config *configs.Config, o options) error {
 		return err
 	}
 	defer remove()
-	server := control.NewServer(s, control.Options{Version: version, Log: log})
+	server := control.NewServer(s, control.Options{Version: version, Log: log,
+		Reexec: &replacement{s, config.Path, environ, orders}})
 	go server.Serve(listener)
 	supervise(s, config, log, orders)
 	quit, cancel := context.WithTimeout(context.Background(), 5*time.Second)

@@ -1,0 +1,234 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"supd/supervisor"
+	"supd/supervisor/control"
+)
+
+// board is what a terminal shows of a rollout.
+type board struct {
+	app     string
+	rollout control.RolloutLine // the newest line: where it stands
+	step    supervisor.Step
+	message string // about all of it
+	note    string // about the connection
+	rows    []*row // in the order of the status; before that, of what happened
+	final   bool
+}
+
+// row is a worker.
+type row struct {
+	name    string
+	status  supervisor.WorkerStatus // of the one that serves
+	message string
+	since   time.Time // its replacement began
+	settled time.Time // and ended
+}
+
+func newBoard(app string, r *supervisor.RolloutStatus) board {
+	return board{app: app, step: r.Step, rollout: control.RolloutLine{App: app, ID: r.ID, Kind: r.Kind, From: r.From, To: r.To, StartedAt: r.StartedAt}}
+}
+
+// add takes up what has happened.
+func (b *board) add(l control.RolloutLine) {
+	b.rollout, b.note = l, ""
+	switch {
+	case l.Progress == nil || l.Step == supervisor.StepDone: // the verdict comes next
+		b.step, b.message = supervisor.StepDone, ""
+	case l.Worker == "":
+		b.step, b.message = l.Step, printable(l.Message)
+	default:
+		r := b.row(l.Worker)
+		b.step, r.message = l.Step, printable(l.Message)
+		if r.since.IsZero() {
+			r.since = l.At
+		}
+	}
+}
+
+// status takes up which workers there are, and in which state.
+func (b *board) status(s *supervisor.Status) {
+	var rows []*row
+	for w := range workers(s) {
+		r := b.row(w.Name)
+		r.status = w
+		if !r.since.IsZero() && r.settled.IsZero() && w.Ready && w.Release == b.rollout.To {
+			r.settled = time.Now()
+		}
+		rows = append(rows, r)
+	}
+	for _, r := range b.rows { // the smoke test's candidate is in no status
+		if !slices.Contains(rows, r) {
+			r.status = supervisor.WorkerStatus{}
+			rows = append(rows, r)
+		}
+	}
+	b.rows = rows
+}
+
+func (b *board) row(name string) *row {
+	for _, r := range b.rows {
+		if r.name == name {
+			return r
+		}
+	}
+	b.rows = append(b.rows, &row{name: name})
+	return b.rows[len(b.rows)-1]
+}
+
+// lines gives the board as it fits into a terminal of this size: a line that is
+// too long is cut, and workers that are done or have not begun give way to others.
+func (b *board) lines(now time.Time, width, height int, colored bool) []string {
+	all := []string{cut(b.header(now), width)}
+	rows, left := b.fitting(height - 4) // the header, what is left out, the message and the cursor's line
+	for _, text := range b.columns(rows, now) {
+		all = append(all, cut(text, width))
+	}
+	if colored {
+		for i, r := range rows {
+			all[i+1] = paint(all[i+1], r)
+		}
+	}
+	if left > 0 {
+		all = append(all, cut(fmt.Sprintf("  and %d more", left), width))
+	}
+	if text := b.below(); text != "" {
+		all = append(all, cut("  "+text, width))
+	}
+	return all
+}
+
+func (b *board) below() string {
+	if b.note != "" {
+		return b.note
+	}
+	return b.message
+}
+
+// header is `whois: 1.4.0 → 1.5.0, replacing, 0:00:12`.
+func (b *board) header(now time.Time) string {
+	if b.rollout.RolloutEnd != nil {
+		now = b.rollout.EndedAt
+	}
+	return fmt.Sprintf("%s: %s, %s, %s", b.app, fromTo(b.rollout.From, b.rollout.To), b.doing(), clock(now.Sub(b.rollout.StartedAt)))
+}
+
+func (b *board) doing() string {
+	switch b.step {
+	case supervisor.StepCheck:
+		return "checking"
+	case supervisor.StepSmoke:
+		return "smoke test"
+	case supervisor.StepReplace:
+		return "replacing"
+	case supervisor.StepBake:
+		return "watching"
+	case supervisor.StepUndo:
+		return "putting back"
+	}
+	return string(b.step)
+}
+
+// fitting gives the rows for which there is room, in their order, and how many
+// are left out.
+func (b *board) fitting(room int) (rows []*row, left int) {
+	left = len(b.rows) - max(room, 1)
+	if left <= 0 {
+		return b.rows, 0
+	}
+	out := map[*row]bool{}
+	for _, busy := range []bool{false, true} {
+		for _, r := range b.rows {
+			if r.busy() == busy && len(out) < left {
+				out[r] = true
+			}
+		}
+	}
+	for _, r := range b.rows {
+		if !out[r] {
+			rows = append(rows, r)
+		}
+	}
+	return rows, left
+}
+
+// busy tells whether the worker is being replaced right now.
+func (r *row) busy() bool { return !r.since.IsZero() && r.settled.IsZero() }
+
+// columns gives the text of each row.
+func (b *board) columns(rows []*row, now time.Time) []string {
+	cells := make([][4]string, len(rows))
+	var widths [4]int
+	for i, r := range rows {
+		cells[i] = [4]string{r.name, r.process(), string(r.status.State), r.message}
+		for k, cell := range cells[i] {
+			widths[k] = max(widths[k], length(cell))
+		}
+	}
+	all := make([]string, len(rows))
+	for i, r := range rows {
+		text := ""
+		for k, cell := range cells[i] {
+			text += "  " + cell + strings.Repeat(" ", widths[k]-length(cell))
+		}
+		all[i] = strings.TrimRight(text+"  "+b.elapsed(r, now), " ")
+	}
+	return all
+}
+
+// process is the worker that serves: `1.4.0, pid 4711`.
+func (r *row) process() string {
+	switch {
+	case r.status.Pid == 0:
+		return r.status.Release
+	case r.status.Release == "":
+		return fmt.Sprintf("pid %d", r.status.Pid)
+	}
+	return fmt.Sprintf("%s, pid %d", r.status.Release, r.status.Pid)
+}
+
+// elapsed is how long the replacement takes, or has taken.
+func (b *board) elapsed(r *row, now time.Time) string {
+	switch {
+	case r.since.IsZero():
+		return ""
+	case !r.settled.IsZero():
+		now = r.settled
+	case b.rollout.RolloutEnd != nil:
+		now = b.rollout.EndedAt
+	case b.final:
+		return ""
+	}
+	return clock(now.Sub(r.since))
+}
+
+// length counts what takes a column each: the text is printable, and versions and
+// names are ASCII.
+func length(s string) int { return len([]rune(s)) }
+
+// cut makes a line fit: the terminal would wrap it, and the next drawing begin in
+// the wrong place.
+func cut(s string, width int) string {
+	if length(s) <= width {
+		return s
+	}
+	return string([]rune(s)[:max(width-1, 0)]) + "…"
+}
+
+// paint colours the state, where the line has not been cut before it.
+func paint(line string, r *row) string {
+	color, state := colors[r.status.State], "  "+string(r.status.State)
+	if color == "" {
+		return line
+	}
+	before, after, found := strings.Cut(line, state)
+	if !found {
+		return line
+	}
+	return before + "  " + color + string(r.status.State) + plain + after
+}

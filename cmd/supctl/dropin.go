@@ -1,0 +1,82 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"supd/supervisor"
+	"supd/supervisor/control"
+	"supd/supervisor/release"
+)
+
+// registerDropIns takes up what the files in a directory name, and what is no
+// longer there.
+func (c *call) registerDropIns(ctx context.Context, r registration, args []string) error {
+	h, store, err := c.registry()
+	if err != nil {
+		return err
+	}
+	dir := dropIns
+	if len(args) > 0 {
+		dir = args[0]
+	}
+	imported, gone, err := store.Import(ctx, dir, func(app, path string) bool { return c.dropInPlace(h, dir, app, path) }, os.Getuid())
+	for _, one := range imported {
+		if err := c.showRegistered(one, true); err != nil {
+			return err
+		}
+	}
+	if len(imported) > 0 {
+		err = errors.Join(err, c.tell(ctx, h))
+	}
+	c.forget(ctx, r, gone)
+	return ofRegistry(err)
+}
+
+// dropInPlace is installed.inPlace. The version is what the file's name ends in.
+func (c *call) dropInPlace(h host, dir, app, path string) bool {
+	version := filepath.Base(path)
+	if _, err := os.Lstat(filepath.Join(dir, app+"_"+version+".toml")); err != nil {
+		version = ""
+	}
+	return c.installed(h, app).inPlace(version, path)
+}
+
+// tell has supd take up what it was asked to deploy. That none answers is normal.
+func (c *call) tell(ctx context.Context, h host) error {
+	client := control.Dial(h.socket)
+	defer client.Close()
+	result, err := nudge(ctx, client)
+	switch {
+	case err == nil && result.Code != supervisor.CodeDone:
+		return refused(result)
+	case control.NoAnswer(err), errors.Is(err, errSlow):
+		return nil
+	}
+	return err
+}
+
+// forget unregisters the releases whose packages have been removed. One whose path
+// is still there was replaced by another version: its snapshot is what a rollback
+// goes to. The active one may go only after the others, therefore once more.
+func (c *call) forget(ctx context.Context, r registration, gone []release.Release) {
+	var kept []release.Release
+	for again := range 2 {
+		for _, one := range gone {
+			if _, err := os.Lstat(one.Path); !errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			err := c.unregisterOne(ctx, removal{app: one.App, version: one.Version, timeout: scriptTime, script: r.script})
+			switch _, isKept := errors.AsType[*keptError](err); {
+			case isKept && again == 0:
+				kept = append(kept, one)
+			case err != nil:
+				c.warn("%s", err)
+			}
+		}
+		gone = kept
+	}
+}

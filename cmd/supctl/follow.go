@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"supd/supervisor"
+	"supd/supervisor/control"
+)
+
+// comeBack is how long a supd that has gone in the middle of a rollout may take to
+// come back: one that is killed is started again, and goes on with it.
+var comeBack = 30 * time.Second
+
+// knockTime is how often it is looked for meanwhile.
+const knockTime = 200 * time.Millisecond
+
+// Why following a rollout ends before the rollout does.
+var (
+	errLate   = errors.New("still in progress")
+	errPaused = errors.New("paused")
+)
+
+// followed is a rollout that is shown until it ends.
+type followed struct {
+	client  *control.Client
+	app     string
+	asked   supervisor.Action
+	rollout *supervisor.RolloutStatus
+
+	show shown
+	seen time.Time // of the last thing that was shown
+	last control.RolloutLine
+	lost bool // the connection has been, once
+}
+
+// shown is where a rollout is shown.
+type shown interface {
+	add(control.RolloutLine)
+	note(string) // about the connection
+	close()
+}
+
+// follow shows a rollout to its end, whose exit code becomes supctl's.
+func (c *call) follow(ctx context.Context, f followed) error {
+	f.show = c.shown(ctx, &f)
+	err := f.toEnd(ctx)
+	f.show.close()
+	switch {
+	case err == nil:
+		c.conclude(f)
+		return nil
+	case errors.Is(err, errPaused):
+		c.complain(supervisor.CodeFailed, "%s: %s", f.app, paused(f.app, f.last.Reason))
+		c.quote(f.last.Output)
+		return nil
+	case errors.Is(err, errLate):
+		return &control.Error{Code: supervisor.CodeTimeout, Message: fmt.Sprintf("%s: %s: %s; `supctl status %s` shows how it goes on", f.app, err, f.step(), f.app)}
+	case ctx.Err() != nil:
+		return &control.Error{Code: codeInterrupted, Message: fmt.Sprintf("interrupted; the rollout goes on: `supctl %s` shows it, `supctl rollback %s` undoes it", f.again(), f.app)}
+	default:
+		return err
+	}
+}
+
+// again is the command that joins the rollout.
+func (f *followed) again() string {
+	return fmt.Sprintf("%s %s %s", f.rollout.Kind, f.app, f.rollout.To)
+}
+
+func paused(app, reason string) string {
+	return fmt.Sprintf("paused: %s; `supctl deploy %s --resume` goes on, `supctl rollback %s` undoes it", reason, app, app)
+}
+
+func (f *followed) step() supervisor.Step {
+	if f.last.Progress == nil {
+		return f.rollout.Step
+	}
+	return f.last.Step
+}
+
+// toEnd reads until the rollout has ended, over losses of the connection.
+func (f *followed) toEnd(ctx context.Context) error {
+	for {
+		err := f.client.Rollout(ctx, f.app, f.rollout.ID, true, f.take)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err == nil || errors.Is(err, errPaused):
+			return err
+		case !control.NoAnswer(err) && codeOfError(err) == supervisor.CodeNoTarget: // this supd has not seen it, or another since
+			return f.lookUp(ctx, err)
+		case !control.NoAnswer(err):
+			return err
+		}
+		if err := f.await(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// take shows what has not been. A supd that has gone on with the rollout of
+// another one begins anew.
+func (f *followed) take(l control.RolloutLine) error {
+	if l.Progress != nil {
+		if !l.At.After(f.seen) && f.lost {
+			return nil
+		}
+		f.seen = l.At
+	}
+	f.last = l
+	f.show.add(l)
+	if l.Progress != nil && l.Step == supervisor.StepPaused && l.Reason != "" {
+		return errPaused
+	}
+	return nil
+}
+
+// await waits until a supd answers again.
+func (f *followed) await(ctx context.Context) error {
+	if !f.lost {
+		f.show.note("the connection to supd is lost, waiting for it to come back")
+	}
+	f.lost = true
+	late := time.NewTimer(comeBack)
+	defer late.Stop()
+	for {
+		_, err := f.client.Version(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err == nil:
+			return nil
+		case !control.NoAnswer(err):
+			return err
+		}
+		knock := time.NewTimer(knockTime)
+		select {
+		case <-knock.C:
+		case <-late.C:
+			knock.Stop()
+			return &control.Error{Code: supervisor.CodeNoTarget, Message: fmt.Sprintf("%s; it has not come back within %s. The next supd finishes the rollout or undoes it", err, comeBack)}
+		case <-ctx.Done():
+			knock.Stop()
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// lookUp finds in the history how the rollout has ended while nobody looked.
+func (f *followed) lookUp(ctx context.Context, otherwise error) error {
+	list, err := f.client.Releases(ctx, f.app)
+	switch {
+	case err != nil:
+		return otherwise
+	case f.lost:
+		otherwise = failed("%s: supd has come back, and knows nothing of the rollout to %s; `supctl status %s` shows what runs", f.app, f.rollout.To, f.app)
+	}
+	for _, h := range list.History {
+		if h.ID == f.rollout.ID {
+			f.last = control.RolloutLine{App: f.app, ID: h.ID, Kind: h.Kind, From: h.From, To: h.To, StartedAt: h.StartedAt,
+				RolloutEnd: &control.RolloutEnd{EndedAt: h.EndedAt, Code: codeOfResult(h)}, Reason: h.Reason}
+			f.show.add(f.last)
+			return nil
+		}
+	}
+	return otherwise
+}
+
+// codeOfResult is the exit code of a rollout in the history.
+func codeOfResult(h supervisor.HistoryEntry) int {
+	switch {
+	case h.Result == "done":
+		return supervisor.CodeDone
+	case h.Result == "rolled back":
+		return supervisor.CodeRolledBack
+	case h.From == "":
+		return supervisor.CodeNotStarted
+	default:
+		return supervisor.CodeFailed
+	}
+}
+
+// conclude prints how the rollout has ended.
+func (c *call) conclude(f followed) {
+	l := f.last
+	code, undone := l.Code, f.asked == supervisor.ActionRollback && l.Kind == supervisor.KindDeploy && l.Code == supervisor.CodeRolledBack
+	if undone { // which is what was asked for
+		code = supervisor.CodeDone
+	}
+	c.worst(code)
+	if c.json {
+		return
+	}
+	took := l.EndedAt.Sub(l.StartedAt).Round(100 * time.Millisecond)
+	switch {
+	case undone:
+		fmt.Fprintf(c.out, "%s: rolled back to %s in %s\n", l.App, l.From, took)
+	case code == supervisor.CodeDone && l.Kind == supervisor.KindRollback:
+		fmt.Fprintf(c.out, "%s: rolled back to %s in %s\n", l.App, l.To, took)
+	case code == supervisor.CodeDone:
+		fmt.Fprintf(c.out, "%s: %s deployed in %s\n", l.App, l.To, took)
+	case code == supervisor.CodeRolledBack && l.Kind == supervisor.KindRollback:
+		c.complain(code, "%s: %s serves on, the rollback to %s has failed: %s", l.App, l.From, l.To, l.Reason)
+	case code == supervisor.CodeRolledBack:
+		c.complain(code, "%s: rolled back to %s: %s", l.App, l.From, l.Reason)
+	default:
+		c.complain(code, "%s: the %s of %s has failed: %s", l.App, l.Kind, l.To, l.Reason)
+	}
+	if code != supervisor.CodeDone {
+		c.quote(l.Output)
+	}
+}
+
+// quote prints the last lines of a worker.
+func (c *call) quote(output []string) {
+	if c.json {
+		return
+	}
+	for _, line := range output {
+		fmt.Fprintf(c.err, "    %s\n", printable(line))
+	}
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"unicode"
+
+	"supd/supervisor"
+	"supd/supervisor/control"
+)
+
+// shown chooses how a rollout is shown.
+func (c *call) shown(ctx context.Context, f *followed) shown {
+	switch {
+	case c.json:
+		return documents{c}
+	case isTerminal(c.out) && ansi():
+		return newTerminal(ctx, c, f)
+	default:
+		return &lines{out: c.out, pids: map[string]int{}}
+	}
+}
+
+// documents shows a rollout as it comes from the API.
+type documents struct{ call *call }
+
+func (d documents) add(l control.RolloutLine) { _ = d.call.print(l) } // whoever reads it has gone
+
+func (d documents) note(text string) { d.call.warn("%s", text) }
+
+func (d documents) close() {}
+
+// lines shows a rollout one thing a line.
+type lines struct {
+	out  io.Writer
+	pids map[string]int // by worker, as last shown
+}
+
+func (s *lines) add(l control.RolloutLine) {
+	if l.Progress == nil || l.Step == supervisor.StepDone { // the verdict comes next
+		return
+	}
+	fmt.Fprintf(s.out, "%s %s %s: %s\n", l.At.Local().Format("15:04:05"), l.Step, subject(l), s.message(l))
+}
+
+func (s *lines) note(text string) { fmt.Fprintln(s.out, text) }
+
+func (s *lines) close() {}
+
+// subject is the worker, or the app where something concerns all of it.
+func subject(l control.RolloutLine) string {
+	if l.Worker == "" {
+		return l.App
+	}
+	return l.Worker
+}
+
+// message tells of each process once which one it is.
+func (s *lines) message(l control.RolloutLine) string {
+	if l.Pid == 0 || l.Pid == s.pids[l.Worker] {
+		return printable(l.Message)
+	}
+	s.pids[l.Worker] = l.Pid
+	return fmt.Sprintf("%s, pid %d", printable(l.Message), l.Pid)
+}
+
+// printable leaves out what would move the cursor: it may come from a worker.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return ' '
+		case !unicode.IsPrint(r):
+			return -1
+		}
+		return r
+	}, s)
+}

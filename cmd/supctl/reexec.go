@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"supd/supervisor"
+	"supd/supervisor/control"
+)
+
+// How long the next supd may take to answer, and how often it is asked.
+const (
+	reexecTime = time.Minute
+	reexecLook = 20 * time.Millisecond
+)
+
+func (c *call) reexec() *cobra.Command {
+	return &cobra.Command{
+		Use:   "reexec",
+		Short: "Replace supd by the installed one; no worker notices",
+		Args:  noArgument,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return c.replaceSupd(cmd.Context())
+		},
+	}
+}
+
+// replaceSupd waits until another supd answers than the one that was asked.
+func (c *call) replaceSupd(ctx context.Context) error {
+	client := c.client()
+	defer client.Close()
+	before, err := client.Version(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err := client.Do(ctx, supervisor.Request{Action: supervisor.ActionReexec}); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, reexecTime)
+	defer cancel()
+	for {
+		now, err := client.Version(ctx)
+		switch {
+		case err == nil && !now.StartedAt.Equal(before.StartedAt):
+			if c.json {
+				return c.print(now)
+			}
+			fmt.Fprintf(c.out, "supd %s is now %s, pid %d\n", before.Version, now.Version, now.Pid)
+			return nil
+		case ctx.Err() != nil && err == nil:
+			return &control.Error{Code: supervisor.CodeFailed, Message: "the old supd goes on; its log says why"}
+		case ctx.Err() != nil:
+			return err
+		}
+		time.Sleep(reexecLook)
+	}
+}

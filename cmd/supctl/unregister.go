@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"supd/supervisor"
+	"supd/supervisor/control"
+	"supd/supervisor/release"
+)
+
+// scriptTime is how long a maintainer script waits for an app to stop: its files
+// are about to go, but dpkg holds its lock meanwhile.
+const scriptTime = time.Minute
+
+// removal is what unregister is asked for.
+type removal struct {
+	app, version string
+	force        bool
+	timeout      time.Duration
+	script       bool
+}
+
+func (c *call) unregister() *cobra.Command {
+	var r removal
+	cmd := &cobra.Command{
+		Use:   "unregister APP VERSION",
+		Short: "Forget a version that is about to be removed",
+		Long: "Forget a version that is about to be removed. The active one is refused, unless it is\n" +
+			"the only one: then the app is stopped first.\n\n" + scriptHelp + "\nThat the active version is refused is an error there, too: it keeps the package.",
+		Args: func(_ *cobra.Command, args []string) error {
+			switch {
+			case len(args) != 2:
+				return errors.New("unregister needs an app and a version, such as `supctl unregister whois 1.4.0`")
+			case r.timeout < 0:
+				return fmt.Errorf("--timeout %s: want 0 (without limit) or more", r.timeout)
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			r.app, r.version, r.script = args[0], args[1], c.inScript(cmd, nil)
+			if r.script && r.timeout == 0 {
+				r.timeout = scriptTime
+			}
+			err := c.unregisterOne(cmd.Context(), r)
+			if kept, ok := errors.AsType[*keptError](err); ok {
+				c.complain(supervisor.CodeFailed, "%s", kept)
+				return nil
+			}
+			return err
+		},
+		ValidArgsFunction: c.completeRelease,
+	}
+	cmd.Flags().BoolVar(&r.force, "force", false, "also the active version: the app is stopped first")
+	cmd.Flags().DurationVar(&r.timeout, "timeout", 0, "how long to wait for the app to stop, such as 30s (0 waits without limit)")
+	c.configFlag(cmd)
+	c.scriptable(cmd)
+	return cmd
+}
+
+// keptError says that a release is in use and stays. That holds for maintainer
+// scripts, too: it is what keeps the package.
+type keptError struct{ why string }
+
+func (e *keptError) Error() string { return e.why }
+
+// unregisterOne asks supd, or else sees to it itself.
+func (c *call) unregisterOne(ctx context.Context, r removal) error {
+	h, store, err := c.registry()
+	if err != nil {
+		return err
+	}
+	client := control.Dial(h.socket)
+	defer client.Close()
+	if !answers(ctx, client) {
+		return c.unregisterHere(ctx, r, h, store)
+	}
+	result, err := client.Do(ctx, supervisor.Request{Action: supervisor.ActionUnregister, Targets: []string{r.app},
+		Version: r.version, Force: r.force, Timeout: r.timeout})
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case err == nil && result.Code == supervisor.CodeDone:
+		if c.json {
+			return c.print(result)
+		}
+		c.outcomes(result)
+		return nil
+	case err == nil:
+		return refused(result)
+	case codeOfError(err) == supervisor.CodeFailed && serves(ctx, client, r):
+		return &keptError{err.Error()}
+	case control.NoAnswer(err), codeOfError(err) == supervisor.CodeNoTarget, codeOfError(err) == supervisor.CodeFailed:
+		return c.unregisterHere(ctx, r, h, store)
+	default:
+		return err
+	}
+}
+
+// answers tells whether a supd answers, and soon.
+func answers(ctx context.Context, client *control.Client) bool {
+	ctx, cancel := context.WithTimeout(ctx, nudgeTime)
+	defer cancel()
+	_, err := client.Version(ctx)
+	return err == nil
+}
+
+// serves tells whether the version is active, or in a rollout.
+func serves(ctx context.Context, client *control.Client, r removal) bool {
+	s, err := client.Status(ctx)
+	if err != nil {
+		return false
+	}
+	for _, a := range s.Apps {
+		if a.Name != r.app {
+			continue
+		}
+		under := a.Rollout != nil && !a.Rollout.Ended() && (a.Rollout.From == r.version || a.Rollout.To == r.version)
+		return a.Release == r.version || under
+	}
+	return false
+}
+
+// unregisterHere does what supd would do, as far as that is possible without.
+func (c *call) unregisterHere(ctx context.Context, r removal, h host, store *release.Store) error {
+	all, err := store.Releases(r.app)
+	if err != nil && len(all) == 0 {
+		return ofRegistry(err)
+	}
+	state, err := release.ReadState(store.StatePath(r.app))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return ofRegistry(err)
+	}
+	known := false
+	for _, one := range all {
+		known = known || one.Version == r.version
+	}
+	if !known {
+		c.note("%s: %s is not registered", r.app, r.version)
+		return nil
+	}
+	under := state.Rollout != nil && (state.Rollout.From == r.version || state.Rollout.To == r.version)
+	if (state.Active == r.version || under) && !r.force && len(all) > 1 {
+		return &keptError{fmt.Sprintf("%s %s is active; `supctl deploy %s VERSION` or `supctl rollback %s` first, or insist with --force",
+			r.app, r.version, r.app, r.app)}
+	}
+	if err := store.Unregister(ctx, r.app, r.version); err != nil {
+		return ofRegistry(err)
+	}
+	c.note("%s: %s is forgotten", r.app, r.version)
+	return nil
+}

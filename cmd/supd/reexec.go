@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"supd/configs"
+	"supd/supervisor"
+)
+
+// checkTime is how long the installed supd may take to say whether it could go on.
+const checkTime = 30 * time.Second
+
+// replacement is the installed supd, which may take the place of this one.
+type replacement struct {
+	supervisor *supervisor.Supervisor
+	config     string
+	environ    []string // that this one was started with
+	orders     chan os.Signal
+}
+
+// installed is where this program was started from, whatever is there by now.
+func installed() (string, error) {
+	path, err := os.Readlink("/proc/self/exe")
+	return strings.TrimSuffix(path, " (deleted)"), err
+}
+
+// Check has the installed program look at everything that it would have to read.
+func (r *replacement) Check(ctx context.Context) error {
+	path, err := installed()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	return r.supervisor.Ask(ctx, []string{path, "--config", r.config, "--check-takeover"}, r.environ)
+}
+
+// Exec returns only when it has failed. SIGHUP and SIGUSR1 are ignored until the
+// next program waits for them: before that they would end it.
+func (r *replacement) Exec() error {
+	path, err := installed()
+	if err != nil {
+		return err
+	}
+	return r.supervisor.Reexec(context.Background(), func() error {
+		signal.Ignore(unix.SIGHUP, unix.SIGUSR1)
+		defer signal.Notify(r.orders, unix.SIGHUP, unix.SIGUSR1)
+		return os.NewSyscallError("execve "+path, syscall.Exec(path, os.Args, r.environ))
+	})
+}
+
+// checkTakeover is what Check runs.
+func checkTakeover(config *configs.Config) error { return supervisor.CheckTakeover(config) }
