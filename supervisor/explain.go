@@ -24,7 +24,11 @@ func (s *Supervisor) Explain(target string) ([]Explanation, error) {
 		slots, err := o.resolve([]string{target})
 		var jobs []job
 		for _, s := range slots {
-			jobs = append(jobs, o.job(&worker{slot: s, generation: s.generation + 1}))
+			if s.edition == nil {
+				err = fmt.Errorf("%s: no release is active; `supctl deploy %s` comes first", s.name(), s.process.app.name)
+				break
+			}
+			jobs = append(jobs, o.job(&worker{slot: s, config: s.edition.config, edition: s.edition, generation: s.generation + 1}))
 		}
 		reply <- answer{jobs, err}
 	})

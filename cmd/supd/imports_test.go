@@ -11,7 +11,7 @@ import (
 var rooms = []string{
 	"supd/privdrop", "supd/socket", "supd/configs",
 	"supd/supervisor/output", "supd/supervisor/probe", "supd/supervisor/tree",
-	"supd/supervisor", "supd/supervisor/control",
+	"supd/supervisor/release", "supd/supervisor", "supd/supervisor/control",
 }
 
 // alone are those of them that import nothing of ours.
