@@ -69,6 +69,8 @@ type linux struct {
 	log        *slog.Logger
 	post       func(event)
 	passed     map[string]int // descriptors that came through an execve
+	earlier    []string       // names of sockets that were there before this supd
+	keeping    *keeping       // nil: the sockets end with supd
 	lock       *os.File       // of the runtime directory
 	supervisor *Supervisor    // whose goroutines do what takes time
 	journals   journals

@@ -73,6 +73,7 @@ func (l *linux) sweep(dead []left, alive []int, done event) {
 
 func (l *linux) open(sockets map[string]socket.Spec) error {
 	err := l.set.Apply(sockets)
+	l.passOn()
 	if errors.Is(err, socket.ErrLeftover) {
 		l.log.Warn("sockets", "error", err)
 		return nil
@@ -98,6 +99,7 @@ func (l *linux) relisten(keys []string) {
 // path whose hard link is lost as well is bound anew.
 func (l *linux) repair(d socket.Damage) (another bool, err error) {
 	before := l.set.Get(d.Key)
+	defer l.passOn()
 	err = l.set.Repair(d)
 	if errors.Is(err, socket.ErrPathLost) {
 		err = l.set.Repair(socket.Damage{Key: d.Key, Kind: socket.ShutDown})

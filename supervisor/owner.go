@@ -55,6 +55,8 @@ type owner struct {
 	orphans   []*slot // candidates of rollouts that are over
 	frozen    func()  // to be called once nothing is under way; nil: all goes on
 	quitting  bool
+	exitOn    configs.ExitOn
+	verdict   error     // what exit_on has ended supd for
 	saving    bool      // what runs is being recorded
 	changes   int       // events so far that may have changed it
 	recorded  int       // changes by the time it was recorded last
@@ -69,6 +71,7 @@ func (o *owner) run() {
 		o.timer = time.Time{}
 		now := time.Now()
 		if o.frozen == nil {
+			o.heedExitOn()
 			o.roll(now)
 			o.settle(now)
 		} else if o.isQuiet() {

@@ -86,7 +86,7 @@ func (s *slot) mayStart() bool {
 
 func (o *owner) start(s *slot, now time.Time) {
 	switch {
-	case s.done || s.gaveUp || s.edition == nil:
+	case s.done || s.gaveUp || s.edition == nil || s.process.app.rollout.forbids(s.edition):
 	case s.retry.After(now):
 		o.wake(s.retry)
 	case s.gated && len(s.waitsFor()) > 0:
@@ -149,6 +149,7 @@ func (o *owner) replace(s *slot, now time.Time) {
 				o.stop(w, "out of date", true)
 			}
 		}
+	case fresh == nil && s.process.app.rollout.forbids(s.edition):
 	case fresh == nil && s.retry.After(now):
 		o.wake(s.retry)
 	case fresh == nil:

@@ -40,8 +40,10 @@ type Supervisor struct {
 }
 
 // New resolves the configuration and opens its sockets and log files; nothing
-// runs yet. The process becomes the reaper of its descendants' orphans.
-func New(c *configs.Config, log *slog.Logger) (*Supervisor, error) {
+// runs yet. A socket that was inherited is not opened but taken; one that no
+// configured socket is like is closed. The process becomes the reaper of its
+// descendants' orphans.
+func New(c *configs.Config, log *slog.Logger, inherited ...Inherited) (*Supervisor, error) {
 	if err := errors.Join(makeDirectories(c.Daemon), tree.BecomeSubreaper()); err != nil {
 		return nil, err
 	}
@@ -54,6 +56,10 @@ func New(c *configs.Config, log *slog.Logger) (*Supervisor, error) {
 		return nil, err
 	}
 	s.owner = newOwner(log, s.kernel, s.events, &s.status)
+	s.owner.exitOn = c.Daemon.ExitOn
+	for _, i := range inherited {
+		s.kernel.offerAs(i.Name, i.Fd)
+	}
 	if err := s.first(c); err != nil {
 		s.kernel.close()
 		return nil, err
@@ -84,7 +90,7 @@ func (s *Supervisor) first(c *configs.Config) error {
 		return err
 	}
 	for _, refused := range s.kernel.set.Refused() {
-		s.log.Warn("socket of an earlier supd", "error", refused)
+		s.log.Warn("socket of before", "error", refused)
 	}
 	for _, one := range p.apps {
 		s.resumeRollout(c, s.owner.app(one.config.Name), left)
@@ -159,7 +165,7 @@ func lockRuntime(dir string) (*os.File, error) {
 }
 
 func (l *linux) close() {
-	if err := l.set.Close(); err != nil {
+	if err := l.closeSet(); err != nil {
 		l.log.Warn("closing sockets", "error", err)
 	}
 	l.null.Close()

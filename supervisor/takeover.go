@@ -38,7 +38,7 @@ func (l *linux) inherit() (*estate, error) {
 	for name, fd := range l.passed {
 		if key, isSocket := strings.CutPrefix(name, "socket "); isSocket {
 			key, _, _ = strings.Cut(key, " ")
-			l.set.Offer(key, fd)
+			l.offerAs(key, fd)
 			delete(l.passed, name)
 		}
 	}

@@ -30,6 +30,20 @@ func (r *rollout) targets(w *worker) bool {
 	return false
 }
 
+// forbids tells whether e is of a release that has failed and is being undone:
+// nothing more of it is started.
+func (r *rollout) forbids(e *edition) bool {
+	if r == nil || !r.failing || r.status.Step == StepPaused {
+		return false
+	}
+	for _, t := range r.turns {
+		if t.to != nil && t.to == e && t.from != e {
+			return true
+		}
+	}
+	return false
+}
+
 // fault ends a rollout that has failed by undoing it, or leaves that to a person.
 // w is the worker at fault, nil where there is none.
 func (o *owner) fault(r *rollout, w *worker, why string) {

@@ -37,6 +37,11 @@ func (s *Supervisor) unregister(ctx context.Context, r Request, f facts) *Result
 	if err := s.store.Unregister(ctx, app, version); err != nil {
 		return refuse(CodeFailed, "%s: %s", app, err)
 	}
+	if active {
+		if err := s.store.SetCurrent(app, ""); err != nil {
+			s.log.Error("cannot remove the symlink to the active release", "app", app, "error", err)
+		}
+	}
 	s.log.Info("release unregistered", "app", app, "version", version, "by", r.By)
 	return &Result{Outcomes: []Outcome{{app, CodeDone, version + " is forgotten"}}}
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/cobra"
@@ -151,7 +152,7 @@ func ofRegistry(err error) error {
 	case errors.Is(err, fs.ErrPermission):
 		return &control.Error{Code: supervisor.CodeDenied, Message: fmt.Sprintf("%s; be root, or name the file of a supd of your own with --config", err)}
 	default:
-		return failed("%s", err)
+		return failed("%s", strings.Trim(err.Error(), "; \n"))
 	}
 }
 

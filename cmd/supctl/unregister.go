@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -145,13 +147,40 @@ func (c *call) unregisterHere(ctx context.Context, r removal, h host, store *rel
 		return nil
 	}
 	under := state.Rollout != nil && (state.Rollout.From == r.version || state.Rollout.To == r.version)
-	if (state.Active == r.version || under) && !r.force && len(all) > 1 {
+	others := slices.ContainsFunc(all, func(one release.Release) bool { return one.Version != r.version && isDirectory(one.Files()) })
+	if (state.Active == r.version || under) && !r.force && others {
 		return &keptError{fmt.Sprintf("%s %s is active; `supctl deploy %s VERSION` or `supctl rollback %s` first, or insist with --force",
 			r.app, r.version, r.app, r.app)}
 	}
 	if err := store.Unregister(ctx, r.app, r.version); err != nil {
 		return ofRegistry(err)
 	}
+	if state.Active == r.version {
+		if err := withoutActive(store, r.app); err != nil {
+			return ofRegistry(err)
+		}
+	}
 	c.note("%s: %s is forgotten", r.app, r.version)
 	return nil
+}
+
+// withoutActive notes that no release of the app is active any more. A supd that
+// has the journal open does that itself.
+func withoutActive(store *release.Store, app string) error {
+	j, err := release.OpenJournal(store.StatePath(app))
+	if errors.Is(err, release.ErrBusy) {
+		return nil
+	}
+	if j == nil {
+		return err
+	}
+	defer j.Close()
+	state := j.State()
+	state.Active, state.Place, state.Previous, state.Rollout = "", nil, "", nil
+	return errors.Join(j.Write(state), store.SetCurrent(app, ""))
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }
