@@ -12,11 +12,15 @@ import (
 // warning a line on stderr, or on stdout that it is valid. It gives the exit code
 // of `supd --check` and `supctl check`. It needs no daemon.
 func Check(c *configs.Config, stdout, stderr io.Writer) int {
-	for _, w := range c.Traps() {
+	wrong, traps := supervisor.CheckReleases(c)
+	for _, w := range append(c.Traps(), traps...) {
 		fmt.Fprintf(stderr, "warning: %s\n", w)
 	}
-	if errs := c.Verify(); len(errs) > 0 {
-		for _, err := range errs {
+	for _, err := range c.Verify() {
+		wrong = append(wrong, err)
+	}
+	if len(wrong) > 0 {
+		for _, err := range wrong {
 			fmt.Fprintln(stderr, err)
 		}
 		return supervisor.CodeInvalid
