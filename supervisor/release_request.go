@@ -96,6 +96,9 @@ func (s *Supervisor) ofRelease(ctx context.Context, r Request) *Result {
 // deploy begins a rollout to a release, and waits for its end unless told not to.
 func (s *Supervisor) deploy(ctx context.Context, r Request, f facts) *Result {
 	name := r.Targets[0]
+	if u := f.rollout; r.Action == ActionRollback && u != nil && u.From != "" && (r.Version == "" || r.Version == u.From) {
+		return s.wait(ctx, r, func(o *owner, reply chan<- *Result) { o.undoNow(r, reply) })
+	}
 	all, err := s.store.Releases(name)
 	if err != nil {
 		s.log.Error("registry of releases", "app", name, "error", err)
@@ -234,6 +237,16 @@ func heldBy(h *release.Hold) string {
 		text += " (" + h.Reason + ")"
 	}
 	return text
+}
+
+// undoNow is the event of a rollback while a rollout is under way.
+func (o *owner) undoNow(r Request, reply chan<- *Result) {
+	a := o.findApp(r.Targets[0])
+	if a == nil || a.rollout == nil {
+		reply <- refuse(CodeFailed, "the rollout has ended meanwhile; ask again")
+		return
+	}
+	o.during(a.rollout, r, KindRollback, release.Release{Version: a.rollout.status.From}, reply)
 }
 
 // during answers a request while another rollout is under way: the same one is
