@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -185,6 +186,7 @@ type running struct {
 	look     chan struct{} // with room for one: closely has changed
 	life     context.Context
 	die      context.CancelFunc
+	first    *time.Timer   // when its children are looked at first
 	watching chan struct{} // closed once nobody watches any more; nil if nobody did
 }
 
@@ -288,7 +290,7 @@ func workerSpec(j job, argv, env []string) privdrop.Spec {
 	return privdrop.Spec{
 		Argv: argv, Env: env, Dir: p.Directory,
 		Account: j.account, AllowRoot: p.AllowRoot,
-		Umask: &umask, Limits: p.Limits, Nice: p.Nice, OOMScoreAdjust: p.OOMScoreAdjust,
+		Umask: &umask, Limits: p.Limits, Nice: p.Nice, OOMScoreAdjust: oomScore(p.OOMScoreAdjust),
 		CPUAffinity: p.CPUAffinity, Capabilities: p.Capabilities,
 		Watchdog: p.Watchdog, Session: true, Mounts: j.mounts,
 	}
@@ -394,6 +396,9 @@ func (r *running) output() []string { return r.tail.all() }
 func (r *running) release(l *linux) {
 	r.cancel()
 	r.die()
+	if r.first != nil {
+		r.first.Stop()
+	}
 	if r.asking != nil {
 		<-r.asking
 	}

@@ -18,23 +18,40 @@ func (l *linux) watch(w *worker, closely bool) {
 		return
 	}
 	r.closely.Store(closely)
-	if r.watching == nil {
+	switch {
+	case r.watching != nil:
+		select {
+		case r.look <- struct{}{}:
+		default:
+		}
+	case h.Asks() || closely:
 		r.watching = make(chan struct{})
 		go r.watch(l, w)
+	case r.first == nil:
+		r.first = time.AfterFunc(h.Interval, func() { l.watchParent(w, r) })
+	}
+}
+
+// watchParent begins to look after a worker that has child processes. Of one that
+// has none there is nothing to see: a thousand of them cost nothing.
+func (l *linux) watchParent(w *worker, r *running) {
+	if children, err := tree.Children(r.pid()); err != nil || len(children) == 0 {
 		return
 	}
-	select {
-	case r.look <- struct{}{}:
-	default:
-	}
+	l.post(func(*owner) {
+		if w.live() && r.watching == nil {
+			r.watching = make(chan struct{})
+			go r.watch(l, w)
+		}
+	})
 }
 
 // often is how often the child processes of a worker in a rollout are looked at:
 // its end may be near.
 const often = time.Second
 
-// watch asks the worker at each interval and looks at its children, until its end.
-// While it is asked nothing and has no children there is nothing to look at.
+// watch asks the worker at each interval and looks at its children, until its end,
+// or until it is found to have none and nothing to be asked.
 func (r *running) watch(l *linux, w *worker) {
 	defer close(r.watching)
 	h := w.config.Health
@@ -44,10 +61,7 @@ func (r *running) watch(l *linux, w *worker) {
 	for {
 		closely := r.closely.Load() && h.Children > 0
 		if question == nil && !closely && children.looked && !children.has() {
-			if !r.rest(nil) {
-				return
-			}
-			continue
+			return
 		}
 		until := next
 		if soon := time.Now().Add(often); closely && soon.Before(until) {

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -158,13 +159,18 @@ type writer struct {
 	path   string
 	boot   string
 	failed bool
+	text   bytes.Buffer // kept for the next time
 }
+
+// pause is between two records, for each slot in them: to write down a thousand
+// workers for each one that starts would cost more than to start them.
+const pause = 50 * time.Microsecond
 
 // save is the kernel's.
 func (l *linux) save(s *saved, done event) {
 	go func() {
 		l.writer.write(s)
-		l.post(done)
+		time.AfterFunc(time.Duration(len(s.Slots))*pause, func() { l.post(done) })
 	}()
 }
 
@@ -172,9 +178,10 @@ func (l *linux) save(s *saved, done event) {
 // workers along.
 func (w *writer) write(s *saved) {
 	s.Boot = w.boot
-	data, err := json.Marshal(s)
+	w.text.Reset()
+	err := json.NewEncoder(&w.text).Encode(s)
 	if err == nil {
-		err = replaceFile(w.path, data)
+		err = replaceFile(w.path, w.text.Bytes())
 	}
 	if err != nil && !w.failed {
 		w.log.Error("what runs is not recorded: were supd killed, the next one would have to search for it", "file", w.path, "error", err)

@@ -12,10 +12,10 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
 
@@ -39,6 +39,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 type options struct {
 	config  string
 	pidfile string
+	ready   readyFd
 	check   bool
 	version bool
 	takes   bool // whether it could take over is asked
@@ -99,6 +100,7 @@ func parse(args []string, stderr io.Writer) (o options, code int) {
 	}
 	flags.StringVar(&o.config, "config", config, "configuration `file` (environment SUPD_CONFIG)")
 	flags.StringVar(&o.pidfile, "pidfile", "", "write the process id to this `file`")
+	flags.Var(&o.ready, "ready-fd", "write a newline to this `descriptor` when ready, as s6 wants it")
 	flags.BoolVar(&o.check, "check", false, "tell whether the configuration is valid, and start nothing")
 	flags.BoolVar(&o.takes, "check-takeover", false, "tell whether this program could go on in the place of the supd that runs, and start nothing")
 	flags.BoolVar(&o.version, "version", false, "print the version")
@@ -114,13 +116,16 @@ func parse(args []string, stderr io.Writer) (o options, code int) {
 	return o, -1
 }
 
-// serve runs until SIGTERM, SIGINT or `supctl shutdown`.
+// serve runs until SIGTERM, SIGINT, `supctl shutdown` or what exit_on says.
 func serve(config *configs.Config, o options) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	given := inherited() // before environ: a supd that replaces this one gets them in another way
 	environ := os.Environ()
+	started := startedBy(log)
 	orders := make(chan os.Signal, 4)
 	signal.Notify(orders, unix.SIGHUP, unix.SIGUSR1)
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE) // a closed standard error is no reason to die
+	debug.SetGCPercent(50)                               // what starts of many workers leave behind is soon garbage
 	unix.Umask(0o022)                                    // whatever supd was started with
 	for _, w := range config.Traps() {
 		log.Warn("configuration", "warning", w.String())
@@ -130,9 +135,12 @@ func serve(config *configs.Config, o options) error {
 		return err
 	}
 	defer listener.Close()
-	s, err := supervisor.New(config, log)
+	s, err := supervisor.New(config, log, given...)
 	if err != nil {
 		return err
+	}
+	if store := openStore(started); store != nil {
+		store.keep(s)
 	}
 	remove, err := writePidfile(o.pidfile)
 	if err != nil {
@@ -142,16 +150,17 @@ func serve(config *configs.Config, o options) error {
 	server := control.NewServer(s, control.Options{Version: version, Log: log,
 		Reexec: &replacement{s, config.Path, environ, orders}})
 	go server.Serve(listener)
-	supervise(s, config, log, orders)
+	supervise(s, config, started, orders, o.ready)
 	quit, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	server.Shutdown(quit) // answers the request for the shutdown
-	return nil
+	return s.Err()
 }
 
 // supervise runs the workers, and turns signals and changed files into new
 // configurations.
-func supervise(s *supervisor.Supervisor, config *configs.Config, log *slog.Logger, orders <-chan os.Signal) {
+func supervise(s *supervisor.Supervisor, config *configs.Config, started systemd, orders <-chan os.Signal, ready readyFd) {
+	log := started.log
 	stop, cancel := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
 	defer cancel()
 	changed := make(chan struct{}, 1)
@@ -160,25 +169,29 @@ func supervise(s *supervisor.Supervisor, config *configs.Config, log *slog.Logge
 			log.Error("cannot watch the configuration", "error", err)
 		}
 	}
-	ended := make(chan struct{})
+	running, end := context.WithCancel(context.Background())
 	go func() {
-		defer close(ended)
+		defer end()
 		s.Run(stop)
 	}()
 	log.Info("supd started", "version", version, "pid", os.Getpid(), "config", config.Path)
-	notify(log, daemon.SdNotifyReady)
+	started.ready()
+	started.attend(running, s)
+	if err := ready.announce(); err != nil {
+		log.Error("--ready-fd", "error", err)
+	}
 	for {
 		select {
 		case sig := <-orders:
-			order(s, config, log, sig)
+			order(s, config, started, sig)
 		case <-changed:
-			reload(s, config, log)
+			reload(s, config, started)
 		case <-stop.Done():
-			notify(log, daemon.SdNotifyStopping)
-			<-ended
+			started.stopping(running, s)
+			<-running.Done()
 			log.Info("supd stopped")
 			return
-		case <-ended:
+		case <-running.Done():
 			log.Info("supd stopped")
 			return
 		}
@@ -192,9 +205,10 @@ func poke(c chan struct{}) {
 	}
 }
 
-func order(s *supervisor.Supervisor, config *configs.Config, log *slog.Logger, sig os.Signal) {
+func order(s *supervisor.Supervisor, config *configs.Config, started systemd, sig os.Signal) {
+	log := started.log
 	if sig == unix.SIGHUP {
-		reload(s, config, log)
+		reload(s, config, started)
 		return
 	}
 	if err := s.Reopen(); err != nil {
@@ -205,7 +219,10 @@ func order(s *supervisor.Supervisor, config *configs.Config, log *slog.Logger, s
 }
 
 // reload applies the files as they are now, or nothing of them.
-func reload(s *supervisor.Supervisor, config *configs.Config, log *slog.Logger) {
+func reload(s *supervisor.Supervisor, config *configs.Config, started systemd) {
+	started.reloading()
+	defer started.ready()
+	log := started.log
 	next, err := configs.Load(config.Path)
 	if err == nil {
 		err = s.Apply(next)
@@ -215,12 +232,6 @@ func reload(s *supervisor.Supervisor, config *configs.Config, log *slog.Logger) 
 		return
 	}
 	log.Info("configuration applied", "config", config.Path)
-}
-
-func notify(log *slog.Logger, state string) {
-	if _, err := daemon.SdNotify(false, state); err != nil {
-		log.Warn("sd_notify", "error", err)
-	}
 }
 
 // writePidfile gives a function that removes the file again.
