@@ -105,17 +105,37 @@ func (f *followed) toEnd(ctx context.Context) error {
 // another one begins anew.
 func (f *followed) take(l control.RolloutLine) error {
 	if l.Progress != nil {
-		if !l.At.After(f.seen) && f.lost {
+		if !l.At.After(f.seen) && f.lost || f.changes() && !l.At.After(f.known()) {
 			return nil
 		}
 		f.seen = l.At
 	}
 	f.last = l
 	f.show.add(l)
-	if l.Progress != nil && l.Step == supervisor.StepPaused && l.Reason != "" {
+	if l.Progress != nil && l.Step == supervisor.StepPaused && l.Reason != "" && f.pauses(l) {
 		return errPaused
 	}
 	return nil
+}
+
+// changes tells whether a rollout that was under way is undone or resumed: what
+// comes of that is shown, and not what was before.
+func (f *followed) changes() bool {
+	return f.asked == supervisor.ActionResume || f.asked == supervisor.ActionRollback && f.rollout.Kind == supervisor.KindDeploy
+}
+
+// known is when the last thing happened that was before the request.
+func (f *followed) known() time.Time {
+	if n := len(f.rollout.Progress); n > 0 {
+		return f.rollout.Progress[n-1].At
+	}
+	return time.Time{}
+}
+
+// pauses tells whether the rollout is paused by what a line says, and has not gone
+// on since.
+func (f *followed) pauses(l control.RolloutLine) bool {
+	return l.At.After(f.known()) || l.At.Equal(f.known()) && f.rollout.Step == supervisor.StepPaused
 }
 
 // await waits until a supd answers again.
