@@ -19,7 +19,9 @@ var daemonKeys = []key[Daemon]{
 	field("state", func(d *Daemon) *string { return &d.State }, absolute),
 	field("runtime", func(d *Daemon) *string { return &d.Runtime }, absolute),
 	field("logs", func(d *Daemon) *string { return &d.Logs }, absolute),
+	field("drop_ins", func(d *Daemon) *string { return &d.DropIns }, absolute),
 	field("watch", func(d *Daemon) *bool { return &d.Watch }, boolean),
+	field("exit_on", func(d *Daemon) *ExitOn { return &d.ExitOn }, one(ExitNever, ExitAnyFailed, ExitAllFailed, ExitAllExited)),
 }
 
 var controlKeys = append([]key[Control]{

@@ -41,7 +41,7 @@ func TestBad(t *testing.T) {
 // TestAllFiles: no mistake in one file hides those of another.
 func TestAllFiles(t *testing.T) {
 	dir := lay(t, map[string]string{
-		"supd.toml":        "[daemon]\napps = \"conf\"\nlgos = \"x\"\nwatch = \"yes\"\n[control]\noperators = []\nmode = 660\n[metrics]\n[defaults.process]\ncount = \"2\"\nready = { timeout = 1 }\n[defaults.proces]\n",
+		"supd.toml":        "[daemon]\napps = \"conf\"\nlgos = \"x\"\nwatch = \"yes\"\nexit_on = \"failed\"\n[control]\noperators = []\nmode = 660\n[metrics]\n[defaults.process]\ncount = \"2\"\nready = { timeout = 1 }\n[defaults.proces]\n",
 		"conf/broken.toml": "a = \n[process.web]\ncount = -1\n",
 		"conf/web.toml":    "user = \"nobody\"\n[process.web]\ncommand = \"true\"\nnice = 40\n[process.two]\ncommand = \"true\"\n",
 		"conf/.web.toml":   "an editor's",
@@ -119,7 +119,7 @@ func TestDecode(t *testing.T) {
 	limit := func(soft, hard uint64) privdrop.Limit { return privdrop.Limit{Soft: soft, Hard: hard} }
 	want := &Config{
 		Path:    dir + "/supd.toml",
-		Daemon:  Daemon{Apps: dir + "/apps", State: "/srv/state", Runtime: dir + "/run", Logs: "/srv/logs", Watch: true},
+		Daemon:  Daemon{Apps: dir + "/apps", State: "/srv/state", Runtime: dir + "/run", Logs: "/srv/logs", DropIns: dir + "/drop-ins", Watch: true, ExitOn: ExitAllFailed},
 		Control: Control{Socket: dir + "/run/supd.sock", Mode: 0o600, Group: "adm"},
 		Apps: []App{{
 			Name: "full", File: dir + "/apps/full.toml", User: "root", Group: "nogroup", AllowRoot: true,
@@ -218,14 +218,14 @@ supd.toml:6: defaults.process.backoff.initial: initial 5m0s is longer than max 3
 func TestEnvironment(t *testing.T) {
 	dir := lay(t, map[string]string{"supd.toml": "[daemon]\nlogs = \"logs\"\nstate = \"state\"\n"})
 	c, err := load(dir, Environ([]string{
-		"SUPD_DAEMON_LOGS=/srv/logs", "SUPD_DAEMON_WATCH=true", "SUPD_CONTROL_MODE=0600", "SUPD_CONTROL_SOCKET=/x/y.sock", "SUPD_APP=z", "OTHER=1",
+		"SUPD_DAEMON_LOGS=/srv/logs", "SUPD_DAEMON_WATCH=true", "SUPD_DAEMON_EXIT_ON=any-failed", "SUPD_CONTROL_MODE=0600", "SUPD_CONTROL_SOCKET=/x/y.sock", "SUPD_APP=z", "OTHER=1",
 	}))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := &Config{
 		Path:    dir + "/supd.toml",
-		Daemon:  Daemon{Apps: dir + "/apps", State: dir + "/state", Runtime: "/run/supd", Logs: "/srv/logs", Watch: true},
+		Daemon:  Daemon{Apps: dir + "/apps", State: dir + "/state", Runtime: "/run/supd", Logs: "/srv/logs", DropIns: "/usr/share/supd/releases.d", Watch: true, ExitOn: ExitAnyFailed},
 		Control: Control{Socket: "/x/y.sock", Mode: 0o600},
 	}
 	if diff := cmp.Diff(want, c, ignorePlaces); diff != "" {

@@ -33,7 +33,9 @@ type Daemon struct {
 	State   string `koanf:"state"`
 	Runtime string `koanf:"runtime"`
 	Logs    string `koanf:"logs"`
+	DropIns string `koanf:"drop_ins"` // where packages put files that register their releases
 	Watch   bool   `koanf:"watch"`
+	ExitOn  ExitOn `koanf:"exit_on"`
 }
 
 // Control is [control] of supd.toml.

@@ -220,6 +220,7 @@ func appTraps(c *Config, a *App) []Error {
 	for i := range a.Processes {
 		t := newTrap(c, a, &a.Processes[i])
 		t.check()
+		t.endless(c.Daemon.ExitOn)
 		all = append(all, t.report.sorted()...)
 	}
 	r := report{home: c.home}

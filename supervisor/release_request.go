@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -375,6 +376,35 @@ func (s *Supervisor) refresh(r Request) *Result {
 		}
 	}
 	return result
+}
+
+// takeUpAll registers what packages have put into the drop-in directory while no
+// supd was there, and begins what was to be deployed.
+func (s *Supervisor) takeUpAll() {
+	taken, gone, err := s.store.Import(context.Background(), s.daemon.DropIns, s.isInPlace, os.Geteuid())
+	for _, r := range taken {
+		s.log.Info("release registered", "app", r.App, "version", r.Version, "by", r.Origin)
+	}
+	for _, r := range gone {
+		if isDirectory(r.Files()) {
+			continue // its snapshot is what a rollback goes to
+		}
+		s.log.Warn("the file that registered a release is gone; `supctl unregister` forgets it", "app", r.App, "version", r.Version, "file", r.Origin)
+	}
+	if err != nil {
+		s.log.Error("releases in the drop-in directory", "error", err)
+	}
+	s.refresh(Request{Action: ActionRefresh})
+}
+
+// isInPlace tells whether the next version of an app will be installed at the same
+// path.
+func (s *Supervisor) isInPlace(app, path string) bool {
+	c := s.newest.Load()
+	if a := appOf(c, app); a != nil && a.Release != nil {
+		return a.Release.InPlace() && a.Release.Path == path
+	}
+	return true // a snapshot is never wrong
 }
 
 // takeUp begins the rollout that was asked for while registering.

@@ -192,8 +192,8 @@ func (s *Supervisor) Run(ctx context.Context) {
 			}
 		}
 	}()
-	s.post((*owner).childDied)                   // those of a supd that has become this one may have died meanwhile
-	go s.refresh(Request{Action: ActionRefresh}) // what was registered to be deployed while no supd was there
+	s.post((*owner).childDied) // those of a supd that has become this one may have died meanwhile
+	go s.takeUpAll()
 	s.kernel.set.Watch(func(d socket.Damage) { s.post(func(o *owner) { o.damaged(d) }) })
 	s.owner.run()
 	close(s.done)

@@ -19,7 +19,7 @@ func (c *call) registerDropIns(ctx context.Context, r registration, args []strin
 	if err != nil {
 		return err
 	}
-	dir := dropIns
+	dir := h.dropIns
 	if len(args) > 0 {
 		dir = args[0]
 	}

@@ -35,6 +35,8 @@ type host struct {
 	state  string // supd's state directory
 	apps   string // directory of the app files
 	socket string
+
+	dropIns string // directory of files that register releases
 }
 
 // host reads what it can. It warns of a file that cannot be read.
@@ -46,6 +48,7 @@ func (c *call) host() host {
 		apps:   cmp.Or(override("DAEMON_APPS"), f.path("daemon", "apps"), filepath.Join(filepath.Dir(f.file), "apps")),
 		socket: cmp.Or(override("CONTROL_SOCKET"), f.path("control", "socket"), filepath.Join(runtime, "supd.sock")),
 	}
+	h.dropIns = cmp.Or(override("DAEMON_DROP_INS"), f.path("daemon", "drop_ins"), dropIns)
 	if c.socketGiven() {
 		h.socket = c.socket
 	}

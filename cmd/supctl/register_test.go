@@ -205,7 +205,7 @@ func TestHost(t *testing.T) {
 	m := newMachine(t, map[string]string{"whois": "[release]\ndirectory = \"/opt/{app}\"\n", "odd": "release = 3\n", "braces": "[release]\npath = \"/{nosuch}\"\n"})
 	c := &call{err: os.Stderr, config: m.dir + "/supd.toml", socket: "/given", socketGiven: func() bool { return false }}
 	h := c.host()
-	if want := (host{m.dir + "/state", m.dir + "/apps", m.dir + "/run/supd.sock"}); h != want {
+	if want := (host{m.dir + "/state", m.dir + "/apps", m.dir + "/run/supd.sock", dropIns}); h != want {
 		t.Errorf("%+v, want %+v", h, want)
 	}
 	for app, want := range map[string]installed{"whois": {directory: "/opt/whois"}, "odd": {}, "braces": {}, "none": {}} {
