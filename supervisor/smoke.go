@@ -2,10 +2,15 @@ package supervisor
 
 import (
 	"fmt"
+	"time"
 )
 
 // candidateSlot is the number that a smoke test's worker has.
 const candidateSlot = 0
+
+// candidateStop is the longest that it may take to stop: it serves nobody. gunicorn
+// waits for its graceful timeout when a TERM reaches a child that is only starting.
+const candidateStop = 3 * time.Second
 
 // startCandidate launches one worker of the new release that no request can
 // reach: each of its sockets is a private one in the place of the shared.

@@ -218,6 +218,9 @@ func (o *owner) stop(w *worker, why string, draining bool) {
 	}
 	w.draining, w.stopped = draining, time.Now()
 	w.steps = w.edition.config.Stop
+	if w.private() && len(w.steps) > 0 { // nothing of it is to be finished
+		w.steps = []configs.StopStep{{Signal: w.steps[0].Signal, Wait: min(w.steps[0].Wait, candidateStop)}}
+	}
 	w.set(o.log, Stopping, time.Time{}, why)
 	if w.handle != nil {
 		o.nextStep(w)

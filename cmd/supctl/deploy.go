@@ -74,6 +74,9 @@ func (c *call) begin(ctx context.Context, r rolloutRequest) error {
 	if err != nil && ctx.Err() != nil {
 		return &control.Error{Code: codeInterrupted, Message: fmt.Sprintf("interrupted; `supctl status %s` shows whether the %s has begun", r.Targets[0], r.Action)}
 	}
+	if err != nil && strings.HasSuffix(err.Error(), "has ended") { // after it was asked
+		return &control.Error{Code: codeOfError(err), Message: fmt.Sprintf("%s; if the %s has begun, the next supd goes on with it: `supctl releases %s` shows it", err, r.Action, r.Targets[0])}
+	}
 	if err != nil {
 		return err
 	}
