@@ -27,10 +27,20 @@ logs    = "logs"
 socket = "run/supd.sock"
 `
 
-// supd starts one with an app named bench. The app runs as nobody when root
-// measures, so that everything is dropped that can be.
+// supd starts one with an app named bench.
 func (b *bench) supd(app string) (*daemon, error) {
-	dir, err := os.MkdirTemp(b.dir, "supd-")
+	d, err := b.configured(b.dir, app)
+	if err != nil {
+		return nil, err
+	}
+	return d, d.launch()
+}
+
+// configured is one that is not started yet, in a new directory beneath parent.
+// The app runs as nobody when root measures, so that everything is dropped that
+// can be. In its text @DIR@ is the directory.
+func (b *bench) configured(parent, app string) (*daemon, error) {
+	dir, err := os.MkdirTemp(parent, "supd-")
 	if err != nil {
 		return nil, err
 	}
@@ -43,22 +53,28 @@ func (b *bench) supd(app string) (*daemon, error) {
 	if os.Geteuid() == 0 {
 		app = "user = \"nobody\"\n" + app
 	}
-	config := filepath.Join(dir, "supd.toml")
-	if err := os.WriteFile(config, []byte(daemonFile), 0o644); err != nil {
+	d := &daemon{b: b, dir: dir}
+	if err := os.WriteFile(d.config(), []byte(daemonFile), 0o644); err != nil {
 		return nil, err
 	}
 	if err := os.WriteFile(filepath.Join(dir, "apps", "bench.toml"), []byte(strings.ReplaceAll(app, "@DIR@", dir)), 0o644); err != nil {
 		return nil, err
 	}
-	p, err := b.start(filepath.Join(b.bin, "supd"), "--config", config)
-	if err != nil {
-		return nil, err
-	}
-	return &daemon{p, b, dir}, nil
+	return d, nil
 }
 
+// launch starts it, also again after it has ended.
+func (d *daemon) launch() (err error) {
+	d.process, err = d.b.start(filepath.Join(d.b.bin, "supd"), "--config", d.config())
+	return err
+}
+
+func (d *daemon) config() string  { return filepath.Join(d.dir, "supd.toml") }
+func (d *daemon) control() string { return filepath.Join(d.dir, "run/supd.sock") }
+
 func (d *daemon) supctl(args ...string) ([]byte, error) {
-	cmd := exec.Command(filepath.Join(d.b.bin, "supctl"), append([]string{"--socket", filepath.Join(d.dir, "run/supd.sock")}, args...)...)
+	cmd := exec.Command(filepath.Join(d.b.bin, "supctl"), append([]string{"--socket", d.control()}, args...)...)
+	cmd.Env = append(os.Environ(), "SUPD_CONFIG="+d.config())
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		err = fmt.Errorf("%s: %w\n%s", cmd, err, out)

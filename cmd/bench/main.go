@@ -2,7 +2,8 @@
 // supervisors where they are installed, and prints a table. It measures and
 // asserts nothing: a number that is worse than its goal is for people to judge.
 //
-//	bench [MEASUREMENT…]    launch suprun replace fleet idle restart capture
+//	bench [MEASUREMENT…]    launch suprun replace fleet idle restart swap deploy
+//	                        register reexec takeover capture
 package main
 
 import (
@@ -33,6 +34,11 @@ var measurements = []measurement{
 	{"fleet", fleet},
 	{"idle", idle},
 	{"restart", restart},
+	{"swap", swap},
+	{"deploy", deploy},
+	{"register", register},
+	{"reexec", reexec},
+	{"takeover", takeover},
 	{"capture", capture},
 }
 
@@ -97,6 +103,20 @@ type bench struct {
 	dir  string // in tmpfs where there is one, open to other users
 	bin  string // of the programs under test
 	rows []row
+}
+
+// onDisk gives do a directory on a disk, open to other users and removed
+// afterwards: b.dir knows no fsync(2).
+func onDisk(do func(dir string) error) (err error) {
+	dir, err := os.MkdirTemp("/var/tmp", "supd-bench-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	return do(dir)
 }
 
 func newBench() (*bench, error) {

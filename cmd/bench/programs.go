@@ -22,7 +22,7 @@ var sources embed.FS
 // compile makes the C programs, static so that their start costs nothing of
 // the dynamic linker's.
 func (b *bench) compile() error {
-	for _, name := range []string{"child", "limit", "writer"} {
+	for _, name := range []string{"child", "limit", "server", "writer"} {
 		source, err := sources.ReadFile("c/" + name + ".c")
 		if err != nil {
 			return err

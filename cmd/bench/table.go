@@ -24,12 +24,20 @@ func (b *bench) print(w io.Writer) error {
 	return t.Flush()
 }
 
-func median[T int64 | float64 | time.Duration](values []T) T {
+func median[T int64 | float64 | time.Duration](values []T) T { return quantile(values, 0.5) }
+
+// quantile is the value that the share q of values lies below.
+func quantile[T int64 | float64 | time.Duration](values []T, q float64) T {
 	if len(values) == 0 {
 		return 0
 	}
 	sorted := slices.Sorted(slices.Values(values))
-	return sorted[len(sorted)/2]
+	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
+}
+
+// spread is the median and between what all values lie.
+func spread(times []time.Duration) string {
+	return fmt.Sprintf("%s (%.2f to %.2f)", millis(median(times)), float64(slices.Min(times))/1e6, float64(slices.Max(times))/1e6)
 }
 
 func millis(d time.Duration) string { return fmt.Sprintf("%.2f ms", float64(d)/1e6) }

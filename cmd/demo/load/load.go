@@ -33,8 +33,9 @@ type Report struct {
 	// Silence is the longest time in which no answer arrived although requests
 	// were being made, including those before the first and after the last one.
 	Silence time.Duration
-	Longest time.Duration // of a served request, from connect to the last byte
-	Errors  []string      // of the first few lost requests
+	Longest time.Duration   // of a served request, from connect to the last byte
+	Times   []time.Duration // of all served requests, as they ended
+	Errors  []string        // of the first few lost requests
 	Elapsed time.Duration
 }
 
@@ -140,6 +141,7 @@ func (l *Load) count(began time.Time, err error) {
 	l.report.Served++
 	l.report.Silence = max(l.report.Silence, now.Sub(l.last))
 	l.report.Longest = max(l.report.Longest, now.Sub(began))
+	l.report.Times = append(l.report.Times, now.Sub(began))
 	l.last = now
 }
 

@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -44,6 +45,9 @@ func TestEveryRequestIsCountedOnceAndConnectsAnew(t *testing.T) {
 	r := l.Stop()
 	if r.Lost != 0 || int64(r.Served) != requests.Load() || requests.Load() != connections.Load() {
 		t.Errorf("%v; the server saw %d requests on %d connections", r, requests.Load(), connections.Load())
+	}
+	if len(r.Times) != r.Served || slices.Max(r.Times) != r.Longest || slices.Min(r.Times) <= 0 {
+		t.Errorf("%d times of %d served requests, from %s to %s; the longest was %s", len(r.Times), r.Served, slices.Min(r.Times), slices.Max(r.Times), r.Longest)
 	}
 }
 

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+)
+
+// versions are what is swapped: the same files, installed side by side.
+var versions = []string{"1", "2"}
+
+// released starts a supd beneath parent with an app that has both versions, in
+// "@DIR@/releases", and the first of them deployed. install fills the directory of
+// one.
+func (b *bench) released(parent, app string, install func(dir string) error) (d *daemon, err error) {
+	d, err = b.configured(parent, "[release]\ndirectory = \"@DIR@/releases\"\n"+app+rolloutAtOnce)
+	if err != nil {
+		return nil, err
+	}
+	for _, version := range versions {
+		dir := filepath.Join(d.dir, "releases", version)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, err
+		}
+		if err := install(dir); err != nil {
+			return nil, err
+		}
+		if _, err := d.supctl("register", "bench", version); err != nil {
+			return nil, err
+		}
+	}
+	if _, err := d.supctl("register", "bench", versions[0], "--deploy"); err != nil {
+		return nil, err
+	}
+	if err := d.launch(); err != nil {
+		return nil, err
+	}
+	if err := d.ready(); err != nil {
+		return nil, errors.Join(err, d.stop())
+	}
+	return d, nil
+}
+
+// rolloutAtOnce leaves nothing in a rollout but what it takes.
+const rolloutAtOnce = `
+[rollout]
+min_ready = "0s"
+bake      = "0s"
+`
