@@ -69,6 +69,7 @@ func (j job) file() string {
 type linux struct {
 	log        *slog.Logger
 	post       func(event)
+	became     bool           // this process was the earlier supd
 	passed     map[string]int // descriptors that came through an execve
 	earlier    []string       // names of sockets that were there before this supd
 	keeping    *keeping       // nil: the sockets end with supd

@@ -82,7 +82,9 @@ func (o *owner) run() {
 		o.repair(now)
 		o.answer(now)
 		o.publish(now)
-		o.save()
+		if o.frozen == nil { // else it is done at the end
+			o.save()
+		}
 		if o.finished() {
 			return
 		}

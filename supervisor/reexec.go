@@ -120,6 +120,7 @@ func (l *linux) received(s *saved) map[string]int {
 	if start, err := tree.StartTime(l.self); err != nil || start != s.Start {
 		return nil
 	}
+	l.became = true
 	for _, fd := range s.Passed {
 		unix.CloseOnExec(fd)
 	}

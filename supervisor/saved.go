@@ -69,7 +69,8 @@ type savedWorker struct {
 	Sent       []unix.Signal      `json:"sent,omitempty"`
 	Killed     bool               `json:"killed,omitempty"`
 	Key        string             `json:"key"`
-	Old        bool               `json:"old,omitempty"` // another one is wished for in its place
+	Old        bool               `json:"old,omitempty"`     // another one is wished for in its place
+	Adopted    bool               `json:"adopted,omitempty"` // it is no child of the supd that recorded it
 	Release    *configs.Version   `json:"release,omitempty"`
 	Version    string             `json:"version,omitempty"` // of a release that is not known
 	Belongings savedBelongings    `json:"belongings"`
@@ -114,9 +115,10 @@ func (s *slot) saved() savedSlot {
 
 func (w *worker) saved() savedWorker {
 	identity, belongings := w.handle.saved()
+	t := w.handle.left()
 	return savedWorker{Pid: w.pid(), Identity: identity, Generation: w.generation, State: w.state,
 		Launched: w.launched, Ready: w.ready, Deadline: w.deadline, Draining: w.draining, Failure: w.failure,
-		Steps: w.steps, Sent: w.sent, Killed: w.killed, Key: w.edition.key(), Old: w.edition != w.slot.edition, Release: w.edition.release,
+		Steps: w.steps, Sent: w.sent, Killed: w.killed, Key: w.edition.key(), Old: w.edition != w.slot.edition, Adopted: t.Adopted, Release: w.edition.release,
 		Belongings: belongings}
 }
 

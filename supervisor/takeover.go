@@ -45,8 +45,10 @@ func (l *linux) inherit() (*estate, error) {
 	if s != nil {
 		e.slots, e.recorded = s.Slots, true
 	}
-	if err := l.unrecorded(e); err != nil {
-		return nil, err
+	if !l.became { // else all was recorded when nothing moved any more
+		if err := l.unrecorded(e); err != nil {
+			return nil, err
+		}
 	}
 	offered := map[string]bool{}
 	for i := range e.slots {
@@ -134,7 +136,7 @@ func (l *linux) runner(s *savedSlot, w *savedWorker) *running {
 	close(r.announced)
 	r.life, r.die = context.WithCancel(context.Background())
 	_, r.cancel = context.WithCancel(r.life)
-	if tree.Parent(w.Pid, w.Identity.Start) == l.self { // this process was the earlier supd
+	if l.became && !w.Adopted { // it is this process's child
 		r.adopted = false
 	}
 	process, err := privdrop.Adopt(w.Pid, w.Identity.Start, w.Identity.Inode)
@@ -169,7 +171,7 @@ func (l *linux) offer(app string, w *savedWorker, r *running, offered map[string
 		offered[key] = true
 		l.set.Offer(key, fd)
 	}
-	if w.Belongings.Sockets == nil { // it was not recorded
+	if w.Key == "" { // it was not recorded
 		for _, fd := range l.allHeld(r) {
 			l.set.Offer("of "+w.Belongings.Directory, fd)
 		}

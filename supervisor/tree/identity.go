@@ -45,13 +45,3 @@ func sinceBoot() time.Duration {
 	}
 	return time.Duration(now.Nano())
 }
-
-// Parent is the parent of the process that has the pid and was started then,
-// reaped or not; 0 if there is none.
-func Parent(pid int, start uint64) int {
-	p, err := readStat(pid)
-	if err != nil || p.start != start {
-		return 0
-	}
-	return p.parent
-}
