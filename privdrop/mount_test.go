@@ -386,7 +386,7 @@ func TestCannotMount(t *testing.T) {
 // mountReport tells what becomes of mounts in a process that must not make any.
 func mountReport() int {
 	fmt.Println(CanMount())
-	plan, err := Spec{Argv: []string{"/bin/sh"}, Mounts: []Mount{{From: "/usr", To: "/tmp"}}}.Plan()
+	plan, err := Spec{Argv: []string{"/bin/sh"}, Mounts: []Mount{{From: "/usr/bin", To: "/usr/share"}}}.Plan()
 	if err == nil {
 		_, err = plan.Start()
 	}
