@@ -75,6 +75,7 @@ func (r *running) takeProbe(l *linux, j job, saved *savedWorker) error {
 	if !j.probe() {
 		return nil
 	}
+	r.probePath = strings.TrimPrefix(l.probeSpec(j).Listen, "unix:")
 	fds := []int{}
 	if inode := saved.Belongings.Sockets["probe"]; inode != 0 {
 		fd, err := l.held(r, inode)

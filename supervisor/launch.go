@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -166,6 +167,7 @@ type running struct {
 	capture   *output.Capture
 	notify    *notifySocket
 	probe     *socket.Socket
+	probePath string
 	own       []*socket.Socket // in the place of the shared ones: of a candidate
 	dir       string           // XDG_RUNTIME_DIR
 	group     string           // cgroup directory
@@ -315,7 +317,9 @@ func (r *running) makeRuntime(l *linux, j job) error {
 }
 
 func (r *running) openProbe(l *linux, j job) (err error) {
-	r.probe, err = socket.Open(l.probeSpec(j))
+	spec := l.probeSpec(j)
+	r.probePath = strings.TrimPrefix(spec.Listen, "unix:")
+	r.probe, err = socket.Open(spec)
 	return err
 }
 

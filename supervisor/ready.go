@@ -71,6 +71,9 @@ func (r *running) asked(j job, q configs.Question) address {
 	if q.Socket != "" && !j.private {
 		return j.shared(q.Socket)
 	}
+	if r.probe == nil { // it could not be taken over; the worker has it all the same
+		return address{"unix", r.probePath}
+	}
 	network, at := r.probe.Addr()
 	return address{network, at}
 }
@@ -79,14 +82,19 @@ func (r *running) asked(j job, q configs.Question) address {
 // taken the connection out of the queue: that it was made says nothing, since the
 // kernel completes connections to a socket that nobody serves.
 func (r *running) accepts(ctx context.Context) error {
-	at := address{}
-	at.network, at.address = r.probe.Addr()
+	at := address{"unix", r.probePath}
+	if r.probe != nil {
+		at.network, at.address = r.probe.Addr()
+	}
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, at.network, at.address)
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
+	if r.probe == nil {
+		return nil // nobody can look at its queue
+	}
 	return probe.Until(ctx, queueLook, func(context.Context) error {
 		switch waiting, _, err := r.probe.Queue(); {
 		case err != nil:

@@ -98,7 +98,10 @@ func (s *Supervisor) first(c *configs.Config) error {
 	s.owner.takeOver(left, s.kernel)
 	s.kernel.closePassed()
 	s.kernel.sweepRuntime(left)
-	return s.files.WriteRest()
+	if err := s.files.WriteRest(); err != nil {
+		s.log.Error("what an earlier supd has left of the output of workers that are gone", "error", err)
+	}
+	return nil
 }
 
 // resumeRollout plans the rollout of an app that an earlier supd has not brought to
@@ -146,6 +149,10 @@ func newLinux(c *configs.Config, log *slog.Logger, s *Supervisor) (*linux, error
 		set: set, runtime: c.Daemon.Runtime, null: null, cgroups: dir, self: os.Getpid()}, nil
 }
 
+// lockTime is how long the lock of a supd that was killed is waited for: it goes
+// when the last of its threads ends, some time after the process is seen to be gone.
+const lockTime = time.Second
+
 // lockRuntime keeps a second supd away from the runtime directory. The lock goes
 // with the process.
 func lockRuntime(dir string) (*os.File, error) {
@@ -154,7 +161,12 @@ func lockRuntime(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	for end := time.Now().Add(lockTime); err == unix.EWOULDBLOCK && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+		err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
+	if err != nil {
 		file.Close()
 		if errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("another supd runs with %s as its runtime directory; stop it, or give this one a directory of its own", dir)

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sys/unix"
+
+	"supd/supervisor"
+)
+
+// systemd is what has started supd, if it wants to be told how supd is
+// (sd_notify(3)): systemd with Type=notify, or another that speaks as it does.
+// The environment that says so stays as it is, for the supd that replaces this
+// one; no worker gets it.
+type systemd struct {
+	log    *slog.Logger
+	socket string // "" is nobody
+}
+
+func startedBy(log *slog.Logger) systemd { return systemd{log, os.Getenv("NOTIFY_SOCKET")} }
+
+const (
+	// sendTime is how long a systemd that does not read is waited for.
+	sendTime = 5 * time.Second
+	// stopTime is asked for again and again while workers stop, which may take
+	// longer than TimeoutStopSec.
+	stopTime = 30 * time.Second
+)
+
+// tell sends one message of several lines, with descriptors perhaps.
+func (s systemd) tell(fds []int, lines ...string) {
+	if s.socket == "" {
+		return
+	}
+	if err := s.send(fds, strings.Join(lines, "\n")); err != nil {
+		s.log.Warn("sd_notify", "error", err)
+	}
+}
+
+// send makes a socket each time: what it is sent to may have become another one,
+// with a new systemd.
+func (s systemd) send(fds []int, message string) error {
+	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(socket)
+	wait := unix.NsecToTimeval(sendTime.Nanoseconds())
+	if err := unix.SetsockoptTimeval(socket, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &wait); err != nil {
+		return os.NewSyscallError("setsockopt", err)
+	}
+	var rights []byte
+	if len(fds) > 0 {
+		rights = unix.UnixRights(fds...)
+	}
+	// An abstract address begins with @ there too.
+	for {
+		err = unix.Sendmsg(socket, []byte(message), rights, &unix.SockaddrUnix{Name: s.socket}, unix.MSG_NOSIGNAL)
+		if err != unix.EINTR {
+			return os.NewSyscallError("sendmsg "+s.socket, err)
+		}
+	}
+}
+
+func (s systemd) ready() { s.tell(nil, daemon.SdNotifyReady) }
+
+// reloading has to be followed by ready. Type=notify-reload wants the time.
+func (s systemd) reloading() {
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		panic("clock_gettime: " + err.Error()) // cannot fail with this clock
+	}
+	s.tell(nil, daemon.SdNotifyReloading, fmt.Sprintf("MONOTONIC_USEC=%d", now.Nano()/int64(time.Microsecond)))
+}
+
+// attend tells how supd is, until ctx ends: what runs, and that the owner's loop
+// turns.
+func (s systemd) attend(ctx context.Context, supd *supervisor.Supervisor) {
+	if s.socket == "" {
+		return
+	}
+	go s.report(ctx, supd)
+	interval, err := daemon.SdWatchdogEnabled(false)
+	if err != nil {
+		s.log.Warn("watchdog", "error", err)
+	}
+	if interval > 0 {
+		go s.feedWatchdog(ctx, supd, interval/2)
+	}
+}
+
+// feedWatchdog says that supd lives each time that the owner's loop has turned, and
+// not before: one that is stuck is killed by systemd.
+func (s systemd) feedWatchdog(ctx context.Context, supd *supervisor.Supervisor, every time.Duration) {
+	each(ctx, every, func() {
+		if supd.Turn(ctx) == nil {
+			s.tell(nil, daemon.SdNotifyWatchdog)
+		}
+	})
+}
+
+// stopping asks for as much time as the workers take, while the owner's loop turns
+// and until ctx ends: that they end is seen to by their own stop times.
+func (s systemd) stopping(ctx context.Context, supd *supervisor.Supervisor) {
+	if s.socket == "" {
+		return
+	}
+	s.tell(nil, daemon.SdNotifyStopping)
+	go each(ctx, stopTime/3, func() {
+		if supd.Turn(ctx) == nil {
+			s.tell(nil, fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", stopTime.Microseconds()))
+		}
+	})
+}
+
+// each does something now and then every so often, until ctx ends.
+func each(ctx context.Context, every time.Duration, do func()) {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for ctx.Err() == nil {
+		do()
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+		}
+	}
+}

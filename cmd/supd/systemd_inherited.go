@@ -1,0 +1,40 @@
+package main
+
+import (
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"supd/supervisor"
+)
+
+// firstInherited is the number of the first descriptor (sd_listen_fds(3)).
+const firstInherited = 3
+
+// inherited are the sockets that supd was started with: those of socket units, and
+// of the store. The variables that name them are removed, for a supd that replaces
+// this one gets them in another way.
+func inherited() []supervisor.Inherited { return inheritedFrom(firstInherited) }
+
+func inheritedFrom(first int) (all []supervisor.Inherited) {
+	pid, count := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS")
+	names := strings.Split(os.Getenv("LISTEN_FDNAMES"), ":")
+	for _, name := range []string{"LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
+		os.Unsetenv(name)
+	}
+	n, err := strconv.Atoi(count)
+	if err != nil || pid != strconv.Itoa(os.Getpid()) {
+		return nil
+	}
+	for i := range n {
+		one := supervisor.Inherited{Name: "unknown", Fd: first + i}
+		if i < len(names) && names[i] != "" {
+			one.Name = names[i]
+		}
+		unix.CloseOnExec(one.Fd)
+		all = append(all, one)
+	}
+	return all
+}

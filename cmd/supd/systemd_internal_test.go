@@ -1,0 +1,111 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"supd/supervisor"
+)
+
+func TestSummary(t *testing.T) {
+	workers := func(app string, states ...supervisor.State) supervisor.AppStatus {
+		p := supervisor.ProcessStatus{Name: "web"}
+		for i, state := range states {
+			p.Workers = append(p.Workers, supervisor.WorkerStatus{Name: fmt.Sprintf("%s/web.%d", app, i+1), State: state})
+		}
+		return supervisor.AppStatus{Name: app, Processes: []supervisor.ProcessStatus{p}}
+	}
+	deploys := func(a supervisor.AppStatus, from, to string, ended *time.Time) supervisor.AppStatus {
+		a.Rollout = &supervisor.RolloutStatus{Kind: supervisor.KindDeploy, From: from, To: to, Step: supervisor.StepReplace, EndedAt: ended}
+		return a
+	}
+	const r, b = supervisor.Running, supervisor.Backoff
+	tests := []struct {
+		apps []supervisor.AppStatus
+		want string
+	}{
+		{nil, "0 apps"},
+		{[]supervisor.AppStatus{workers("a", r)}, "1 app; 1 worker running"},
+		{[]supervisor.AppStatus{workers("a", r, r, b), workers("b", r, supervisor.Failed)}, "2 apps; 3 workers running, 1 in backoff (a/web.3), 1 failed (b/web.2)"},
+		{[]supervisor.AppStatus{workers("a", b, b, b, b)}, "1 app; 4 workers in backoff (a/web.1, a/web.2, a/web.3, …)"},
+		{[]supervisor.AppStatus{deploys(workers("a", r), "1.4", "1.5", nil), deploys(workers("b"), "1", "2", new(time.Time))}, "1 worker running; a: deploy 1.4 → 1.5, replace"},
+		{[]supervisor.AppStatus{deploys(workers("a"), "", "1.5", nil)}, "1 app; a: deploy none → 1.5, replace"},
+	}
+	for _, test := range tests {
+		if got := summary(&supervisor.Status{Apps: test.apps}); !strings.HasSuffix(got, test.want) {
+			t.Errorf("got  %s\nwant %s", got, test.want)
+		}
+	}
+}
+
+func TestInherited(t *testing.T) {
+	own, other := strconv.Itoa(os.Getpid()), strconv.Itoa(os.Getppid())
+	tests := []struct {
+		pid, fds, names string
+		want            []supervisor.Inherited
+	}{
+		{own, "0", "", nil},
+		{other, "2", "a:b", nil},
+		{own, "many", "", nil},
+		{"", "", "", nil},
+		{own, "2", "whois/web:whois/admin", []supervisor.Inherited{{Name: "whois/web", Fd: 900}, {Name: "whois/admin", Fd: 901}}},
+		{own, "3", "whois/web:", []supervisor.Inherited{{Name: "whois/web", Fd: 900}, {Name: "unknown", Fd: 901}, {Name: "unknown", Fd: 902}}},
+	}
+	for _, test := range tests {
+		t.Setenv("LISTEN_PID", test.pid)
+		t.Setenv("LISTEN_FDS", test.fds)
+		t.Setenv("LISTEN_FDNAMES", test.names)
+		if diff := cmp.Diff(test.want, inheritedFrom(900)); diff != "" { // which nobody has open here
+			t.Errorf("%+v (-want +got):\n%s", test, diff)
+		}
+		if _, set := os.LookupEnv("LISTEN_FDS"); set {
+			t.Error("LISTEN_FDS is left in the environment")
+		}
+	}
+}
+
+// TestTell: the messages as systemd gets them, in its order; and nobody to tell.
+func TestTell(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	t.Setenv("NOTIFY_SOCKET", path)
+	s := startedBy(slog.New(slog.DiscardHandler))
+	s.reloading()
+	s.ready()
+	conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	for _, want := range []string{"RELOADING=1\nMONOTONIC_USEC=", "READY=1"} {
+		message := make([]byte, 100)
+		n, err := conn.Read(message)
+		if err != nil || !strings.HasPrefix(string(message[:n]), want) {
+			t.Errorf("got %q, %v, want %q", message[:n], err, want)
+		}
+	}
+	t.Setenv("NOTIFY_SOCKET", "")
+	startedBy(nil).ready()
+}
+
+func TestStoreIsThereWhereSystemdSaysSo(t *testing.T) {
+	tests := []struct {
+		socket, fdstore string
+		want            bool
+	}{{"/run/notify", "4096", true}, {"/run/notify", "", false}, {"/run/notify", "0", false}, {"", "4096", false}}
+	for _, test := range tests {
+		t.Setenv("FDSTORE", test.fdstore)
+		if got := openStore(systemd{socket: test.socket}) != nil; got != test.want {
+			t.Errorf("%+v: %v", test, got)
+		}
+	}
+}

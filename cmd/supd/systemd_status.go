@@ -1,0 +1,114 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"supd/supervisor"
+)
+
+// reportPause is the least time between two looks at what runs.
+const reportPause = time.Second
+
+// report tells in one line what runs, when that has changed, until ctx ends.
+func (s systemd) report(ctx context.Context, supd *supervisor.Supervisor) {
+	told := ""
+	for {
+		status := supd.Status()
+		if line := summary(status); line != told {
+			s.tell(nil, "STATUS="+line)
+			told = line
+		}
+		pause := time.NewTimer(reportPause)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return
+		}
+		select {
+		case <-status.Next():
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// counted are the states of workers in the order in which they are told, and what
+// is said of them.
+var counted = []struct {
+	state supervisor.State
+	words string
+	named bool // the workers are named
+}{
+	{supervisor.Running, "running", false},
+	{supervisor.Starting, "starting", false},
+	{supervisor.Stopping, "stopping", false},
+	{supervisor.Unhealthy, "unhealthy", true},
+	{supervisor.Backoff, "in backoff", true},
+	{supervisor.Failed, "failed", true},
+	{supervisor.Exited, "exited", false},
+	{supervisor.Stopped, "stopped", false},
+}
+
+// summary is for `systemctl status`: "3 apps; 12 workers running, 1 in backoff
+// (whois/web.2); whois: deploy 1.4.0 → 1.5.0, replace".
+func summary(s *supervisor.Status) string {
+	parts := []string{number(len(s.Apps), "app")}
+	workers := map[supervisor.State][]string{}
+	var rollouts []string
+	for _, a := range s.Apps {
+		for _, p := range a.Processes {
+			for _, w := range p.Workers {
+				workers[w.State] = append(workers[w.State], w.Name)
+			}
+		}
+		if r := a.Rollout; r != nil && !r.Ended() {
+			rollouts = append(rollouts, fmt.Sprintf("%s: %s %s → %s, %s", a.Name, r.Kind, orNone(r.From), r.To, r.Step))
+		}
+	}
+	var counts []string
+	for _, c := range counted {
+		names := workers[c.state]
+		if len(names) == 0 {
+			continue
+		}
+		text := fmt.Sprintf("%d %s", len(names), c.words)
+		if len(counts) == 0 {
+			text = number(len(names), "worker") + " " + c.words
+		}
+		if c.named {
+			text += " (" + some(names) + ")"
+		}
+		counts = append(counts, text)
+	}
+	if len(counts) > 0 {
+		parts = append(parts, strings.Join(counts, ", "))
+	}
+	return strings.Join(append(parts, rollouts...), "; ")
+}
+
+func number(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func orNone(version string) string {
+	if version == "" {
+		return "none"
+	}
+	return version
+}
+
+// some names a few and leaves the rest out.
+func some(names []string) string {
+	const few = 3
+	if len(names) > few {
+		return strings.Join(names[:few], ", ") + ", …"
+	}
+	return strings.Join(names, ", ")
+}
