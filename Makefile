@@ -3,9 +3,21 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 
 # What `make test` and `make bench` need beside Go; Debian's names.
 PACKAGES := gcc libc6-dev procps python3-venv gunicorn python3-flask nginx-light \
-	redis-server python3-redis celery python3-rq uwsgi-core uwsgi-plugin-python3
+	redis-server python3-redis celery python3-rq uwsgi-core uwsgi-plugin-python3 rpm \
+	debootstrap systemd-container
 
-.PHONY: build demo test bench lint fuzz deps clean
+# Of supd's own packages: make deb rpm ARCH=arm64 VERSION=1.4.0. Their version is made of
+# what git says so that it grows; their time is the commit's.
+ARCH := $(shell go env GOARCH)
+DIST := dist
+NFPM := go run github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || stat -c %Y CHANGELOG.md)
+STAMP = $(shell date -u -d @$(SOURCE_DATE_EPOCH) +%Y%m%d%H%M%S)
+PACKAGE_VERSION = $(shell echo '$(VERSION)' | sed -E '/^v?[0-9]+\./!s/^/0~$(STAMP).g/; s/^v//; s/-(alpha|beta|rc)/~\1/; s/-/+/; s/-/./g')
+STAGE = $(abspath $(DIST))/$(ARCH)
+PACKAGE = $(abspath $(DIST))/supd_$(PACKAGE_VERSION)_$(ARCH)
+
+.PHONY: build demo test bench lint fuzz deps stage deb rpm clean
 
 build: ## supd, supctl and suprun in bin/, and the demo and bench programs
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
@@ -54,5 +66,20 @@ deps:
 	DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends -o Dpkg::Use-Pty=0 $$missing >/dev/null
 	@test "$$(id -u)" = 0 || echo "not root: tests that change users, mount or make namespaces are left out"
 
+stage:
+	GOARCH=$(ARCH) VERSION='$(PACKAGE_VERSION)' configs/packaging/supd/stage '$(STAGE)'
+
+deb: stage ## dist/supd_VERSION_ARCH.deb; ARCH is this machine's, amd64 or arm64
+	ARCH=$(ARCH) VERSION='$(PACKAGE_VERSION)' STAGE='$(STAGE)' $(NFPM) package --packager deb \
+		--config configs/packaging/supd/nfpm.yaml --target '$(PACKAGE).deb'
+
+rpm: stage ## the same for rpm; needs rpmbuild
+	rpmbuild -bb --quiet --nodeps --target $(if $(filter arm64,$(ARCH)),aarch64,x86_64)-linux \
+		--define 'package_version $(PACKAGE_VERSION)' --define 'stage $(STAGE)' \
+		--define '_topdir $(STAGE).rpmbuild' --define '_dbpath $(STAGE).rpmbuild/db' \
+		--define '_rpmdir $(abspath $(DIST))' --define '_rpmfilename $(notdir $(PACKAGE)).rpm' \
+		configs/packaging/supd/supd.spec
+	rm -rf '$(STAGE).rpmbuild'
+
 clean:
-	rm -rf bin
+	rm -rf bin dist

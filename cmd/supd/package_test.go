@@ -1,0 +1,146 @@
+package main_test
+
+import (
+	"bufio"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestPackages installs supd's own packages, each script on a machine of its own.
+func TestPackages(t *testing.T) {
+	if os.Getenv(namespaceVariable) != "" {
+		t.Skip("runs outside of the namespace")
+	}
+	all := maps.Clone(commands)
+	maps.Copy(all, map[string]func(ts *testscript.TestScript, neg bool, args []string){
+		"own":     ownPackages,  // own: OWN_DEB, OWN_RPM and NEXT_DEB, NEXT_RPM are packages of supd 1.0 and 1.1
+		"again":   packageAgain, // again: OWN_DEB and OWN_RPM are AGAIN_DEB and AGAIN_RPM, built elsewhere
+		"machine": startMachine, // machine: from now on `in COMMAND…` runs there
+	})
+	testscript.RunT(scripted{t}, testscript.Params{
+		Dir:                "testdata/packages",
+		WorkdirRoot:        scriptRoot(t),
+		Setup:              setup,
+		Cmds:               all,
+		Condition:          condition,
+		RequireUniqueNames: true,
+	})
+}
+
+// epoch is the time of all packages that are built here.
+const epoch = "1700000000"
+
+// packagesOnce builds the packages of all scripts.
+var packagesOnce = sync.OnceValue(func() error {
+	for _, version := range []string{"1.0", "1.1"} {
+		if err := makePackages("../..", filepath.Join(built.root, "dist"), version); err != nil {
+			return err
+		}
+	}
+	return nil
+})
+
+// makePackages builds both packages of the tree at source.
+func makePackages(source, dist, version string, env ...string) error {
+	cmd := exec.Command("make", "-C", source, "deb", "rpm", "DIST="+dist, "VERSION="+version, "ARCH="+runtime.GOARCH)
+	cmd.Env = append(append(os.Environ(), "SOURCE_DATE_EPOCH="+epoch), env...)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%v: %w\n%s", cmd, err, out)
+	}
+	return nil
+}
+
+func ownPackages(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, len(args) == 0, "own")
+	ts.Check(packagesOnce())
+	namePackages(ts, "OWN", filepath.Join(built.root, "dist"), "1.0")
+	namePackages(ts, "NEXT", filepath.Join(built.root, "dist"), "1.1")
+}
+
+func namePackages(ts *testscript.TestScript, name, dist, version string) {
+	path := filepath.Join(dist, "supd_"+version+"_"+runtime.GOARCH)
+	ts.Setenv(name+"_DEB", path+".deb")
+	ts.Setenv(name+"_RPM", path+".rpm")
+}
+
+// packageAgain builds version 1.0 from a copy of the tree elsewhere, by somebody
+// who has other settings.
+func packageAgain(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, len(args) == 0, "again")
+	tree := ts.MkAbs("elsewhere")
+	copied := exec.Command("sh", "-c", `umask 077 && mkdir "$2" && tar -C "$1" --exclude=./.git --exclude=./bin --exclude=./dist -c . | tar -C "$2" -xm`,
+		"sh", "../..", tree)
+	if out, err := copied.CombinedOutput(); err != nil {
+		ts.Fatalf("copy: %v\n%s", err, out)
+	}
+	ts.Check(makePackages(tree, filepath.Join(tree, "dist"), "1.0", "TZ=Asia/Tokyo", "LC_ALL=C.UTF-8", "SUPD_SOCKET=/elsewhere", "USER=somebody"))
+	namePackages(ts, "AGAIN", filepath.Join(tree, "dist"), "1.0")
+}
+
+// machineScript lays this system's files under others of the machine's own, so that
+// nothing that is installed there is here; runs nothing beside, and forbids nothing.
+// It tells its pid, as this process sees it, when it is in there itself: before that
+// "in" would reach this system's own files.
+const machineScript = `
+read -r pid rest </proc/self/stat
+cd "$1"
+mkdir machine
+mount -t tmpfs -o mode=755 tmpfs machine
+cd machine
+mkdir upper work root
+mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work overlay root
+cd root
+mount --rbind /dev dev
+mount -t proc proc proc
+mount -t tmpfs -o mode=755 tmpfs run
+mount --bind "$1" ".$1"
+mount --bind "$2" ".$2"
+rm -rf usr/sbin/policy-rc.d etc/dpkg/dpkg.cfg.d etc/supd var/lib/supd var/log/supd
+exec chroot . sh -c 'cd / && echo "$1" && exec sleep infinity >/dev/null' sh "$pid"
+`
+
+// inScript runs a command on the machine as root would from a shell. dpkg has a
+// database there in which nothing is installed but what supd depends on: others'
+// triggers take their time.
+const inScript = `#!/bin/sh
+exec nsenter --target %s --mount --pid --root --wdns=/ -- env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+	HOME=/root LC_ALL=C.UTF-8 DPKG_ADMINDIR=%s "$@"
+`
+
+const passwd = "Package: passwd\nStatus: install ok installed\nArchitecture: all\nMulti-Arch: foreign\nVersion: 1\nMaintainer: Test <test@example.org>\nDescription: Test\n"
+
+func startMachine(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, len(args) == 0, "machine")
+	work := ts.MkAbs(".")
+	cmd := exec.Command("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-ec", machineScript, "sh", work, filepath.Join(built.root, "dist"))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	var complaints strings.Builder
+	cmd.Stderr = &complaints
+	out, err := cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	ts.Defer(func() { cmd.Process.Kill(); cmd.Wait() }) // and with its first process all of it
+	pid, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		cmd.Wait() // for what it has said
+		ts.Fatalf("no machine: %v\n%s", err, complaints.String())
+	}
+	for _, dir := range []string{"dpkg/info", "dpkg/updates", "dpkg/triggers", "rpmdb", "bin"} {
+		ts.Check(os.MkdirAll(ts.MkAbs(dir), 0o755))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("dpkg/info/passwd.list"), nil, 0o644))
+	ts.Check(os.WriteFile(ts.MkAbs("dpkg/status"), []byte(passwd), 0o644))
+	script := fmt.Sprintf(inScript, strings.TrimSpace(pid), ts.MkAbs("dpkg"))
+	ts.Check(os.WriteFile(ts.MkAbs("bin/in"), []byte(script), 0o755))
+	ts.Setenv("PATH", ts.MkAbs("bin")+":"+ts.Getenv("PATH"))
+}
