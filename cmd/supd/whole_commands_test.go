@@ -37,6 +37,7 @@ type (
 type state struct {
 	loads   map[string]*load.Load
 	daemons map[string]*daemon
+	traffic *traffic
 }
 
 func of(ts *testscript.TestScript) *state         { return ts.Value(stateKey{}).(*state) }
@@ -57,6 +58,23 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"freeport": freePort,    // freeport VARIABLE: of TCP on 127.0.0.1
 	"expand":   expandFiles, // expand FILE…: @NAME@ becomes the environment variable NAME
 	"give":     give,        // give USER FILE…: chown, as root
+
+	"initfiles": initFiles, // initfiles NAME DIRECTORY: configs/init/NAME, with paths in the script's directory
+	"supd":      supdPid,   // supd VARIABLE [PID]: the pid of the supd that answers, once it is another one than PID
+	"child":     childOf,   // child VARIABLE SERVER: the pid of its one child
+
+	"packages": newPackages,    // packages: PKG is a name for them, with databases of their own
+	"deb":      buildDeb,       // deb VERSION [OPTION=VALUE…], see newParcel
+	"dpkg":     runDpkg,        // dpkg ARGUMENT…
+	"rpmbuild": buildRPM,       // rpmbuild VERSION-RELEASE [OPTION=VALUE…]
+	"rpm":      runRPM,         // rpm ARGUMENT…
+	"nginx":    startNginx,     // nginx VARIABLE: on that port of 127.0.0.1, before web.sock
+	"traffic":  trafficCommand, // traffic start PORT | traffic (sees | only) VERSION | traffic stop VERSION…
+	"workers":  workersAre,     // workers N: are there
+	"answers":  answers,        // answers TEXT NETWORK ADDRESS PATH
+	"settled":  settled,        // settled VARIABLE: whois runs one release, which it is
+	"tmpfs":    mountTmpfs,     // tmpfs DIRECTORY SIZE
+	"faults":   faultySupd,     // faults: there is a supd-faults
 }
 
 func need(ts *testscript.TestScript, neg, ok bool, usage string) {

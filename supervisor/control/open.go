@@ -1,12 +1,14 @@
 package control
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
 	"os"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -18,7 +20,12 @@ import (
 // replaced; one that answers is an error, for a second supd must not start. From
 // the first instant the path has the group and mode that c says.
 func Open(c configs.Control) (net.Listener, error) {
-	s, err := socket.Open(socket.Spec{Name: "control", Listen: "unix:" + c.Socket, Group: c.Group, Mode: fs.FileMode(c.Mode)})
+	spec := socket.Spec{Name: "control", Listen: "unix:" + c.Socket, Group: c.Group, Mode: fs.FileMode(c.Mode)}
+	s, err := socket.Open(spec)
+	for end := time.Now().Add(deathTime); err != nil && isDying(c.Socket) && time.Now().Before(end); {
+		time.Sleep(deathInterval)
+		s, err = socket.Open(spec)
+	}
 	if err != nil {
 		if answers(c.Socket) {
 			return nil, fmt.Errorf("supd is already running: a process is listening on %s", c.Socket)
@@ -30,6 +37,32 @@ func Open(c configs.Control) (net.Listener, error) {
 		return nil, errors.Join(fmt.Errorf("control socket: %w", err), s.Close())
 	}
 	return &listener{l, sync.OnceValue(func() error { return errors.Join(l.Close(), s.Close()) })}, nil
+}
+
+// A supd that was killed has its descriptors open for some milliseconds after its
+// process is seen to be gone, while its threads end. It is waited for.
+const (
+	deathTime     = 5 * time.Second
+	deathInterval = 5 * time.Millisecond
+)
+
+// isDying tells whether the process that listens on path has ended, or ends.
+func isDying(path string) bool {
+	if info, err := os.Lstat(path); err != nil || info.Mode().Type() != fs.ModeSocket {
+		return false
+	}
+	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return errors.Is(err, unix.ECONNREFUSED) // by now
+	}
+	defer c.Close()
+	pid := peerOf(c).pid
+	if pid == 0 {
+		return false
+	}
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	_, state, _ := bytes.Cut(stat, []byte(") ")) // proc(5): pid (comm) state …
+	return errors.Is(err, fs.ErrNotExist) || bytes.HasPrefix(state, []byte("Z")) || bytes.HasPrefix(state, []byte("X"))
 }
 
 func answers(path string) bool {

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -38,7 +39,7 @@ func TestOpenRefusesALivingOne(t *testing.T) {
 	must(t, err)
 	defer l.Close()
 	_, err = Open(c)
-	if err == nil || !contains(err.Error(), "supd is already running: a process is listening on "+c.Socket) {
+	if err == nil || !contains(err.Error(), "supd is already running: a process is listening on "+c.Socket) || isDying(c.Socket) {
 		t.Errorf("error %v", err)
 	}
 	conn, err := net.Dial("unix", c.Socket)
@@ -67,4 +68,42 @@ func TestOpenLeavesAFileAlone(t *testing.T) {
 	if text, err := os.ReadFile(path); string(text) != "precious" {
 		t.Errorf("the file holds %q, %v", text, err)
 	}
+}
+
+const listenVariable = "SUPD_TEST_LISTEN" // the path that TestListenAndEnd binds its descriptor 3 to
+
+// TestListenAndEnd is a process that listens and ends, in the next test.
+func TestListenAndEnd(t *testing.T) {
+	path := os.Getenv(listenVariable)
+	if path == "" {
+		t.Skip("is run by TestOpenWaitsForADyingOne")
+	}
+	must(t, unix.Bind(3, &unix.SockaddrUnix{Name: path}))
+	must(t, unix.Listen(3, 1))
+}
+
+// TestOpenWaitsForADyingOne: of a supd that was killed the process may be gone while
+// its descriptors are still open.
+func TestOpenWaitsForADyingOne(t *testing.T) {
+	path := shortDir(t) + "/supd.sock"
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	must(t, err)
+	listening := os.NewFile(uintptr(fd), "listening")
+	defer listening.Close()
+	child := exec.Command(os.Args[0], "-test.run=^TestListenAndEnd$")
+	child.Env, child.ExtraFiles = append(os.Environ(), listenVariable+"="+path), []*os.File{listening}
+	must(t, child.Run())
+	if !answers(path) || !isDying(path) {
+		t.Fatalf("it answers: %v, and is dying: %v", answers(path), isDying(path))
+	}
+	opened := make(chan error, 1)
+	go func() {
+		l, err := Open(configs.Control{Socket: path, Mode: 0o600})
+		if err == nil {
+			err = l.Close()
+		}
+		opened <- err
+	}()
+	must(t, listening.Close())
+	must(t, <-opened)
 }
