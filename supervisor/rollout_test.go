@@ -257,6 +257,7 @@ func TestSmoke(t *testing.T) {
 				f.expect(5*time.Second, "a/web.1", Running)
 				f.wantResult(f.deploy(ActionDeploy, "2"), c.code, c.word)
 				candidates, others := 0, 0
+				f.in(func(*owner) {})
 				for _, proc := range f.procs {
 					switch {
 					case proc.job.slot == candidateSlot && proc.job.private:
@@ -331,14 +332,17 @@ func TestOrder(t *testing.T) {
 		celery.Stop = []configs.StopStep{{Signal: unix.SIGTERM, Wait: time.Hour}}
 		f := newFleet(t, quick, behave, celery, configured("web", 2), beat)
 		f.expect(10*time.Second, "a/beat.1", Running)
-		begun := len(f.procs)
+		begun := 0
+		f.in(func(*owner) { begun = len(f.procs) })
 		done := f.deploy(ActionDeploy, "2")
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		var order []string
-		for _, p := range f.procs[begun:] {
-			order = append(order, p.job.name())
-		}
+		f.in(func(*owner) {
+			for _, p := range f.procs[begun:] {
+				order = append(order, p.job.name())
+			}
+		})
 		want := []string{"a/web.1", "a/web.2", "a/celery.1", "a/beat.1"}
 		if !slices.Equal(order, want) {
 			t.Errorf("in the first minute were started %v, want %v", order, want)

@@ -132,10 +132,10 @@ func (f *followed) known() time.Time {
 	return time.Time{}
 }
 
-// pauses tells whether the rollout is paused by what a line says, and has not gone
-// on since.
+// pauses tells whether a line says that the rollout is paused now; while it is, lines
+// of its workers may come too.
 func (f *followed) pauses(l control.RolloutLine) bool {
-	return l.At.After(f.known()) || l.At.Equal(f.known()) && f.rollout.Step == supervisor.StepPaused
+	return l.Worker == "" && (l.At.After(f.known()) || l.At.Equal(f.known()) && f.rollout.Step == supervisor.StepPaused)
 }
 
 // await waits until a supd answers again.
