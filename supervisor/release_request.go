@@ -381,6 +381,7 @@ func (s *Supervisor) refresh(r Request) *Result {
 // takeUpAll registers what packages have put into the drop-in directory while no
 // supd was there, and begins what was to be deployed.
 func (s *Supervisor) takeUpAll() {
+	s.pointToActive()
 	taken, gone, err := s.store.Import(context.Background(), s.daemon.DropIns, s.isInPlace, os.Geteuid())
 	for _, r := range taken {
 		s.log.Info("release registered", "app", r.App, "version", r.Version, "by", r.Origin)
@@ -395,6 +396,23 @@ func (s *Supervisor) takeUpAll() {
 		s.log.Error("releases in the drop-in directory", "error", err)
 	}
 	s.refresh(Request{Action: ActionRefresh})
+}
+
+// pointToActive lets each app's symlink lead to its active release: a supd that was
+// killed may not have come to that.
+func (s *Supervisor) pointToActive() {
+	all, err := s.have()
+	if err != nil {
+		return // it has stopped
+	}
+	for app, k := range all {
+		if k.state.Place == nil {
+			continue
+		}
+		if err := s.store.SetCurrent(app, k.state.Place.Files); err != nil {
+			s.log.Error("cannot switch the symlink to the active release", "app", app, "error", err)
+		}
+	}
 }
 
 // isInPlace tells whether the next version of an app will be installed at the same

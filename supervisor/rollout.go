@@ -271,6 +271,9 @@ func (o *owner) move(r *rollout, t *turn, now time.Time) (arrived bool) {
 	arrived = true
 	for _, s := range p.slots {
 		if s.edition != t.to && o.mayMove(s, t.to, now) {
+			if !s.up {
+				r.say(s, 0, "is stopped, and stays so")
+			}
 			o.moveSlot(s, t.to)
 		}
 		switch w := s.fresh(); {

@@ -565,3 +565,38 @@ func TestUnhealthyIsReplaced(t *testing.T) {
 		w.quit()
 	})
 }
+
+// TestRetire: the app of a release that is unregistered stops, and runs again as
+// soon as there is another one.
+func TestRetire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, quick, always(healthy), configured("web", 2))
+		f.expect(5*time.Second, "a/web.1", Running)
+		reply := make(chan *Result, 1)
+		f.s.post(func(o *owner) { o.retire(Request{Targets: []string{"a"}, Version: "1"}, reply) })
+		f.wantResult(reply, CodeDone, "stopped")
+		f.expect(time.Minute, "a/web.1", Stopped)
+		if s := f.state(); s.Active != "" {
+			t.Errorf("%s is active", s.Active)
+		}
+		f.wantResult(f.deploy(ActionDeploy, "2"), CodeDone, "2 is active")
+		f.wantServing("2", 2)
+		f.quit()
+	})
+}
+
+// TestStoppedStaysStopped: a deploy starts nothing that an operator has stopped.
+func TestStoppedStaysStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, quick, always(healthy), configured("web", 2))
+		f.expect(5*time.Second, "a/web.1", Running)
+		f.do(ActionStop, false, "a/web.1")
+		f.wantResult(f.deploy(ActionDeploy, "2"), CodeDone, "2 is active")
+		f.expect(time.Minute, "a/web.1", Stopped)
+		if r := f.do(ActionStart, false, "a/web.1"); r.Code != CodeDone {
+			t.Errorf("start: %+v", r)
+		}
+		f.wantServing("2", 2)
+		f.quit()
+	})
+}

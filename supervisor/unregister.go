@@ -75,6 +75,9 @@ func (o *owner) retire(r Request, reply chan<- *Result) {
 	w.after = func() {
 		for _, s := range slots {
 			s.edition = nil
+			if s.process.config.Autostart && !s.removed {
+				s.wish() // as soon as there is a release again
+			}
 		}
 		for _, p := range a.processes {
 			p.edition = nil
