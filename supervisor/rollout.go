@@ -119,8 +119,8 @@ func sortTurns(turns []*turn) {
 	slices.SortStableFunc(turns, func(a, b *turn) int { return deep(a) - deep(b) })
 }
 
-// enter journals a step, and begins it then. That a step cannot be journaled ends
-// the rollout: while nothing of it has changed anything, by refusing it.
+// enter journals a step, and begins it then. A step that cannot be journaled ends
+// the rollout, which is undone.
 func (o *owner) enter(r *rollout, to Step) {
 	state := r.app.state
 	state.Rollout = r.record(to)
