@@ -308,8 +308,10 @@ func TestDeadUnixListenerIsNotAdopted(t *testing.T) {
 }
 
 // TestPathOfAnotherIsNotTaken: a socket that was at one path is not put at
-// another, neither by its key nor because a name of it is left.
+// another, neither by its key nor because a name of it is left. Without root the
+// kernel knows a socket by its staging name alone, and the key is believed.
 func TestPathOfAnotherIsNotTaken(t *testing.T) {
+	needRoot(t)
 	dir := shortDir(t)
 	held := left(t, dir, "app/s", "unix:"+dir+"/old")
 	set := offered(t, dir, held)
