@@ -95,11 +95,14 @@ func (p preparer) release(c *configs.Config, app string, v configs.Version) (pre
 	}
 	if a.Release.InPlace() {
 		if err := privdrop.CanMount(); err != nil {
-			return preparedApp{}, fmt.Errorf("%s: release.path: each worker needs a mount namespace, and this supd cannot make one: %w; run supd as root where that is permitted, or install versions side by side (release.directory)", a.File, err)
+			return preparedApp{}, &unfitError{fmt.Errorf("%s: release.path: each worker needs a mount namespace, and this supd cannot make one: %w; run supd as root where that is permitted, or install versions side by side (release.directory)", a.File, err)}
 		}
 	}
 	return p.app(a, &v)
 }
+
+// unfitError says that it is this supd that cannot run a release, any release.
+type unfitError struct{ error }
 
 func (p preparer) app(a *configs.App, v *configs.Version) (preparedApp, error) {
 	one := preparedApp{config: a, release: v, editions: map[string]edition{}}

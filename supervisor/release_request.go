@@ -115,6 +115,9 @@ func (s *Supervisor) deploy(ctx context.Context, r Request, f facts) *Result {
 	}
 	warnings := s.changed(to)
 	target, why := s.prepareRelease(f.config, name, to)
+	if unfit, is := errors.AsType[*unfitError](why); is { // the release is not to blame
+		return refuse(CodeFailed, "%s", unfit)
+	}
 	begin := func(o *owner, reply chan<- *Result) { o.deploy(r, f.config, to, target, why, reply) }
 	result := s.wait(ctx, r, begin)
 	result.Warnings = warnings

@@ -64,7 +64,18 @@ func (r *Registration) check() error {
 	if r.Origin == "" {
 		r.Origin = Manual
 	}
-	return nil
+	return r.resolve()
+}
+
+// resolve follows a link such as current: a virtualenv that is found through one
+// makes a running process import from where the link leads next.
+func (r *Registration) resolve() error {
+	info, err := os.Lstat(r.Path)
+	if err != nil || info.Mode().Type() != fs.ModeSymlink || r.InPlace {
+		return err
+	}
+	r.Path, err = filepath.EvalSymlinks(r.Path)
+	return err
 }
 
 // register does it, with the lock held. What fails leaves all as it was.
