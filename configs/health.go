@@ -41,9 +41,14 @@ func checkHealth(health input, app *App, p *Process) {
 // may have them for those who put one.
 func (in input) checkIdle() {
 	for _, name := range []string{"interval", "timeout", "failures"} {
-		at := in.Table[name]
-		if at != nil && at.Place.File != "" && !strings.HasPrefix(at.Place.Key, "defaults.") {
+		if in.statesHere(name) {
 			in.at(name).fail("does nothing without http, tcp or exec; add one, or remove it")
 		}
 	}
+}
+
+// statesHere tells whether a file says a key below, and not for all processes.
+func (in input) statesHere(name string) bool {
+	at := in.Table[name]
+	return at != nil && at.Place.File != "" && !strings.HasPrefix(at.Place.Key, "defaults.")
 }

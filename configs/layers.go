@@ -1,6 +1,9 @@
 package configs
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/knadh/koanf/providers/confmap"
 	"github.com/knadh/koanf/v2"
 )
@@ -20,14 +23,15 @@ type stack struct {
 // merge lays tables over each other with koanf, key by key, the last one on top.
 func merge(layers ...*value) *value {
 	s := stack{koanf: koanf.New(".")}
+	layers = slices.Clone(layers)
+	for i, layer := range layers {
+		layers[i] = layer.withLogTable()
+	}
 	for i, layer := range layers {
 		if layer == nil {
 			continue
 		}
 		m := s.flat(layer)
-		if log := layer.Table["log"]; log != nil && log.Kind == aString { // short for the file
-			m["log"] = map[string]any{header: s.index(log), "file": s.index(log)}
-		}
 		for table, kinds := range kindsOf {
 			if outranked(layers[i+1:], table, kinds) {
 				dropKinds(m, table, kinds)
@@ -37,6 +41,18 @@ func merge(layers ...*value) *value {
 		_ = s.koanf.Load(confmap.Provider(m, ""), nil)
 	}
 	return s.table(s.koanf.Raw())
+}
+
+// withLogTable has a log that is a string, which is short for its file, as a table.
+func (v *value) withLogTable() *value {
+	log := v.child("log")
+	if log == nil || log.Kind != aString {
+		return v
+	}
+	with := *v
+	with.Table = maps.Clone(v.Table)
+	with.Table["log"] = &value{Kind: aTable, Place: log.Place, Table: map[string]*value{"file": log}}
+	return &with
 }
 
 // flat gives the table as koanf wants it, in maps that it may keep.
@@ -76,7 +92,7 @@ func (s *stack) table(m map[string]any) *value {
 }
 
 // kindsOf are the tables with kinds that exclude each other.
-var kindsOf = map[string][]string{"ready": readyKinds, "health": healthKinds}
+var kindsOf = map[string][]string{"ready": readyKinds, "health": healthKinds, "log": logKinds}
 
 // outranked tells whether a layer above names a kind in the table: it replaces the
 // one below instead of joining it.
@@ -96,7 +112,9 @@ func dropKinds(m map[string]any, table string, kinds []string) {
 	if !ok {
 		return
 	}
-	delete(below, "socket")
+	if table != "log" { // where it would be an unknown key
+		delete(below, "socket")
+	}
 	for _, kind := range kinds {
 		delete(below, kind)
 	}

@@ -243,9 +243,7 @@ func (l *loader) process(in input, a *App, name string, own, stated *value) (inp
 	p := Process{Name: name, Line: line, AllowRoot: a.AllowRoot, Env: map[string]string{}}
 	readTable(merged, processKeys, &p)
 	merged.locate(&p)
-	if p.Log.File == "" {
-		p.Log.File = filepath.Join(l.config.Daemon.Logs, a.Name, name+".log")
-	}
+	l.logOf(merged.at("log"), a.Name, name, &p.Log)
 	checkProcess(merged, a, &p)
 	a.places.remember(name, merged.value)
 	return merged, p

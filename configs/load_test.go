@@ -138,7 +138,7 @@ func TestDecode(t *testing.T) {
 					Ready:   Ready{Uptime: time.Second, Timeout: time.Minute},
 					Health:  Health{Exec: []string{"true"}, Interval: 10 * time.Second, Timeout: 4 * time.Second, Failures: 3, Children: 5},
 					Stop:    []StopStep{{syscall.SIGTERM, 30 * time.Second}}, Capabilities: []string{},
-					Log: Log{File: "/srv/logs/full/plain.log", MaxSize: 1 << 20, Keep: 10},
+					Log: Log{To: LogJournal, File: "journal:full/plain", MaxSize: 1 << 20, Keep: 10},
 				},
 				{
 					Name: "web", Line: 23, Command: []string{"serve", "--fd", "{socket.web}"}, Count: 0,
@@ -153,7 +153,7 @@ func TestDecode(t *testing.T) {
 					Stop:     []StopStep{{syscall.SIGINT, time.Minute}, {syscall.SIGQUIT, 1500 * time.Millisecond}},
 					Limits:   privdrop.Limits{"nofile": limit(1024, 4096), "core": limit(0, 0), "as": limit(1<<30, 1<<30), "nproc": limit(1000, 1000)},
 					Nice:     &five, OOMScoreAdjust: &minus, CPUAffinity: []int{0, 16}, Capabilities: []string{"net_bind_service"},
-					Log: Log{File: "/srv/logs/web-full.log", MaxSize: 0, Keep: 1},
+					Log: Log{To: LogFile, File: "/srv/logs/web-full.log", MaxSize: 0, Keep: 1},
 				},
 			},
 			Release: &Releases{Directory: dir + "/apps/full", Keep: 0},
@@ -162,6 +162,40 @@ func TestDecode(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, c, ignorePlaces); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestLogKinds: a file takes the place of the journal, and the other way round.
+func TestLogKinds(t *testing.T) {
+	tests := []struct{ defaults, own, want string }{
+		{"{}", "{}", "file /srv/logs/app/web.log"},
+		{"{ to = \"journal\" }", "{}", "journal journal:app/web"},
+		{"{}", "{ to = \"journal\" }", "journal journal:app/web"},
+		{"{ to = \"journal\" }", "{ to = \"file\" }", "file /srv/logs/app/web.log"},
+		{"{ to = \"journal\" }", "{ file = \"/x\" }", "file /x"},
+		{"{ to = \"journal\" }", "\"/x\"", "file /x"},
+		{"{ to = \"journal\", keep = 3 }", "{}", "journal journal:app/web"},
+		{"{ file = \"/{app}\" }", "{ to = \"journal\" }", "journal journal:app/web"},
+		{"{ file = \"/{app}\" }", "{ keep = 3 }", "file /app"},
+		{"{}", "{ to = \"file\", file = \"/x\" }", "file /x"},
+		{"{ to = \"journal\", file = \"/x\" }", "{}", "supd.toml:4: defaults.process.log.file: does nothing with to = \"journal\"; remove one of the two"},
+		{"{ to = \"journal\" }", "{ keep = 3 }", "apps/app.toml:4: process.web.log.keep: does nothing with to = \"journal\"; remove one of the two"},
+		{"{ socket = \"x\" }", "{ to = \"journal\" }", "supd.toml:4: defaults.process.log.socket: unknown key; known: file, keep, max_size, to"},
+	}
+	for _, test := range tests {
+		dir := lay(t, map[string]string{
+			"supd.toml":     "[daemon]\nlogs = \"/srv/logs\"\n[defaults.process]\nlog = " + test.defaults + "\n",
+			"apps/app.toml": "user = \"nobody\"\n[process.web]\ncommand = \"true\"\nlog = " + test.own + "\n",
+		})
+		c, err := load(dir)
+		got := told(err)
+		if err == nil {
+			log := process(t, c).Log
+			got = string(log.To) + " " + log.File
+		}
+		if got != test.want {
+			t.Errorf("%s, %s:\n got %s\nwant %s", test.defaults, test.own, got, test.want)
+		}
 	}
 }
 

@@ -49,12 +49,6 @@ var backoffKeys = []key[Backoff]{
 	field("reset", func(b *Backoff) *time.Duration { return &b.Reset }, duration(0)),
 }
 
-var logKeys = []key[Log]{
-	field("file", func(l *Log) *string { return &l.File }, absolute),
-	field("max_size", func(l *Log) *int64 { return &l.MaxSize }, size),
-	field("keep", func(l *Log) *int { return &l.Keep }, count(1)),
-}
-
 // maxCPUs is how many CPUs cpu_set_t has room for (sched_setaffinity(2)).
 const maxCPUs = 1024
 

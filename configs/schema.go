@@ -246,7 +246,17 @@ type StopStep struct {
 
 // Log is where a process's output goes.
 type Log struct {
-	File    string // absolute; default <logs>/<app>/<process>.log
-	MaxSize int64  // bytes at which the file is rotated; 0 is never
-	Keep    int    // rotated files kept
+	To      LogTarget `json:",omitempty"` // of a worker it says nothing, and the JSON without is that of an earlier supd
+	File    string    // absolute, default <logs>/<app>/<process>.log; "journal:APP/PROCESS" where it is the journal
+	MaxSize int64     // bytes at which the file is rotated; 0 is never
+	Keep    int       // rotated files kept
 }
+
+// LogTarget is what kind of place a log is.
+type LogTarget string
+
+// The targets.
+const (
+	LogFile    LogTarget = "file"
+	LogJournal LogTarget = "journal" // of systemd
+)

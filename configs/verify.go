@@ -124,6 +124,7 @@ func (v *verification) process(p *Process) {
 	if p.EnvFile != "" {
 		v.envFile(p.Name, p.EnvFile)
 	}
+	v.journal(p)
 	if v.app.Release != nil && v.version == nil {
 		return // what follows may be in the release
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
 func TestVerify(t *testing.T) {
@@ -130,6 +131,18 @@ func TestVerifyWell(t *testing.T) {
 	c, _ := loadApp(t, "user = \"nobody\"\ngroup = \"nogroup\"\n[process.web]\ncommand = \"true\"\n")
 	if got := c.Verify(); len(got) > 0 {
 		t.Errorf("got %v", got)
+	}
+}
+
+// TestVerifyJournal depends on the machine, which has one or not.
+func TestVerifyJournal(t *testing.T) {
+	c, _ := loadApp(t, "user = \"nobody\"\n[process.web]\ncommand = \"true\"\nlog = { to = \"journal\" }\n")
+	want := []Error{{"apps/app.toml", 4, "process.web.log.to", `no journal on this machine; start systemd-journald, or set it to "file"`}}
+	if _, err := os.Stat("/run/systemd/journal/socket"); err == nil {
+		want = nil
+	}
+	if diff := cmp.Diff(want, c.Verify(), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

@@ -22,7 +22,7 @@ func (r *running) reopenOutput(l *linux, j job, report func(event)) error {
 	if fd, ok := l.take("output " + j.file()); ok && j.log != nil {
 		file, err := output.Inherited(fd)
 		if err == nil {
-			r.capture = j.log.CaptureAs(j.file(), file, r.onLine(j, report))
+			r.capture = j.log.CaptureAs(j.file(), file, r.onLine(j, report), r.fields(j)...)
 		}
 		return err
 	}
@@ -42,7 +42,7 @@ func (r *running) reopenOutput(l *linux, j job, report func(event)) error {
 	if err != nil {
 		return err
 	}
-	r.capture = j.log.CaptureAs(j.file(), file, r.onLine(j, report))
+	r.capture = j.log.CaptureAs(j.file(), file, r.onLine(j, report), r.fields(j)...)
 	return nil
 }
 

@@ -101,3 +101,33 @@ func TestSameLaunch(t *testing.T) {
 		}
 	}
 }
+
+// TestKeyIgnoresWhatIsNotSet: a later version of supd has more settings, and takes
+// the workers of this one for its own.
+func TestKeyIgnoresWhatIsNotSet(t *testing.T) {
+	type before struct {
+		Command []string
+		Umask   int
+		Nested  struct{ A string }
+	}
+	type after struct {
+		Command []string
+		Umask   int
+		Nested  struct {
+			A string
+			B *int
+		}
+		New  bool
+		More map[string]string
+	}
+	old := before{Command: []string{"x", ""}, Umask: 7}
+	if hashOf(old) != hashOf(after{Command: []string{"x", ""}, Umask: 7}) {
+		t.Error("settings that are not set make another worker")
+	}
+	if hashOf(old) == hashOf(after{Command: []string{"x", ""}, Umask: 7, New: true}) {
+		t.Error("a setting makes no other worker")
+	}
+	if hashOf(old) == hashOf(before{Command: []string{"x"}, Umask: 7}) {
+		t.Error("an empty argument is one too")
+	}
+}

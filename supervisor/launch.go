@@ -213,7 +213,7 @@ func (r *running) launch(ctx context.Context, l *linux, j job, fds []int, report
 	// An error says that it has died already, and that nobody will look for it.
 	r.identity.Start, r.identity.Inode, _ = r.process.Identity()
 	r.pipe, _ = output.PipeInode(out.read) // without it nobody takes it over
-	r.capture = j.log.CaptureAs(j.file(), out.take(), r.onLine(j, report))
+	r.capture = j.log.CaptureAs(j.file(), out.take(), r.onLine(j, report), r.fields(j)...)
 	if j.process.Health.Exec != nil {
 		r.launched = spec
 	}

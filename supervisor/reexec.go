@@ -31,8 +31,10 @@ func (s *Supervisor) Reexec(ctx context.Context, exec func() error) error {
 	failed := make(chan error, 1)
 	s.post(func(o *owner) {
 		o.frozen = func() {
-			o.frozen = nil
-			failed <- s.leave(o, exec)
+			if err := s.leave(o, exec); !errors.Is(err, errMoves) {
+				o.frozen = nil
+				failed <- err
+			}
 		}
 	})
 	select {
@@ -46,8 +48,15 @@ func (s *Supervisor) Reexec(ctx context.Context, exec func() error) error {
 	}
 }
 
+// errMoves says that something has begun while the outputs were left: it is waited
+// for, and all is tried again.
+var errMoves = errors.New("something is under way")
+
 // leave is called in the owner's goroutine, which does nothing else any more.
 func (s *Supervisor) leave(o *owner, exec func() error) error {
+	if o.quitting {
+		return errStopped
+	}
 	pass := passing{fds: map[string]int{}}
 	defer pass.back()
 	for key, socket := range s.kernel.set.All() {
@@ -55,11 +64,16 @@ func (s *Supervisor) leave(o *owner, exec func() error) error {
 			pass.add(fmt.Sprintf("socket %s %d", key, i), fd)
 		}
 	}
-	o.eachSlot(func(slot *slot) {
-		for _, w := range slot.workers {
-			w.handle.(*running).leave(&pass, s.post)
-		}
-	})
+	workers := o.quietly()
+	for _, r := range workers {
+		r.leave(&pass, s.post)
+	}
+	switch {
+	case o.frozen == nil: // it has taken too long meanwhile
+		return errStopped
+	case !o.isQuiet() || o.quitting:
+		return errMoves
+	}
 	record := o.saved()
 	record.Passed, record.Pid = pass.fds, os.Getpid()
 	record.Start, _ = tree.StartTime(record.Pid) // 0 is no process's: nothing would be taken then
@@ -69,6 +83,42 @@ func (s *Supervisor) leave(o *owner, exec func() error) error {
 	}
 	s.log.Info("giving way to the installed supd")
 	return exec()
+}
+
+// quietly has nobody read the workers' outputs any more. What their last lines
+// have led to (one of them may have said that it is ready) happens before: it
+// would not be known again. A reader may wait for the owner to take an event.
+func (o *owner) quietly() (workers []*running) {
+	o.eachSlot(func(s *slot) {
+		for _, w := range s.workers {
+			workers = append(workers, w.handle.(*running))
+		}
+	})
+	for _, r := range workers {
+		if r.capture != nil {
+			r.capture.Leave()
+		}
+	}
+	for _, r := range workers {
+		for r.capture != nil && !isDone(r.capture.Done()) {
+			select {
+			case <-r.capture.Done():
+			case e := <-o.events:
+				o.happen(e)
+			}
+		}
+	}
+	o.drain()
+	return workers
+}
+
+func isDone(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
 }
 
 // passing is the descriptors that go through an execve, by what they are.
@@ -93,14 +143,14 @@ func (p *passing) back() {
 	}
 }
 
-// leave passes on what is open for the worker: what it says in the meantime waits.
+// leave passes on what is open for the worker, whose output nobody reads any more:
+// what it says in the meantime waits.
 func (r *running) leave(p *passing, post func(event)) {
 	name := r.job.file()
 	if r.capture != nil {
-		r.capture.Leave()
 		if pipe := r.capture.Left(); pipe != nil {
 			p.add("output "+name, int(pipe.Fd()))
-			p.undo = append(p.undo, func() { r.capture = r.job.log.CaptureAs(name, pipe, r.onLine(r.job, post)) })
+			p.undo = append(p.undo, func() { r.capture = r.job.log.CaptureAs(name, pipe, r.onLine(r.job, post), r.fields(r.job)...) })
 		}
 	}
 	if r.notify != nil {
@@ -145,7 +195,15 @@ func (l *linux) closePassed() {
 // isQuiet tells whether nothing is under way that another supd could not go on
 // with.
 func (o *owner) isQuiet() bool {
-	if o.launching > 0 || o.saving {
+	if o.quitting { // which must not wait for this
+		return true
+	}
+	if o.launching > 0 || o.saving || len(o.dead) > 0 {
+		return false
+	}
+	swept := true // else the last words of a dead worker would be lost
+	o.eachSlot(func(s *slot) { swept = swept && s.sweeps == 0 })
+	if !swept {
 		return false
 	}
 	for _, a := range o.apps {

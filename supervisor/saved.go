@@ -73,7 +73,11 @@ type savedWorker struct {
 	Adopted    bool               `json:"adopted,omitempty"` // it is no child of the supd that recorded it
 	Release    *configs.Version   `json:"release,omitempty"`
 	Version    string             `json:"version,omitempty"` // of a release that is not known
+	Log        string             `json:"log,omitempty"`     // file of its output, should the configuration have it no more
+	Stop       []configs.StopStep `json:"stop,omitempty"`    // likewise: how it is stopped
 	Belongings savedBelongings    `json:"belongings"`
+
+	Lost bool `json:"-"` // there was no record: it was found by its environment
 }
 
 // savedIdentity is what tells the worker's process from all others.
@@ -119,24 +123,72 @@ func (w *worker) saved() savedWorker {
 	return savedWorker{Pid: w.pid(), Identity: identity, Generation: w.generation, State: w.state,
 		Launched: w.launched, Ready: w.ready, Deadline: w.deadline, Draining: w.draining, Failure: w.failure,
 		Steps: w.steps, Sent: w.sent, Killed: w.killed, Key: w.edition.key(), Old: w.edition != w.slot.edition, Adopted: t.Adopted, Release: w.edition.release,
-		Belongings: belongings}
+		Log: w.edition.config.Log.File, Stop: w.edition.config.Stop, Belongings: belongings}
 }
 
-// key is the same for two editions whose workers do not differ.
+// key is the same for two editions whose workers do not differ. What is zero is
+// left out of it: a later version of supd has more settings, and workers for which
+// none of them is set are still the same.
 func (e *edition) key() string {
 	if e.hash == "" {
-		text, err := json.Marshal(struct {
+		e.hash = hashOf(struct {
 			Config  configs.Process
 			Account *privdrop.Account
 			Release *configs.Version
 		}{launchKeys(*e.config), e.account, e.release})
-		if err != nil {
-			panic("supervisor: a configuration that is no JSON: " + err.Error())
-		}
-		sum := sha256.Sum256(text)
-		e.hash = hex.EncodeToString(sum[:12])
 	}
 	return e.hash
+}
+
+func hashOf(v any) string {
+	text, err := json.Marshal(v)
+	var plain any
+	if err == nil {
+		err = json.Unmarshal(text, &plain)
+	}
+	if err == nil {
+		text, err = json.Marshal(withoutZeros(plain)) // the keys of a map are sorted
+	}
+	if err != nil {
+		panic("supervisor: a configuration that is no JSON: " + err.Error())
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:12])
+}
+
+// withoutZeros takes the zero values out of what JSON was decoded into; nil is what
+// has none left.
+func withoutZeros(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, child := range v {
+			if child = withoutZeros(child); child == nil {
+				delete(v, name)
+			} else {
+				v[name] = child
+			}
+		}
+		if len(v) == 0 {
+			return nil
+		}
+	case []any:
+		if len(v) == 0 {
+			return nil
+		}
+	case string:
+		if v == "" {
+			return nil
+		}
+	case float64:
+		if v == 0 {
+			return nil
+		}
+	case bool:
+		if !v {
+			return nil
+		}
+	}
+	return v
 }
 
 // savedFile is the name beneath the runtime directory.
@@ -239,5 +291,76 @@ func parseSaved(data []byte) (*saved, error) {
 	if s.Format < 1 || s.Format > savedFormat {
 		return nil, fmt.Errorf("format %d is not one of this supd's, which knows %d", s.Format, savedFormat)
 	}
+	if err := s.sound(); err != nil {
+		return nil, err
+	}
 	return s, nil
+}
+
+// mostSlots is more than a machine can have workers.
+const mostSlots = 1 << 20
+
+// sound tells whether a supd can have written this. What it names is signalled,
+// emptied and removed: a damaged record must not lead anywhere else.
+func (s *saved) sound() error {
+	slots, pids := map[string]bool{}, map[int]bool{}
+	for i := range s.Slots {
+		slot := &s.Slots[i]
+		name := slot.name()
+		switch {
+		case !isName(slot.App) || !isName(slot.Process) || slot.Number < 0 || slot.Number > mostSlots || slot.Generation < 0:
+			return fmt.Errorf("%q, generation %d, is no slot", name, slot.Generation)
+		case slots[name] && slot.Number != candidateSlot: // which an ended rollout may still have
+			return fmt.Errorf("%s is in it twice", name)
+		}
+		slots[name] = true
+		for k := range slot.Workers {
+			w := &slot.Workers[k]
+			if pids[w.Pid] {
+				return fmt.Errorf("%s: pid %d is in it twice", name, w.Pid)
+			}
+			pids[w.Pid] = true
+			if err := w.sound(slot); err != nil {
+				return fmt.Errorf("%s: pid %d: %w", name, w.Pid, err)
+			}
+		}
+	}
+	for name, fd := range s.Passed {
+		if fd < firstPassed {
+			return fmt.Errorf("descriptor %d is not %s", fd, name)
+		}
+	}
+	return nil
+}
+
+// firstPassed: 0, 1 and 2 are supd's own.
+const firstPassed = 3
+
+func isName(name string) bool {
+	return filepath.IsLocal(name) && filepath.Base(name) == name && name != "."
+}
+
+func (s *savedSlot) name() string { return fmt.Sprintf("%s/%s.%d", s.App, s.Process, s.Number) }
+
+// file is the name beneath the runtime directory of what was made for a launch;
+// see job.file.
+func (s *savedSlot) file(generation int) string {
+	return fmt.Sprintf("%s.%s.%d.%d", s.App, s.Process, s.Number, generation)
+}
+
+func (w *savedWorker) sound(s *savedSlot) error {
+	switch w.State {
+	case Starting, Running, Unhealthy, Stopping:
+	default:
+		return fmt.Errorf("%q is no state of a worker", w.State)
+	}
+	if w.Pid <= 1 || w.Identity.Start == 0 || w.Generation < 1 || w.Generation > s.Generation {
+		return fmt.Errorf("start %d, generation %d of %d, is no worker", w.Identity.Start, w.Generation, s.Generation)
+	}
+	for _, path := range []string{w.Belongings.Directory, w.Belongings.Cgroup} {
+		if path != "" && (!filepath.IsAbs(path) || filepath.Base(path) != s.file(w.Generation)) {
+			return fmt.Errorf("%s is not its directory", path)
+		}
+	}
+	return nil
 }

@@ -57,6 +57,8 @@ func (o *owner) expire(s *slot, now time.Time) {
 	for _, w := range slices.Clone(s.workers) {
 		if !w.deadline.IsZero() && !w.deadline.After(now) {
 			o.expired(w)
+			o.changes++
+			o.timerNow() // a rollout may go on with what has become of it
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,6 +16,7 @@ import (
 
 	"supd/configs"
 	"supd/privdrop"
+	"supd/supervisor/output"
 	"supd/supervisor/release"
 	"supd/supervisor/tree"
 )
@@ -54,7 +56,10 @@ func (l *linux) inherit() (*estate, error) {
 	for i := range e.slots {
 		for k := range e.slots[i].Workers {
 			w := &e.slots[i].Workers[k]
-			r := l.runner(&e.slots[i], w)
+			r, err := l.runner(&e.slots[i], w)
+			if err != nil { // what may live must not be started a second time
+				return nil, fmt.Errorf("%s, pid %d, cannot be taken over: %w", e.slots[i].name(), w.Pid, err)
+			}
 			e.runners[w] = r
 			if e.slots[i].Number != candidateSlot { // whose sockets are its own
 				l.offer(e.slots[i].App, w, r, offered)
@@ -76,17 +81,39 @@ func (l *linux) unrecorded(e *estate) error {
 			continue
 		}
 		slot := e.slot(one.Worker)
-		if slot == nil {
-			l.log.Error("a process with the environment of no worker's name is left alone", "pid", one.Pid, "worker", one.Worker)
+		if slot == nil || !wasMade(slot, one) {
+			l.log.Error("a process with the environment of a worker, but not its directory, is left alone", "pid", one.Pid, "worker", one.Worker)
 			continue
 		}
 		l.log.Warn("worker without a record", "worker", one.Worker, "pid", one.Pid)
 		slot.Generation = max(slot.Generation, one.Generation)
 		slot.Workers = append(slot.Workers, savedWorker{Pid: one.Pid, Identity: savedIdentity{Start: one.Start},
 			Generation: one.Generation, State: Starting, Launched: time.Now().Add(-tree.Age(one.Start)),
-			Version: environmentOf(one.Pid, "SUPD_VERSION"), Belongings: savedBelongings{Directory: one.Runtime}})
+			Version: environmentOf(one.Pid, "SUPD_VERSION"), Lost: !e.recorded, Belongings: savedBelongings{Directory: one.Runtime}})
 	}
 	return nil
+}
+
+// wasMade tells whether a supd has made the directory that a process names as its
+// own. Anybody can start one with the environment of a worker, but not with the
+// directory; the process may have changed its user since it got that of root.
+func wasMade(s *savedSlot, one tree.Launched) bool {
+	var st unix.Stat_t
+	if filepath.Base(one.Runtime) != s.file(one.Generation) || unix.Lstat(one.Runtime, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return false
+	}
+	return st.Uid == 0 || uidOf(one.Pid) == strconv.FormatUint(uint64(st.Uid), 10)
+}
+
+// uidOf is the real uid of a process, "" if there is none (proc_pid_status(5)).
+func uidOf(pid int) string {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return ""
+	}
+	_, after, _ := strings.Cut(string(data), "\nUid:\t")
+	uid, _, _ := strings.Cut(after, "\t")
+	return uid
 }
 
 func (e *estate) has(pid int) bool {
@@ -101,7 +128,7 @@ func (e *estate) slot(name string) *savedSlot {
 	app, rest, _ := strings.Cut(name, "/")
 	process, number, ok := strings.Cut(rest, ".")
 	n, err := strconv.Atoi(number)
-	if !ok || err != nil || app == "" || process == "" || n < 0 {
+	if !ok || err != nil || !isName(app) || !isName(process) || n < 0 || n > mostSlots {
 		return nil
 	}
 	for i := range e.slots {
@@ -129,10 +156,9 @@ func environmentOf(pid int, name string) string {
 
 // runner is the handle of a worker that was launched earlier. Its process is nil
 // when it is gone.
-func (l *linux) runner(s *savedSlot, w *savedWorker) *running {
-	name := fmt.Sprintf("%s/%s.%d", s.App, s.Process, s.Number)
+func (l *linux) runner(s *savedSlot, w *savedWorker) (*running, error) {
 	r := &running{main: w.Pid, adopted: true, identity: w.Identity, pipe: w.Belongings.Pipe,
-		given: w.Belongings.Sockets, dir: w.Belongings.Directory, group: w.Belongings.Cgroup, announced: make(chan struct{}), look: make(chan struct{}, 1)}
+		given: w.Belongings.Sockets, dir: l.directoryOf(s, w), group: w.Belongings.Cgroup, announced: make(chan struct{}), look: make(chan struct{}, 1)}
 	close(r.announced)
 	r.life, r.die = context.WithCancel(context.Background())
 	_, r.cancel = context.WithCancel(r.life)
@@ -140,17 +166,29 @@ func (l *linux) runner(s *savedSlot, w *savedWorker) *running {
 		r.adopted = false
 	}
 	process, err := privdrop.Adopt(w.Pid, w.Identity.Start, w.Identity.Inode)
-	if err != nil {
-		if !errors.Is(err, privdrop.ErrGone) {
-			l.log.Error("worker cannot be taken over", "worker", name, "error", err)
-		}
-		return r
+	switch {
+	case errors.Is(err, privdrop.ErrEnded): // a zombie: the owner reaps it where it is a child
+		return r, nil
+	case errors.Is(err, privdrop.ErrGone): // nobody is going to reap it
+		r.adopted = true
+		return r, nil
+	case err != nil:
+		return nil, err
 	}
 	r.process, r.seen = process, tree.Now()
 	if r.identity.Inode == 0 {
 		r.identity.Start, r.identity.Inode, _ = process.Identity()
 	}
-	return r
+	return r, nil
+}
+
+// directoryOf is a worker's XDG_RUNTIME_DIR: beneath the runtime directory as it is
+// called now, for it is removed with all that is in it.
+func (l *linux) directoryOf(s *savedSlot, w *savedWorker) string {
+	if w.Belongings.Directory == "" {
+		return ""
+	}
+	return filepath.Join(l.runtime, "workers", s.file(w.Generation))
 }
 
 // offer gives the set a copy of each listening socket that the worker holds.
@@ -171,8 +209,10 @@ func (l *linux) offer(app string, w *savedWorker, r *running, offered map[string
 		offered[key] = true
 		l.set.Offer(key, fd)
 	}
-	if w.Key == "" { // it was not recorded
-		for _, fd := range l.allHeld(r) {
+	if w.Key == "" { // it was not recorded, and is from now on
+		r.given = map[string]uint64{}
+		for i, fd := range l.allHeld(r) {
+			r.given["held "+itoa(i)] = inodesIn([]int{fd})[0]
 			l.set.Offer("of "+w.Belongings.Directory, fd)
 		}
 	}
@@ -182,6 +222,7 @@ func (l *linux) offer(app string, w *savedWorker, r *running, offered map[string
 // is applied, and the rollouts that were under way are planned; nothing was
 // launched yet.
 func (o *owner) takeOver(e *estate, l *linux) {
+	o.unjournaled(e, l)
 	for i := range e.slots {
 		saved := &e.slots[i]
 		s := o.slotOf(saved)
@@ -197,6 +238,78 @@ func (o *owner) takeOver(e *estate, l *linux) {
 			o.goOn(r)
 		}
 	}
+}
+
+// unjournaled has the release active that an app's workers run, where its journal
+// is lost: they are not stopped because of that.
+func (o *owner) unjournaled(e *estate, l *linux) {
+	for _, a := range o.apps {
+		if a.config.Release == nil || a.state.Active != "" || a.state.NextID != 0 || a.rollout != nil || !e.runs(a.name) {
+			continue // the first rollout of all makes NextID more than 0
+		}
+		v, one, err := l.supervisor.releaseOf(e, a.name)
+		if err != nil {
+			a.trouble = fmt.Errorf("the journal of releases is lost, and what runs goes on without: %w; deploy a release", err)
+			o.log.Error("release state", "app", a.name, "error", a.trouble)
+			continue
+		}
+		o.log.Warn("the journal of releases is lost, the one that runs is active", "app", a.name, "release", v.Name)
+		a.state.Active, a.state.Place = v.Name, placeOf(&v)
+		o.applyApp(a, one, nil)
+		o.record(a, a.state.Clone(), func(o *owner, err error) {
+			if err != nil {
+				o.log.Error("that a release is active is not in the journal", "app", a.name, "error", err)
+			}
+		})
+	}
+}
+
+// releaseOf prepares the app with the release that its living workers run: the one
+// that was wished for, where there are two.
+func (s *Supervisor) releaseOf(e *estate, app string) (v configs.Version, one preparedApp, err error) {
+	err = errors.New("no worker tells its release")
+	for w := range e.living(app) {
+		switch {
+		case w.Old && v.Name != "":
+			continue
+		case w.Release != nil:
+			v = *w.Release
+		case w.Version != "":
+			var r release.Release
+			if r, err = s.store.Get(app, w.Version); err != nil {
+				continue
+			}
+			v = versionOfRelease(r)
+		default:
+			continue
+		}
+		work := preparer{s.files, map[*output.Log]output.Options{}}
+		if one, err = work.release(s.newest.Load(), app, v); err == nil && !w.Old {
+			return v, one, nil
+		}
+	}
+	return v, one, err
+}
+
+// living are an app's workers but for candidates, the dead left out.
+func (e *estate) living(app string) iter.Seq[*savedWorker] {
+	return func(yield func(*savedWorker) bool) {
+		for i := range e.slots {
+			for k := range e.slots[i].Workers {
+				w := &e.slots[i].Workers[k]
+				if e.slots[i].App == app && e.slots[i].Number != candidateSlot && e.runners[w].process != nil && !yield(w) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (e *estate) runs(app string) bool {
+	for range e.living(app) {
+		return true
+	}
+	return false
 }
 
 // slotOf finds or makes the slot of a record: one that the configuration has no
@@ -237,7 +350,7 @@ func (s *slot) restore(saved *savedSlot) {
 
 // restore puts a worker back into its slot. One that has died meanwhile ends now.
 func (o *owner) restore(s *slot, saved *savedWorker, r *running, l *linux) {
-	e := o.editionOf(s, saved)
+	e := o.editionOf(s, saved, l)
 	w := &worker{slot: s, config: e.config, edition: e, generation: saved.Generation, state: saved.State,
 		deadline: saved.Deadline, handle: r, launched: saved.Launched, ready: saved.Ready, draining: saved.Draining,
 		failure: saved.Failure, steps: saved.Steps, sent: saved.Sent, killed: saved.Killed}
@@ -254,9 +367,7 @@ func (o *owner) restore(s *slot, saved *savedWorker, r *running, l *linux) {
 	}
 	o.workers[r.main] = w
 	o.log.Info("worker taken over", "worker", s.name(), "pid", r.main, "state", w.state, "generation", w.generation)
-	if w.state == Starting && w.deadline.IsZero() {
-		w.deadline = time.Now().Add(startTime(w.config.Ready))
-	}
+	o.allow(w, saved)
 	if r.process == nil { // what it has said last is in its pipe
 		if err := r.reopenOutput(l, r.job, l.post); err != nil {
 			l.log.Warn("last output of a worker", "worker", s.name(), "error", err)
@@ -269,9 +380,30 @@ func (o *owner) restore(s *slot, saved *savedWorker, r *running, l *linux) {
 	}
 }
 
+// allow gives a worker the time again that it was not listened to: a READY=1 or a
+// WATCHDOG=1 that it has sent meanwhile was heard by nobody, and sd_notify(3) does
+// not send it again. One that was not ready by then is replaced after a whole
+// timeout, by the ordinary rules.
+func (o *owner) allow(w *worker, saved *savedWorker) {
+	switch {
+	case w.state == Running:
+		w.deadline = o.watchdogDeadline(w)
+	case w.state == Starting && saved.Lost && !asksAgain(w.config.Ready):
+		w.ready = time.Now()
+		w.set(o.log, Running, o.watchdogDeadline(w), "runs, and whether it was ready is in no record")
+	case w.state == Starting && w.config.Ready.Uptime > 0:
+		w.deadline = w.launched.Add(w.config.Ready.Uptime)
+	case w.state == Starting:
+		w.deadline = time.Now().Add(startTime(w.config.Ready))
+	}
+}
+
+// asksAgain tells whether a worker that is ready already is found to be.
+func asksAgain(r configs.Ready) bool { return !r.Notify && r.Log == "" }
+
 // editionOf finds the edition that a worker was launched from: of those that this
 // supd knows, or an old one that is to be replaced.
-func (o *owner) editionOf(s *slot, saved *savedWorker) *edition {
+func (o *owner) editionOf(s *slot, saved *savedWorker, l *linux) *edition {
 	p := s.process
 	if r := p.app.rollout; r != nil {
 		for _, t := range r.turns {
@@ -286,11 +418,32 @@ func (o *owner) editionOf(s *slot, saved *savedWorker) *edition {
 	old := edition{config: p.config, release: saved.Release, hash: saved.Key, account: &privdrop.Account{}}
 	if p.edition != nil {
 		old.config, old.account, old.log = p.edition.config, p.edition.account, p.edition.log
+	} else {
+		old.asBefore(saved, l)
 	}
 	if old.release == nil && saved.Version != "" {
 		old.release = &configs.Version{Name: saved.Version}
 	}
 	return &old
+}
+
+// asBefore has a worker of a process that is not in the configuration any more
+// stopped and listened to as it was.
+func (e *edition) asBefore(saved *savedWorker, l *linux) {
+	if e.config.Log.File == "" && len(saved.Stop) > 0 {
+		config := *e.config
+		config.Stop = saved.Stop
+		e.config = &config
+	}
+	if saved.Log == "" || l == nil {
+		return
+	}
+	log, err := l.supervisor.files.Open(saved.Log, output.Options{UID: -1, GID: -1, Mode: 0o640})
+	if err != nil {
+		l.log.Warn("log of a worker that the configuration has no more", "pid", saved.Pid, "error", err)
+		return
+	}
+	e.log = log
 }
 
 // is tells whether the worker was launched from e. One that was not recorded is

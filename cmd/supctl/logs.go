@@ -6,12 +6,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"github.com/spf13/cobra"
 
 	"supd/supervisor"
 	"supd/supervisor/control"
+	"supd/supervisor/output"
 )
 
 // longestLine is what is held of a line before it goes out in pieces.
@@ -48,6 +50,7 @@ func (c *call) logs() *cobra.Command {
 type source struct {
 	process string // "whois/web"
 	prefix  string // of its lines, when there are several sources
+	journal bool   // its lines are not supd's to show
 }
 
 func (c *call) showLogs(ctx context.Context, r logRequest, targets []string) error {
@@ -56,7 +59,7 @@ func (c *call) showLogs(ctx context.Context, r logRequest, targets []string) err
 	if err != nil {
 		return err
 	}
-	sources := logSources(s)
+	sources := c.withoutJournal(logSources(s))
 	if !r.follow {
 		return c.readLogs(ctx, client, r, sources)
 	}
@@ -77,7 +80,7 @@ func logSources(s *supervisor.Status) (all []source) {
 			}
 			seen[p.Log] = true
 			name := a.Name + "/" + p.Name
-			all, width = append(all, source{process: name}), max(width, len(name))
+			all, width = append(all, source{process: name, journal: strings.HasPrefix(p.Log, output.Journal)}), max(width, len(name))
 		}
 	}
 	if len(all) > 1 {
@@ -86,6 +89,25 @@ func logSources(s *supervisor.Status) (all []source) {
 		}
 	}
 	return all
+}
+
+// withoutJournal leaves out what goes to the journal, and says so: the others can be
+// shown. Where that is all supd says it.
+func (c *call) withoutJournal(all []source) (shown []source) {
+	for _, s := range all {
+		if !s.journal {
+			shown = append(shown, s)
+		}
+	}
+	if len(shown) == 0 {
+		return all
+	}
+	for _, s := range all {
+		if s.journal {
+			c.complain(supervisor.CodeDone, "the output of %s goes to the journal, and is not shown", s.process)
+		}
+	}
+	return shown
 }
 
 // readLogs shows one log after the other.

@@ -44,6 +44,22 @@ func TestSharedLog(t *testing.T) {
 	}
 }
 
+// The journal keeps nobody from seeing the others.
+func TestLogsWithTheJournal(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "web.log"), []byte("one\n"), 0o600))
+	d := newFake(dir)
+	d.status.Apps[0].Processes[0].Log = "journal:off/beat"
+	serve(t, d)
+	const note = "supctl: the output of off/beat goes to the journal, and is not shown\n"
+	if code, out, err := supctl(t, "logs"); code != 0 || !strings.HasSuffix(out, "one\n") || err != note {
+		t.Errorf("exited with %d, %q, %q", code, out, err)
+	}
+	if code, out, err := supctl(t, "logs", "off"); code != 1 || out != "" || !strings.Contains(err, "journalctl SUPD_APP=off SUPD_PROCESS=beat") {
+		t.Errorf("of it alone: exited with %d, %q, %q", code, out, err)
+	}
+}
+
 func TestLongLinesComeInPieces(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, "web.log"), []byte(strings.Repeat("x", longestLine+5)+"\n"), 0o600))

@@ -4,9 +4,12 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"supd/supervisor"
+	"supd/supervisor/output"
 )
 
 const (
@@ -28,6 +31,9 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if process, ok := strings.CutPrefix(path, output.Journal); ok {
+		return elsewhere(process, q)
+	}
 	lines, err := q.number("lines", defaultLines, maxLines)
 	if err != nil {
 		return err
@@ -47,6 +53,17 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 		s.follow(log, stream)
 	}
 	return nil
+}
+
+// elsewhere says where the output of "whois/web" is that goes to the journal.
+func elsewhere(process string, q query) error {
+	app, name, _ := strings.Cut(process, "/")
+	match := "SUPD_APP=" + app + " SUPD_PROCESS=" + name
+	target, _ := q.one("target")
+	if slot, err := strconv.Atoi(strings.TrimPrefix(target, process+".")); err == nil {
+		match = "SUPD_WORKER=" + process + "." + strconv.Itoa(slot)
+	}
+	return fail(supervisor.CodeFailed, "the output of %s goes to the journal; read it with `journalctl %s`", process, match)
 }
 
 // follow writes what is added to a log until the stream ends.

@@ -108,6 +108,20 @@ func TestLogsThatAreNotFiles(t *testing.T) {
 	}
 }
 
+func TestLogsInTheJournal(t *testing.T) {
+	f := newFake(t.TempDir())
+	f.status.Apps[2].Processes[0].Log = "journal:whois/web"
+	_, c := serve(t, f)
+	for target, match := range map[string]string{
+		"whois/web":   "SUPD_APP=whois SUPD_PROCESS=web",
+		"whois/web.*": "SUPD_APP=whois SUPD_PROCESS=web",
+		"whois/web.2": "SUPD_WORKER=whois/web.2",
+	} {
+		_, err := c.Logs(testContext(t), target, 5, true)
+		wantCode(t, err, supervisor.CodeFailed, "the output of whois/web goes to the journal; read it with `journalctl "+match+"`")
+	}
+}
+
 func add(t *testing.T, path, text string) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)

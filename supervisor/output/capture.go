@@ -25,6 +25,7 @@ type Capture struct {
 	log    *Log
 	pipe   *os.File
 	name   string
+	fields string // for the journal, as it takes them
 	match  matcher
 	ready  chan struct{} // with room for one: the pipe has something
 	finish chan struct{} // closed by Finish
@@ -39,6 +40,8 @@ type Capture struct {
 	large bool      // the pipe was enlarged
 	pace  pace
 	left  *os.File
+
+	unended bool // the last entry of the journal was no whole line
 }
 
 // Capture starts to read r, which Pipe has made, in a goroutine until all its
@@ -63,8 +66,10 @@ func (l *Log) Capture(r *os.File, onLine func([]byte)) *Capture { return l.Captu
 //
 // Without that directory, or if the file cannot be made, which is said, it is
 // Capture.
-func (l *Log) CaptureAs(name string, r *os.File, onLine func([]byte)) *Capture {
-	c := &Capture{log: l, pipe: r, name: name, ready: make(chan struct{}, 1),
+//
+// The fields are for the journal, with each line of the worker. A file has none.
+func (l *Log) CaptureAs(name string, r *os.File, onLine func([]byte), fields ...Field) *Capture {
+	c := &Capture{log: l, pipe: r, name: name, fields: encode(fields), ready: make(chan struct{}, 1),
 		finish: make(chan struct{}), leave: make(chan struct{}), done: make(chan struct{})}
 	c.end = sync.OnceFunc(func() { close(c.finish) })
 	c.quit = sync.OnceFunc(func() { close(c.leave) })

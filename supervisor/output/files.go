@@ -11,7 +11,8 @@ import (
 // its Log, and all can be reopened at once. Its methods may be called from any
 // goroutine.
 type Files struct {
-	log *slog.Logger
+	log     *slog.Logger
+	journal string // see Options
 
 	mu   sync.Mutex // a reopening and a new configuration may come together
 	open map[string]*Log
@@ -82,7 +83,7 @@ func (f *Files) writeRest(name string) error {
 	}
 	log := f.open[in.log()]
 	if log == nil { // no process has it any more
-		log, err = Open(in.log(), Options{UID: -1, GID: -1, Mode: 0o640, Log: f.log})
+		log, err = Open(in.log(), Options{UID: -1, GID: -1, Mode: 0o640, Log: f.log, journal: f.journal})
 		if err != nil {
 			in.close()
 			return err
@@ -114,7 +115,7 @@ func (f *Files) Open(path string, o Options) (*Log, error) {
 	if have := f.open[path]; have != nil {
 		return have, nil
 	}
-	o.Log = f.log
+	o.Log, o.journal = f.log, f.journal
 	log, err := Open(path, o)
 	if err != nil {
 		return nil, err

@@ -25,7 +25,7 @@ import (
 type intake struct {
 	memory []byte
 	head   *head
-	data   []byte // what is behind the head, and the path
+	data   []byte // what is behind the head, and the address
 	path   string // of the file; "" in memory only
 
 	touched int // so much of data has pages
@@ -37,7 +37,7 @@ type intake struct {
 type head struct {
 	magic  [16]byte
 	boot   [36]byte // /proc/sys/kernel/random/boot_id
-	length uint32   // of the path of the log, which follows
+	length uint32   // of the address of the log, which follows: see Capture.address
 	pipe   uint64   // its inode
 	_      uint32
 	turn   uint32 // which of the states holds
@@ -264,8 +264,14 @@ func (in *intake) settle() {
 	}
 }
 
-// log is the path of the log, from the head.
-func (in *intake) log() string { return string(in.memory[headSize:][:in.head.length]) }
+// log is the path of the log.
+func (in *intake) log() string {
+	path, _ := parseAddress(in.address())
+	return path
+}
+
+// address is behind the head.
+func (in *intake) address() string { return string(in.memory[headSize:][:in.head.length]) }
 
 // valid is nil for the intake of a supd like this one since the last boot.
 func (in *intake) valid(boot string) error {

@@ -114,11 +114,15 @@ func captureUntilKilled(dir string) {
 	check(files.KeepIn(dir + "/kept"))
 	var captures []*Capture
 	for _, w := range workers {
-		l, err := files.Open(filepath.Join(dir, w.Log), Options{MaxSize: 300 << 10, Keep: 1 << 20, UID: -1, GID: -1, Mode: 0o600})
+		path := filepath.Join(dir, w.Log)
+		if strings.HasPrefix(w.Log, Journal) {
+			path, files.journal = w.Log, journalIn(dir)
+		}
+		l, err := files.Open(path, Options{MaxSize: 300 << 10, Keep: 1 << 20, UID: -1, GID: -1, Mode: 0o600})
 		check(err)
 		r, err := Reopen(w.PID, w.Pipe)
 		check(err)
-		captures = append(captures, l.CaptureAs(w.Name, r, nil))
+		captures = append(captures, l.CaptureAs(w.Name, r, nil, Field{"SUPD_WORKER", w.Name}))
 	}
 	check(files.WriteRest())
 	fmt.Println("captures")

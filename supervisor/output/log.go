@@ -1,10 +1,12 @@
 package output
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,14 +22,17 @@ type Options struct {
 	GID     int          // their group, and that of a new directory; -1 likewise
 	Mode    fs.FileMode  // of new files, whatever the umask
 	Log     *slog.Logger // nil: nothing is said
+
+	journal string // its socket; "" is journald's
 }
 
-// Log is a log file that several captures write to. It is always open for
+// Log is a log file that several captures write to, or the journal: see Journal. It is always open for
 // appending, so that truncating it from outside (logrotate's copytruncate) leaves
 // no hole; one that was moved away is noticed at the first write a second later.
 type Log struct {
-	path  string
-	files *Files // whose log it is; nil of none
+	path    string
+	files   *Files   // whose log it is; nil of none
+	journal *journal // nil: it is a file
 
 	written atomic.Int64
 	dropped atomic.Int64
@@ -53,9 +58,16 @@ type Log struct {
 }
 
 // Open opens the log at path, and makes it and its directory (0750) if they are
-// missing.
+// missing. See Journal for what is no path.
 func Open(path string, o Options) (*Log, error) {
 	l := &Log{path: path, options: o}
+	if strings.HasPrefix(path, Journal) {
+		var err error
+		if l.journal, err = openJournal(cmp.Or(o.journal, journalSocket)); err != nil {
+			return nil, err
+		}
+		return l, nil
+	}
 	if err := l.open(); err != nil {
 		return nil, err
 	}
@@ -69,6 +81,9 @@ func (l *Log) Reopen() error {
 	if l.closed {
 		return &os.PathError{Op: "reopen", Path: l.path, Err: os.ErrClosed}
 	}
+	if l.journal != nil {
+		return nil
+	}
 	return l.open()
 }
 
@@ -77,6 +92,9 @@ func (l *Log) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
+	if l.journal != nil {
+		return l.journal.close()
+	}
 	return l.file.Close()
 }
 
@@ -105,6 +123,10 @@ var newline = []byte("\n")
 func (l *Log) write(from *Capture, p []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.journal != nil {
+		l.send(from, p)
+		return
+	}
 	if !l.closed && time.Since(l.looked) >= lookAgain {
 		l.look()
 	}
@@ -168,12 +190,16 @@ func (l *Log) say(err error) {
 		return
 	}
 	l.failing = err != nil
+	what := "log file"
+	if l.journal != nil {
+		what = "journal"
+	}
 	switch log := l.options.Log; {
 	case log == nil:
 	case err != nil:
-		log.Error("log file cannot be written, output is dropped", "file", l.path, "error", err)
+		log.Error(what+" cannot be written, output is dropped", "file", l.path, "error", err)
 	default:
-		log.Warn("log file is written again", "file", l.path, "dropped_bytes", l.dropped.Load())
+		log.Warn(what+" is written again", "file", l.path, "dropped_bytes", l.dropped.Load())
 	}
 }
 

@@ -10,7 +10,7 @@ func (c *Capture) begin() {
 	if s := c.store(); s != nil {
 		pipe, err := PipeInode(c.pipe)
 		if err == nil {
-			c.in, err = s.create(c.name, c.log.path, pipe, nil)
+			c.in, err = s.create(c.name, c.address(), pipe, nil)
 		}
 		if err == nil {
 			return
@@ -57,7 +57,7 @@ func (c *Capture) resume() {
 
 // moveTo puts what is held into a file that names the capture's log.
 func (c *Capture) moveTo(s *store) {
-	in, err := s.create(c.name, c.log.path, c.in.head.pipe, c.in.held())
+	in, err := s.create(c.name, c.address(), c.in.head.pipe, c.in.held())
 	if err != nil {
 		c.withoutFile(err)
 		return
@@ -99,6 +99,7 @@ func (c *Capture) leaveIntake() {
 
 // finish writes what an intake holds of a worker that is gone.
 func finish(l *Log, in *intake) {
-	(&Capture{log: l, in: in}).flush()
+	_, fields := parseAddress(in.address())
+	(&Capture{log: l, in: in, fields: fields}).flush()
 	in.remove()
 }

@@ -1,0 +1,214 @@
+package output
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Journal begins the path of a Log that is no file: what is captured to
+// "journal:whois/web" goes to the systemd journal, where its SYSLOG_IDENTIFIER is
+// whois/web. Each line is an entry of its own, without its end; one that is longer
+// than 64 KiB, or not ended within a second, becomes several.
+//
+// A line is sent again if supd was killed after it was sent and before that was
+// noted.
+const Journal = "journal:"
+
+// Field is what the journal is told of a worker beside its lines. The name has
+// capital letters, digits and _ alone, and begins with a letter.
+type Field struct{ Name, Value string }
+
+const (
+	// journalSocket is where journald takes entries
+	// (systemd.io/JOURNAL_NATIVE_PROTOCOL).
+	journalSocket = "/run/systemd/journal/socket"
+	// A journal that takes nothing is waited for once, then it is asked now and
+	// then whether it does again: the workers must not wait with it for ever.
+	journalPatience = time.Second
+	journalAgain    = time.Second // from one question to the next
+	journalGlance   = 10 * time.Millisecond
+	// journalBuffer holds the longest entry: it has to go out in one piece.
+	journalBuffer = 4 * maxLine
+)
+
+// journal is a connection to journald. The Log's lock is held for each call.
+//
+// It is not go-systemd's journal.Send, which waits without end for a journal that
+// takes nothing, in a lock that is common to all who send.
+type journal struct {
+	socket string
+	conn   *net.UnixConn // nil: it is to be made anew
+	entry  []byte        // kept for the next one
+	next   time.Time     // nothing is tried before
+}
+
+func openJournal(socket string) (*journal, error) {
+	j := &journal{socket: socket}
+	if err := j.connect(); err != nil {
+		return nil, fmt.Errorf(`no journal on this machine: %w; start systemd-journald, or say log.to = "file"`, err)
+	}
+	return j, nil
+}
+
+func (j *journal) connect() error {
+	conn, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: j.socket, Net: "unixgram"})
+	if err != nil {
+		return err
+	}
+	_ = conn.SetWriteBuffer(journalBuffer) // what the kernel does not grant, its default has most likely
+	j.conn = conn
+	return nil
+}
+
+func (j *journal) close() error {
+	if j.conn == nil {
+		return nil
+	}
+	return j.conn.Close()
+}
+
+var errJournalWaits = errors.New("the journal takes nothing")
+
+// send sends an entry. Its error tells that the entry is lost.
+func (j *journal) send(entry []byte, patience time.Duration) error {
+	if time.Now().Before(j.next) {
+		return errJournalWaits
+	}
+	err := j.try(entry, patience)
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		err = j.try(entry, patience) // a new journald has a new socket, perhaps
+	}
+	j.next = time.Time{}
+	if err != nil {
+		j.next = time.Now().Add(journalAgain)
+	}
+	return err
+}
+
+func (j *journal) try(entry []byte, patience time.Duration) error {
+	if j.conn == nil {
+		if err := j.connect(); err != nil {
+			return err
+		}
+	}
+	_ = j.conn.SetWriteDeadline(time.Now().Add(patience)) // it fails for a closed one alone, and so does Write
+	_, err := j.conn.Write(entry)
+	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		_ = j.conn.Close()
+		j.conn = nil
+	}
+	return err
+}
+
+// send sends the lines of p, which is what from holds first, and drops what cannot
+// be sent.
+func (l *Log) send(from *Capture, p []byte) {
+	for len(p) > 0 {
+		n := messageIn(p)
+		l.sendOne(from, p[:n])
+		from.in.wrote(n, 0, false)
+		p = p[n:]
+	}
+}
+
+// messageIn tells how much of p is one entry.
+func messageIn(p []byte) int {
+	n := min(len(p), maxLine)
+	if end := bytes.IndexByte(p[:n], '\n'); end >= 0 {
+		return end + 1
+	}
+	if n == len(p) {
+		return n
+	}
+	for i := 1; i < utf8.UTFMax; i++ { // no character is cut in two
+		if utf8.RuneStart(p[n-i]) {
+			if !utf8.FullRune(p[n-i : n]) {
+				n -= i
+			}
+			break
+		}
+	}
+	return n
+}
+
+func (l *Log) sendOne(from *Capture, p []byte) {
+	message, ended := bytes.CutSuffix(p, newline)
+	rest := from.unended // of a line whose beginning is an entry already
+	from.unended = !ended
+	if rest && len(message) == 0 {
+		return
+	}
+	if l.closed {
+		l.dropped.Add(int64(len(p)))
+		return
+	}
+	patience := journalPatience
+	if l.failing {
+		patience = journalGlance
+	}
+	err := l.journal.send(l.entry(from, bytes.TrimSuffix(message, []byte("\r"))), patience)
+	if err != nil {
+		l.dropped.Add(int64(len(p)))
+	} else {
+		l.written.Add(int64(len(p)))
+	}
+	l.say(err)
+}
+
+// entry is valid until the next one.
+func (l *Log) entry(from *Capture, message []byte) []byte {
+	e := append(l.journal.entry[:0], "PRIORITY=6\n"...) // info, as of all that systemd itself captures
+	e = appendField(e, Field{"SYSLOG_IDENTIFIER", strings.TrimPrefix(l.path, Journal)})
+	e = append(e, from.fields...)
+	e = append(e, "MESSAGE="...)
+	e = append(e, message...)
+	e = append(e, '\n')
+	l.journal.entry = e
+	return e
+}
+
+// appendField has one form for values on one line, and one for all.
+func appendField(to []byte, f Field) []byte {
+	to = append(to, f.Name...)
+	if strings.Contains(f.Value, "\n") {
+		to = append(to, '\n')
+		to = binary.LittleEndian.AppendUint64(to, uint64(len(f.Value)))
+	} else {
+		to = append(to, '=')
+	}
+	to = append(to, f.Value...)
+	return append(to, '\n')
+}
+
+func encode(fields []Field) string {
+	var all []byte
+	for _, f := range fields {
+		all = appendField(all, f)
+	}
+	return string(all)
+}
+
+// address is what an intake says of where its content goes to: the path of the
+// log, and for the journal the worker's fields, on lines of their own.
+func (c *Capture) address() string {
+	if c.log.journal == nil {
+		return c.log.path
+	}
+	return c.log.path + "\n" + c.fields
+}
+
+// parseAddress takes an address apart.
+func parseAddress(address string) (path, fields string) {
+	if !strings.HasPrefix(address, Journal) {
+		return address, ""
+	}
+	path, fields, _ = strings.Cut(address, "\n")
+	return path, fields
+}
