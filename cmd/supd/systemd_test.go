@@ -6,10 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,31 +16,35 @@ import (
 
 const shipped = "../../configs/systemd/"
 
-// TestSystemd has the shipped unit in a Debian with a systemd of its own, and
-// clients that ask gunicorn there while supd is killed, stuck, restarted and
-// replaced.
+// TestSystemd has supd's package in a Debian with a systemd of its own, a package of
+// an application on top, and clients that ask gunicorn there while supd is killed,
+// stuck, restarted, replaced and upgraded, and the application too.
 func TestSystemd(t *testing.T) {
 	if os.Getenv(namespaceVariable) != "" {
 		t.Skip("runs outside of the namespace")
 	}
 	t.Parallel()
 	c := &supdContainer{container: newContainer(t)}
-	c.install()
+	c.pack()
 	c.boot()
+	c.test("install", (*supdContainer).isInstalled)
 	c.test("starts", (*supdContainer).starts)
 	c.test("reload", (*supdContainer).reloads)
+	c.test("upgrade", (*supdContainer).isUpgraded)
 	c.test("kill", (*supdContainer).isKilled)
 	c.test("kill all", (*supdContainer).allIsKilled)
 	c.test("watchdog", (*supdContainer).isStuck)
 	c.test("reexec", (*supdContainer).isReplaced)
 	c.test("restart", (*supdContainer).isRestarted)
+	c.test("application", (*supdContainer).appIsUpgraded)
 	c.test("closed socket", (*supdContainer).closesSocket)
 	c.test("slow stop", (*supdContainer).stopsSlowly)
 	c.test("activation", (*supdContainer).isActivated)
 	c.test("reboot", (*supdContainer).reboots)
+	c.test("removal", (*supdContainer).isRemoved)
 }
 
-// supdContainer has supd installed as a package would have it.
+// supdContainer has the packages of supd and of an application in /root.
 type supdContainer struct{ *container }
 
 func (c *supdContainer) test(name string, do func(*supdContainer)) {
@@ -56,28 +57,6 @@ func (c *supdContainer) test(name string, do func(*supdContainer)) {
 		defer func() { c.t = parent }()
 		do(c)
 	})
-}
-
-func (c *supdContainer) install() {
-	bin := filepath.Join(c.dir, "bin") // without libraries: the container has others
-	cmd := exec.Command("go", "build", "-o", bin+"/", "supd/cmd/supd", "supd/cmd/supctl")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		c.t.Fatalf("%v: %v\n%s", cmd, err, out)
-	}
-	for from, to := range map[string]string{
-		bin + "/supd":                      "/usr/bin/supd",
-		bin + "/supctl":                    "/usr/bin/supctl",
-		shipped + "supd.service":           "/etc/systemd/system/supd.service",
-		"testdata/systemd/app.py":          "/srv/whois/app.py",
-		"testdata/systemd/apps/whois.toml": "/etc/supd/apps/whois.toml",
-	} {
-		c.copyIn(from, to)
-	}
-	c.write("/etc/supd/supd.toml", "")
-	wants := filepath.Join(c.root, "/etc/systemd/system/multi-user.target.wants")
-	check(c.t, os.MkdirAll(wants, 0o755))
-	check(c.t, os.Symlink("../supd.service", wants+"/supd.service"))
 }
 
 // workers are the pids of all that run, by name.
@@ -295,6 +274,7 @@ func (c *supdContainer) isStuck() {
 	if journal := c.must("journalctl", "-u", "supd"); !strings.Contains(journal, "Watchdog timeout") {
 		c.t.Error("systemd has not noticed that supd was stuck")
 	}
+	c.wantShow("NFileDescriptorStore", "2")
 }
 
 func (c *supdContainer) isReplaced() {
@@ -320,42 +300,24 @@ func (c *supdContainer) isRestarted() {
 			c.awaitWorkers(2)
 		}
 	})
-	for name, pid := range before {
-		if err := syscall.Kill(c.outside(pid), 0); err == nil {
-			c.t.Errorf("%s of before still runs", name)
-		}
-	}
+	c.wantEnd(before)
 	c.wantShow("NFileDescriptorStore", "2")
 }
 
-// outside is the number that a process of the container has for this one; one that
-// is gone has none that kill(2) would find.
-func (c *supdContainer) outside(pid int) int {
-	const none = 1 << 30
-	all, err := filepath.Glob("/proc/[0-9]*/status")
-	check(c.t, err)
-	for _, file := range all {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			continue
-		}
-		for line := range strings.Lines(string(text)) {
-			if numbers, ok := strings.CutPrefix(line, "NSpid:"); ok {
-				if inner := strings.Fields(numbers); len(inner) > 1 && slices.Contains(inner[1:], strconv.Itoa(pid)) && c.inside(file) {
-					outer, _ := strconv.Atoi(inner[0])
-					return outer
-				}
-			}
-		}
-	}
-	return none
+// runs tells whether the container has a process of that number.
+func (c *supdContainer) runs(pid int) bool {
+	_, err := os.Stat(fmt.Sprintf("%s/proc/%d", c.files(), pid))
+	return err == nil
 }
 
-// inside tells whether a process is in the container.
-func (c *supdContainer) inside(status string) bool {
-	mine, err := os.Readlink(filepath.Dir(status) + "/ns/pid")
-	its, err2 := os.Readlink(fmt.Sprintf("/proc/%d/ns/pid", c.leader))
-	return err == nil && err2 == nil && mine == its
+// wantEnd wants none of these to run any more.
+func (c *supdContainer) wantEnd(pids map[string]int) {
+	c.t.Helper()
+	for name, pid := range pids {
+		if c.runs(pid) {
+			c.t.Errorf("%s, pid %d, still runs", name, pid)
+		}
+	}
 }
 
 // closesSocket: what no app has any more is not kept either, whoever it was that
@@ -400,11 +362,7 @@ func (c *supdContainer) stopsSlowly() {
 	if got := c.show("NFileDescriptorStore"); got != "0" {
 		c.t.Errorf("%s sockets are left in the store", got)
 	}
-	for name, pid := range pids {
-		if _, err := os.Stat(fmt.Sprintf("%s/proc/%d", c.files(), pid)); err == nil {
-			c.t.Errorf("%s still runs", name)
-		}
-	}
+	c.wantEnd(pids)
 	if err := load.Get("unix", c.share+"/web.sock", "/"); !errors.Is(err, syscall.ECONNREFUSED) {
 		c.t.Errorf("a connection: %v, want it refused", err)
 	}
@@ -457,10 +415,4 @@ func (c *supdContainer) listener() string {
 		c.t.Fatalf("listeners at the path: %v in\n%s", found, text)
 	}
 	return found[0]
-}
-
-func (c *supdContainer) reboots() {
-	c.reboot()
-	c.awaitWorkers(2)
-	c.underLoad(func() {})
 }
