@@ -89,6 +89,11 @@ func (s *Supervisor) first(c *configs.Config) error {
 	if err := s.owner.apply(p); err != nil {
 		return err
 	}
+	for key, socket := range s.kernel.set.All() {
+		if left.recorded && !socket.Adopted() {
+			s.log.Warn("socket bound anew: no listener of an earlier supd was found", "socket", key)
+		}
+	}
 	for _, refused := range s.kernel.set.Refused() {
 		s.log.Warn("socket of before", "error", refused)
 	}
