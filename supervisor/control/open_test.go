@@ -79,7 +79,7 @@ func TestListenAndEnd(t *testing.T) {
 		t.Skip("is run by TestOpenWaitsForADyingOne")
 	}
 	must(t, unix.Bind(3, &unix.SockaddrUnix{Name: path}))
-	must(t, unix.Listen(3, 1))
+	must(t, unix.Listen(3, 1000)) // who has knocked stays in the queue
 }
 
 // TestOpenWaitsForADyingOne: of a supd that was killed the process may be gone while
