@@ -140,8 +140,6 @@ func (l *linux) afterRollout(app string, postponed bool) {
 		if postponed {
 			l.supervisor.again()
 		}
-		if _, err := l.supervisor.facts(app); err == nil {
-			l.supervisor.takeUp(app)
-		}
+		l.supervisor.takeUp(app)
 	}()
 }

@@ -56,7 +56,7 @@ func (r *running) watch(l *linux, w *worker) {
 	defer close(r.watching)
 	h := w.config.Health
 	_, question := r.question(l, r.job, r.launched, h.Question())
-	children := brood{pid: r.pid(), most: h.Children}
+	children := brood{pid: r.pid()}
 	next := time.Now().Add(h.Interval)
 	for {
 		closely := r.closely.Load() && h.Children > 0
@@ -121,7 +121,6 @@ const (
 // That a pre-forking server recycles old children is usual.
 type brood struct {
 	pid    int
-	most   int // deaths that are too many
 	looked bool
 	alive  map[int]uint64 // by pid, when they started
 	seen   time.Time

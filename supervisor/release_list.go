@@ -36,7 +36,7 @@ func releaseStatus(r release.Release, state release.State) ReleaseStatus {
 	s := ReleaseStatus{Version: r.Version, Path: r.Path, State: ReleaseInstalled, RegisteredAt: r.RegisteredAt, By: userOf(r.By),
 		DeployedAt: deployedAt(state, r.Version)}
 	failed, hasFailed := state.Failed[r.Version]
-	missing := !isDirectory(r.Files())
+	missing := !r.Present()
 	switch {
 	case r.Version == state.Active:
 		s.State = ReleaseActive

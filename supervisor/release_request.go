@@ -143,7 +143,7 @@ func (s *Supervisor) changed(r release.Release) (warnings []string) {
 
 func (s *Supervisor) prepareRelease(c *configs.Config, app string, r release.Release) (preparedApp, error) {
 	work := preparer{s.files, map[*output.Log]output.Options{}} // a release cannot set them
-	if _, err := s.store.Changed(r); errors.Is(err, release.ErrMissing) {
+	if !r.Present() {
 		return preparedApp{}, fmt.Errorf("the files of %s are gone from %s; install the package again", r.Version, r.Files())
 	}
 	return work.release(c, app, versionOfRelease(r))
@@ -390,7 +390,7 @@ func (s *Supervisor) takeUpAll() {
 		s.log.Info("release registered", "app", r.App, "version", r.Version, "by", r.Origin)
 	}
 	for _, r := range gone {
-		if isDirectory(r.Files()) {
+		if r.Present() {
 			continue // its snapshot is what a rollback goes to
 		}
 		s.log.Warn("the file that registered a release is gone; `supctl unregister` forgets it", "app", r.App, "version", r.Version, "file", r.Origin)

@@ -21,7 +21,6 @@ type rollout struct {
 
 	failing   bool      // a fault was found: what follows from it is none
 	recording bool      // a step is being journaled: nothing is done meanwhile
-	recorded  Step      // that the journal has
 	deadline  time.Time // of the bake
 	candidate *slot     // of the smoke test, in no process's slots
 	asked     bool      // the candidate
@@ -131,7 +130,6 @@ func (o *owner) enter(r *rollout, to Step) {
 		case r.app.rollout != r: // it was aborted meanwhile
 		case err == nil:
 			r.app.state = state
-			r.recorded = to
 			o.step(r, to)
 		case to == StepUndo || to == StepPaused: // from memory: the next supd would undo it too
 			o.log.Error("rollout step is not in the journal", "app", r.app.name, "step", to, "error", err)

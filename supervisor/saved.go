@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -266,21 +267,12 @@ func readSaved(runtime, boot string) (*saved, error) {
 	}
 	if err != nil {
 		aside := path + ".unreadable"
-		return nil, fmt.Errorf("%s cannot be used (kept as %s): %w", path, filepath.Base(aside), firstError(err, os.Rename(path, aside)))
+		return nil, fmt.Errorf("%s cannot be used (kept as %s): %w", path, filepath.Base(aside), errors.Join(err, os.Rename(path, aside)))
 	}
 	if s.Boot != boot {
 		return nil, nil
 	}
 	return s, nil
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 func parseSaved(data []byte) (*saved, error) {

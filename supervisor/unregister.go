@@ -20,7 +20,7 @@ func (s *Supervisor) unregister(ctx context.Context, r Request, f facts) *Result
 	known, others := false, false // that there is something to go back to
 	for _, one := range all {
 		known = known || one.Version == version
-		others = others || one.Version != version && isDirectory(one.Files())
+		others = others || one.Version != version && one.Present()
 	}
 	active := f.state.Active == version || f.rollout != nil && (f.rollout.From == version || f.rollout.To == version)
 	switch {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"time"
 
@@ -147,7 +146,7 @@ func (c *call) unregisterHere(ctx context.Context, r removal, h host, store *rel
 		return nil
 	}
 	under := state.Rollout != nil && (state.Rollout.From == r.version || state.Rollout.To == r.version)
-	others := slices.ContainsFunc(all, func(one release.Release) bool { return one.Version != r.version && isDirectory(one.Files()) })
+	others := slices.ContainsFunc(all, func(one release.Release) bool { return one.Version != r.version && one.Present() })
 	if (state.Active == r.version || under) && !r.force && others {
 		return &keptError{fmt.Sprintf("%s %s is active; `supctl deploy %s VERSION` or `supctl rollback %s` first, or insist with --force",
 			r.app, r.version, r.app, r.app)}
@@ -178,9 +177,4 @@ func withoutActive(store *release.Store, app string) error {
 	state := j.State()
 	state.Active, state.Place, state.Previous, state.Rollout = "", nil, "", nil
 	return errors.Join(j.Write(state), store.SetCurrent(app, ""))
-}
-
-func isDirectory(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
 }

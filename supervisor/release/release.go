@@ -39,6 +39,12 @@ func (r Release) Files() string {
 	return r.Path
 }
 
+// Present tells whether the release's files are there.
+func (r Release) Present() bool {
+	info, err := os.Stat(r.Files())
+	return err == nil && info.IsDir()
+}
+
 // Releases lists an app's registered releases in the order of their registration.
 // The error joins what is wrong with records; all others are there.
 func (s *Store) Releases(app string) ([]Release, error) {
