@@ -530,6 +530,7 @@ func (o *owner) goOn(r *rollout) {
 			}
 		}
 	}
+	o.log.Info("rollout goes on", "app", r.app.name, "id", r.status.ID, "to", r.status.To, "step", r.status.Step)
 	r.say(nil, 0, "goes on: supd was started again")
 	switch r.status.Step {
 	case StepSmoke:
