@@ -448,7 +448,7 @@ func TestWatchdog(t *testing.T) {
 // TestLateReports: whatever is still said of a worker that has ended, or was
 // never launched, changes nothing.
 func TestLateReports(t *testing.T) {
-	for name, b := range map[string]behaviour{"ended": {die: time.Second, code: 3}, "not launched": {fail: "no such file"}} {
+	for name, b := range map[string]behaviour{"ended": {die: time.Second, code: 3}, "not launched": {launch: time.Millisecond, fail: "no such file"}} {
 		synctest.Test(t, func(t *testing.T) {
 			p := configured("web", 1)
 			p.Restart = configs.RestartNever
