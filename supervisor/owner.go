@@ -61,14 +61,15 @@ type owner struct {
 	changes   int       // events so far that may have changed it
 	recorded  int       // changes by the time it was recorded last
 	timer     time.Time // the nearest deadline
+	unsettled bool      // something was changed that settle has to see
 }
 
 // run is the loop. It returns when supd was told to quit and nothing is left.
 func (o *owner) run() {
-	timer := time.NewTimer(0)
+	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		o.timer = time.Time{}
+		o.timer, o.unsettled = time.Time{}, false
 		now := time.Now()
 		if o.frozen == nil {
 			o.heedExitOn()
@@ -87,6 +88,11 @@ func (o *owner) run() {
 		}
 		if o.finished() {
 			return
+		}
+		if o.unsettled {
+			o.changes++
+			o.drain()
+			continue
 		}
 		if o.timer.IsZero() {
 			timer.Stop()

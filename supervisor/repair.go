@@ -73,7 +73,7 @@ func (o *owner) replaceUsers(key string) {
 			}
 		}
 	}
-	o.timerNow()
+	o.unsettled = true
 }
 
 // renewSame makes new workers of what runs already the wish in every slot, each
@@ -98,6 +98,3 @@ func (o *owner) anew(p *process, e *edition, made map[*edition]*edition) *editio
 	}
 	return made[e]
 }
-
-// timerNow has settle run again at once.
-func (o *owner) timerNow() { o.wake(time.Now()) }

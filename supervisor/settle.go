@@ -58,7 +58,7 @@ func (o *owner) expire(s *slot, now time.Time) {
 		if !w.deadline.IsZero() && !w.deadline.After(now) {
 			o.expired(w)
 			o.changes++
-			o.timerNow() // a rollout may go on with what has become of it
+			o.unsettled = true // a rollout may go on with what has become of it
 		}
 	}
 }

@@ -276,7 +276,7 @@ func (o *owner) close(r *rollout, result string) {
 	last := r.status
 	a.last, a.rollout = &last, nil
 	o.kernel.afterRollout(a.name, a.postponed)
-	o.timerNow()
+	o.unsettled = true
 }
 
 // abort ends a rollout at once, with what runs left as it is.

@@ -143,7 +143,12 @@ func configured(name string, count int) configs.Process {
 	}
 }
 
-func (w *world) after(d time.Duration, e event) { time.AfterFunc(d, func() { w.s.post(e) }) }
+// after has e happen in d, and never in the instant that it is called: a timer
+// of zero in a bubble runs at once, in whichever order, and under the race
+// detector two at a time crash the runtime (seen with Go 1.26.8).
+func (w *world) after(d time.Duration, e event) {
+	time.AfterFunc(max(d, time.Nanosecond), func() { w.s.post(e) })
+}
 
 func (w *world) start(j job) {
 	for _, p := range w.procs {
