@@ -51,7 +51,7 @@ command = ["{release}/server", "%d"]
 count   = %d
 sockets = ["web"]
 ready   = { %s }
-`, ownStart.Milliseconds(), freshWorkers, ready),
+`, ownStart.Milliseconds(), freshWorkers, ready), rolloutAtOnce,
 		func(dir string) error { return os.WriteFile(filepath.Join(dir, "server"), program, 0o755) })
 	if err != nil {
 		return nil, err

@@ -11,9 +11,9 @@ var versions = []string{"1", "2"}
 
 // released starts a supd beneath parent with an app that has both versions, in
 // "@DIR@/releases", and the first of them deployed. install fills the directory of
-// one.
-func (b *bench) released(parent, app string, install func(dir string) error) (d *daemon, err error) {
-	d, err = b.configured(parent, "[release]\ndirectory = \"@DIR@/releases\"\n"+app+rolloutAtOnce)
+// one. rollout is the app's [rollout].
+func (b *bench) released(parent, app, rollout string, install func(dir string) error) (d *daemon, err error) {
+	d, err = b.configured(parent, "[release]\ndirectory = \"@DIR@/releases\"\n"+app+rollout)
 	if err != nil {
 		return nil, err
 	}
@@ -35,7 +35,11 @@ func (b *bench) released(parent, app string, install func(dir string) error) (d 
 	if err := d.launch(); err != nil {
 		return nil, err
 	}
-	if err := d.ready(); err != nil {
+	err = d.ready()
+	if err == nil {
+		_, err = d.supctl("deploy", "bench", versions[0]) // joins the one under way, if it is
+	}
+	if err != nil {
 		return nil, errors.Join(err, d.stop())
 	}
 	return d, nil

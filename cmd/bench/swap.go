@@ -16,10 +16,24 @@ import (
 )
 
 const (
-	swaps       = 30
 	swapWorkers = 2
 	besideLimit = 20 * time.Second // for a gunicorn of its own to serve
 )
+
+// swapping is a way to swap, again and again, and how often.
+type swapping struct {
+	what    string
+	times   int
+	rollout string
+}
+
+// swappings: as it is configured by default, but for the bake, in which nothing
+// happens; and with no pause at all, when a request in fifty meets a Python that
+// starts.
+var swappings = []swapping{
+	{"", 10, "[rollout]\nbake = \"0s\"\n"},
+	{", min_ready = 0", 30, rolloutAtOnce},
+}
 
 const quickApp = `def app(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", "3")])
@@ -31,11 +45,20 @@ var gunicorn = []string{"/usr/bin/python3", "-B", "-m", "gunicorn", "--workers",
 // swap asks how long requests take while one release replaces the other, and in
 // between for as long; and while as many gunicorns start and end beside, which the
 // processors notice whoever swaps.
-func swap(ctx context.Context, b *bench) (err error) {
+func swap(ctx context.Context, b *bench) error {
 	if exec.Command(gunicorn[0], "-c", "import gunicorn").Run() != nil {
 		b.add(row{what: "latency during swaps of gunicorn: gunicorn is not installed"})
 		return nil
 	}
+	for _, s := range swappings {
+		if err := b.swap(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bench) swap(ctx context.Context, s swapping) (err error) {
 	d, err := b.released(b.dir, fmt.Sprintf(`
 [socket.web]
 listen = "unix:@DIR@/web.sock"
@@ -45,14 +68,14 @@ count   = %d
 sockets = ["web"]
 ready   = { http = "/" }
 stop    = [["TERM", "35s"]]
-`, list(gunicorn), swapWorkers),
+`, list(gunicorn), swapWorkers), s.rollout,
 		func(dir string) error { return os.WriteFile(filepath.Join(dir, "quick.py"), []byte(quickApp), 0o644) })
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.stop()) }()
 	var during, without, beside load.Report
-	for i := range swaps {
+	for i := range s.times {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -73,14 +96,14 @@ stop    = [["TERM", "35s"]]
 		}
 		beside = sum(beside, r)
 	}
-	b.addSwap(during, without, beside)
+	b.addSwap(s, during, without, beside)
 	return nil
 }
 
-func (b *bench) addSwap(during, without, beside load.Report) {
+func (b *bench) addSwap(s swapping, during, without, beside load.Report) {
 	base := quantile(without.Times, 0.99)
 	all := sum(sum(during, without), beside)
-	b.add(row{fmt.Sprintf("p99 of 400 requests/s during %d swaps of gunicorn", swaps), p99(during), p99(without) + " without",
+	b.add(row{fmt.Sprintf("p99 of 400 requests/s during %d swaps of gunicorn%s", s.times, s.what), p99(during), p99(without) + " without",
 		ratio(quantile(during.Times, 0.99), base), "≤ 1.5"})
 	b.add(row{"  while as many start and end beside", "", p99(beside), ratio(quantile(beside.Times, 0.99), base), "-"})
 	b.add(row{"  median", millis(median(during.Times)), millis(median(without.Times)) + " without", ratio(median(during.Times), median(without.Times)), "-"})
