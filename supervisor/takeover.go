@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -435,15 +436,9 @@ func (e *edition) asBefore(saved *savedWorker, l *linux) {
 		config.Stop = saved.Stop
 		e.config = &config
 	}
-	if saved.Log == "" || l == nil {
-		return
+	if path := cmp.Or(saved.Log, e.config.Log.File); path != "" && l != nil {
+		e.log = l.supervisor.files.OpenLater(path, output.Options{UID: -1, GID: -1, Mode: 0o640})
 	}
-	log, err := l.supervisor.files.Open(saved.Log, output.Options{UID: -1, GID: -1, Mode: 0o640})
-	if err != nil {
-		l.log.Warn("log of a worker that the configuration has no more", "pid", saved.Pid, "error", err)
-		return
-	}
-	e.log = log
 }
 
 // is tells whether the worker was launched from e. One that was not recorded is

@@ -108,17 +108,26 @@ func (f *Files) store() *store {
 }
 
 // Open gives the log at path. If it is open already, the options are those that
-// it has; see Change.
+// it has; see Change. A full or read-only disk is no error: see OpenLater.
 func (f *Files) Open(path string, o Options) (*Log, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return f.get(path, o, passes)
+}
+
+// get is Open. What cannot be opened for a reason that later accepts is a log all
+// the same.
+func (f *Files) get(path string, o Options, later func(error) bool) (*Log, error) {
 	if have := f.open[path]; have != nil {
 		return have, nil
 	}
 	o.Log, o.journal = f.log, f.journal
 	log, err := Open(path, o)
-	if err != nil {
+	if err != nil && !later(err) {
 		return nil, err
+	}
+	if err != nil {
+		log = unopened(path, o, err)
 	}
 	log.files = f
 	f.open[path] = log

@@ -42,8 +42,8 @@ type Log struct {
 	// makes wait would wait for the same file anyway.
 	mu      sync.Mutex
 	options Options
-	file    *os.File
-	fd      int // of file
+	file    *os.File // nil: it could not be opened yet, and each Write fails (os.ErrInvalid)
+	fd      int      // of file
 	id      fileID
 	size    int64
 	limit   int64     // size at which to rotate: MaxSize, or more after a failure
@@ -94,6 +94,9 @@ func (l *Log) Close() error {
 	l.closed = true
 	if l.journal != nil {
 		return l.journal.close()
+	}
+	if l.file == nil {
+		return nil
 	}
 	return l.file.Close()
 }
