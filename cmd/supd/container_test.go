@@ -20,7 +20,7 @@ import (
 const (
 	treeCache = "/var/cache/supd-test-debian"
 	treeSuite = "bookworm" // systemd 252
-	treeAdds  = "systemd,systemd-sysv,gunicorn"
+	treeAdds  = "systemd,systemd-sysv,gunicorn,needrestart"
 )
 
 // container is a Debian that was booted with systemd, in namespaces and cgroups of

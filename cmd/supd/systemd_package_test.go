@@ -141,6 +141,28 @@ func (c *supdContainer) isUpgraded() {
 	c.wantShow("NFileDescriptorStore", "2")
 }
 
+// libraryIsUpdated: needrestart finds whose library is not the installed one any more,
+// and our hook replaces those: the workers, not supd.
+func (c *supdContainer) libraryIsUpdated() {
+	before, supd := c.awaitWorkers(2), c.show("MainPID")
+	c.write("/etc/needrestart/conf.d/test.conf", "$nrconf{skip_mapfiles} = 1; # inodes on overlayfs are not what maps tells\n")
+	c.must("sh", "-ec", `for f in /usr/lib/*/libexpat.so.1.*; do cp -p "$f" "$f.new"; mv "$f.new" "$f"; done`)
+	c.underLoad(func() {
+		const hook = "/etc/needrestart/restart.d/supd.service"
+		if out := c.must("needrestart", "-l", "-r", "a"); !strings.Contains(out, hook) {
+			c.t.Errorf("needrestart has not run the hook, but prints:\n%s", out)
+		}
+	})
+	c.awaitEnd(before)
+	c.awaitWorkers(2)
+	if now := c.show("MainPID"); now != supd {
+		c.t.Errorf("supd was pid %s and is %s", supd, now)
+	}
+	if out := c.must("needrestart", "-b", "-l"); strings.Contains(out, "supd") {
+		c.t.Errorf("there is still something to restart:\n%s", out)
+	}
+}
+
 // appIsUpgraded: while deploys are held dpkg replaces the files, and workers go on
 // with theirs though supd is killed; then the new release comes, and the next one
 // with supd killed in the middle of the rollout.
