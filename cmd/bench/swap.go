@@ -28,8 +28,7 @@ type swapping struct {
 }
 
 // swappings: as it is configured by default, but for the bake, in which nothing
-// happens; and with no pause at all, when a request in fifty meets a Python that
-// starts.
+// happens; and with no pause at all, when some Python is starting at any moment.
 var swappings = []swapping{
 	{"", 10, "[rollout]\nbake = \"0s\"\n"},
 	{", min_ready = 0", 30, rolloutAtOnce},
