@@ -26,6 +26,20 @@ type Mount struct {
 	// What is added to it later the worker does not see, what is replaced there it
 	// sees as it was, and it cannot add anything itself.
 	Cover bool
+	// CoverFrom has the same done to all directories from this one on, which holds
+	// the one that holds To, so that those below it may be removed too, or be
+	// missing. "" is the one that holds To.
+	CoverFrom string
+}
+
+// covered are the directories that the worker gets its own of, the topmost first.
+func (m Mount) covered() (dirs []string) {
+	for dir := filepath.Dir(m.To); ; dir = filepath.Dir(dir) {
+		dirs = append([]string{dir}, dirs...)
+		if m.CoverFrom == "" || dir == m.CoverFrom || dir == "/" {
+			return dirs
+		}
+	}
 }
 
 // checkMounts makes the view that the other checks look through.
@@ -43,7 +57,7 @@ func (b *builder) checkMounts() error {
 				return fmt.Errorf("mount %s at %s: overlaps with the one at %s (give each a directory of its own)",
 					m.From, m.To, other.To)
 			}
-			if i != j && m.Cover && beneath(other.To, filepath.Dir(m.To)) {
+			if i != j && m.Cover && beneath(other.To, m.covered()[0]) {
 				return fmt.Errorf("mount %s at %s: would cover the one at %s (put them into different directories)",
 					m.From, m.To, other.To)
 			}
@@ -67,7 +81,12 @@ func (m Mount) check() (resolved Mount, err error) {
 	if resolved.To, err = m.place(); err != nil {
 		return m, err
 	}
-	if resolved.To == "/" || m.Cover && filepath.Dir(resolved.To) == "/" {
+	if m.Cover && m.CoverFrom != "" {
+		if resolved.CoverFrom, err = directory(m.CoverFrom); err != nil {
+			return m, err
+		}
+	}
+	if resolved.To == "/" || m.Cover && resolved.covered()[0] == "/" {
 		return m, errors.New("the root directory cannot be covered (give a directory beneath it)")
 	}
 	return resolved, nil
@@ -80,10 +99,26 @@ func (m Mount) place() (string, error) {
 		return to, nil
 	}
 	if m.Cover && errors.Is(err, fs.ErrNotExist) {
-		dir, err := directory(filepath.Dir(filepath.Clean(m.To)))
-		return filepath.Join(dir, filepath.Base(m.To)), err
+		return m.missing()
 	}
 	return "", fmt.Errorf("%w (make an empty directory there, for the mount to lie over)", err)
+}
+
+// missing is To without links where it, or what holds it, is not there.
+func (m Mount) missing() (string, error) {
+	dir, rest := filepath.Split(filepath.Clean(m.To))
+	for {
+		dir = filepath.Clean(dir)
+		at, err := directory(dir)
+		if err == nil {
+			return filepath.Join(at, rest), nil
+		}
+		if m.CoverFrom == "" || dir == m.CoverFrom || !errors.Is(err, fs.ErrNotExist) {
+			return "", err
+		}
+		rest = filepath.Join(filepath.Base(dir), rest)
+		dir = filepath.Dir(dir)
+	}
 }
 
 func directory(path string) (resolved string, err error) {

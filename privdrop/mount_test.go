@@ -272,6 +272,37 @@ func TestCoverOfNothing(t *testing.T) {
 	w.want("pwd; cat f "+dir+"/apps/opt/f", dir+"/apps/opt; oldold")
 }
 
+// With CoverFrom nothing that happens to the directories between matters either, and
+// they need not exist for a worker that starts.
+func TestCoverFrom(t *testing.T) {
+	needMounts(t)
+	dir := publicDir(t)
+	write(t, dir, map[string]string{"old/f": "old", "apps/team/venvs/opt/f": "new", "apps/team/venvs/other": "other", "apps/team/file": "file", "apps/more/f": "more"})
+	venvs := dir + "/apps/team/venvs"
+	if err := os.Chmod(dir+"/apps/team", 0o711); err != nil {
+		t.Fatal(err)
+	}
+	spec := Spec{Account: nobody(t), Dir: "/", Mounts: []Mount{{From: dir + "/old", To: venvs + "/opt", Cover: true, CoverFrom: dir + "/apps"}}}
+	before := mountInfo(t, "self")
+	w := startShell(t, spec)
+	want := func(w *shell, others string) {
+		t.Helper()
+		w.want("cat "+venvs+"/opt/f "+venvs+"/other "+dir+"/apps/team/file "+dir+"/apps/more/f 2>/dev/null", others)
+		w.want("echo x >"+venvs+"/new", "Read-only file system")
+	}
+	w.want("stat -c %A "+dir+"/apps/team "+venvs, "drwx--x--x; drwxr-xr-x")
+	want(w, "oldotherfilemore")
+	if err := os.RemoveAll(dir + "/apps/team"); err != nil {
+		t.Fatal(err)
+	}
+	w.want("cat "+venvs+"/opt/f "+dir+"/apps/more/f", "oldmore")
+	want(startShell(t, spec), "oldmore")
+	w.end()
+	if after := mountInfo(t, "self"); after != before {
+		t.Errorf("mounts left\n%s", after)
+	}
+}
+
 func TestCoverExplained(t *testing.T) {
 	dir := publicDir(t)
 	write(t, dir, map[string]string{"old/f": "", "apps/opt/f": "", "apps/other/f": "", "apps/file": "", "apps/link": "->other"})
