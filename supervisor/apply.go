@@ -227,8 +227,7 @@ func (o *owner) apply(p prepared) error {
 		return errors.New("supd is stopping")
 	}
 	for _, one := range p.apps {
-		a := o.findApp(one.config.Name)
-		if a != nil && a.rollout == nil && a.state.Active != versionOf(one.release) || a == nil && one.known.journal == nil && one.config.Release != nil {
+		if o.isStale(one) {
 			return errChanged
 		}
 	}
@@ -249,7 +248,7 @@ func (o *owner) apply(p prepared) error {
 		}
 		a.sockets = socketsOf(a.name, p.sockets)
 		if one.known.journal != nil {
-			a.state = one.known.state
+			a.state, a.journaled = one.known.state, true
 			o.kernel.keep(a.name, one.known.journal)
 		}
 		o.applyApp(a, one, movedSockets(before, one.config))
@@ -262,6 +261,19 @@ func (o *owner) apply(p prepared) error {
 // has to be prepared again.
 var errChanged = errors.New("the active release has changed meanwhile")
 
+// isStale tells whether an app was prepared for what is so no more.
+func (o *owner) isStale(one preparedApp) bool {
+	a := o.findApp(one.config.Name)
+	switch {
+	case one.config.Release == nil || one.known.journal != nil:
+		return false
+	case a == nil || !a.journaled:
+		return true // it was there, and was forgotten meanwhile
+	}
+	return a.rollout == nil && a.state.Active != versionOf(one.release)
+}
+
+// versionOf is "" for no release.
 func versionOf(v *configs.Version) string {
 	if v == nil {
 		return ""
@@ -383,8 +395,8 @@ func (o *owner) removeGone(apps []preparedApp) {
 // keepOnly stops wishing for the processes that c, which may be nil, does not have.
 func (a *app) keepOnly(c *configs.App) {
 	for _, p := range a.processes {
-		p.removed = c == nil || configOf(c, p.name) == nil
-		if p.removed {
+		if c == nil || configOf(c, p.name) == nil {
+			p.removed = true // one that comes back is seen to by applyProcess
 			p.resize(false)
 		}
 	}

@@ -224,7 +224,11 @@ func (w *waiter) outcome(s *slot, b before) (Outcome, bool) {
 	case s.edition == nil:
 		return done(CodeFailed, fmt.Sprintf("no release is active; `supctl deploy %s` comes first", s.process.app.name))
 	case number(s.edition) < b.edition:
-		return done(CodeNotStarted, s.trouble+"; the old worker goes on")
+		why := "another worker of the process was not started"
+		if s.failures > b.failures {
+			why = s.trouble
+		}
+		return done(CodeNotStarted, why+"; the old worker goes on")
 	case s.done && s.lastClean && len(s.workers) == 0:
 		return done(CodeDone, "finished: "+s.lastExit.Reason)
 	case s.failures > b.failures:

@@ -85,6 +85,12 @@ func (l *linux) keep(app string, journal journal) {
 	}()
 }
 
+// letGo closes an app's journal once all is written.
+func (l *linux) letGo(app string) {
+	close(l.journals.queues[app])
+	delete(l.journals.queues, app)
+}
+
 func (j *journals) close() {
 	for _, queue := range j.queues {
 		close(queue)
@@ -99,9 +105,16 @@ func stepOf(s release.State) string {
 	return s.Rollout.Step
 }
 
+var errForgotten = errors.New("the configuration has the app no more")
+
 // journal is the kernel's: the write is done elsewhere.
 func (l *linux) journal(app string, s release.State, written func(*owner, error)) {
-	l.journals.queues[app] <- write{s.Clone(), written}
+	queue, ok := l.journals.queues[app]
+	if ok {
+		queue <- write{s.Clone(), written}
+	} else if written != nil {
+		go l.post(func(o *owner) { written(o, errForgotten) })
+	}
 }
 
 // record journals the app's state and does next then, in the owner's goroutine.

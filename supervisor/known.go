@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"supd/configs"
 	"supd/supervisor/release"
@@ -13,10 +14,11 @@ import (
 // prepared.
 type knowledge struct {
 	state   release.State
-	journal journal          // opened just now; nil: the owner has it
+	journal journal          // opened just now; nil: the owner has it, or there are no releases
 	active  *configs.Version // nil: none is
 	missing error            // why the active one cannot be found
 	trouble bool             // the active one cannot be started already now
+	kept    bool             // the owner has the journal
 }
 
 // have asks the owner what it knows of each app.
@@ -25,7 +27,7 @@ func (s *Supervisor) have() (map[string]knowledge, error) {
 	s.post(func(o *owner) {
 		all := map[string]knowledge{}
 		for _, a := range o.apps {
-			all[a.name] = knowledge{state: a.state.Clone(), trouble: a.trouble != nil}
+			all[a.name] = knowledge{state: a.state.Clone(), trouble: a.trouble != nil, kept: a.journaled}
 		}
 		reply <- all
 	})
@@ -46,18 +48,45 @@ func (s *Supervisor) known(c *configs.Config, have map[string]knowledge) (map[st
 		if a.Release == nil {
 			continue
 		}
-		k, ok := have[a.Name]
-		if !ok {
-			j, err := openJournal(s.store, a.Name, s.log)
+		k := have[a.Name]
+		if !k.kept {
+			j, err := s.openJournal(a.Name)
 			if err != nil {
+				leave(all)
 				return nil, fmt.Errorf("%s: release state: %w", a.Name, err)
 			}
-			k = knowledge{state: j.State(), journal: j}
+			k.state, k.journal = j.State(), j
 		}
 		k.active, k.missing = s.activeVersion(a.Name, k.state)
 		all[a.Name] = k
 	}
 	return all, nil
+}
+
+// leave closes the journals that were opened for a configuration that is not
+// applied: the next one opens them again.
+func leave(all map[string]knowledge) {
+	for _, k := range all {
+		if k.journal != nil {
+			k.journal.Close()
+		}
+	}
+}
+
+const (
+	journalTime     = 5 * time.Second // for what waits to be written
+	journalInterval = 5 * time.Millisecond
+)
+
+// openJournal waits for the journal of an app that the configuration did not have
+// for a while: it is open until its last state is written.
+func (s *Supervisor) openJournal(app string) (j journal, err error) {
+	for end := time.Now().Add(journalTime); ; time.Sleep(journalInterval) {
+		j, err = openJournal(s.store, app, s.log)
+		if !errors.Is(err, release.ErrBusy) || time.Now().After(end) {
+			return j, err
+		}
+	}
 }
 
 // activeVersion is the release that the workers run. It is the one that they were

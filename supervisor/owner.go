@@ -25,6 +25,7 @@ type kernel interface {
 	watch(w *worker, closely bool) // begins, or changes how often; reports checked and churned
 	save(s *saved, done event)     // where the next supd finds it
 	keep(app string, j journal)    // of an app that is new
+	letGo(app string)              // of one that is gone
 	journal(app string, s release.State, written func(*owner, error))
 	committed(app string, s release.State, now preparedApp) // another release is active
 	afterRollout(app string, postponed bool)                // what had to wait for it may be done
@@ -145,7 +146,7 @@ func (o *owner) quit() {
 			o.stopCandidate(a.rollout)
 		}
 	}
-	o.eachSlot(func(s *slot) { s.up = false })
+	o.eachSlot(func(s *slot) { s.leaves, s.up = s.leaves || s.up, false })
 }
 
 func (o *owner) finished() bool {

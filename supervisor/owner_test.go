@@ -515,6 +515,34 @@ func (w *world) apply(err error, processes ...configs.Process) {
 	synctest.Wait()
 }
 
+// TestBackWhileItDrains: what leaves the configuration and comes back before its
+// last worker is gone is started again.
+func TestBackWhileItDrains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(healthy), configured("web", 2), configured("other", 1))
+		w.expect(3*time.Second, "a/web.2", Running)
+		w.apply(nil, configured("other", 1))
+		w.expect(time.Second, "a/web.1", Stopping)
+		w.apply(nil, configured("web", 2), configured("other", 1))
+		w.expect(10*time.Second, "a/web.1", Running)
+		w.expect(0, "a/web.2", Running)
+
+		w.apply(nil, configured("web", 1), configured("other", 1))
+		w.expect(time.Second, "a/web.2", Stopping)
+		w.apply(nil, configured("web", 2), configured("other", 1))
+		w.expect(10*time.Second, "a/web.2", Running)
+
+		w.in(func(o *owner) { o.eachSlot(func(s *slot) { s.up = false }) }) // by a person
+		w.expect(10*time.Second, "a/web.2", Stopped)
+		w.apply(nil, configured("web", 2), configured("other", 1))
+		w.expect(10*time.Second, "a/web.1", Stopped)
+		if got := w.worker("a/other.1"); got.Generation != 1 {
+			t.Errorf("other was touched: %+v", got)
+		}
+		w.quit()
+	})
+}
+
 // TestDamagedSocket: bound anew, and its users replaced; again and again with
 // growing delays.
 func TestDamagedSocket(t *testing.T) {

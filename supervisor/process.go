@@ -19,6 +19,7 @@ type app struct {
 	removed   bool
 
 	state     release.State // as it was journaled last
+	journaled bool          // it has, or has had, releases: the kernel keeps its journal
 	rollout   *rollout      // under way; nil is none
 	last      *RolloutStatus
 	postponed bool  // a new configuration waits for the end of the rollout
@@ -68,9 +69,14 @@ func (p *process) resize(up bool) {
 		p.slots = append(p.slots, s)
 	}
 	for i, s := range p.slots {
+		was := s.removed
 		s.removed = p.removed || i >= p.config.Count
-		if s.removed {
+		switch {
+		case s.removed:
 			s.up = false
+		case was && up: // it is back before its last worker was gone
+			s.edition = p.edition
+			s.wish()
 		}
 	}
 }

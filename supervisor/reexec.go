@@ -48,6 +48,18 @@ func (s *Supervisor) Reexec(ctx context.Context, exec func() error) error {
 	}
 }
 
+// Stops tells whether supd was told to stop, or has stopped.
+func (s *Supervisor) Stops() bool {
+	reply := make(chan bool, 1)
+	s.post(func(o *owner) { reply <- o.quitting })
+	select {
+	case stops := <-reply:
+		return stops
+	case <-s.done:
+		return true
+	}
+}
+
 // errMoves says that something has begun while the outputs were left: it is waited
 // for, and all is tried again.
 var errMoves = errors.New("something is under way")

@@ -41,6 +41,7 @@ func newFleet(t *testing.T, r configs.Rollout, behave func(job) behaviour, proce
 	f := &fleet{newWorld(t, behave), processes, r}
 	f.in(func(o *owner) {
 		a := o.app("a")
+		a.journaled = true
 		a.state = release.State{Active: "1", Deployed: map[string]time.Time{}, Failed: map[string]release.Mark{}}
 		one := f.prepared("1")
 		p := prepared{config: &configs.Config{Apps: []configs.App{*one.config}}, apps: []preparedApp{one}}
@@ -407,6 +408,7 @@ func TestFirstDeploy(t *testing.T) {
 				bare.editions, bare.release = nil, nil
 				f.in(func(o *owner) {
 					a := o.app("a")
+					a.journaled = true
 					a.state = release.State{Deployed: map[string]time.Time{}, Failed: map[string]release.Mark{}}
 					if err := o.apply(prepared{config: &configs.Config{Apps: []configs.App{*bare.config}}, apps: []preparedApp{bare}}); err != nil {
 						t.Error(err)

@@ -106,7 +106,7 @@ func (o *owner) saved() *saved {
 }
 
 func (s *slot) saved() savedSlot {
-	all := savedSlot{App: s.process.app.name, Process: s.process.name, Number: s.number, Up: s.up, Gated: s.gated, Done: s.done,
+	all := savedSlot{App: s.process.app.name, Process: s.process.name, Number: s.number, Up: s.up || s.leaves, Gated: s.gated, Done: s.done,
 		GaveUp: s.gaveUp, Retry: s.retry, InARow: s.limiter.failures, Generation: s.generation, Restarts: s.restarts,
 		Failures: s.failures, Trouble: s.trouble, LastExit: s.lastExit, LastClean: s.lastClean}
 	for _, w := range s.workers {

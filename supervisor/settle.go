@@ -217,5 +217,11 @@ func (o *owner) forget() {
 	for _, a := range o.apps {
 		a.processes = slices.DeleteFunc(a.processes, func(p *process) bool { return p.removed && len(p.slots) == 0 })
 	}
-	o.apps = slices.DeleteFunc(o.apps, func(a *app) bool { return a.removed && len(a.processes) == 0 })
+	o.apps = slices.DeleteFunc(o.apps, func(a *app) bool {
+		gone := a.removed && len(a.processes) == 0 && a.rollout == nil
+		if gone && a.journaled {
+			o.kernel.letGo(a.name)
+		}
+		return gone
+	})
 }

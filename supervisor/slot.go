@@ -16,6 +16,7 @@ type slot struct {
 	number  int
 
 	up      bool     // wished for
+	leaves  bool     // it was, before supd was told to quit: it is again if that is not finished
 	edition *edition // of the worker that is wished for; nil: there is none to start
 	removed bool     // gone from the configuration: forgotten once it is empty
 

@@ -308,10 +308,20 @@ func (s *Supervisor) Apply(c *configs.Config) error {
 	}
 	for {
 		err := s.applyOnce(c)
+		if err == nil { // what was registered to be deployed before its app was there
+			go s.refresh(Request{Action: ActionRefresh, Targets: namesOf(c)})
+		}
 		if !errors.Is(err, errChanged) {
 			return err
 		}
 	}
+}
+
+func namesOf(c *configs.Config) (names []string) {
+	for i := range c.Apps {
+		names = append(names, c.Apps[i].Name)
+	}
+	return names
 }
 
 // applyOnce fails with errChanged when it has to be tried again.
@@ -326,6 +336,7 @@ func (s *Supervisor) applyOnce(c *configs.Config) error {
 	}
 	p, err := prepare(c, s.files, known, func(app string) bool { return have[app].trouble })
 	if err != nil {
+		leave(known)
 		return err
 	}
 	reply := make(chan error, 1)
@@ -336,6 +347,7 @@ func (s *Supervisor) applyOnce(c *configs.Config) error {
 		err = errStopped
 	}
 	if err != nil {
+		leave(known)
 		return err
 	}
 	s.newest.Store(c)

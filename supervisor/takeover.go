@@ -408,12 +408,12 @@ func (o *owner) editionOf(s *slot, saved *savedWorker, l *linux) *edition {
 	p := s.process
 	if r := p.app.rollout; r != nil {
 		for _, t := range r.turns {
-			if t.process == p && t.to != nil && t.to.is(saved) {
+			if t.process == p && t.to != nil && t.to.is(saved) && l.hasSockets(t.to, p.app.name, saved) {
 				return t.to
 			}
 		}
 	}
-	if p.edition != nil && p.edition.is(saved) && !saved.Old {
+	if p.edition != nil && p.edition.is(saved) && !saved.Old && l.hasSockets(p.edition, p.app.name, saved) {
 		return p.edition
 	}
 	old := edition{config: p.config, release: saved.Release, hash: saved.Key, account: &privdrop.Account{}}
@@ -445,9 +445,29 @@ func (e *edition) asBefore(saved *savedWorker, l *linux) {
 // taken for what its version says.
 func (e *edition) is(saved *savedWorker) bool {
 	if saved.Key == "" {
-		return e.version() == saved.Version
+		uid := uidOf(saved.Pid)
+		return e.version() == saved.Version && (uid == "" || uid == itoa(e.account.UID))
 	}
 	return e.key() == saved.Key
+}
+
+// hasSockets tells whether a worker has the sockets that e would be given: they may
+// listen elsewhere by now, or be others. One of which no socket is known has.
+func (l *linux) hasSockets(e *edition, app string, saved *savedWorker) bool {
+	if l == nil || len(saved.Belongings.Sockets) == 0 {
+		return true
+	}
+	has := map[uint64]bool{}
+	for _, inode := range saved.Belongings.Sockets {
+		has[inode] = true
+	}
+	for key, s := range l.set.All() {
+		name, own := strings.CutPrefix(key, app+"/")
+		if own && slices.Contains(e.config.Sockets, name) && !slices.ContainsFunc(inodesIn(s.Fds()), func(i uint64) bool { return has[i] }) {
+			return false
+		}
+	}
+	return true
 }
 
 // settleEdition lets a slot whose app's release cannot be started go on with what

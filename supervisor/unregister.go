@@ -26,6 +26,8 @@ func (s *Supervisor) unregister(ctx context.Context, r Request, f facts) *Result
 	switch {
 	case !known && !active:
 		return &Result{Outcomes: []Outcome{{app, CodeDone, version + " is not registered"}}}
+	case f.rollout != nil && f.rollout.To == version && !r.Force:
+		return refuse(CodeFailed, "%s %s is being deployed; wait for the end of that, or `supctl rollback %s` first, or insist with --force, which stops %s", app, version, app, app)
 	case active && !r.Force && (others || f.rollout != nil):
 		return refuse(CodeFailed, "%s %s is active; `supctl deploy %s VERSION` or `supctl rollback %s` first, or insist with --force, which stops %s", app, version, app, app, app)
 	case active:

@@ -223,6 +223,7 @@ func (w *world) procOf(worker *worker) *proc {
 func (w *world) save(s *saved, done event)                    { w.after(time.Millisecond, done) }
 func (w *world) watch(*worker, bool)                          {}
 func (w *world) keep(string, journal)                         {}
+func (w *world) letGo(string)                                 {}
 func (w *world) committed(string, release.State, preparedApp) {}
 
 func (w *world) afterRollout(app string, postponed bool) {

@@ -53,7 +53,7 @@ func (c *call) replaceSupd(ctx context.Context) error {
 		case ctx.Err() != nil && err == nil:
 			return &control.Error{Code: supervisor.CodeFailed, Message: "the old supd goes on; its log says why"}
 		case ctx.Err() != nil:
-			return err
+			return &control.Error{Code: supervisor.CodeNoTarget, Message: "no supd answers since the old one was asked to give way; its log says why"}
 		}
 		time.Sleep(reexecLook)
 	}

@@ -122,6 +122,8 @@ func serve(config *configs.Config, o options) error {
 	given := inherited() // before environ: a supd that replaces this one gets them in another way
 	environ := os.Environ()
 	started := startedBy(log)
+	stop, cancel := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
+	defer cancel() // it is asked for first: workers that are taken over are stopped, too
 	orders := make(chan os.Signal, 4)
 	signal.Notify(orders, unix.SIGHUP, unix.SIGUSR1)
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE) // a closed standard error is no reason to die
@@ -148,21 +150,19 @@ func serve(config *configs.Config, o options) error {
 	}
 	defer remove()
 	server := control.NewServer(s, control.Options{Version: version, Log: log,
-		Reexec: &replacement{s, config.Path, environ, orders}})
+		Reexec: &replacement{s, config.Path, environ, orders, stop}})
 	go server.Serve(listener)
-	supervise(s, config, started, orders, o.ready)
-	quit, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
+	supervise(stop, s, config, started, orders, o.ready)
+	quit, end := context.WithTimeout(context.Background(), 5*time.Second)
+	defer end()
 	server.Shutdown(quit) // answers the request for the shutdown
 	return s.Err()
 }
 
 // supervise runs the workers, and turns signals and changed files into new
 // configurations.
-func supervise(s *supervisor.Supervisor, config *configs.Config, started systemd, orders <-chan os.Signal, ready readyFd) {
+func supervise(stop context.Context, s *supervisor.Supervisor, config *configs.Config, started systemd, orders <-chan os.Signal, ready readyFd) {
 	log := started.log
-	stop, cancel := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
-	defer cancel()
 	changed := make(chan struct{}, 1)
 	if config.Daemon.Watch {
 		if err := configs.Watch(stop, config, func() { poke(changed) }); err != nil {

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -23,7 +25,10 @@ type replacement struct {
 	config     string
 	environ    []string // that this one was started with
 	orders     chan os.Signal
+	stop       context.Context // done once supd was told to stop
 }
+
+var errStops = errors.New("supd is stopping")
 
 // installed is where this program was started from, whatever is there by now.
 func installed() (string, error) {
@@ -37,13 +42,17 @@ func (r *replacement) Check(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if r.supervisor.Stops() {
+		return errStops
+	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	return r.supervisor.Ask(ctx, []string{path, "--config", r.config, "--check-takeover"}, r.environ)
 }
 
 // Exec returns only when it has failed. SIGHUP and SIGUSR1 are ignored until the
-// next program waits for them: before that they would end it.
+// next program waits for them, before that they would end it; SIGTERM and SIGINT
+// wait for that: the mask outlives execve(2), and Notify takes it off.
 func (r *replacement) Exec() error {
 	path, err := installed()
 	if err != nil {
@@ -52,8 +61,26 @@ func (r *replacement) Exec() error {
 	return r.supervisor.Reexec(context.Background(), func() error {
 		signal.Ignore(unix.SIGHUP, unix.SIGUSR1)
 		defer signal.Notify(r.orders, unix.SIGHUP, unix.SIGUSR1)
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		var before unix.Sigset_t
+		if err := unix.PthreadSigmask(unix.SIG_BLOCK, setOf(unix.SIGTERM, unix.SIGINT), &before); err != nil {
+			return os.NewSyscallError("rt_sigprocmask", err)
+		}
+		defer unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
+		if r.stop.Err() != nil {
+			return errStops
+		}
 		return os.NewSyscallError("execve "+path, syscall.Exec(path, os.Args, r.environ))
 	})
+}
+
+func setOf(signals ...unix.Signal) *unix.Sigset_t {
+	var set unix.Sigset_t
+	for _, s := range signals {
+		set.Val[(s-1)/64] |= 1 << ((s - 1) % 64)
+	}
+	return &set
 }
 
 // checkTakeover is what Check runs.
