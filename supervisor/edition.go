@@ -40,9 +40,45 @@ func (e *edition) mounts() []privdrop.Mount {
 		return nil
 	}
 	m := privdrop.Mount{From: e.release.Files, To: e.release.Path}
-	m.To, m.CoverFrom = placeToCover(m.To)
-	m.Cover = e.mayCover(filepath.Dir(m.To), m.CoverFrom)
+	m.To = withoutLinks(m.To)
+	m.CoverFrom = e.coverFrom(m.To)
+	m.Cover = m.CoverFrom != ""
 	return []privdrop.Mount{m}
+}
+
+// withoutLinks follows the links of a path as far as it exists.
+func withoutLinks(path string) string {
+	at, rest := filepath.Clean(path), ""
+	resolved, err := filepath.EvalSymlinks(at)
+	for err != nil && at != "/" {
+		at, rest = filepath.Dir(at), filepath.Join(filepath.Base(at), rest)
+		resolved, err = filepath.EvalSymlinks(at)
+	}
+	return filepath.Join(resolved, rest)
+}
+
+// coverFrom is the topmost directory to be covered for the worker, so that it does
+// not notice when its release's own is removed or renamed, nor when those above it
+// go with it because they are empty: the next one that stays then. What the
+// worker's user may write to is not covered, nor what is above it; "" is nothing.
+func (e *edition) coverFrom(to string) (from string) {
+	if e.account.UID == 0 {
+		return ""
+	}
+	for dir := filepath.Dir(to); dir != "/"; dir = filepath.Dir(dir) {
+		var st unix.Stat_t
+		err := unix.Stat(dir, &st)
+		if err == nil && (st.Uid != 0 || st.Gid != 0 || st.Mode&0o002 != 0) {
+			break
+		}
+		if err == nil {
+			from = dir
+		}
+		if stays(dir) {
+			break
+		}
+	}
+	return from
 }
 
 // stays tells whether a package manager lets a directory stay that is empty.
@@ -50,40 +86,6 @@ func stays(dir string) bool {
 	return filepath.Dir(dir) == "/" || slices.Contains([]string{
 		"/usr/lib", "/usr/lib64", "/usr/libexec", "/usr/share", "/usr/local", "/usr/local/lib", "/usr/local/share",
 		"/var/lib", "/var/opt", "/var/www"}, dir)
-}
-
-// placeToCover is a path without links, as far as it exists, and the next directory
-// above it that stays when a package with all that is in the path is removed.
-func placeToCover(path string) (to, from string) {
-	at, rest := filepath.Clean(path), ""
-	resolved, err := filepath.EvalSymlinks(at)
-	for err != nil && at != "/" {
-		at, rest = filepath.Dir(at), filepath.Join(filepath.Base(at), rest)
-		resolved, err = filepath.EvalSymlinks(at)
-	}
-	to = filepath.Join(resolved, rest)
-	from = filepath.Dir(to)
-	for from != "/" && !stays(from) {
-		from = filepath.Dir(from)
-	}
-	return to, from
-}
-
-// mayCover tells whether the directories that releases are installed in can be
-// covered for the worker, so that it does not notice when its release's own is
-// removed or renamed: what the worker's user may write to has to stay.
-func (e *edition) mayCover(dir, from string) bool {
-	for ; e.account.UID != 0 && dir != "/"; dir = filepath.Dir(dir) {
-		var st unix.Stat_t
-		err := unix.Stat(dir, &st)
-		if err == nil && (st.Uid != 0 || st.Gid != 0 || st.Mode&0o002 != 0) || err != nil && dir == from {
-			return false
-		}
-		if dir == from {
-			return true
-		}
-	}
-	return false
 }
 
 // number is that of an edition that may be missing.

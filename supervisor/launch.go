@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -306,7 +307,13 @@ func (r *running) makeRuntime(l *linux, j job) error {
 	if err := os.RemoveAll(dir); err != nil { // of an earlier supd
 		return err
 	}
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	err := os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrNotExist) { // somebody has cleaned up
+		if err = makeDirectories(l.supervisor.daemon); err == nil {
+			err = os.Mkdir(dir, 0o700)
+		}
+	}
+	if err != nil {
 		return fmt.Errorf("runtime directory: %w", err)
 	}
 	r.dir = dir

@@ -195,6 +195,9 @@ func busy(app string, r *RolloutStatus) string {
 	if r.Step == StepPaused {
 		return fmt.Sprintf("%s: the rollout to %s is paused (%s); `supctl deploy %s --resume` goes on, `supctl rollback %s` undoes it", app, r.To, r.Reason, app, app)
 	}
+	if r.From == "" {
+		return fmt.Sprintf("%s: the first rollout, to %s, is under way (%s); wait for it", app, r.To, r.Step)
+	}
 	return fmt.Sprintf("%s: a rollout to %s is under way (%s); wait for it, or `supctl rollback %s` undoes it", app, r.To, r.Step, app)
 }
 
@@ -221,6 +224,8 @@ func (o *owner) deploy(r Request, c *configs.Config, to release.Release, target 
 		reply <- refuse(CodeFailed, "%s is held %s; `supctl unhold %s` allows deploys again", a.name, heldBy(a.state.Held), a.name)
 	case a.rollout != nil:
 		o.during(a.rollout, r, kind, to, reply)
+	case a.state.Active == to.Version && a.runsFrom(to.Files()) && a.trouble == nil && why != nil:
+		reply <- refuse(CodeFailed, "%s: %s is active, and goes on, but could not be started again: %s", a.name, to.Version, why)
 	case a.state.Active == to.Version && a.runsFrom(to.Files()) && a.trouble == nil:
 		reply <- &Result{Outcomes: []Outcome{{a.name, CodeDone, to.Version + " is active already"}}}
 	default:

@@ -114,9 +114,11 @@ func (o *owner) launch(s *slot, now time.Time) {
 		return
 	}
 	o.launching++
-	if s.generation > 0 && !s.gated && len(s.stale()) == 0 {
+	again := s.launched == 0 || s.launched == number(s.edition) // not for a rollout
+	if s.generation > 0 && !s.gated && len(s.stale()) == 0 && again {
 		s.restarts++
 	}
+	s.launched = number(s.edition)
 	s.gated = false
 	s.generation++
 	w := &worker{slot: s, config: s.edition.config, generation: s.generation, edition: s.edition, state: Starting, launched: now}

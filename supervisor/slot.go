@@ -28,6 +28,7 @@ type slot struct {
 	limiter    limiter
 	generation int    // launches
 	restarts   int    // launches that nobody asked for
+	launched   int    // number of the edition that was launched last; 0: an earlier supd's
 	failures   int    // of all time
 	trouble    string // the last of them
 	lastExit   *Exit

@@ -3,6 +3,7 @@ package release
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -78,10 +79,51 @@ func TestRegisterRefuses(t *testing.T) {
 	}
 }
 
+// reachable gives the test's directories that root lies in a mode.
+func reachable(t *testing.T, root string, mode fs.FileMode) {
+	for dir := filepath.Dir(root); strings.Contains(dir, t.Name()); dir = filepath.Dir(dir) {
+		must(t, os.Chmod(dir, mode))
+	}
+}
+
+// TestProtectedByParent: a file that all may read, in a directory that not all may
+// enter, is no more open in a snapshot.
+func TestProtectedByParent(t *testing.T) {
+	needRoot(t, "a group is given to a directory")
+	for name, c := range map[string]struct {
+		own, above fs.FileMode
+		group      int
+		want       fs.FileMode
+		gid        uint32
+	}{
+		"all":           {0o755, 0o711, 0, 0o755, 0},
+		"group":         {0o750, 0o755, 7, 0o750, 7},
+		"group above":   {0o755, 0o710, 7, 0o750, 7},
+		"nobody":        {0o700, 0o755, 7, 0o700, 0},
+		"group, nobody": {0o750, 0o700, 7, 0o700, 0},
+	} {
+		base := t.TempDir()
+		root := filepath.Join(base, "above", "own", "app")
+		must(t, os.MkdirAll(root, 0o755))
+		put(t, root, "settings.py", "secret", 0o644)
+		reachable(t, root, 0o755)
+		for dir, mode := range map[string]fs.FileMode{filepath.Dir(root): c.own, filepath.Join(base, "above"): c.above} {
+			must(t, errors.Join(os.Chown(dir, 0, c.group), os.Chmod(dir, mode)))
+		}
+		r, _ := mustRegister(t, Open(filepath.Join(t.TempDir(), "state")), inPlace(root, "1.0"))
+		var st unix.Stat_t
+		must(t, unix.Stat(filepath.Dir(r.Snapshot), &st))
+		if fs.FileMode(st.Mode&0o777) != c.want || st.Gid != c.gid {
+			t.Errorf("%s: mode %o, group %d; want %o, %d", name, st.Mode&0o777, st.Gid, c.want, c.gid)
+		}
+	}
+}
+
 func TestInPlace(t *testing.T) {
 	old := unix.Umask(0o077) // of whoever calls supctl
 	defer unix.Umask(old)
 	root, s := installed(t), Open(filepath.Join(t.TempDir(), "state"))
+	reachable(t, root, 0o755)
 	r, changed := mustRegister(t, s, inPlace(root, "1.0"))
 	if want := filepath.Join(s.dir, "apps/app/snapshots/1.0.1/tree"); !changed || r.Snapshot != want || r.Files() != want || r.Path != root {
 		t.Fatalf("registered as %+v, %v; want the snapshot %s", r, changed, want)

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -36,13 +37,43 @@ func (s *Store) take(ctx context.Context, app, version, path string) (name strin
 	if err := s.fill(ctx, fresh, path); err != nil {
 		return "", err
 	}
-	if err := os.Chmod(fresh, 0o755); err != nil {
+	if err := admit(fresh, path); err != nil {
 		return "", err
 	}
 	if err := os.Rename(fresh, filepath.Join(dir, name)); err != nil {
 		return "", err
 	}
 	return name, syncDirectory(dir)
+}
+
+// admit lets those into a snapshot who may enter the directories that what is
+// installed lies in, and nobody else: 0755, or 0750 for the one group that may.
+func admit(fresh, path string) error {
+	path, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	mode, gid := fs.FileMode(0o755), -1
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		var st unix.Stat_t
+		if err := unix.Stat(dir, &st); err != nil {
+			return &os.PathError{Op: "stat", Path: dir, Err: err}
+		}
+		switch {
+		case st.Mode&0o001 != 0:
+		case st.Mode&0o010 != 0 && (gid == -1 || gid == int(st.Gid)) && mode != 0o700:
+			mode, gid = 0o750, int(st.Gid)
+		default:
+			mode = 0o700
+		}
+		if dir == "/" {
+			break
+		}
+	}
+	if mode == 0o750 && os.Chown(fresh, -1, gid) != nil { // not root
+		mode = 0o700
+	}
+	return os.Chmod(fresh, mode)
 }
 
 // numbers lists the snapshots that a version has, the oldest first.
