@@ -54,6 +54,12 @@ func run(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stdout, "supd", version)
 		return 0
 	}
+	stop := context.Background()
+	if !o.check && !o.takes { // from the beginning: there may be workers of an earlier supd to be stopped
+		var cancel func()
+		stop, cancel = signal.NotifyContext(stop, unix.SIGTERM, unix.SIGINT)
+		defer cancel()
+	}
 	config, err := configs.Load(o.config)
 	if err != nil {
 		fmt.Fprintln(stderr, err)
@@ -69,7 +75,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 		return 0
 	}
-	if err := serve(config, o); err != nil {
+	if err := serve(stop, config, o); err != nil {
 		fmt.Fprintln(stderr, "supd:", err)
 		return exitFailed
 	}
@@ -116,14 +122,12 @@ func parse(args []string, stderr io.Writer) (o options, code int) {
 	return o, -1
 }
 
-// serve runs until SIGTERM, SIGINT, `supctl shutdown` or what exit_on says.
-func serve(config *configs.Config, o options) error {
+// serve runs until stop is done, for SIGTERM or SIGINT, or until `supctl shutdown` or what exit_on says.
+func serve(stop context.Context, config *configs.Config, o options) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	given := inherited() // before environ: a supd that replaces this one gets them in another way
 	environ := os.Environ()
 	started := startedBy(log)
-	stop, cancel := signal.NotifyContext(context.Background(), unix.SIGTERM, unix.SIGINT)
-	defer cancel() // it is asked for first: workers that are taken over are stopped, too
 	orders := make(chan os.Signal, 4)
 	signal.Notify(orders, unix.SIGHUP, unix.SIGUSR1)
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE) // a closed standard error is no reason to die

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"os"
 	"os/signal"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -51,8 +50,8 @@ func (r *replacement) Check(ctx context.Context) error {
 }
 
 // Exec returns only when it has failed. SIGHUP and SIGUSR1 are ignored until the
-// next program waits for them, before that they would end it; SIGTERM and SIGINT
-// wait for that: the mask outlives execve(2), and Notify takes it off.
+// next program waits for them: before that they would end it. SIGTERM cannot be
+// held for it, since Go's runtime takes off whatever mask it is started with.
 func (r *replacement) Exec() error {
 	path, err := installed()
 	if err != nil {
@@ -61,26 +60,11 @@ func (r *replacement) Exec() error {
 	return r.supervisor.Reexec(context.Background(), func() error {
 		signal.Ignore(unix.SIGHUP, unix.SIGUSR1)
 		defer signal.Notify(r.orders, unix.SIGHUP, unix.SIGUSR1)
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		var before unix.Sigset_t
-		if err := unix.PthreadSigmask(unix.SIG_BLOCK, setOf(unix.SIGTERM, unix.SIGINT), &before); err != nil {
-			return os.NewSyscallError("rt_sigprocmask", err)
-		}
-		defer unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil)
 		if r.stop.Err() != nil {
 			return errStops
 		}
 		return os.NewSyscallError("execve "+path, syscall.Exec(path, os.Args, r.environ))
 	})
-}
-
-func setOf(signals ...unix.Signal) *unix.Sigset_t {
-	var set unix.Sigset_t
-	for _, s := range signals {
-		set.Val[(s-1)/64] |= 1 << ((s - 1) % 64)
-	}
-	return &set
 }
 
 // checkTakeover is what Check runs.
