@@ -122,7 +122,8 @@ func parse(args []string, stderr io.Writer) (o options, code int) {
 	return o, -1
 }
 
-// serve runs until stop is done, for SIGTERM or SIGINT, or until `supctl shutdown` or what exit_on says.
+// serve runs until stop is done, for SIGTERM or SIGINT, or until `supctl shutdown`
+// or what exit_on says.
 func serve(stop context.Context, config *configs.Config, o options) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	given := inherited() // before environ: a supd that replaces this one gets them in another way
