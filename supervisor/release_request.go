@@ -208,6 +208,15 @@ func (s *Supervisor) wait(ctx context.Context, r Request, ask func(*owner, chan<
 	return s.answer(ctx, reply)
 }
 
+// alreadyActive is the answer where nothing is to be done; why is what would be in
+// the way of another start.
+func alreadyActive(app, version string, why error) *Result {
+	if why != nil {
+		return refuse(CodeFailed, "%s: %s is active, and goes on, but could not be started again: %s", app, version, why)
+	}
+	return &Result{Outcomes: []Outcome{{app, CodeDone, version + " is active already"}}}
+}
+
 // deploy is the event of a deploy or rollback that is prepared.
 func (o *owner) deploy(r Request, c *configs.Config, to release.Release, target preparedApp, why error, reply chan<- *Result) {
 	a := o.findApp(r.Targets[0])
@@ -224,10 +233,8 @@ func (o *owner) deploy(r Request, c *configs.Config, to release.Release, target 
 		reply <- refuse(CodeFailed, "%s is held %s; `supctl unhold %s` allows deploys again", a.name, heldBy(a.state.Held), a.name)
 	case a.rollout != nil:
 		o.during(a.rollout, r, kind, to, reply)
-	case a.state.Active == to.Version && a.runsFrom(to.Files()) && a.trouble == nil && why != nil:
-		reply <- refuse(CodeFailed, "%s: %s is active, and goes on, but could not be started again: %s", a.name, to.Version, why)
 	case a.state.Active == to.Version && a.runsFrom(to.Files()) && a.trouble == nil:
-		reply <- &Result{Outcomes: []Outcome{{a.name, CodeDone, to.Version + " is active already"}}}
+		reply <- alreadyActive(a.name, to.Version, why)
 	default:
 		status := RolloutStatus{Kind: kind, From: a.state.Active, To: to.Version, By: r.By}
 		o.awaitRollout(o.begin(a, status, target, why), r, reply)

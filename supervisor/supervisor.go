@@ -308,12 +308,13 @@ func (s *Supervisor) Apply(c *configs.Config) error {
 	}
 	for {
 		err := s.applyOnce(c)
+		if errors.Is(err, errChanged) {
+			continue
+		}
 		if err == nil { // what was registered to be deployed before its app was there
 			go s.refresh(Request{Action: ActionRefresh, Targets: namesOf(c)})
 		}
-		if !errors.Is(err, errChanged) {
-			return err
-		}
+		return err
 	}
 }
 

@@ -326,20 +326,7 @@ func TestJournalKilled(t *testing.T) {
 		supd.Process.Kill()
 		supd.Wait()
 	}
-	supd, captures, said := startCapturing(t, dir)
-	<-captures
-	counts := map[string]int{}
-	for _, w := range workers {
-		w.stop.Close()
-		var n int
-		if _, err := fmt.Fscan(w.count, &n); err != nil {
-			t.Fatal(err)
-		}
-		counts[w.Name] = n
-	}
-	if err := supd.Wait(); err != nil || said.Len() > 0 {
-		t.Errorf("supd: %v, says %s", err, said)
-	}
+	counts := captureToEnd(t, dir, workers)
 	next := map[string]int{}
 	again := 0
 	eventually(t, "all entries have come", func() bool {

@@ -160,6 +160,19 @@ func TestKilledAtAnyMoment(t *testing.T) {
 		supd.Process.Kill()
 		supd.Wait()
 	}
+	counts := captureToEnd(t, dir, workers)
+	for _, log := range []string{"portions", "bytes", "shared"} {
+		checkNumbers(t, filepath.Join(dir, log), log, workers, counts)
+	}
+	if left, err := os.ReadDir(dir + "/kept"); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// captureToEnd starts a supd that is not killed, ends the workers, and tells how many
+// lines each has written, by name.
+func captureToEnd(t *testing.T, dir string, workers []*numbered) map[string]int {
+	t.Helper()
 	supd, captures, said := startCapturing(t, dir)
 	<-captures
 	counts := map[string]int{}
@@ -174,12 +187,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	if err := supd.Wait(); err != nil || said.Len() > 0 {
 		t.Errorf("supd: %v, says %s", err, said)
 	}
-	for _, log := range []string{"portions", "bytes", "shared"} {
-		checkNumbers(t, filepath.Join(dir, log), log, workers, counts)
-	}
-	if left, err := os.ReadDir(dir + "/kept"); err != nil || len(left) > 0 {
-		t.Errorf("left: %v, %v", left, err)
-	}
+	return counts
 }
 
 // startCapturing starts a supd. captures is closed when it has taken over all, or
