@@ -2,12 +2,8 @@ package configs
 
 import (
 	"fmt"
-	"io/fs"
-	"path/filepath"
 	"slices"
 	"strings"
-
-	"supd/socket"
 )
 
 var appKeys = append([]key[App]{
@@ -42,69 +38,6 @@ func expectTables(in input, _ *App) {
 	}
 }
 
-var socketKeys = []key[socket.Spec]{
-	field("listen", func(s *socket.Spec) *string { return &s.Listen }, listen),
-	field("user", func(s *socket.Spec) *string { return &s.User }, filled),
-	field("group", func(s *socket.Spec) *string { return &s.Group }, filled),
-	field("mode", func(s *socket.Spec) *fs.FileMode { return &s.Mode }, fileMode),
-	field("backlog", func(s *socket.Spec) *int { return &s.Backlog }, count(1)),
-}
-
-func fileMode(in input) (fs.FileMode, bool) {
-	m, ok := mode(in)
-	return fs.FileMode(m), ok
-}
-
-// listen reads an address; socket.Spec knows whether it is right.
-func listen(in input) (string, bool) {
-	s, ok := filled(in)
-	if !ok {
-		return "", false
-	}
-	if s, ok = in.static(s); !ok {
-		return "", false
-	}
-	path, unix := strings.CutPrefix(s, "unix:")
-	if unix && path != "" && path[0] != '/' && path[0] != '@' {
-		s = "unix:" + filepath.Join(filepath.Dir(in.Place.File), path)
-	}
-	return s, true
-}
-
-func readSockets(in input, a *App) {
-	if !in.is(aTable) {
-		return
-	}
-	for _, name := range sortedKeys(in.Table) {
-		child := input{in.Table[name], in.scope}
-		spec := socket.Spec{Name: name}
-		child.checkName(name)
-		if name == "probe" {
-			child.fail("the name belongs to the socket that each worker is probed on; choose another")
-		}
-		readTable(child, socketKeys, &spec)
-		child.checkListen(spec)
-		a.Sockets = append(a.Sockets, spec)
-	}
-}
-
-func (in input) checkListen(spec socket.Spec) {
-	if in.Kind == aTable && in.Table["listen"] == nil {
-		in.fail("has no listen")
-	}
-	if spec.Listen == "" {
-		return
-	}
-	err := spec.Validate()
-	if several, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, err := range several.Unwrap() {
-			in.at("listen").fail("%s", err)
-		}
-	} else if err != nil {
-		in.at("listen").fail("%s", strings.TrimPrefix(err.Error(), "listen "))
-	}
-}
-
 // checkName wants what fits into targets, file names and LISTEN_FDNAMES.
 func (in input) checkName(name string) {
 	if problem := nameProblem(name); problem != "" {
@@ -121,25 +54,6 @@ func nameProblem(name string) string {
 		return "the name is longer than 64 bytes"
 	}
 	return ""
-}
-
-func (a *App) socketNames() []string {
-	all := make([]string, len(a.Sockets))
-	for i, s := range a.Sockets {
-		all[i] = s.Name
-	}
-	return all
-}
-
-func (a *App) isDatagram(name string) bool {
-	return slices.ContainsFunc(a.Sockets, func(s socket.Spec) bool {
-		return s.Name == name && strings.HasPrefix(s.Listen, "udp:")
-	})
-}
-
-// streams are the sockets of a process that connections come in on.
-func (a *App) streams(p *Process) []string {
-	return slices.DeleteFunc(slices.Clone(p.Sockets), a.isDatagram)
 }
 
 // checkAfter wants the processes of after to exist, and none to wait for itself.

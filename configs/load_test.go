@@ -106,7 +106,7 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-var ignorePlaces = cmpopts.IgnoreUnexported(Config{}, App{})
+var ignorePlaces = cmp.Options{cmpopts.IgnoreUnexported(Config{}, App{}), cmp.AllowUnexported(socket.Owner{})}
 
 // TestDecode has every key with a value that is not its default.
 func TestDecode(t *testing.T) {
@@ -124,9 +124,9 @@ func TestDecode(t *testing.T) {
 		Apps: []App{{
 			Name: "full", File: dir + "/apps/full.toml", User: "root", Group: "nogroup", AllowRoot: true,
 			Env: map[string]string{"A": "1", "B": "{slot}"},
-			Sockets: []socket.Spec{
-				{Name: "log", Listen: "udp:127.0.0.1:514"},
-				{Name: "web", Listen: "unix:" + dir + "/apps/full.sock", User: "root", Group: "www-data", Mode: 0o600, Backlog: 16},
+			Sockets: []Socket{
+				{Spec: socket.Spec{Name: "log", Listen: "udp:127.0.0.1:514"}},
+				{Spec: socket.Spec{Name: "web", Listen: "unix:" + dir + "/apps/full.sock", Mode: 0o600, Backlog: 16}, User: "root", Group: "www-data"},
 			},
 			Processes: []Process{
 				{

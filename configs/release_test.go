@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"supd/socket"
 )
 
 // layRelease gives a loaded app named app with [release], and a release of it
@@ -88,7 +90,7 @@ count = 5
 	v := Version{"1.4.0", "/opt/app/1.4.0", dir + "/opt"}
 	before := *c
 	a, web := with(t, c, v)
-	if diff := cmp.Diff(before, *c, cmp.AllowUnexported(Config{}, App{}, value{})); diff != "" {
+	if diff := cmp.Diff(before, *c, cmp.AllowUnexported(Config{}, App{}, value{}, socket.Owner{})); diff != "" {
 		t.Errorf("With has changed the Config:\n%s", diff)
 	}
 	var names []string

@@ -9,7 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"supd/privdrop"
-	"supd/socket"
 )
 
 // Config is one valid state of all files: supd.toml and every app file.
@@ -59,9 +58,9 @@ type App struct {
 	Group     string `koanf:"group"`
 	AllowRoot bool   `koanf:"allow_root"`
 	Env       map[string]string
-	Sockets   []socket.Spec // by name
-	Processes []Process     // by name; without a release those of the app's file alone
-	Release   *Releases     // nil: the app has none
+	Sockets   []Socket  // by name
+	Processes []Process // by name; without a release those of the app's file alone
+	Release   *Releases // nil: the app has none
 	Rollout   Rollout
 
 	places  places   // of what the files say, for Traps and Verify

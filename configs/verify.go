@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"supd/privdrop"
-	"supd/socket"
 )
 
 // Verify asks this machine what Load cannot know: whether users, groups,
@@ -68,7 +67,7 @@ func (v *verification) daemon() {
 		v.failDaemon("control.socket", "the path has %d bytes, a unix socket's has at most %d; choose a shorter one", len(c.Control.Socket), maxSocketPath)
 	}
 	if c.Control.Group != "" {
-		if err := lookupGroup(c.Control.Group); err != nil {
+		if _, _, err := privdrop.LookupOwner("", c.Control.Group); err != nil {
 			v.failDaemon("control.group", "%s", err)
 		}
 	}
@@ -91,31 +90,15 @@ func workerPath(runtime, app string, p *Process) string {
 	return filepath.Join(runtime, "notify", app+"."+p.Name+"."+strconv.Itoa(max(p.Count, 1))+".1000000")
 }
 
-// lookupGroup tells what is wrong with a group's name. The user 0 is only there
-// to ask for it.
-func lookupGroup(name string) error {
-	_, err := privdrop.Lookup(privdrop.Identity{User: "0", Group: name, Groups: []string{}})
-	return err
-}
-
-func (v *verification) socket(s socket.Spec) {
-	key := "socket." + s.Name
-	if s.User != "" {
-		id := privdrop.Identity{User: s.User, Group: s.Group}
-		if isNumber(s.User) && s.Group == "" {
-			id.Group = "0" // a number may have no entry, and no group then: the socket keeps supd's
-		}
-		if _, err := privdrop.Lookup(id); err != nil {
-			v.fail("", key+".user", "%s", err)
-		}
-	} else if s.Group != "" {
-		if err := lookupGroup(s.Group); err != nil {
-			v.fail("", key+".group", "%s", err)
-		}
+func (v *verification) socket(s Socket) {
+	key := "socket." + s.Name + ".user"
+	if s.User == "" {
+		key = "socket." + s.Name + ".group"
+	}
+	if _, err := s.Resolve(); err != nil {
+		v.fail("", key, "%s", err)
 	}
 }
-
-func isNumber(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
 func (v *verification) process(p *Process) {
 	if p.User != "" {

@@ -36,14 +36,17 @@ func (d database) lookup(id Identity) (*Account, error) {
 	if id.User == "" {
 		return nil, errors.New("user: not set")
 	}
-	a, local, err := d.user(id.User, id.Group)
+	a, local, err := d.user(id.User)
 	if err != nil {
 		return nil, err
 	}
-	if id.Group != "" {
+	switch {
+	case id.Group != "":
 		if a.GID, err = d.gid(id.Group); err != nil {
 			return nil, err
 		}
+	case a.GID == keepID:
+		return nil, fmt.Errorf("user %q has no entry in the user database, so it needs a group (set group)", id.User)
 	}
 	if id.Groups == nil {
 		a.Groups, err = d.memberships(a.Name, local)
@@ -55,19 +58,46 @@ func (d database) lookup(id Identity) (*Account, error) {
 	return a, err
 }
 
+// keepID is -1, which leaves a file's owner or group as it is (chown(2)).
+const keepID = -1
+
+// LookupOwner finds the ids that chown(2) gives a file to, as Lookup does: -1,
+// which keeps what is there, for a name that is "". A user without a group brings
+// its primary group; a uid without an entry has none, and keeps the file's.
+func LookupOwner(user, group string) (uid, gid int, err error) { return system.owner(user, group) }
+
+func (d database) owner(user, group string) (uid, gid int, err error) {
+	uid, gid = keepID, keepID
+	if user != "" {
+		a, _, err := d.user(user)
+		if err != nil {
+			return 0, 0, err
+		}
+		uid, gid = a.UID, a.GID
+	}
+	if group != "" {
+		if gid, err = d.gid(group); err != nil {
+			return 0, 0, err
+		}
+	}
+	return uid, gid, nil
+}
+
 // Fields of passwd(5) and group(5).
 const (
 	passwdName, passwdUID, passwdGID, passwdHome, passwdShell = 0, 2, 3, 5, 6
 	groupGID, groupMembers                                    = 2, 3
 )
 
-func (d database) user(name, group string) (a *Account, local bool, err error) {
+// user finds a user, and whether the file has it. The GID is keepID for a uid
+// without an entry.
+func (d database) user(name string) (a *Account, local bool, err error) {
 	entry, local, err := d.find(d.passwd, "passwd", name, 7)
 	if err != nil {
 		return nil, false, fmt.Errorf("user %q: %w", name, err)
 	}
 	if entry == nil {
-		a, err = withoutEntry(name, group)
+		a, err = withoutEntry(name)
 		return a, false, err
 	}
 	a = &Account{Name: entry[passwdName], Home: cmp.Or(entry[passwdHome], "/"), Shell: cmp.Or(entry[passwdShell], "/bin/sh")}
@@ -80,17 +110,15 @@ func (d database) user(name, group string) (a *Account, local bool, err error) {
 	return a, local, nil
 }
 
-func withoutEntry(name, group string) (*Account, error) {
+func withoutEntry(name string) (*Account, error) {
 	uid, err := parseID(name)
 	switch {
 	case errors.Is(err, errNoID):
 		return nil, fmt.Errorf("user %q: %w", name, err)
 	case err != nil:
 		return nil, fmt.Errorf("user %q does not exist (create it, or set another user)", name)
-	case group == "":
-		return nil, fmt.Errorf("user %q has no entry in the user database, so it needs a group (set group)", name)
 	}
-	return &Account{UID: uid, Home: "/", Shell: "/usr/sbin/nologin"}, nil
+	return &Account{UID: uid, GID: keepID, Home: "/", Shell: "/usr/sbin/nologin"}, nil
 }
 
 func (d database) gid(name string) (int, error) {

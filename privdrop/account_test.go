@@ -111,6 +111,33 @@ func TestLookupFails(t *testing.T) {
 	}
 }
 
+func TestLookupOwner(t *testing.T) {
+	d := testDatabase(t)
+	for _, test := range []struct {
+		user, group string
+		uid, gid    int
+		fails       string
+	}{
+		{"", "", keepID, keepID, ""},
+		{"whois", "", 998, 997, ""},
+		{"998", "", 998, 997, ""},
+		{"whois", "www-data", 998, 33, ""},
+		{"", "www-data", keepID, 33, ""},
+		{"4000000000", "", 4000000000, keepID, ""},
+		{"4000000000", "4000000001", 4000000000, 4000000001, ""},
+		{"ldap", "staff", 20001, 20000, ""},
+		{"whios", "", 0, 0, "does not exist"},
+		{"", "nogroups", 0, 0, "does not exist"},
+		{"", "4294967295", 0, 0, "is no id"}, // -1: "unchanged" to chown(2)
+		{"-1", "", 0, 0, "is no id"},
+	} {
+		uid, gid, err := d.owner(test.user, test.group)
+		if uid != test.uid || gid != test.gid || (err == nil) != (test.fails == "") || err != nil && !strings.Contains(err.Error(), test.fails) {
+			t.Errorf("%q:%q gives %d, %d, %v, want %d, %d, %s", test.user, test.group, uid, gid, err, test.uid, test.gid, test.fails)
+		}
+	}
+}
+
 // A directory server that does not answer must not hang a launch for good.
 func TestGetentTimeout(t *testing.T) {
 	d := testDatabase(t)

@@ -212,7 +212,7 @@ func TestOwnerOfTheAdopted(t *testing.T) {
 	needRoot(t)
 	dir := shortDir(t)
 	set := offered(t, dir, left(t, dir, "app/s", "unix:"+dir+"/s"))
-	must(t, set.Apply(map[string]Spec{"app/s": {Listen: "unix:" + dir + "/s", User: "65534", Group: "33", Mode: 0o620}}))
+	must(t, set.Apply(map[string]Spec{"app/s": {Listen: "unix:" + dir + "/s", Owner: OwnedBy(65534, 33), Mode: 0o620}}))
 	if got, err := lookAt(dir + "/s"); got != (look{unix.S_IFSOCK | 0o620, 65534, 33}) {
 		t.Errorf("%+v, %v", got, err)
 	}

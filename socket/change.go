@@ -4,22 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
 
 // changed returns the same socket with another spec, which takes effect.
 func (s *Socket) changed(spec Spec) (*Socket, error) {
-	who, err := spec.resolveOwner()
-	if err != nil {
-		return nil, err
-	}
-	sock := *s
-	sock.spec, sock.owner = spec, who
-	if spec == s.spec && who == s.owner {
+	if spec == s.spec {
 		return s, nil
 	}
+	sock := *s
+	sock.spec = spec
 	if err := sock.impose(); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", spec.Listen, err), s.impose())
 	}
@@ -41,7 +36,7 @@ func (s *Socket) impose() error {
 		if err := narrow(s.kept, s.spec.mode()); err != nil {
 			return err
 		}
-		if err := setOwner(s.kept.dir, s.kept.name, s.owner.definite(), s.spec.mode()); err != nil {
+		if err := setOwner(s.kept.dir, s.kept.name, s.spec.Owner.definite(), s.spec.mode()); err != nil {
 			return err
 		}
 	}
@@ -59,16 +54,4 @@ func narrow(l *link, mode fs.FileMode) error {
 		return l.dir.fail("stat", l.name, err)
 	}
 	return l.dir.fail("chmod", l.name, unix.Fchmodat(l.dir.fd, l.name, st.Mode&uint32(mode), 0))
-}
-
-// definite is the owner with this process's own ids where the spec names none,
-// as a socket is born with them.
-func (o owner) definite() owner {
-	if o.uid == keepID {
-		o.uid = os.Geteuid()
-	}
-	if o.gid == keepID {
-		o.gid = os.Getegid()
-	}
-	return o
 }

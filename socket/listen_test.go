@@ -73,11 +73,11 @@ func TestValidate(t *testing.T) {
 		fails string
 	}{
 		{Spec{Listen: "tcp:*:80", Backlog: 5}, ""},
-		{Spec{Listen: "unix:/run/x", User: "www-data", Group: "33", Mode: 0o777}, ""},
+		{Spec{Listen: "unix:/run/x", Owner: OwnedBy(33, 33), Mode: 0o777}, ""},
 		{Spec{Listen: "tcp:*:x"}, "port"},
 		{Spec{Listen: "tcp:*:80", Mode: 0o600}, "belong to a unix socket; a tcp socket has none"},
-		{Spec{Listen: "udp:*:80", User: "root"}, "belong to a unix socket"},
-		{Spec{Listen: "tcp:*:80", Group: "root"}, "belong to a unix socket"},
+		{Spec{Listen: "udp:*:80", Owner: OwnedBy(0, KeepID)}, "belong to a unix socket"},
+		{Spec{Listen: "tcp:*:80", Owner: OwnedBy(KeepID, 0)}, "belong to a unix socket"},
 		{Spec{Listen: "unix:/run/x", Mode: fs.ModeSetuid | 0o600}, "permission bits only"},
 		{Spec{Listen: "unix:/run/x", Mode: 0o4660}, "permission bits only"},
 		{Spec{Listen: "unix:/run/x", Backlog: -1}, "backlog -1"},

@@ -75,7 +75,7 @@ func (s *Socket) relink() error {
 }
 
 func (s *Set) rebind(key string, old *Socket) error {
-	fresh := &Socket{spec: old.spec, owner: old.owner, at: old.at, fd: -1}
+	fresh := &Socket{spec: old.spec, at: old.at, fd: -1}
 	renewed := *old
 	renewed.renewed = true
 	s.replace(key, &renewed) // or the new inode at the path is reported as damage

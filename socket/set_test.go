@@ -93,7 +93,7 @@ func TestApplyChangesInPlace(t *testing.T) {
 	if set.Get("app/s").Fd() != fd {
 		t.Error("it was opened anew")
 	}
-	if diff := cmp.Diff(spec, set.Get("app/s").Spec()); diff != "" {
+	if diff := cmp.Diff(spec, set.Get("app/s").Spec(), cmp.AllowUnexported(Owner{})); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -106,8 +106,8 @@ func TestApplyChangesOwnerInPlace(t *testing.T) {
 		spec Spec
 		want look
 	}{
-		{Spec{User: "65534", Group: "33", Mode: 0o660}, look{unix.S_IFSOCK | 0o660, 65534, 33}},
-		{Spec{User: "root", Group: "33", Mode: 0o606}, look{unix.S_IFSOCK | 0o606, 0, 33}},
+		{Spec{Owner: OwnedBy(65534, 33), Mode: 0o660}, look{unix.S_IFSOCK | 0o660, 65534, 33}},
+		{Spec{Owner: OwnedBy(0, 33), Mode: 0o606}, look{unix.S_IFSOCK | 0o606, 0, 33}},
 		{Spec{}, look{unix.S_IFSOCK | 0o660, 0, 0}}, // back to this process's own
 	}
 	for _, step := range steps {
@@ -124,8 +124,8 @@ func TestChangedOwnerNeverHasTheOldMode(t *testing.T) {
 	needRoot(t)
 	set, dir := newTestSet(t)
 	path := dir + "/s"
-	one := Spec{Listen: "unix:" + path, Group: "33", Mode: 0o660}
-	two := Spec{Listen: "unix:" + path, Group: "34", Mode: 0o606}
+	one := Spec{Listen: "unix:" + path, Owner: OwnedBy(KeepID, 33), Mode: 0o660}
+	two := Spec{Listen: "unix:" + path, Owner: OwnedBy(KeepID, 34), Mode: 0o606}
 	must(t, set.Apply(map[string]Spec{"app/s": one}))
 	stop := lookAllTheTime(path, lookTwice)
 	for range 500 {

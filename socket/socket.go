@@ -13,7 +13,6 @@ import (
 // its methods may be called from any goroutine. Close comes last, once.
 type Socket struct {
 	spec  Spec
-	owner owner
 	at    endpoint       // what the Spec asks for
 	bound netip.AddrPort // what the kernel gave: tcp and udp
 	fd    int
@@ -57,11 +56,7 @@ func newSocket(s Spec) (*Socket, error) {
 	if err != nil {
 		return nil, err
 	}
-	who, err := s.resolveOwner()
-	if err != nil {
-		return nil, err
-	}
-	return &Socket{spec: s, owner: who, at: at, fd: -1}, nil
+	return &Socket{spec: s, at: at, fd: -1}, nil
 }
 
 func (s *Socket) bind(keep *directory) error {

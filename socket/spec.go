@@ -18,24 +18,22 @@ type Spec struct {
 	// Listen is "tcp:HOST:PORT", "udp:HOST:PORT" (HOST an address, IPv6 in
 	// brackets; "[::]" takes IPv4 too) or "unix:/absolute/path".
 	Listen string `koanf:"listen"`
-	// User, Group and Mode are a unix socket's, exact from the first instant.
-	// User and Group are names or numbers; "" keeps this process's own, but a
-	// User without a Group brings its primary group. Mode 0 is DefaultMode.
-	User    string      `koanf:"user"`
-	Group   string      `koanf:"group"`
+	// Owner and Mode are a unix socket's, exact from the first instant. Mode 0 is
+	// DefaultMode.
+	Owner   Owner
 	Mode    fs.FileMode `koanf:"mode"`
 	Backlog int         `koanf:"backlog"` // listen(2), 0 is DefaultBacklog; clamped by net.core.somaxconn
 }
 
 // Validate says everything that is wrong with the spec as it is written. It
-// asks neither the kernel nor the user database.
+// does not ask the kernel.
 func (s Spec) Validate() error {
 	at, err := parse(s.Listen)
 	if err != nil {
 		return err
 	}
 	var errs []error
-	if at.network != "unix" && (s.User != "" || s.Group != "" || s.Mode != 0) {
+	if at.network != "unix" && (s.Owner != (Owner{}) || s.Mode != 0) {
 		errs = append(errs, fmt.Errorf("%s: user, group and mode belong to a unix socket; a %s socket has none", s.Listen, at.network))
 	}
 	if s.Mode&^fs.ModePerm != 0 {

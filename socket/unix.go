@@ -57,7 +57,7 @@ func (s *Socket) prepare(stage *stage, keep *directory) error {
 	if s.file, _, err = stage.lookup(staged); err != nil {
 		return err
 	}
-	if err := setOwner(stage.directory, staged, s.owner, s.spec.mode()); err != nil {
+	if err := setOwner(stage.directory, staged, s.spec.Owner, s.spec.mode()); err != nil {
 		return err
 	}
 	if err := unix.Listen(fd, s.spec.backlog()); err != nil {
@@ -71,11 +71,12 @@ func (s *Socket) prepare(stage *stage, keep *directory) error {
 
 // setOwner changes owner, group and mode of a socket in a private directory. The
 // mode comes last: the new owner must not get the old one's.
-func setOwner(d *directory, name string, who owner, mode fs.FileMode) error {
-	if who != (owner{keepID, keepID}) {
-		err := unix.Fchownat(d.fd, name, who.uid, who.gid, unix.AT_SYMLINK_NOFOLLOW)
+func setOwner(d *directory, name string, who Owner, mode fs.FileMode) error {
+	if who != (Owner{}) {
+		uid, gid := who.ids()
+		err := unix.Fchownat(d.fd, name, uid, gid, unix.AT_SYMLINK_NOFOLLOW)
 		if errors.Is(err, unix.EPERM) {
-			return fmt.Errorf("chown to uid %d, gid %d: %w: only root may give a socket away", who.uid, who.gid, err)
+			return fmt.Errorf("chown to uid %d, gid %d: %w: only root may give a socket away", uid, gid, err)
 		}
 		if err != nil {
 			return d.fail("chown", name, err)

@@ -50,9 +50,9 @@ func prepare(c *configs.Config, files *output.Files, known map[string]knowledge,
 	for i := range c.Apps {
 		a := &c.Apps[i]
 		for _, s := range a.Sockets {
-			s, err := withNumbers(s)
+			spec, err := s.Resolve()
 			errs = append(errs, wrap(err, a.File+": socket."+s.Name))
-			p.sockets[socketKey(a.Name, s.Name)] = s
+			p.sockets[socketKey(a.Name, s.Name)] = spec
 		}
 		one, err := work.activeApp(c, a, known[a.Name])
 		if one.trouble != nil && !tolerated(a.Name) {
@@ -137,27 +137,6 @@ func wrap(err error, what string) error {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", what, err)
-}
-
-// withNumbers puts ids in the place of a socket's owner and group, so that the
-// owner goroutine does not wait for a directory service when it opens it.
-func withNumbers(s socket.Spec) (socket.Spec, error) {
-	if s.User == "" && s.Group == "" {
-		return s, nil
-	}
-	id := privdrop.Identity{User: s.User, Group: s.Group, Groups: []string{}}
-	if id.User == "" {
-		id.User = strconv.Itoa(os.Geteuid())
-	}
-	a, err := privdrop.Lookup(id)
-	if err != nil {
-		return s, err
-	}
-	if s.User != "" {
-		s.User = strconv.Itoa(a.UID)
-	}
-	s.Group = strconv.Itoa(a.GID)
-	return s, nil
 }
 
 // account is whom the process runs as; without a user, supd itself.
@@ -371,7 +350,7 @@ func movedSockets(before *configs.Config, a *configs.App) map[string]bool {
 		return moved
 	}
 	for _, s := range a.Sockets {
-		i := slices.IndexFunc(before.Apps[old].Sockets, func(b socket.Spec) bool { return b.Name == s.Name })
+		i := slices.IndexFunc(before.Apps[old].Sockets, func(b configs.Socket) bool { return b.Name == s.Name })
 		moved[s.Name] = i >= 0 && before.Apps[old].Sockets[i].Listen != s.Listen
 	}
 	return moved

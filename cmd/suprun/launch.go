@@ -56,8 +56,8 @@ func (o *options) show() error {
 // become opens the sockets, which stay open as the command's. They are closed,
 // and a path removed, when it could not be run.
 func (o *options) become() error {
-	for _, spec := range o.sockets {
-		sock, err := socket.Open(spec)
+	for _, l := range o.sockets {
+		sock, err := l.open()
 		if err != nil {
 			return err
 		}
@@ -71,33 +71,39 @@ func (o *options) become() error {
 	return plan.Exec()
 }
 
-// parseListen reads ADDRESS[,KEY=VALUE…].
-func parseListen(text string) (socket.Spec, error) {
-	fields := strings.Split(text, ",")
-	s := socket.Spec{Listen: fields[0], Name: "unknown"} // sd_listen_fds_with_names(3)
-	for _, field := range fields[1:] {
-		key, value, _ := strings.Cut(field, "=")
-		if err := setListen(&s, key, value); err != nil {
-			return s, err
-		}
-	}
-	return s, s.Validate()
+// listener is a --listen: what is to be opened, its owner by name.
+type listener struct {
+	socket.Spec
+	user, group string
 }
 
-func setListen(s *socket.Spec, key, value string) (err error) {
+// parseListen reads ADDRESS[,KEY=VALUE…].
+func parseListen(text string) (listener, error) {
+	fields := strings.Split(text, ",")
+	l := listener{Spec: socket.Spec{Listen: fields[0], Name: "unknown"}} // sd_listen_fds_with_names(3)
+	for _, field := range fields[1:] {
+		key, value, _ := strings.Cut(field, "=")
+		if err := l.set(key, value); err != nil {
+			return l, err
+		}
+	}
+	return l, l.validate()
+}
+
+func (l *listener) set(key, value string) (err error) {
 	switch key {
 	case "name":
-		s.Name = value
+		l.Name = value
 	case "user":
-		s.User = value
+		l.user = value
 	case "group":
-		s.Group = value
+		l.group = value
 	case "mode":
 		var mode uint64
 		mode, err = strconv.ParseUint(value, 8, 9)
-		s.Mode = fs.FileMode(mode)
+		l.Mode = fs.FileMode(mode)
 	case "backlog":
-		s.Backlog, err = strconv.Atoi(value)
+		l.Backlog, err = strconv.Atoi(value)
 	default:
 		return fmt.Errorf("unknown key %q, want name, user, group, mode or backlog", key)
 	}
@@ -105,4 +111,23 @@ func setListen(s *socket.Spec, key, value string) (err error) {
 		return fmt.Errorf("%s %q is not a number", key, value)
 	}
 	return nil
+}
+
+// validate does not ask who the owner is, but whether there may be one.
+func (l listener) validate() error {
+	spec := l.Spec
+	if l.user != "" || l.group != "" {
+		spec.Owner = socket.OwnedBy(0, 0)
+	}
+	return spec.Validate()
+}
+
+func (l listener) open() (*socket.Socket, error) {
+	uid, gid, err := privdrop.LookupOwner(l.user, l.group)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", l.Listen, err)
+	}
+	spec := l.Spec
+	spec.Owner = socket.OwnedBy(uid, gid)
+	return socket.Open(spec)
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"supd/privdrop"
-	"supd/socket"
 )
 
 const usage = `usage: suprun [OPTION…] [--] COMMAND [ARGUMENT…]
@@ -48,7 +47,7 @@ type options struct {
 	launch   privdrop.Spec // what the flags say of it
 	env      []string      // NAME=VALUE
 	inherit  []string
-	sockets  []socket.Spec
+	sockets  []listener
 
 	help, version, explain bool
 }
@@ -220,7 +219,7 @@ func (o *options) addEnv(s string) error {
 }
 
 func (o *options) addSocket(s string) error {
-	spec, err := parseListen(s)
-	o.sockets = append(o.sockets, spec)
+	l, err := parseListen(s)
+	o.sockets = append(o.sockets, l)
 	return err
 }

@@ -20,7 +20,13 @@ import (
 // replaced; one that answers is an error, for a second supd must not start. From
 // the first instant the path has the group and mode that c says.
 func Open(c configs.Control) (net.Listener, error) {
-	spec := socket.Spec{Name: "control", Listen: "unix:" + c.Socket, Group: c.Group, Mode: fs.FileMode(c.Mode)}
+	spec, err := configs.Socket{
+		Spec:  socket.Spec{Name: "control", Listen: "unix:" + c.Socket, Mode: fs.FileMode(c.Mode)},
+		Group: c.Group,
+	}.Resolve()
+	if err != nil {
+		return nil, fmt.Errorf("control socket: unix:%s: %w", c.Socket, err)
+	}
 	s, err := socket.Open(spec)
 	for end := time.Now().Add(deathTime); err != nil && isDying(c.Socket) && time.Now().Before(end); {
 		time.Sleep(deathInterval)
