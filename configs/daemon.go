@@ -17,7 +17,7 @@ var settingsKeys = append([]key[settings]{
 var daemonKeys = []key[Daemon]{
 	field("apps", func(d *Daemon) *string { return &d.Apps }, absolute),
 	field("state", func(d *Daemon) *string { return &d.State }, absolute),
-	field("runtime", func(d *Daemon) *string { return &d.Runtime }, absolute),
+	field("runtime", func(d *Daemon) *string { return (*string)(&d.Runtime) }, absolute),
 	field("logs", func(d *Daemon) *string { return &d.Logs }, absolute),
 	field("drop_ins", func(d *Daemon) *string { return &d.DropIns }, absolute),
 	field("watch", func(d *Daemon) *bool { return &d.Watch }, boolean),

@@ -93,7 +93,7 @@ func (l *loader) daemon(must bool) {
 	var s settings
 	readTable(input{top, &l.scope}, settingsKeys, &s)
 	if s.Control.Socket == "" {
-		s.Control.Socket = filepath.Join(s.Daemon.Runtime, "supd.sock")
+		s.Control.Socket = s.Daemon.Runtime.Control()
 	}
 	l.config.Daemon, l.config.Control = s.Daemon, s.Control
 	l.config.places.remember("", top)

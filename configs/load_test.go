@@ -119,7 +119,7 @@ func TestDecode(t *testing.T) {
 	limit := func(soft, hard uint64) privdrop.Limit { return privdrop.Limit{Soft: soft, Hard: hard} }
 	want := &Config{
 		Path:    dir + "/supd.toml",
-		Daemon:  Daemon{Apps: dir + "/apps", State: "/srv/state", Runtime: dir + "/run", Logs: "/srv/logs", DropIns: dir + "/drop-ins", Watch: true, ExitOn: ExitAllFailed},
+		Daemon:  Daemon{Apps: dir + "/apps", State: "/srv/state", Runtime: Runtime(dir + "/run"), Logs: "/srv/logs", DropIns: dir + "/drop-ins", Watch: true, ExitOn: ExitAllFailed},
 		Control: Control{Socket: dir + "/run/supd.sock", Mode: 0o600, Group: "adm"},
 		Apps: []App{{
 			Name: "full", File: dir + "/apps/full.toml", User: "root", Group: "nogroup", AllowRoot: true,

@@ -436,7 +436,7 @@ func TestVerifyVenvColon(t *testing.T) {
 func TestVerifyAppPaths(t *testing.T) {
 	name := strings.Repeat("n", 64)
 	c, v := layRelease(t, "", map[string]string{"supd.toml": "[process." + name + "]\ncommand = \"true\"\n"})
-	c.Daemon.Runtime = "/run/" + strings.Repeat("x", 30)
+	c.Daemon.Runtime = Runtime("/run/" + strings.Repeat("x", 30))
 	a, err := c.With("app", v)
 	if err != nil {
 		t.Fatal(err)

@@ -30,7 +30,7 @@ type Config struct {
 type Daemon struct {
 	Apps    string `koanf:"apps"`
 	State   string `koanf:"state"`
-	Runtime string `koanf:"runtime"`
+	Runtime Runtime
 	Logs    string `koanf:"logs"`
 	DropIns string `koanf:"drop_ins"` // where packages put files that register their releases
 	Watch   bool   `koanf:"watch"`

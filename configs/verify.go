@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"supd/privdrop"
@@ -76,7 +75,7 @@ func (v *verification) daemon() {
 func (v *verification) processes() {
 	for i := range v.app.Processes {
 		p := &v.app.Processes[i]
-		longest := workerPath(v.config.Daemon.Runtime, v.app.Name, p)
+		longest := longestPath(v.config.Daemon.Runtime, v.app.Name, p)
 		if len(longest) > maxSocketPath {
 			v.failDaemon("daemon.runtime", "is too long: %s would have %d bytes, a unix socket's path has at most %d", longest, len(longest), maxSocketPath)
 		}
@@ -84,10 +83,11 @@ func (v *verification) processes() {
 	}
 }
 
-// workerPath is the longest path of a socket that supd makes for one worker: in
-// a directory of its runtime directory, by the worker's name and generation.
-func workerPath(runtime, app string, p *Process) string {
-	return filepath.Join(runtime, "notify", app+"."+p.Name+"."+strconv.Itoa(max(p.Count, 1))+".1000000")
+// longestPath is that of a socket which supd makes for one worker, after a million
+// launches.
+func longestPath(r Runtime, app string, p *Process) string {
+	const generation = 1_000_000
+	return r.Notify(LaunchName(app, p.Name, max(p.Count, 1), generation))
 }
 
 func (v *verification) socket(s Socket) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"os"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -181,21 +180,10 @@ func logOptions(c configs.Log, a *privdrop.Account) output.Options {
 
 // makeDirectories makes the directories that supd itself needs.
 func makeDirectories(d configs.Daemon) error {
-	for _, dir := range []struct {
-		path string
-		mode os.FileMode
-	}{
-		{d.Runtime, 0o755},
-		{filepath.Join(d.Runtime, "workers"), 0o711},
-		{filepath.Join(d.Runtime, "probe"), 0o700},
-		{filepath.Join(d.Runtime, "notify"), 0o711},
-		{d.Logs, 0o755},
-	} {
-		if err := os.MkdirAll(dir.path, dir.mode); err != nil {
-			return err
-		}
+	if err := d.Runtime.Make(); err != nil {
+		return err
 	}
-	return nil
+	return os.MkdirAll(d.Logs, 0o755)
 }
 
 // apply makes a prepared configuration the wish. When a socket cannot be opened

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -234,7 +233,7 @@ func CheckTakeover(c *configs.Config) error {
 		return err
 	}
 	var errs []error
-	path := filepath.Join(c.Daemon.Runtime, savedFile)
+	path := c.Daemon.Runtime.Record()
 	switch data, err := os.ReadFile(path); {
 	case errors.Is(err, fs.ErrNotExist):
 		errs = append(errs, fmt.Errorf("%s: no supd runs here", path))

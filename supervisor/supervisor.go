@@ -75,7 +75,7 @@ func (s *Supervisor) first(c *configs.Config) error {
 	if err != nil {
 		return err
 	}
-	if err := s.files.KeepIn(filepath.Join(c.Daemon.Runtime, "output")); err != nil {
+	if err := s.files.KeepIn(c.Daemon.Runtime.Output()); err != nil {
 		return err
 	}
 	p, err := prepare(c, s.files, known, func(string) bool { return true })
@@ -130,7 +130,7 @@ func newOwner(log *slog.Logger, k kernel, events <-chan event, status *atomic.Po
 }
 
 func newLinux(c *configs.Config, log *slog.Logger, s *Supervisor) (*linux, error) {
-	lock, err := lockRuntime(c.Daemon.Runtime)
+	lock, err := lockRuntime(string(c.Daemon.Runtime))
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func newLinux(c *configs.Config, log *slog.Logger, s *Supervisor) (*linux, error
 	if err != nil {
 		return nil, err
 	}
-	set, err := socket.NewSet(c.Daemon.Runtime + "/sockets")
+	set, err := socket.NewSet(c.Daemon.Runtime.Sockets())
 	if err != nil {
 		return nil, err
 	}
@@ -150,8 +150,8 @@ func newLinux(c *configs.Config, log *slog.Logger, s *Supervisor) (*linux, error
 	if err != nil {
 		return nil, err
 	}
-	return &linux{log: log, lock: lock, writer: writer{log: log, path: filepath.Join(c.Daemon.Runtime, savedFile), boot: boot}, post: s.post, supervisor: s, journals: journals{log, s.post, map[string]chan write{}},
-		set: set, runtime: c.Daemon.Runtime, null: null, cgroups: dir, self: os.Getpid()}, nil
+	return &linux{log: log, lock: lock, writer: writer{log: log, path: c.Daemon.Runtime.Record(), boot: boot}, post: s.post, supervisor: s, journals: journals{log, s.post, map[string]chan write{}},
+		set: set, runtime: string(c.Daemon.Runtime), null: null, cgroups: dir, self: os.Getpid()}, nil
 }
 
 // lockTime is how long the lock of a supd that was killed is waited for: it goes

@@ -30,7 +30,7 @@ type rolling struct {
 func newRolling(t *testing.T, r *supervisor.RolloutStatus) *rolling {
 	t.Helper()
 	dir := t.TempDir()
-	c := &configs.Config{Path: dir + "/supd.toml", Daemon: configs.Daemon{Apps: dir, State: dir + "/state", Runtime: dir + "/run", Logs: dir + "/log"}}
+	c := &configs.Config{Path: dir + "/supd.toml", Daemon: configs.Daemon{Apps: dir, State: dir + "/state", Runtime: configs.Runtime(dir + "/run"), Logs: dir + "/log"}}
 	s, err := supervisor.New(c, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())

@@ -223,7 +223,7 @@ func TestHugeHeaderIsRefused(t *testing.T) {
 func watchable(t *testing.T) (*supervisor.Supervisor, *configs.Config) {
 	t.Helper()
 	dir := shortDir(t)
-	c := &configs.Config{Path: dir + "/supd.toml", Daemon: configs.Daemon{Apps: dir, State: dir + "/state", Runtime: dir + "/run", Logs: dir + "/log"}}
+	c := &configs.Config{Path: dir + "/supd.toml", Daemon: configs.Daemon{Apps: dir, State: dir + "/state", Runtime: configs.Runtime(dir + "/run"), Logs: dir + "/log"}}
 	s, err := supervisor.New(c, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())

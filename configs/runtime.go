@@ -1,0 +1,79 @@
+package configs
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// Runtime is the runtime directory. It says where each thing beneath it is; what
+// is made for one launch of a worker alone has the name that LaunchName gives.
+type Runtime string
+
+func (r Runtime) join(elements ...string) string {
+	return filepath.Join(append([]string{string(r)}, elements...)...)
+}
+
+// Lock is the file by which a second supd is kept away.
+func (r Runtime) Lock() string { return r.join("lock") }
+
+// Control is the control socket, where the configuration names no other.
+func (r Runtime) Control() string { return r.join("supd.sock") }
+
+// Record is the file of what runs, for the next supd.
+func (r Runtime) Record() string { return r.join("state.json") }
+
+// Output is the directory of output that is in no log file yet.
+func (r Runtime) Output() string { return r.join("output") }
+
+// Sockets is the directory with a second name of each unix socket of the apps.
+func (r Runtime) Sockets() string { return r.join("sockets") }
+
+// Workers is the directory with every worker's XDG_RUNTIME_DIR.
+func (r Runtime) Workers() string { return r.join("workers") }
+
+// Worker is one worker's XDG_RUNTIME_DIR.
+func (r Runtime) Worker(launch string) string { return r.join("workers", launch) }
+
+// Probes is the directory of the sockets that supd alone connects to.
+func (r Runtime) Probes() string { return r.join("probe") }
+
+// Probe is the socket that one worker is probed on.
+func (r Runtime) Probe(launch string) string { return r.join("probe", launch) }
+
+// Private is the socket that a candidate has in the place of the app's i-th.
+func (r Runtime) Private(launch string, i int) string {
+	return r.join("probe", fmt.Sprintf("%s.%d", launch, i))
+}
+
+// Notifies is the directory of the sockets that workers send to.
+func (r Runtime) Notifies() string { return r.join("notify") }
+
+// Notify is the socket that one worker sends its messages to (NOTIFY_SOCKET).
+func (r Runtime) Notify(launch string) string { return r.join("notify", launch) }
+
+// LaunchName is the name beneath the runtime directory, and that of the cgroup,
+// of what is made for one launch of a worker.
+func LaunchName(app, process string, slot, generation int) string {
+	return fmt.Sprintf("%s.%s.%d.%d", app, process, slot, generation)
+}
+
+// Make makes the directories that supd itself needs. What is in those of workers
+// and notify belongs to users who must reach their own, and need not see the
+// others' names; supd alone connects to what is in probe.
+func (r Runtime) Make() error {
+	for _, dir := range []struct {
+		path string
+		mode os.FileMode
+	}{
+		{string(r), 0o755},
+		{r.Workers(), 0o711},
+		{r.Probes(), 0o700},
+		{r.Notifies(), 0o711},
+	} {
+		if err := os.MkdirAll(dir.path, dir.mode); err != nil {
+			return err
+		}
+	}
+	return nil
+}
