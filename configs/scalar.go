@@ -182,7 +182,7 @@ func one[V ~string](of ...V) func(input) (V, bool) {
 	}
 }
 
-func signal(in input) (unix.Signal, bool) {
+func signal(in input) (Signal, bool) {
 	if in.Kind == anInt {
 		in.fail(`want the name of a signal such as "TERM", got a number; they differ between machines`)
 		return 0, false

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"supd/privdrop"
 )
 
@@ -239,7 +237,7 @@ func (p *Process) Probe() bool { return p.Ready.Probe() || p.Health.Probe() }
 
 // StopStep sends Signal to the main process once and waits.
 type StopStep struct {
-	Signal unix.Signal
+	Signal Signal
 	Wait   time.Duration
 }
 
