@@ -62,7 +62,7 @@ func (s *Socket) bindAddr(addr netip.AddrPort) error {
 	if s.at.network == "udp" {
 		return nil
 	}
-	return os.NewSyscallError("listen", unix.Listen(fd, s.spec.backlog()))
+	return s.listen()
 }
 
 func (s *Socket) setOptions(addr netip.Addr) error {

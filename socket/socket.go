@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -105,10 +106,14 @@ func (s *Socket) Relisten() error {
 	if s.at.network == "udp" {
 		return nil
 	}
-	if err := unix.Listen(s.fd, s.spec.backlog()); err != nil {
-		return fmt.Errorf("%s: listen: %w", s.spec.Listen, err)
+	if err := s.listen(); err != nil {
+		return fmt.Errorf("%s: %w", s.spec.Listen, err)
 	}
 	return nil
+}
+
+func (s *Socket) listen() error {
+	return os.NewSyscallError("listen", unix.Listen(s.fd, cmp.Or(s.spec.Backlog, DefaultBacklog)))
 }
 
 // Close closes the descriptor and removes a unix socket's path, if that is

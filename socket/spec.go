@@ -45,13 +45,6 @@ func (s Spec) Validate() error {
 	return errors.Join(errs...)
 }
 
-func (s Spec) backlog() int {
-	if s.Backlog == 0 {
-		return DefaultBacklog
-	}
-	return s.Backlog
-}
-
 func (s Spec) mode() fs.FileMode {
 	if s.Mode == 0 {
 		return DefaultMode

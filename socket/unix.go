@@ -60,8 +60,8 @@ func (s *Socket) prepare(stage *stage, keep *directory) error {
 	if err := setOwner(stage.directory, staged, s.spec.Owner, s.spec.mode()); err != nil {
 		return err
 	}
-	if err := unix.Listen(fd, s.spec.backlog()); err != nil {
-		return os.NewSyscallError("listen", err)
+	if err := s.listen(); err != nil {
+		return err
 	}
 	if keep != nil {
 		s.kept, err = newLink(stage.directory, keep)
