@@ -131,7 +131,7 @@ func TestDecode(t *testing.T) {
 			Processes: []Process{
 				{
 					Name: "plain", Line: 59, Command: []string{"sleep", "1 h", `"`}, Count: 3,
-					User: "root", Group: "nogroup", AllowRoot: true, Umask: 0o77,
+					User: "root", Group: "nogroup", AllowRoot: true, Resources: privdrop.Resources{Umask: new(privdrop.Umask(0o77))},
 					Env:        map[string]string{"A": "1", "B": "{slot}", "ALL": "x"},
 					EnvInherit: []string{}, Sockets: []string{}, After: []string{}, Autostart: true, Restart: RestartAlways, SuccessExit: []int{0},
 					Backoff: Backoff{100 * time.Millisecond, time.Minute, 2, 0.1, 10 * time.Second},
@@ -142,7 +142,7 @@ func TestDecode(t *testing.T) {
 				},
 				{
 					Name: "web", Line: 23, Command: []string{"serve", "--fd", "{socket.web}"}, Count: 0,
-					Venv: "/opt/full/env", Directory: "/opt/full", User: "nobody", Group: "adm", Groups: []string{}, AllowRoot: true, Umask: 0o22,
+					Venv: "/opt/full/env", Directory: "/opt/full", User: "nobody", Group: "adm", Groups: []string{}, AllowRoot: true,
 					Env:     map[string]string{"A": "2", "B": "{slot}", "C": "", "ALL": "x"},
 					EnvFile: dir + "/apps/full.env", EnvInherit: []string{"LANG"}, Sockets: []string{"web", "log"}, After: []string{"plain"},
 					Autostart: false, Restart: RestartOnFailure, SuccessExit: []int{0, 3},
@@ -151,9 +151,12 @@ func TestDecode(t *testing.T) {
 					Health:   Health{TCP: "probe", Interval: time.Minute, Timeout: time.Minute, Failures: 1, Children: 0},
 					Watchdog: 90 * time.Second,
 					Stop:     []StopStep{{syscall.SIGINT, time.Minute}, {syscall.SIGQUIT, 1500 * time.Millisecond}},
-					Limits:   privdrop.Limits{"nofile": limit(1024, 4096), "core": limit(0, 0), "as": limit(1<<30, 1<<30), "nproc": limit(1000, 1000)},
-					Nice:     &five, OOMScoreAdjust: &minus, CPUAffinity: []int{0, 16}, Capabilities: []string{"net_bind_service"},
-					Log: Log{To: LogFile, File: "/srv/logs/web-full.log", MaxSize: 0, Keep: 1},
+					Resources: privdrop.Resources{
+						Umask: new(privdrop.Umask(0o22)), Nice: &five, OOMScoreAdjust: &minus, CPUAffinity: []int{0, 16},
+						Limits: privdrop.Limits{"nofile": limit(1024, 4096), "core": limit(0, 0), "as": limit(1<<30, 1<<30), "nproc": limit(1000, 1000)},
+					},
+					Capabilities: []string{"net_bind_service"},
+					Log:          Log{To: LogFile, File: "/srv/logs/web-full.log", MaxSize: 0, Keep: 1},
 				},
 			},
 			Release: &Releases{Directory: dir + "/apps/full", Keep: 0},

@@ -18,7 +18,7 @@ var processKeys = append([]key[Process]{
 	field("user", func(p *Process) *string { return &p.User }, filled),
 	field("group", func(p *Process) *string { return &p.Group }, filled),
 	field("groups", func(p *Process) *[]string { return &p.Groups }, distinct(filled)),
-	field("umask", func(p *Process) *privdrop.Umask { return &p.Umask }, umask),
+	field("umask", func(p *Process) **privdrop.Umask { return &p.Umask }, pointer(umask)),
 	field("env", func(p *Process) *map[string]string { return &p.Env }, variables),
 	field("env_file", func(p *Process) *string { return &p.EnvFile }, absolute),
 	field("env_inherit", func(p *Process) *[]string { return &p.EnvInherit }, distinct(inherited)),
@@ -34,8 +34,8 @@ var processKeys = append([]key[Process]{
 	field("watchdog", func(p *Process) *time.Duration { return &p.Watchdog }, duration(0)),
 	field("stop", func(p *Process) *[]StopStep { return &p.Stop }, steps),
 	{name: "limits", sub: limitNames, read: readLimits},
-	field("nice", func(p *Process) **int { return &p.Nice }, pointer(integer(-20, 19))),
-	field("oom_score_adjust", func(p *Process) **int { return &p.OOMScoreAdjust }, pointer(integer(-1000, 1000))),
+	field("nice", func(p *Process) **int { return &p.Nice }, pointer(within(privdrop.NiceRange))),
+	field("oom_score_adjust", func(p *Process) **int { return &p.OOMScoreAdjust }, pointer(within(privdrop.OOMScoreAdjustRange))),
 	field("cpu_affinity", func(p *Process) *[]int { return &p.CPUAffinity }, cpus),
 	field("capabilities", func(p *Process) *[]string { return &p.Capabilities }, distinct(capability)),
 	part("log", func(p *Process) *Log { return &p.Log }, logKeys),
@@ -49,11 +49,8 @@ var backoffKeys = []key[Backoff]{
 	field("reset", func(b *Backoff) *time.Duration { return &b.Reset }, duration(0)),
 }
 
-// maxCPUs is how many CPUs cpu_set_t has room for (sched_setaffinity(2)).
-const maxCPUs = 1024
-
 func cpus(in input) ([]int, bool) {
-	all, ok := distinct(integer(0, maxCPUs-1))(in)
+	all, ok := distinct(within(privdrop.CPURange))(in)
 	if ok && len(all) == 0 {
 		in.fail("names no CPU; remove it to use all")
 		return nil, false

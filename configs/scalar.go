@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop"
 )
 
 // The functions of this file and the next read one value each: what it means,
@@ -59,6 +61,8 @@ func integer(low, high int) func(input) (int, bool) {
 		return 0, false
 	}
 }
+
+func within(r privdrop.Range) func(input) (int, bool) { return integer(r.Low, r.High) }
 
 // count is a number of things, from low on.
 func count(low int) func(input) (int, bool) { return integer(low, math.MaxInt32) }

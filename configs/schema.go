@@ -129,27 +129,24 @@ type Process struct {
 	Groups    []string // nil: the user's
 	AllowRoot bool
 
-	Umask          privdrop.Umask
-	Env            map[string]string // app's and process's, still with {variables}
-	EnvFile        string            // absolute; read at each launch
-	EnvInherit     []string
-	Sockets        []string // in the order of their descriptors, from 3 on
-	After          []string // processes of the same app
-	Autostart      bool
-	Restart        Restart
-	SuccessExit    []int
-	Backoff        Backoff
-	GiveUpAfter    int // failed starts in a row; 0 is never
-	Ready          Ready
-	Health         Health
-	Watchdog       time.Duration // 0 is off
-	Stop           []StopStep
-	Limits         privdrop.Limits
-	Nice           *int
-	OOMScoreAdjust *int
-	CPUAffinity    []int
-	Capabilities   []string
-	Log            Log
+	privdrop.Resources // Umask is set, for defaults.toml has one
+
+	Env          map[string]string // app's and process's, still with {variables}
+	EnvFile      string            // absolute; read at each launch
+	EnvInherit   []string
+	Sockets      []string // in the order of their descriptors, from 3 on
+	After        []string // processes of the same app
+	Autostart    bool
+	Restart      Restart
+	SuccessExit  []int
+	Backoff      Backoff
+	GiveUpAfter  int // failed starts in a row; 0 is never
+	Ready        Ready
+	Health       Health
+	Watchdog     time.Duration // 0 is off
+	Stop         []StopStep
+	Capabilities []string
+	Log          Log
 }
 
 // Restart says which exits are followed by a new start.

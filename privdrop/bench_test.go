@@ -30,7 +30,7 @@ func staticProgram(b *testing.B) string {
 }
 
 func BenchmarkStart(b *testing.B) {
-	s := Spec{Argv: []string{staticProgram(b)}, Session: true, Limits: Limits{"core": {0, 0}}, Account: nobody(b)}
+	s := Spec{Argv: []string{staticProgram(b)}, Session: true, Resources: Resources{Limits: Limits{"core": {0, 0}}}, Account: nobody(b)}
 	for b.Loop() {
 		startOnce(b, s)
 	}

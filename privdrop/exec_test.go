@@ -74,7 +74,7 @@ func TestExecFailsByName(t *testing.T) {
 		want string
 	}{
 		{Spec{Files: []int{0, 1, 999}}, "dup descriptor 999 to 2: bad file descriptor"},
-		{Spec{Argv: []string{"/bin/sh", strings.Repeat("x", 100)}, Limits: Limits{"nofile": {1 << 40, 1 << 40}}}, "setrlimit nofile: operation not permitted"},
+		{Spec{Argv: []string{"/bin/sh", strings.Repeat("x", 100)}, Resources: Resources{Limits: Limits{"nofile": {1 << 40, 1 << 40}}}}, "setrlimit nofile: operation not permitted"},
 	} {
 		if _, stderr, err := execute(t, test.spec); err == nil || stderr != test.want {
 			t.Errorf("got %q, %v, want %q", stderr, err, test.want)

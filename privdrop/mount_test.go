@@ -157,7 +157,7 @@ func TestStartMounts(t *testing.T) {
 			mask := unix.Umask(0o022)
 			unix.Umask(mask)
 			umask := Umask(0o077)
-			w := startShell(t, Spec{Account: account, AllowRoot: true, Umask: &umask, Dir: dir + "/opt/sub",
+			w := startShell(t, Spec{Account: account, AllowRoot: true, Resources: Resources{Umask: &umask}, Dir: dir + "/opt/sub",
 				Mounts: []Mount{{From: dir + "/old", To: dir + "/opt"}}})
 			w.want("cat "+dir+"/opt/f", "old")
 			w.want("pwd; cat f", dir+"/opt/sub; sub")
@@ -241,7 +241,7 @@ func TestCover(t *testing.T) {
 	listed := plain.run(list)
 	before := mountInfo(t, "self")
 	umask := Umask(0o777)
-	w := startShell(t, Spec{Account: nobody(t), Umask: &umask, Dir: "/", Mounts: []Mount{{From: apps + "/opt/snapshot", To: apps + "/opt", Cover: true}}})
+	w := startShell(t, Spec{Account: nobody(t), Resources: Resources{Umask: &umask}, Dir: "/", Mounts: []Mount{{From: apps + "/opt/snapshot", To: apps + "/opt", Cover: true}}})
 	if got := w.run(list); got != listed {
 		t.Errorf("covered by\n%s\nwant\n%s", strings.ReplaceAll(got, "; ", "\n"), strings.ReplaceAll(listed, "; ", "\n"))
 	}

@@ -70,7 +70,7 @@ func (b *builder) check() (err error) {
 	}
 	b.files = s.Files
 	for _, check := range []func() error{
-		b.checkText, b.checkListen, b.checkAccount, b.checkCapabilities, b.checkResources, b.checkMounts, b.checkDirectory,
+		b.checkText, b.checkListen, b.checkAccount, b.checkCapabilities, b.spec.Resources.check, b.checkMounts, b.checkDirectory,
 	} {
 		if err := check(); err != nil {
 			return err

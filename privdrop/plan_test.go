@@ -34,8 +34,10 @@ func fullSpec(dir string) Spec {
 	umask, nice, oom := Umask(0o027), -5, -100
 	return Spec{
 		Argv: []string{"/bin/sh", "-c", "exec gunicorn"}, Env: []string{"PATH=/usr/bin", "DATABASE_URL=postgres://whois:hunter2@db/"},
-		Dir: dir, Account: whois(), Umask: &umask, Nice: &nice, OOMScoreAdjust: &oom, CPUAffinity: []int{0, 2},
-		Limits:       Limits{"nofile": {1024, 4096}, "core": {0, 0}, "memlock": {Unlimited, Unlimited}},
+		Dir: dir, Account: whois(), Resources: Resources{
+			Umask: &umask, Nice: &nice, OOMScoreAdjust: &oom, CPUAffinity: []int{0, 2},
+			Limits: Limits{"nofile": {1024, 4096}, "core": {0, 0}, "memlock": {Unlimited, Unlimited}},
+		},
 		Capabilities: []string{"setuid", "net_bind_service"},
 		Files:        []int{7, 8, 8, 9, 4, 3}, ListenNames: []string{"web", "admin", "probe"},
 		Watchdog: 30 * time.Second, Session: true, CgroupFD: 11,
@@ -163,9 +165,9 @@ func TestPlanRefuses(t *testing.T) {
 		{"unknown capability", Spec{Capabilities: []string{"net_bind"}}, rootHost(), `capability "net_bind": unknown, want a name of capabilities(7) in lower case without "cap_"`, nil},
 		{"capability not had", Spec{Capabilities: []string{"net_raw"}}, ordinaryHost(), "capability net_raw: this process does not have it itself", nil},
 		{"capability of later kernels", Spec{Capabilities: []string{"bpf"}}, host{lastCap: 37}, "capability bpf: this kernel does not have it", nil},
-		{"unknown limit", Spec{Limits: Limits{"files": {1, 1}}}, rootHost(), `limit "files": unknown, want one of as, core, fsize, memlock, nofile, nproc, stack`, nil},
-		{"limit upside down", Spec{Limits: Limits{"nofile": {2, 1}}}, rootHost(), "limit nofile: the soft limit is above the hard one", nil},
-		{"nice", Spec{Nice: &seven}, rootHost(), "nice 20: want -20 to 19", nil},
+		{"unknown limit", Spec{Resources: Resources{Limits: Limits{"files": {1, 1}}}}, rootHost(), `limit "files": unknown, want one of as, core, fsize, memlock, nofile, nproc, stack`, nil},
+		{"limit upside down", Spec{Resources: Resources{Limits: Limits{"nofile": {2, 1}}}}, rootHost(), "limit nofile: the soft limit is above the hard one", nil},
+		{"nice", Spec{Resources: Resources{Nice: &seven}}, rootHost(), "nice 20: want -20 to 19", nil},
 		{"files", Spec{Files: []int{0}}, rootHost(), "files: 1 descriptors, want at least standard input, output and error", nil},
 		{"listen names", Spec{Files: []int{0, 1, 2, 3}, ListenNames: []string{"a", "b"}}, rootHost(), "listen names: 2 for 1 descriptors after standard error", nil},
 		{"listen name", Spec{Files: []int{0, 1, 2, 3}, ListenNames: []string{"a:b"}}, rootHost(), `listen name "a:b": contains the separator of LISTEN_FDNAMES`, nil},

@@ -1,6 +1,7 @@
 package privdrop
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -8,11 +9,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const maxCPU = 8191 // NR_CPUS is 8192 at most
+// Resources are the settings of a worker that no privilege goes by. A field's zero
+// value keeps what this process has.
+type Resources struct {
+	Umask          *Umask
+	Limits         Limits
+	Nice           *int  // in NiceRange
+	OOMScoreAdjust *int  // in OOMScoreAdjustRange
+	CPUAffinity    []int // in CPURange; nil keeps the mask
+}
 
-func (b *builder) checkResources() error {
-	s := &b.spec
-	for name, limit := range s.Limits {
+// Range is the lowest and the highest number that a setting may be.
+type Range struct{ Low, High int }
+
+func (r Range) holds(n int) bool { return n >= r.Low && n <= r.High }
+
+// What the kernel takes. It has up to 8192 CPUs (NR_CPUS); the 1024 of glibc's
+// cpu_set_t (sched_setaffinity(2)) bind only who uses that type.
+var (
+	NiceRange           = Range{-20, 19}     // setpriority(2)
+	OOMScoreAdjustRange = Range{-1000, 1000} // proc_pid_oom_score_adj(5)
+	CPURange            = Range{0, 8191}
+)
+
+func (r Resources) check() error {
+	for name, limit := range r.Limits {
 		if _, ok := resources[name]; !ok {
 			return fmt.Errorf("limit %q: unknown, want one of %s", name, strings.Join(LimitNames(), ", "))
 		}
@@ -20,19 +41,20 @@ func (b *builder) checkResources() error {
 			return fmt.Errorf("limit %s: the soft limit is above the hard one", name)
 		}
 	}
-	for _, cpu := range s.CPUAffinity {
-		if cpu < 0 || cpu > maxCPU {
-			return fmt.Errorf("cpu affinity: no CPU %d, want 0 to %d", cpu, maxCPU)
+	for _, cpu := range r.CPUAffinity {
+		if !CPURange.holds(cpu) {
+			return fmt.Errorf("cpu affinity: no CPU %d, want %d to %d", cpu, CPURange.Low, CPURange.High)
 		}
 	}
-	if s.Umask != nil && *s.Umask > 0o777 {
-		return fmt.Errorf("umask %s: want 0000 to 0777", *s.Umask)
+	if r.Umask != nil && *r.Umask > maxUmask {
+		return fmt.Errorf("umask %s: want 0000 to %s", *r.Umask, maxUmask)
 	}
-	if s.Nice != nil && (*s.Nice < -20 || *s.Nice > 19) {
-		return fmt.Errorf("nice %d: want -20 to 19", *s.Nice)
-	}
-	if s.OOMScoreAdjust != nil && (*s.OOMScoreAdjust < -1000 || *s.OOMScoreAdjust > 1000) {
-		return fmt.Errorf("oom score adjust %d: want -1000 to 1000", *s.OOMScoreAdjust)
+	return cmp.Or(NiceRange.check("nice", r.Nice), OOMScoreAdjustRange.check("oom score adjust", r.OOMScoreAdjust))
+}
+
+func (r Range) check(name string, n *int) error {
+	if n != nil && !r.holds(*n) {
+		return fmt.Errorf("%s %d: want %d to %d", name, *n, r.Low, r.High)
 	}
 	return nil
 }
@@ -49,7 +71,7 @@ func (b *builder) schedule() {
 			unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, 0, uintptr(*s.Nice))
 	}
 	if s.CPUAffinity != nil {
-		mask := make([]uint64, maxCPU/64+1)
+		mask := make([]uint64, CPURange.High/64+1)
 		for _, cpu := range s.CPUAffinity {
 			mask[cpu/64] |= 1 << (cpu % 64)
 		}

@@ -28,11 +28,7 @@ type Spec struct {
 	Account   *Account // nil keeps the identity; only root can change it
 	AllowRoot bool     // uid 0, gid 0 or a group 0 in Account is refused otherwise
 
-	Umask          *Umask
-	Limits         Limits
-	Nice           *int
-	OOMScoreAdjust *int
-	CPUAffinity    []int // CPU numbers; nil keeps the mask
+	Resources
 
 	// Capabilities are kept (permitted, effective, inheritable, ambient and
 	// bounding); all others are dropped. Names without "cap_", lower case.

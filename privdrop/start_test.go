@@ -30,9 +30,10 @@ func TestStartDropsEverything(t *testing.T) {
 	os.Chmod(dir, 0o755)
 	os.Chmod(filepath.Dir(dir), 0o755)
 	r := start(t, Spec{
-		Env: []string{"ONE=1", "TWO=2=2"}, Dir: dir, Account: account, Umask: &umask, Nice: &nice, OOMScoreAdjust: &oom,
-		CPUAffinity: []int{0}, Session: true, Watchdog: 1500 * time.Millisecond,
-		Limits: Limits{"nofile": {100, 200}, "core": {0, 0}, "fsize": {1 << 30, 1 << 30}, "memlock": {4096, 8192}, "stack": {1 << 20, 1 << 30}, "nproc": {500, 500}, "as": {1 << 40, math.MaxUint64}},
+		Env: []string{"ONE=1", "TWO=2=2"}, Dir: dir, Account: account, Session: true, Watchdog: 1500 * time.Millisecond, Resources: Resources{
+			Umask: &umask, Nice: &nice, OOMScoreAdjust: &oom, CPUAffinity: []int{0},
+			Limits: Limits{"nofile": {100, 200}, "core": {0, 0}, "fsize": {1 << 30, 1 << 30}, "memlock": {4096, 8192}, "stack": {1 << 20, 1 << 30}, "nproc": {500, 500}, "as": {1 << 40, math.MaxUint64}},
+		},
 	})
 	r.want(t, map[string]string{
 		"Uid": "65534 65534 65534 65534", "Gid": "65534 65534 65534 65534", "Groups": "4242 4343",
@@ -116,7 +117,7 @@ func TestStartOwnIdentity(t *testing.T) {
 
 // Launching as an ordinary user, from an ordinary user's process.
 func TestStartUnprivileged(t *testing.T) {
-	r := start(t, Spec{Account: nobody(t), Argv: []string{command(), "worker", "start"}, Limits: Limits{"nofile": {300, 1000}}})
+	r := start(t, Spec{Account: nobody(t), Argv: []string{command(), "worker", "start"}, Resources: Resources{Limits: Limits{"nofile": {300, 1000}}}})
 	r.want(t, map[string]string{"Uid": "65534 65534 65534 65534", "NoNewPrivs": "1", "CapPrm": noCaps, "CapBnd": noCaps})
 }
 
@@ -126,7 +127,7 @@ func TestStartGivesNofileBack(t *testing.T) {
 	out := outputFile(t)
 	plan, err := Spec{
 		Argv: []string{command(), "worker", "exec", `{"Argv": ["/bin/sh", "-c", "ulimit -Sn; ulimit -Hn"]}`},
-		Env:  os.Environ(), Files: []int{devNull(t), int(out.Fd()), 2}, Limits: Limits{"nofile": {300, 1000}},
+		Env:  os.Environ(), Files: []int{devNull(t), int(out.Fd()), 2}, Resources: Resources{Limits: Limits{"nofile": {300, 1000}}},
 	}.Plan()
 	if err != nil {
 		t.Fatal(err)
@@ -243,8 +244,8 @@ func TestStartFailsByName(t *testing.T) {
 		err  error
 	}{
 		{"directory", Spec{Dir: closed}, "chdir " + closed + " as nobody", unix.EACCES},
-		{"limit", Spec{Limits: Limits{"nofile": {1 << 40, 1 << 40}}}, "setrlimit nofile", unix.EPERM},
-		{"affinity", Spec{CPUAffinity: []int{maxCPU}}, "sched_setaffinity", unix.EINVAL},
+		{"limit", Spec{Resources: Resources{Limits: Limits{"nofile": {1 << 40, 1 << 40}}}}, "setrlimit nofile", unix.EPERM},
+		{"affinity", Spec{Resources: Resources{CPUAffinity: []int{CPURange.High}}}, "sched_setaffinity", unix.EINVAL},
 		{"descriptor", Spec{Files: []int{0, 1, 999}}, "dup descriptor 999 to 2", unix.EBADF},
 		{"format", Spec{Argv: []string{script}}, "execve " + script, unix.EACCES}, // in a directory that is closed too
 		{"arguments", Spec{Argv: []string{"/bin/sh", strings.Repeat("x", 1<<18)}}, "execve /bin/sh", unix.E2BIG},

@@ -9,11 +9,13 @@ import (
 // Umask is a file mode creation mask, 0 to 0777 (umask(2)).
 type Umask uint32
 
+const maxUmask Umask = 0o777
+
 // UnmarshalText reads octal digits: "0027", "27" and "0o027" are the same.
 func (u *Umask) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseUint(strings.TrimPrefix(string(text), "0o"), 8, 32)
-	if err != nil || n > 0o777 {
-		return fmt.Errorf("umask %q: want octal digits from 0000 to 0777", text)
+	if err != nil || Umask(n) > maxUmask {
+		return fmt.Errorf("umask %q: want octal digits from 0000 to %s", text, maxUmask)
 	}
 	*u = Umask(n)
 	return nil

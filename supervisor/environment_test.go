@@ -90,7 +90,7 @@ func TestSameLaunch(t *testing.T) {
 		"env":               {func(p *configs.Process) { p.Env = map[string]string{"A": "1"} }, false},
 		"no probe any more": {func(p *configs.Process) { p.Ready = configs.Ready{Uptime: 1} }, false},
 		"notify":            {func(p *configs.Process) { p.Ready = configs.Ready{Notify: true} }, false},
-		"umask":             {func(p *configs.Process) { p.Umask = 0o77 }, false},
+		"umask":             {func(p *configs.Process) { p.Umask = new(privdrop.Umask(0o77)) }, false},
 		"sockets":           {func(p *configs.Process) { p.Sockets = []string{"http"} }, false},
 	} {
 		p := base

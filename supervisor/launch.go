@@ -290,12 +290,12 @@ func (r *running) spec(l *linux, j job, fds []int, report func(event)) (privdrop
 // workerSpec is the part of a launch that the configuration states.
 func workerSpec(j job, argv, env []string) privdrop.Spec {
 	p := j.process
-	umask := p.Umask
+	resources := p.Resources
+	resources.OOMScoreAdjust = oomScore(p.OOMScoreAdjust)
 	return privdrop.Spec{
 		Argv: argv, Env: env, Dir: p.Directory,
 		Account: j.account, AllowRoot: p.AllowRoot,
-		Umask: &umask, Limits: p.Limits, Nice: p.Nice, OOMScoreAdjust: oomScore(p.OOMScoreAdjust),
-		CPUAffinity: p.CPUAffinity, Capabilities: p.Capabilities,
+		Resources: resources, Capabilities: p.Capabilities,
 		Watchdog: p.Watchdog, Session: true, Mounts: j.mounts,
 	}
 }

@@ -195,19 +195,28 @@ func (o *options) setAffinity(s string) error {
 		if !isRange {
 			high = low
 		}
-		from, err := strconv.ParseUint(low, 10, 12)
+		from, err := parseCPU(low)
 		if err != nil {
 			return fmt.Errorf("%q is no CPU number", low)
 		}
-		to, err := strconv.ParseUint(high, 10, 12)
+		to, err := parseCPU(high)
 		if err != nil || to < from {
 			return fmt.Errorf("%q is no range of CPU numbers", part)
 		}
 		for cpu := from; cpu <= to; cpu++ {
-			o.launch.CPUAffinity = append(o.launch.CPUAffinity, int(cpu))
+			o.launch.CPUAffinity = append(o.launch.CPUAffinity, cpu)
 		}
 	}
 	return nil
+}
+
+// parseCPU refuses what no machine has before a range of it takes up memory.
+func parseCPU(s string) (int, error) {
+	n, err := strconv.ParseUint(s, 10, 0)
+	if n > uint64(privdrop.CPURange.High) {
+		err = strconv.ErrRange
+	}
+	return int(n), err
 }
 
 func (o *options) addEnv(s string) error {
