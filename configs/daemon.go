@@ -8,6 +8,14 @@ type settings struct {
 	Control Control
 }
 
+// control has the socket's path, which depends on the runtime directory.
+func (s settings) control() Control {
+	if s.Control.Socket == "" {
+		s.Control.Socket = s.Daemon.Runtime.Control()
+	}
+	return s.Control
+}
+
 var settingsKeys = append([]key[settings]{
 	part("daemon", func(s *settings) *Daemon { return &s.Daemon }, daemonKeys),
 	part("control", func(s *settings) *Control { return &s.Control }, controlKeys),

@@ -81,8 +81,7 @@ func absolutePath(path string) string {
 
 // daemon reads supd.toml. What is wrong in it hides nothing of the app files.
 func (l *loader) daemon(must bool) {
-	below, _ := parse("", defaultsFile, l.scope.report)
-	forget(below)
+	below := l.defaults()
 	var stated *value
 	if _, err := os.Stat(l.config.Path); must || err == nil {
 		stated = l.read(l.config.Path)
@@ -92,11 +91,14 @@ func (l *loader) daemon(must bool) {
 	top := merge(below, stated, environment(l.environ))
 	var s settings
 	readTable(input{top, &l.scope}, settingsKeys, &s)
-	if s.Control.Socket == "" {
-		s.Control.Socket = s.Daemon.Runtime.Control()
-	}
-	l.config.Daemon, l.config.Control = s.Daemon, s.Control
+	l.config.Daemon, l.config.Control = s.Daemon, s.control()
 	l.config.places.remember("", top)
+}
+
+func (l *loader) defaults() *value {
+	top, _ := parse("", defaultsFile, l.scope.report)
+	forget(top)
+	return top
 }
 
 // forget takes the lines off the built-in defaults, which are in no file.
@@ -175,7 +177,7 @@ func (l *loader) readApp(top *value, v *Version, own map[string]*value) App {
 	in := input{top, &scope}
 	scope.app = top.Place.File
 	a := App{
-		File: scope.app, Name: strings.TrimSuffix(filepath.Base(scope.app), ".toml"),
+		File: scope.app, Name: appName(scope.app),
 		Env: map[string]string{}, places: places{}, version: v,
 	}
 	if a.Name == "all" {

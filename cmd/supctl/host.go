@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
 	"github.com/spf13/cobra"
 
 	"supd/configs"
@@ -18,15 +17,12 @@ import (
 	"supd/supervisor/release"
 )
 
-// defaultState is daemon.state where supd.toml does not say otherwise.
-const defaultState = "/var/lib/supd"
-
 // configFlag lets a command name the configuration file.
 func (c *call) configFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&c.config, "config", defaultConfig(), "supd's configuration file (environment SUPD_CONFIG)")
 }
 
-func defaultConfig() string { return cmp.Or(os.Getenv("SUPD_CONFIG"), "/etc/supd/supd.toml") }
+func defaultConfig() string { return cmp.Or(os.Getenv("SUPD_CONFIG"), configs.DefaultPath) }
 
 // host is what is to be known of this machine's configuration in order to register
 // a release, and no more. A package may be installed before supd is, and what is
@@ -41,26 +37,20 @@ type host struct {
 
 // host reads what it can. It warns of a file that cannot be read.
 func (c *call) host() host {
-	f := c.lenient(c.config, nil)
-	runtime := cmp.Or(override("DAEMON_RUNTIME"), f.path("daemon", "runtime"), "/run/supd")
-	h := host{
-		state:  cmp.Or(override("DAEMON_STATE"), f.path("daemon", "state"), defaultState),
-		apps:   cmp.Or(override("DAEMON_APPS"), f.path("daemon", "apps"), filepath.Join(filepath.Dir(f.file), "apps")),
-		socket: cmp.Or(override("CONTROL_SOCKET"), f.path("control", "socket"), filepath.Join(runtime, "supd.sock")),
-	}
-	h.dropIns = cmp.Or(override("DAEMON_DROP_INS"), f.path("daemon", "drop_ins"), dropIns)
+	d, at, err := configs.Directories(c.config)
+	c.warnUnread(err)
+	h := host{state: d.State, apps: d.Apps, socket: at.Socket, dropIns: d.DropIns}
 	if c.socketGiven() {
 		h.socket = c.socket
 	}
 	return h
 }
 
-// override is a SUPD_ variable that goes before supd.toml.
-func override(name string) string {
-	if path := os.Getenv("SUPD_" + name); filepath.IsAbs(path) {
-		return filepath.Clean(path)
+// warnUnread says that a file does not count.
+func (c *call) warnUnread(err error) {
+	if err != nil {
+		c.warn("%s; going on as if it said nothing, `supctl check` says more", err)
 	}
-	return ""
 }
 
 // installed is where an app's file says that its releases are; all is empty where
@@ -72,8 +62,10 @@ type installed struct {
 }
 
 func (c *call) installed(h host, app string) installed {
-	f := c.lenient(filepath.Join(h.apps, app+".toml"), map[string]string{"app": app})
-	return installed{f.file, f.path("release", "directory"), f.path("release", "path")}
+	file := filepath.Join(h.apps, app+".toml")
+	r, err := configs.ReleasesOf(file)
+	c.warnUnread(err)
+	return installed{file, r.Directory, r.Path}
 }
 
 // of is the directory of a version, "" where the app's file does not tell.
@@ -96,46 +88,6 @@ func (i installed) inPlace(version, path string) bool {
 	default:
 		return filepath.Base(path) != version
 	}
-}
-
-// lenient is a file of which a few settings are wanted, whatever the rest is.
-type lenient struct {
-	file string
-	top  map[string]any
-	vars map[string]string
-}
-
-func (c *call) lenient(file string, vars map[string]string) lenient {
-	if abs, err := filepath.Abs(file); err == nil {
-		file = abs
-	}
-	f := lenient{file: file, vars: vars}
-	data, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return f
-	}
-	if err == nil {
-		err = toml.Unmarshal(data, &f.top)
-	}
-	if err != nil {
-		c.warn("%s: %s; going on as if it said nothing, `supctl check` says more", file, err)
-		f.top = nil
-	}
-	return f
-}
-
-// path reads an absolute path, or one relative to the file; "" is none.
-func (f lenient) path(table, key string) string {
-	settings, _ := f.top[table].(map[string]any)
-	text, _ := settings[key].(string)
-	path, err := configs.Expand(text, f.vars)
-	switch {
-	case err != nil || path == "":
-		return ""
-	case !filepath.IsAbs(path):
-		path = filepath.Join(filepath.Dir(f.file), path)
-	}
-	return filepath.Clean(path)
 }
 
 // registry opens the registry of releases without supd.

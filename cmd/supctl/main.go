@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"supd/configs"
 	"supd/supervisor"
 	"supd/supervisor/control"
 )
@@ -117,7 +118,8 @@ func defaultSocket() string {
 	if path := os.Getenv("SUPD_SOCKET"); path != "" {
 		return path
 	}
-	return "/run/supd/supd.sock"
+	_, c := configs.Default()
+	return c.Socket
 }
 
 // unknown is reached when no command has the first argument's name.

@@ -10,12 +10,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"supd/configs"
 	"supd/supervisor"
 	"supd/supervisor/control"
 	"supd/supervisor/release"
 )
-
-const dropIns = "/usr/share/supd/releases.d"
 
 // nudgeTime is what supd gets to answer: it takes up at its start what it was not
 // told of.
@@ -31,6 +30,7 @@ type registration struct {
 
 func (c *call) register() *cobra.Command {
 	var r registration
+	d, _ := configs.Default()
 	cmd := &cobra.Command{
 		Use:   "register APP VERSION",
 		Short: "Make an installed version known; needs no supd",
@@ -50,7 +50,7 @@ func (c *call) register() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringVar(&r.path, "path", "", "the directory that the version is installed at")
 	flags.BoolVar(&r.deploy, "deploy", false, "deploy it, too; when no supd runs, at its next start")
-	flags.BoolVar(&r.dropIns, "drop-ins", false, "register what every file in "+dropIns+", or in the directory given, names; for supd's own package")
+	flags.BoolVar(&r.dropIns, "drop-ins", false, "register what every file in "+d.DropIns+", or in the directory given, names; for supd's own package")
 	c.configFlag(cmd)
 	c.scriptable(cmd)
 	return cmd

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"supd/configs"
 	"supd/supervisor"
 	"supd/supervisor/control"
 	"supd/supervisor/release"
@@ -205,7 +206,8 @@ func TestHost(t *testing.T) {
 	m := newMachine(t, map[string]string{"whois": "[release]\ndirectory = \"/opt/{app}\"\n", "odd": "release = 3\n", "braces": "[release]\npath = \"/{nosuch}\"\n"})
 	c := &call{err: os.Stderr, config: m.dir + "/supd.toml", socket: "/given", socketGiven: func() bool { return false }}
 	h := c.host()
-	if want := (host{m.dir + "/state", m.dir + "/apps", m.dir + "/run/supd.sock", dropIns}); h != want {
+	d, _ := configs.Default()
+	if want := (host{m.dir + "/state", m.dir + "/apps", m.dir + "/run/supd.sock", d.DropIns}); h != want {
 		t.Errorf("%+v, want %+v", h, want)
 	}
 	for app, want := range map[string]installed{"whois": {directory: "/opt/whois"}, "odd": {}, "braces": {}, "none": {}} {
@@ -215,12 +217,12 @@ func TestHost(t *testing.T) {
 		}
 	}
 	m.write(t, "supd.toml", "[daemon]\nstate = 5\n[control]\nsocket = \"/s\"\n")
-	if h := c.host(); h.state != defaultState || h.socket != "/s" {
+	if h := c.host(); h.state != d.State || h.socket != "/s" {
 		t.Errorf("%+v", h)
 	}
 	t.Setenv("SUPD_CONTROL_SOCKET", "/env")
 	t.Setenv("SUPD_DAEMON_STATE", "relative")
-	if h := c.host(); h.state != defaultState || h.socket != "/env" {
+	if h := c.host(); h.state != d.State || h.socket != "/env" {
 		t.Errorf("%+v", h)
 	}
 	c.socketGiven = func() bool { return true }

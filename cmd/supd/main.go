@@ -100,7 +100,7 @@ func check(config *configs.Config, stdout, stderr io.Writer) int {
 func parse(args []string, stderr io.Writer) (o options, code int) {
 	flags := flag.NewFlagSet("supd", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	config := "/etc/supd/supd.toml"
+	config := configs.DefaultPath
 	if env := os.Getenv("SUPD_CONFIG"); env != "" {
 		config = env
 	}
