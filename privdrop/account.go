@@ -4,9 +4,12 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"os/user"
 	"slices"
 	"strconv"
 	"strings"
+
+	"supd/privdrop/files"
 )
 
 // Identity names an account, as a configuration does. Each name may be a number
@@ -23,6 +26,19 @@ type Identity struct {
 //
 // A uid without an entry is fine, with a Group; its home is "/".
 func Lookup(id Identity) (*Account, error) { return system.lookup(id) }
+
+// UserName is a user's name for people. It waits for no directory service, and
+// gives "unknown user" where /etc/passwd has none.
+func UserName(uid int) string {
+	u, err := user.LookupId(strconv.Itoa(uid))
+	if err != nil {
+		return "unknown user"
+	}
+	return u.Username
+}
+
+// UserTitle gives "deploy (uid 1000)".
+func UserTitle(uid int) string { return fmt.Sprintf("%s (uid %d)", UserName(uid), uid) }
 
 // database is where names are looked up.
 type database struct {
@@ -160,8 +176,8 @@ func (d database) memberships(name string, local bool) (gids []int, err error) {
 	case !local:
 		return d.remoteMemberships(name)
 	}
-	text, err := readFile(d.group)
-	for line := range strings.Lines(text) {
+	text, err := files.Read(d.group)
+	for line := range strings.Lines(string(text)) {
 		entry := strings.Split(strings.TrimSuffix(line, "\n"), ":")
 		if len(entry) < 4 || !slices.Contains(strings.Split(entry[groupMembers], ","), name) {
 			continue
@@ -192,11 +208,11 @@ func (d database) remoteMemberships(name string) (gids []int, err error) {
 // find returns the entry of that name, else of that number, or nil, and whether
 // the file has it.
 func (d database) find(file, kind, key string, fields int) (entry []string, local bool, err error) {
-	text, err := readFile(file)
+	text, err := files.Read(file)
 	if err != nil {
 		return nil, false, err
 	}
-	if entry := match(text, key, fields); entry != nil {
+	if entry := match(string(text), key, fields); entry != nil {
 		return entry, true, nil
 	}
 	if strings.HasPrefix(key, "-") || strings.ContainsAny(key, ":\n\x00") {

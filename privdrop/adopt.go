@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // What Adopt says of a process that is not there to be adopted.
@@ -96,7 +98,7 @@ func inodeOf(pidfd int) (uint64, error) {
 // behind the last ")": the name before it may hold any byte.
 func startTime(pid int) (uint64, error) {
 	path := "/proc/" + strconv.Itoa(pid) + "/stat"
-	text, err := readAll(path)
+	text, err := files.Read(path)
 	if err != nil {
 		return 0, err
 	}
@@ -116,31 +118,4 @@ func (p *Process) Descriptor(n int) (fd int, err error) {
 		return -1, fmt.Errorf("descriptor %d of pid %d: %w", n, p.Pid, os.NewSyscallError("pidfd_getfd", err))
 	}
 	return fd, nil
-}
-
-// readAll reads a file of /proc without Go's poller, which os.ReadFile would ask
-// first whether it takes the file: seven system calls for each.
-func readAll(path string) ([]byte, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	defer unix.Close(fd)
-	text := make([]byte, 0, 1024)
-	for {
-		n, err := unix.Read(fd, text[len(text):cap(text)])
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return nil, &os.PathError{Op: "read", Path: path, Err: err}
-		}
-		if n == 0 {
-			return text, nil
-		}
-		text = text[:len(text)+n]
-		if len(text) == cap(text) {
-			text = append(text, 0)[:len(text)]
-		}
-	}
 }

@@ -93,26 +93,3 @@ func readUntil(fd int, deadline time.Time) (string, error) {
 		text.Write(buf[:n])
 	}
 }
-
-// readFile reads without Go's poller, see Exec.
-func readFile(path string) (string, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return "", &fs.PathError{Op: "open", Path: path, Err: err}
-	}
-	defer unix.Close(fd)
-	var text strings.Builder
-	buf := make([]byte, 16384)
-	for {
-		n, err := unix.Read(fd, buf)
-		switch {
-		case err == unix.EINTR:
-		case err != nil:
-			return "", &fs.PathError{Op: "read", Path: path, Err: err}
-		case n == 0:
-			return text.String(), nil
-		default:
-			text.Write(buf[:n])
-		}
-	}
-}

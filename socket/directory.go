@@ -8,6 +8,8 @@ import (
 	"path"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // privateName begins the name of every directory that is made beside a socket.
@@ -112,27 +114,8 @@ func (d *directory) checkPrivate() error {
 	if err := unix.Fstat(d.fd, &st); err != nil {
 		return d.fail("stat", "", err)
 	}
-	if int(st.Uid) != os.Geteuid() || st.Mode&0o077 != 0 {
+	if !files.IsPrivate(&st) {
 		return fmt.Errorf("%s: belongs to uid %d with mode %04o; want uid %d and mode 0700", d.path, st.Uid, st.Mode&0o7777, os.Geteuid())
 	}
 	return nil
-}
-
-// makeParents makes a directory and those above it, each with mode 0755
-// whatever the umask is.
-func makeParents(dir string) error {
-	err := unix.Mkdir(dir, 0o755)
-	if errors.Is(err, unix.ENOENT) {
-		if err := makeParents(path.Dir(dir)); err != nil {
-			return err
-		}
-		err = unix.Mkdir(dir, 0o755)
-	}
-	if errors.Is(err, unix.EEXIST) {
-		return nil
-	}
-	if err != nil {
-		return &os.PathError{Op: "mkdir", Path: dir, Err: err}
-	}
-	return os.Chmod(dir, 0o755)
 }

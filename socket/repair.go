@@ -8,6 +8,8 @@ import (
 	"path"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // ErrPathLost is in the error of a Repair or an Adopt that cannot put the path of
@@ -56,7 +58,7 @@ func (s *Set) relink(old *Socket) error {
 // relink puts the socket's kept link at its path.
 func (s *Socket) relink() error {
 	dir, name := path.Dir(s.at.path), path.Base(s.at.path)
-	if err := makeParents(dir); err != nil {
+	if err := files.MakeDirectories(dir); err != nil {
 		return err
 	}
 	parent, err := openDirectory(dir)

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // ErrLeftover is in the error of an Apply that did everything, except that a
@@ -54,7 +56,7 @@ func NewSet(keep string) (*Set, error) {
 
 func openKeep(p string) (*directory, error) {
 	p = path.Clean(p)
-	if err := makeParents(path.Dir(p)); err != nil {
+	if err := files.MakeDirectories(path.Dir(p)); err != nil {
 		return nil, err
 	}
 	if err := unix.Mkdir(p, 0o700); err != nil && !errors.Is(err, unix.EEXIST) {

@@ -8,6 +8,8 @@ import (
 	"path"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // bindUnix makes the socket in a private directory beside its path, gives it
@@ -17,7 +19,7 @@ import (
 func (s *Socket) bindUnix(keep *directory) (err error) {
 	dir, name := path.Split(s.at.path)
 	dir = path.Clean(dir)
-	if err := makeParents(dir); err != nil {
+	if err := files.MakeDirectories(dir); err != nil {
 		return err
 	}
 	parent, err := openDirectory(dir)

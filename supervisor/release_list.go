@@ -3,12 +3,11 @@ package supervisor
 import (
 	"errors"
 	"fmt"
-	"os/user"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
+	"supd/privdrop"
 	"supd/supervisor/release"
 )
 
@@ -113,10 +112,4 @@ func auditRelease(store *release.Store, r release.Release) ([]Finding, error) {
 }
 
 // userOf gives "deploy (uid 1000)".
-func userOf(uid int) string {
-	name := "unknown user"
-	if u, err := user.LookupId(strconv.Itoa(uid)); err == nil {
-		name = u.Username
-	}
-	return fmt.Sprintf("%s (uid %d)", name, uid)
-}
+func userOf(uid int) string { return privdrop.UserTitle(uid) }

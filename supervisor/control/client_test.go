@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"supd/configs"
+	"supd/privdrop"
 	"supd/supervisor"
 )
 
@@ -42,7 +43,7 @@ func TestClientAsks(t *testing.T) {
 	if diff := cmp.Diff(&d.result, result); diff != "" {
 		t.Error(diff)
 	}
-	request.By = fmt.Sprintf("%s (uid %d, pid %d)", userName(os.Geteuid()), os.Geteuid(), os.Getpid())
+	request.By = fmt.Sprintf("%s (uid %d, pid %d)", privdrop.UserName(os.Geteuid()), os.Geteuid(), os.Getpid())
 	if diff := cmp.Diff([]supervisor.Request{request}, d.requests()); diff != "" {
 		t.Error(diff)
 	}

@@ -6,10 +6,10 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/user"
-	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop"
 )
 
 // peer is the process at the other end of a connection, when it connected.
@@ -58,21 +58,13 @@ func (p peer) mayAct() bool { return p.uid == 0 || p.uid == os.Geteuid() }
 
 // String is for the log: `deploy (uid 1000, pid 4711)`.
 func (p peer) String() string {
-	return fmt.Sprintf("%s (uid %d, pid %d)", userName(p.uid), p.uid, p.pid)
-}
-
-func userName(uid int) string {
-	u, err := user.LookupId(strconv.Itoa(uid))
-	if err != nil {
-		return "unknown user"
-	}
-	return u.Username
+	return fmt.Sprintf("%s (uid %d, pid %d)", privdrop.UserName(p.uid), p.uid, p.pid)
 }
 
 // whoMayAct ends a refusal.
 func whoMayAct() string {
 	if uid := os.Geteuid(); uid != 0 {
-		return fmt.Sprintf("root and %s (uid %d)", userName(uid), uid)
+		return "root and " + privdrop.UserTitle(uid)
 	}
 	return "root"
 }

@@ -9,6 +9,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // store is the directory with the intakes of captures that have a name.
@@ -26,14 +28,14 @@ func openStore(dir string) (*store, error) {
 	if err := unix.Lstat(dir, &st); err != nil {
 		return nil, &os.PathError{Op: "stat", Path: dir, Err: err}
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFDIR || st.Mode&0o077 != 0 || int(st.Uid) != os.Geteuid() {
+	if !files.IsPrivate(&st) {
 		return nil, fmt.Errorf("%s: mode %04o of uid %d; want a directory of uid %d with mode 0700", dir, st.Mode&0o7777, st.Uid, os.Geteuid())
 	}
-	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	boot, err := files.BootID()
 	if err != nil {
 		return nil, err
 	}
-	return &store{dir, strings.TrimSpace(string(boot))}, nil
+	return &store{dir, boot}, nil
 }
 
 func (s *store) file(name string) string { return filepath.Join(s.dir, name) }

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"supd/privdrop/files"
 )
 
 const currentName = "current"
@@ -30,7 +32,7 @@ func (s *Store) SetCurrent(app, target string) error {
 	if now, err := os.Readlink(link); err == nil && now == target {
 		return nil // also where nothing can be written
 	}
-	if err := makeDirectories(s.app(app)); err != nil {
+	if err := files.MakeDirectories(s.app(app)); err != nil {
 		return err
 	}
 	fresh := filepath.Join(s.app(app), "."+currentName)

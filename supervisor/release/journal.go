@@ -10,6 +10,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // noCow is FS_NOCOW_FL of linux/fs.h.
@@ -104,7 +106,7 @@ func claim(file *os.File, path string) error {
 
 // createJournal makes a journal, complete before it has its name.
 func createJournal(path string) (*Journal, error) {
-	if err := makeDirectories(filepath.Dir(path)); err != nil {
+	if err := files.MakeDirectories(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
 	j, err := freshJournal(path)

@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // lock waits until no other changes the registry. The kernel ends the lock with
 // its process, whatever ends that.
 func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
-	if err := makeDirectories(s.dir); err != nil {
+	if err := files.MakeDirectories(s.dir); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(s.dir, "lock")

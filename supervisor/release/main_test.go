@@ -213,7 +213,7 @@ type file struct {
 	ino     uint64
 }
 
-func files(t testing.TB, root string) map[string]file {
+func filesIn(t testing.TB, root string) map[string]file {
 	t.Helper()
 	all := map[string]file{}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
@@ -245,7 +245,7 @@ func files(t testing.TB, root string) map[string]file {
 // sameTree fails unless both have the same files: linked, or copied.
 func sameTree(t *testing.T, want, got string, linked bool) {
 	t.Helper()
-	a, b := files(t, want), files(t, got)
+	a, b := filesIn(t, want), filesIn(t, got)
 	for name, f := range a {
 		g, there := b[name]
 		if f.mode.IsRegular() && linked != (f.ino == g.ino) {

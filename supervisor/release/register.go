@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // Registration is what is to be registered.
@@ -186,7 +188,7 @@ func isOf(ctx context.Context, snapshot, path string) (bool, error) {
 // prepare makes an app's directories, without what a killed process has left.
 func (s *Store) prepare(app string) error {
 	for _, dir := range []string{s.releases(app), s.snapshots(app)} {
-		if err := makeDirectories(dir); err != nil {
+		if err := files.MakeDirectories(dir); err != nil {
 			return err
 		}
 		if err := sweep(dir); err != nil {

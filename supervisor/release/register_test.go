@@ -151,13 +151,13 @@ func TestInPlace(t *testing.T) {
 func TestNextVersion(t *testing.T) {
 	root, s := installed(t), Open(t.TempDir())
 	first, _ := mustRegister(t, s, inPlace(root, "1.0"))
-	before := files(t, first.Snapshot)
+	before := filesIn(t, first.Snapshot)
 	replace(t, root, "lib/site-packages/app.py", "version = 2\n")
 	must(t, os.Remove(filepath.Join(root, "bin/gunicorn")))
 	put(t, root, "lib/new.py", "", 0o644)
 	second, _ := mustRegister(t, s, inPlace(root, "2.0"))
 	sameTree(t, root, second.Snapshot, true)
-	for name, f := range files(t, first.Snapshot) {
+	for name, f := range filesIn(t, first.Snapshot) {
 		if f != before[name] {
 			t.Errorf("%s of the old snapshot has changed: %+v, was %+v", name, f, before[name])
 		}
@@ -406,7 +406,7 @@ func TestLinksAreNotFollowed(t *testing.T) {
 			}
 			continue
 		}
-		for name, f := range files(t, r.Snapshot) {
+		for name, f := range filesIn(t, r.Snapshot) {
 			if f.content == "outside" {
 				t.Fatalf("%s is in the snapshot", name)
 			}

@@ -5,8 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
 )
 
 // Errors that a caller may tell apart, by errors.Is.
@@ -43,25 +41,6 @@ func (s *Store) recordFile(app, version string) string {
 // tree is where a snapshot's files are.
 func (s *Store) tree(app, snapshot string) string {
 	return filepath.Join(s.snapshots(app), snapshot, treeName)
-}
-
-// makeDirectories makes a directory and those above it, each with mode 0755
-// whatever the umask is: cron jobs of any user go through them to current.
-func makeDirectories(dir string) error {
-	err := unix.Mkdir(dir, 0o755)
-	if errors.Is(err, unix.ENOENT) {
-		if err := makeDirectories(filepath.Dir(dir)); err != nil {
-			return err
-		}
-		err = unix.Mkdir(dir, 0o755)
-	}
-	if errors.Is(err, unix.EEXIST) {
-		return nil
-	}
-	if err != nil {
-		return &os.PathError{Op: "mkdir", Path: dir, Err: err}
-	}
-	return os.Chmod(dir, 0o755)
 }
 
 // syncDirectory makes lasting what was renamed or removed in dir.

@@ -1,23 +1,19 @@
 package tree
 
 import (
-	"os"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // hertz is how many clock ticks /proc counts in a second: USER_HZ, which is 100
 // on amd64 and arm64 whatever the kernel's own clock is.
 const hertz = 100
 
-// BootID is another one after each boot: pids and start times of before mean
-// nothing then.
-func BootID() (string, error) {
-	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	return strings.TrimSpace(string(text)), err
-}
+// BootID is that of files: start times of another boot mean nothing.
+func BootID() (string, error) { return files.BootID() }
 
 // StartTime is when the process began, in clock ticks since the boot. With the
 // pid it tells a process from all others, but for those that have used the same

@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // process is what /proc/PID/stat says of a process (proc_pid_stat(5)).
@@ -45,7 +47,7 @@ func processes() (family, error) {
 }
 
 func readStat(pid int) (process, error) {
-	stat, err := readAll("/proc/" + strconv.Itoa(pid) + "/stat")
+	stat, err := files.Read("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
 		return process{}, err
 	}
@@ -86,7 +88,7 @@ var errHidden = errors.New("no environment is to be seen")
 // origin tells which launch's environment the process was started with, unless
 // it has overwritten that. One that is gone by now is of none.
 func (p process) origin() (origin, error) {
-	env, err := readAll("/proc/" + strconv.Itoa(p.pid) + "/environ")
+	env, err := files.Read("/proc/" + strconv.Itoa(p.pid) + "/environ")
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH):
 		return origin{}, nil
@@ -110,31 +112,4 @@ func (p process) origin() (origin, error) {
 		}
 	}
 	return l, nil
-}
-
-// readAll reads a file of /proc without Go's poller, which os.ReadFile would ask
-// first whether it takes the file: seven system calls for each.
-func readAll(path string) ([]byte, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	defer unix.Close(fd)
-	text := make([]byte, 0, 1024)
-	for {
-		n, err := unix.Read(fd, text[len(text):cap(text)])
-		if err == unix.EINTR {
-			continue
-		}
-		if err != nil {
-			return nil, &os.PathError{Op: "read", Path: path, Err: err}
-		}
-		if n == 0 {
-			return text, nil
-		}
-		text = text[:len(text)+n]
-		if len(text) == cap(text) {
-			text = append(text, 0)[:len(text)]
-		}
-	}
 }
