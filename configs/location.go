@@ -32,7 +32,7 @@ func (in input) shippedVenv() string {
 	if in.version == nil || in.open() {
 		return ""
 	}
-	info, err := os.Stat(in.version.view().file(filepath.Join(in.version.Path, "venv")))
+	info, err := os.Stat(in.version.view().Find(filepath.Join(in.version.Path, "venv")))
 	if err != nil || !info.IsDir() {
 		return ""
 	}

@@ -3,6 +3,8 @@ package configs
 import (
 	"path/filepath"
 	"strings"
+
+	"supd/privdrop"
 )
 
 // uwsgiOptions is what uWSGI is told, from its command line and its ini files.
@@ -11,7 +13,7 @@ type uwsgiOptions struct {
 	// partial says that there is a file which could not be read, or is no ini:
 	// an option that is missing here may be in there.
 	partial bool
-	view    view
+	view    privdrop.View
 }
 
 func (o *uwsgiOptions) add(name, value string) {
@@ -38,7 +40,7 @@ func (o *uwsgiOptions) has(names ...string) bool {
 
 func (o *uwsgiOptions) lacks(name string) bool { return !o.partial && !o.has(name) }
 
-func readUWSGI(dir string, args []string, through view) *uwsgiOptions {
+func readUWSGI(dir string, args []string, through privdrop.View) *uwsgiOptions {
 	o := &uwsgiOptions{all: map[string][]string{}, view: through}
 	for i := 0; i < len(args); i++ {
 		name := strings.TrimLeft(args[i], "-")
@@ -90,7 +92,7 @@ func (o *uwsgiOptions) file(dir, path string) {
 		o.partial = true
 		return
 	}
-	data, err := readRegular(o.view.file(path), 0)
+	data, err := readRegular(o.view.Find(path), 0)
 	if err != nil {
 		o.partial = true
 		return

@@ -43,7 +43,7 @@ func (c *Config) VerifyApp(a *App, r Version) []Error {
 type verification struct {
 	config  *Config
 	app     *App
-	view    view
+	view    privdrop.View
 	version *Version // nil: none is known
 	report  report
 }
@@ -145,7 +145,7 @@ func exists(group string, groups []string) bool {
 }
 
 func (v *verification) directory(of, key, path string) {
-	info, err := os.Stat(v.view.file(path))
+	info, err := os.Stat(v.view.Find(path))
 	switch {
 	case err != nil:
 		v.fail(of, key, "%s: %s", path, reason(err))
@@ -192,7 +192,7 @@ func (v *verification) program(p *Process, key string, argv []string) {
 		v.fail(p.Name, key, "%s", err)
 		return
 	}
-	if interpreter := shebang(v.view.file(file)); interpreter != "" {
+	if interpreter := shebang(v.view.Find(file)); interpreter != "" {
 		if problem := v.runnable(interpreter); problem != "" {
 			v.fail(p.Name, key, "%s: its interpreter %s %s", file, interpreter, problem)
 		}
@@ -257,7 +257,7 @@ func searchPath(p *Process) string {
 
 // runnable tells what keeps a file from being executed by anybody.
 func (v *verification) runnable(file string) string {
-	info, err := os.Stat(v.view.file(file))
+	info, err := os.Stat(v.view.Find(file))
 	switch {
 	case err != nil:
 		return "cannot be run: " + reason(err).Error()

@@ -18,7 +18,7 @@ const defaultPath = "/usr/local/bin:/usr/bin:/bin"
 //
 // Permission is judged by mode bits alone: execve itself, made as the user, has
 // the last word.
-func (v view) findCommand(name, dir string, env []string, a *Account) (string, error) {
+func (v View) findCommand(name, dir string, env []string, a *Account) (string, error) {
 	if strings.Contains(name, "/") {
 		return name, v.examine(name, fromDir(name, dir))
 	}
@@ -40,7 +40,7 @@ func fromDir(path, dir string) string {
 
 // search takes the first file that the account may execute, else the first that
 // somebody may.
-func (v view) search(name, dir, path string, a *Account) (string, error) {
+func (v View) search(name, dir, path string, a *Account) (string, error) {
 	denied, second := "", ""
 	for _, where := range strings.Split(path, ":") {
 		if where == "" {
@@ -48,7 +48,7 @@ func (v view) search(name, dir, path string, a *Account) (string, error) {
 		}
 		file := where + "/" + name
 		var st unix.Stat_t
-		if unix.Stat(v.find(fromDir(file, dir)), &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		if unix.Stat(v.Find(fromDir(file, dir)), &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
 			continue
 		}
 		switch {
@@ -92,9 +92,9 @@ func (a *Account) inGroup(gid int) bool {
 }
 
 // examine says why the file at path cannot be executed, if so.
-func (v view) examine(name, path string) error {
+func (v View) examine(name, path string) error {
 	var st unix.Stat_t
-	switch err := unix.Stat(v.find(path), &st); err {
+	switch err := unix.Stat(v.Find(path), &st); err {
 	case nil:
 	case unix.ENOENT, unix.ENOTDIR:
 		return fmt.Errorf("%s: %w", name, ErrNotFound)
@@ -117,9 +117,9 @@ func (v view) examine(name, path string) error {
 // examineInterpreter looks at a script's first line. execve says of a missing
 // interpreter "no such file or directory", as if the script were missing: the
 // usual fate of a virtual environment that was moved.
-func (v view) examineInterpreter(path string) error {
+func (v View) examineInterpreter(path string) error {
 	line := make([]byte, 256) // BINPRM_BUF_SIZE
-	n, err := readStart(v.find(path), line)
+	n, err := readStart(v.Find(path), line)
 	if err != nil || !bytes.HasPrefix(line[:n], []byte("#!")) {
 		return nil
 	}
@@ -129,7 +129,7 @@ func (v view) examineInterpreter(path string) error {
 		return nil
 	}
 	var st unix.Stat_t
-	if unix.Stat(v.find(fields[0]), &st) == unix.ENOENT {
+	if unix.Stat(v.Find(fields[0]), &st) == unix.ENOENT {
 		return fmt.Errorf("%s: %w: its interpreter %s does not exist", path, ErrNotExecutable, fields[0])
 	}
 	return nil

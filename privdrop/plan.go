@@ -33,7 +33,7 @@ type builder struct {
 	host host
 	caps []int // numbers of spec.Capabilities
 	path string
-	view view // where the checks look for files
+	view View // where the checks look for files
 }
 
 func (s Spec) plan(h host) (*Plan, error) {
@@ -118,7 +118,7 @@ func (b *builder) checkDirectory() error {
 	if b.spec.Dir == "" {
 		return nil
 	}
-	info, err := os.Stat(b.view.find(b.spec.Dir))
+	info, err := os.Stat(b.view.Find(b.spec.Dir))
 	if errors.Is(err, os.ErrPermission) {
 		return nil // chdir will tell, as the user
 	}

@@ -221,13 +221,13 @@ func TestFindCommandAsUser(t *testing.T) {
 			for dirname := range strings.SplitSeq(test.path, ":") {
 				path += ":" + filepath.Join(dir, dirname)
 			}
-			got, err := view(nil).findCommand("run", "", []string{"PATH=" + path[1:]}, test.account)
+			got, err := View(nil).findCommand("run", "", []string{"PATH=" + path[1:]}, test.account)
 			if err != nil || got != filepath.Join(dir, test.want) {
 				t.Errorf("got %s, %v, want %s", got, err, test.want)
 			}
 		})
 	}
-	if got, err := view(nil).findCommand("./public/run", dir, nil, nil); err != nil || got != "./public/run" {
+	if got, err := View(nil).findCommand("./public/run", dir, nil, nil); err != nil || got != "./public/run" {
 		t.Errorf("relative: %s, %v", got, err)
 	}
 }

@@ -6,21 +6,29 @@ import (
 	"strings"
 )
 
-// view is the file system as the worker will see it: what is mounted for it
+// View is the file system as the worker will see it: what is mounted for it
 // alone, with resolved paths.
-type view []Mount
+type View []Mount
+
+// ViewOf gives the view of a worker that has the directory from in the place of
+// to, which may be missing.
+func ViewOf(from, to string) View { return View{{From: from, To: View(nil).walk(to)}} }
 
 // maxLinks is how many symbolic links the kernel follows (path_resolution(7)).
 const maxLinks = 40
 
-// find gives the path by which this process finds what the worker finds at path.
+// Find gives the path by which this process finds what the worker finds at path.
 // Links are followed by hand: an absolute one, inside of what is mounted, leads
 // to what the worker sees there. What cannot be followed is given as far as it
 // was: chdir and execve have the last word.
-func (v view) find(path string) string {
+func (v View) Find(path string) string {
 	if len(v) == 0 || !filepath.IsAbs(path) {
 		return path
 	}
+	return v.walk(path)
+}
+
+func (v View) walk(path string) string {
 	at, links := "/", 0
 	for name, rest := "", path; rest != ""; {
 		name, rest, _ = strings.Cut(rest, "/")
@@ -48,8 +56,8 @@ func (v view) find(path string) string {
 	return v.lookup(at)
 }
 
-// lookup is find for a path without links.
-func (v view) lookup(path string) string {
+// lookup is Find for a path without links.
+func (v View) lookup(path string) string {
 	for _, m := range v {
 		if beneath(path, m.To) {
 			return filepath.Join(m.From, path[len(m.To):])

@@ -22,7 +22,7 @@ func TestView(t *testing.T) {
 		"link":             "->opt/lib64",
 		"usr/back/to/file": "->../../../opt/lib/f",
 	})
-	v := view{{From: dir + "/old", To: dir + "/opt"}}
+	v := View{{From: dir + "/old", To: dir + "/opt"}}
 	for path, want := range map[string]string{
 		"opt":                dir + "/old",
 		"opt/":               dir + "/old",
@@ -38,14 +38,14 @@ func TestView(t *testing.T) {
 		"usr/back/to/file":   dir + "/old/lib/f",
 		"gone/../opt/lib/f":  dir + "/old/lib/f",
 	} {
-		if got := v.find(dir + "/" + path); got != want {
+		if got := v.Find(dir + "/" + path); got != want {
 			t.Errorf("%s: %s, want %s", path, got, want)
 		}
 	}
-	if got := v.find("opt/lib"); got != "opt/lib" {
+	if got := v.Find("opt/lib"); got != "opt/lib" {
 		t.Errorf("relative: %s", got)
 	}
-	if got := view(nil).find(dir + "/link"); got != dir+"/link" {
+	if got := View(nil).Find(dir + "/link"); got != dir+"/link" {
 		t.Errorf("without mounts: %s", got)
 	}
 }
