@@ -26,20 +26,20 @@ type Config struct {
 
 // Daemon is [daemon] of supd.toml. Directories are absolute.
 type Daemon struct {
-	Apps    string `koanf:"apps"`
-	State   string `koanf:"state"`
+	Apps    string
+	State   string
 	Runtime Runtime
-	Logs    string `koanf:"logs"`
-	DropIns string `koanf:"drop_ins"` // where packages put files that register their releases
-	Watch   bool   `koanf:"watch"`
-	ExitOn  ExitOn `koanf:"exit_on"`
+	Logs    string
+	DropIns string // where packages put files that register their releases
+	Watch   bool
+	ExitOn  ExitOn
 }
 
 // Control is [control] of supd.toml.
 type Control struct {
-	Socket string `koanf:"socket"`
-	Mode   Mode   `koanf:"mode"`
-	Group  string `koanf:"group"` // "" keeps supd's own
+	Socket string
+	Mode   Mode
+	Group  string // "" keeps supd's own
 }
 
 // Mode is the permission bits of a unix socket, in octal: "0660".
@@ -50,11 +50,11 @@ func (m Mode) String() string { return fmt.Sprintf("%#04o", uint32(m)) }
 
 // App is one app file, or what With has made of it and of a release.
 type App struct {
-	Name      string `koanf:"-"`
-	File      string `koanf:"-"`
-	User      string `koanf:"user"` // "" when supd is not root: its own
-	Group     string `koanf:"group"`
-	AllowRoot bool   `koanf:"allow_root"`
+	Name      string
+	File      string
+	User      string // "" when supd is not root: its own
+	Group     string
+	AllowRoot bool
 	Env       map[string]string
 	Sockets   []Socket  // by name
 	Processes []Process // by name; without a release those of the app's file alone
@@ -163,11 +163,11 @@ const (
 // Factor times longer each time up to Max, each varied by up to ±Jitter of
 // itself; a worker that lived for Reset after it was ready starts it anew.
 type Backoff struct {
-	Initial time.Duration `koanf:"initial"`
-	Max     time.Duration `koanf:"max"`
-	Factor  float64       `koanf:"factor"`
-	Jitter  float64       `koanf:"jitter"`
-	Reset   time.Duration `koanf:"reset"`
+	Initial time.Duration
+	Max     time.Duration
+	Factor  float64
+	Jitter  float64
+	Reset   time.Duration
 }
 
 // Ready says when a worker counts as ready. Exactly one of the kinds is set.

@@ -14,15 +14,15 @@ const (
 
 // Spec is a listening socket as a configuration states it.
 type Spec struct {
-	Name string `koanf:"-"`
+	Name string
 	// Listen is "tcp:HOST:PORT", "udp:HOST:PORT" (HOST an address, IPv6 in
 	// brackets; "[::]" takes IPv4 too) or "unix:/absolute/path".
-	Listen string `koanf:"listen"`
+	Listen string
 	// Owner and Mode are a unix socket's, exact from the first instant. Mode 0 is
 	// DefaultMode.
 	Owner   Owner
-	Mode    fs.FileMode `koanf:"mode"`
-	Backlog int         `koanf:"backlog"` // listen(2), 0 is DefaultBacklog; clamped by net.core.somaxconn
+	Mode    fs.FileMode
+	Backlog int // listen(2), 0 is DefaultBacklog; clamped by net.core.somaxconn
 }
 
 // Validate says everything that is wrong with the spec as it is written. It
