@@ -157,7 +157,7 @@ func (b *board) fitting(room int) (rows []*row, left int) {
 	return rows, left
 }
 
-// busy tells whether the worker is being replaced right now.
+// busy reports whether the worker is being replaced right now.
 func (r *row) busy() bool { return !r.since.IsZero() && r.settled.IsZero() }
 
 // columns gives the text of each row.

@@ -21,12 +21,12 @@ var colors = map[supervisor.State]string{
 	supervisor.Failed:    "\x1b[31m",
 }
 
-// colored tells whether colours are wanted and seen.
+// colored reports whether colours are wanted and seen.
 func (c *call) colored() bool {
 	return !c.noColor && os.Getenv("NO_COLOR") == "" && ansi() && isTerminal(c.out)
 }
 
-// ansi tells whether the terminal understands ECMA-48.
+// ansi reports whether the terminal understands ECMA-48.
 func ansi() bool { return os.Getenv("TERM") != "dumb" }
 
 func isTerminal(w io.Writer) bool {

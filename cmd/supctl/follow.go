@@ -118,7 +118,7 @@ func (f *followed) take(l control.RolloutLine) error {
 	return nil
 }
 
-// changes tells whether a rollout that was under way is undone or resumed: what
+// changes reports whether a rollout that was under way is undone or resumed: what
 // comes of that is shown, and not what was before.
 func (f *followed) changes() bool {
 	return f.asked == supervisor.ActionResume || f.asked == supervisor.ActionRollback && f.rollout.Kind == supervisor.KindDeploy
@@ -132,8 +132,8 @@ func (f *followed) known() time.Time {
 	return time.Time{}
 }
 
-// pauses tells whether a line says that the rollout is paused now; while it is, lines
-// of its workers may come too.
+// pauses reports whether a line says that the rollout is paused now; while it is,
+// lines of its workers may come too.
 func (f *followed) pauses(l control.RolloutLine) bool {
 	return l.Worker == "" && (l.At.After(f.known()) || l.At.Equal(f.known()) && f.rollout.Step == supervisor.StepPaused)
 }

@@ -26,7 +26,7 @@ func (c *call) scriptable(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&c.fromScript, scriptFlag, false, "called by a package's maintainer script, as rpm does not tell")
 }
 
-// inScript tells whether a maintainer script runs cmd. The flag may not have been
+// inScript reports whether a maintainer script runs cmd. The flag may not have been
 // read yet, when another one is wrong.
 func (c *call) inScript(cmd *cobra.Command, args []string) bool {
 	if _, ok := cmd.Annotations[scriptFlag]; !ok {

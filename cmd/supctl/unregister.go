@@ -103,7 +103,7 @@ func (c *call) unregisterOne(ctx context.Context, r removal) error {
 	}
 }
 
-// answers tells whether a supd answers, and soon.
+// answers reports whether a supd answers, and soon.
 func answers(ctx context.Context, client *control.Client) bool {
 	ctx, cancel := context.WithTimeout(ctx, nudgeTime)
 	defer cancel()
@@ -111,7 +111,7 @@ func answers(ctx context.Context, client *control.Client) bool {
 	return err == nil
 }
 
-// serves tells whether the version is active, or in a rollout.
+// serves reports whether the version is active, or in a rollout.
 func serves(ctx context.Context, client *control.Client, r removal) bool {
 	s, err := client.Status(ctx)
 	if err != nil {

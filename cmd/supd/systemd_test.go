@@ -306,7 +306,7 @@ func (c *supdContainer) isRestarted() {
 	c.wantShow("NFileDescriptorStore", "2")
 }
 
-// runs tells whether the container has a process of that number.
+// runs reports whether the container has a process of that number.
 func (c *supdContainer) runs(pid int) bool {
 	_, err := os.Stat(fmt.Sprintf("%s/proc/%d", c.files(), pid))
 	return err == nil

@@ -148,7 +148,7 @@ func (t *traffic) client(ctx context.Context, number int, address string) {
 	}
 }
 
-// ask asks once on a connection, and tells whether it may be used again.
+// ask asks once on a connection, and reports whether it may be used again.
 func ask(c net.Conn, r *bufio.Reader) (version string, kept bool, err error) {
 	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
 		return "", false, err

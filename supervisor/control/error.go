@@ -17,8 +17,9 @@ type Error struct {
 	noAnswer bool // there is none: Message is the client's
 }
 
-// NoAnswer tells whether err says that no supd could be asked, or that the one that
-// was asked has ended before it answered. What an answer says is another matter.
+// NoAnswer reports whether err says that no supd could be asked, or that the one
+// that was asked has ended before it answered. What an answer says is another
+// matter.
 func NoAnswer(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.noAnswer

@@ -52,7 +52,7 @@ const (
 	deathInterval = 5 * time.Millisecond
 )
 
-// isDying tells whether the process that listens on path has ended, or ends.
+// isDying reports whether the process that listens on path has ended, or ends.
 func isDying(path string) bool {
 	if info, err := os.Lstat(path); err != nil || info.Mode().Type() != fs.ModeSocket {
 		return false

@@ -53,7 +53,7 @@ func peerFrom(r *http.Request) peer {
 	return nobody
 }
 
-// mayAct tells whether p may change what runs: root, and supd's own user.
+// mayAct reports whether p may change what runs: root, and supd's own user.
 func (p peer) mayAct() bool { return p.uid == 0 || p.uid == os.Geteuid() }
 
 // String is for the log: `deploy (uid 1000, pid 4711)`.

@@ -42,7 +42,7 @@ func names(t supervisor.Target, s *supervisor.Status) bool {
 	return false
 }
 
-// isWhole tells whether t names all of an app, whatever its processes are.
+// isWhole reports whether t names all of an app, whatever its processes are.
 func isWhole(t supervisor.Target, app string) bool { return t.Matches(app, "", 0) }
 
 // chooseApp finds the app that has exactly this name.

@@ -50,7 +50,7 @@ func openFile(path string, o Options) (*os.File, *unix.Stat_t, error) {
 	return file, st, nil
 }
 
-// endsWithLine tells whether a file of that size ends with a whole line. One that
+// endsWithLine reports whether a file of that size ends with a whole line. One that
 // cannot be read is taken to.
 func endsWithLine(file *os.File, id fileID, size int64) bool {
 	if size == 0 {

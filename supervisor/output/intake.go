@@ -223,7 +223,7 @@ func (in *intake) reserve(n int) (err error) {
 	return nil
 }
 
-// large tells whether there is memory that is worth to be given back.
+// large reports whether there is memory that is worth to be given back.
 func (in *intake) large() bool { return in != nil && in.touched-in.first > largeIntake }
 
 // shrink gives memory back if nothing is held.

@@ -19,8 +19,8 @@ func (f *Files) OpenLater(path string, o Options) *Log {
 	return log
 }
 
-// passes tells whether a file system refuses what it will take again once somebody
-// has mended it: then nothing is wrong with what was asked for.
+// passes reports whether a file system refuses what it will take again once
+// somebody has mended it: then nothing is wrong with what was asked for.
 func passes(err error) bool {
 	return slices.ContainsFunc([]error{unix.EROFS, unix.ENOSPC, unix.EDQUOT, unix.EIO},
 		func(fault error) bool { return errors.Is(err, fault) })

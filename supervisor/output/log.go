@@ -209,8 +209,8 @@ func (l *Log) say(err error) {
 // lookAgain is how long a moved or truncated file may go unnoticed.
 const lookAgain = time.Second
 
-// look opens the file anew if somebody has moved it, and learns its size, which
-// is less after somebody has truncated it. It tells whether there was a change.
+// look opens the file anew if somebody has moved it, and learns its size, which is
+// less after somebody has truncated it. It reports whether there was a change.
 func (l *Log) look() (changed bool) {
 	l.looked = time.Now()
 	var at unix.Stat_t

@@ -27,8 +27,8 @@ func (p *pace) waited(d time.Duration) {
 	p.pause = shortestPause
 }
 
-// goesOn pauses after n bytes were read and tells whether to read again; false
-// is to wait for the pipe.
+// goesOn pauses after n bytes were read and reports whether to read again; false is
+// to wait for the pipe.
 func (p *pace) goesOn(n int) bool {
 	switch {
 	case !p.on || n == 0:

@@ -95,7 +95,7 @@ func HTTPURL(ctx context.Context, address string) error {
 	return HTTP(ctx, "tcp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "80")), u.Host, u.RequestURI())
 }
 
-// TCP tells whether a connection is accepted.
+// TCP reports whether a connection is accepted.
 func TCP(ctx context.Context, network, address string) error {
 	conn, err := dial(ctx, network, address)
 	if err != nil {

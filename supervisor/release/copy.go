@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// cannotLink tells whether a file that cannot be linked may still be copied:
-// another file system or mount (EXDEV), a file system without links or a file
-// that this user may not link (EPERM, proc_sys_fs(5) on protected_hardlinks), or
-// one with as many links as it can have (EMLINK).
+// cannotLink reports whether a file that cannot be linked may still be copied:
+// another file system or mount (EXDEV), a file system without links or a file that
+// this user may not link (EPERM, proc_sys_fs(5) on protected_hardlinks), or one
+// with as many links as it can have (EMLINK).
 func cannotLink(err error) bool {
 	return errors.Is(err, unix.EXDEV) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EMLINK) || errors.Is(err, unix.EOPNOTSUPP)
 }

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// Import takes up the drop-in files in dir, APP_VERSION.toml with path and
-// deploy. Each that is new, or was installed again since, registers its release;
-// inPlace tells whether an app's releases are all installed at that path. The
-// error joins what is wrong with files; the others are taken up.
+// Import takes up the drop-in files in dir, APP_VERSION.toml with path and deploy.
+// Each that is new, or was installed again since, registers its release; inPlace
+// reports whether an app's releases are all installed at that path. The error joins
+// what is wrong with files; the others are taken up.
 //
 // Gone are the releases whose file is no longer there. A snapshot may outlive it:
 // whether such a release is forgotten is for the caller to know.

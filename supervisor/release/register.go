@@ -26,7 +26,7 @@ type Registration struct {
 	stamp string
 }
 
-// Register makes an installed version known, and tells whether anything of what
+// Register makes an installed version known, and reports whether anything of what
 // was known has changed by it.
 //
 // What was registered before with the same files stays as it is. But a version
@@ -160,7 +160,7 @@ func (s *Store) keep(ctx context.Context, r Registration, now *Release, old Rele
 	return true, nil
 }
 
-// isOf tells whether the snapshot is of what is installed at path now, and whole
+// isOf reports whether the snapshot is of what is installed at path now, and whole
 // itself. One that cannot be used is of nothing.
 func isOf(ctx context.Context, snapshot, path string) (bool, error) {
 	entries, err := readManifest(filepath.Dir(snapshot))

@@ -39,7 +39,7 @@ func (r Release) Files() string {
 	return r.Path
 }
 
-// Present tells whether the release's files are there.
+// Present reports whether the release's files are there.
 func (r Release) Present() bool {
 	info, err := os.Stat(r.Files())
 	return err == nil && info.IsDir()

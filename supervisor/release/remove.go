@@ -60,7 +60,7 @@ func (s *Store) unregister(app, version string) error {
 	return nil
 }
 
-// isShipped tells whether the drop-in file that registered r is still there.
+// isShipped reports whether the drop-in file that registered r is still there.
 func (r Release) isShipped() bool {
 	if r.stamp == "" {
 		return false

@@ -123,7 +123,7 @@ func cut(s string) string {
 	return strings.ToValidUTF8(s[:reasonSize], "") + "…"
 }
 
-// drop leaves out what can be missed best, and tells whether there was anything.
+// drop leaves out what can be missed best, and reports whether there was anything.
 func (s *State) drop() bool {
 	if len(s.History) > 0 {
 		s.History = s.History[1:]

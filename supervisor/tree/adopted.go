@@ -22,7 +22,7 @@ func (f family) claims(dead []Worker) claims {
 	return c
 }
 
-// held tells whether the session with the worker's pid is certainly the one that
+// held reports whether the session with the worker's pid is certainly the one that
 // it has led. While a session has a member, the kernel gives its number to no new
 // process, and nobody enters it but by being born there. So one member that was
 // born while the worker lived, or the worker's own zombie, vouches for all others.
@@ -61,9 +61,9 @@ func (c claims) owner(p process) (w *Worker, known bool) {
 	return nil, err == nil || errors.Is(err, fs.ErrPermission) // which an ordinary user has to most others
 }
 
-// possible tells whether p may descend from one of the workers: from none that
-// began later. Kernel threads have session 0, and so has what was put into this
-// pid namespace from outside.
+// possible reports whether p may descend from one of the workers: from none that
+// began later. Kernel threads have session 0, and so has what was put into this pid
+// namespace from outside.
 func (c claims) possible(p process) bool {
 	for _, w := range c.dead {
 		if p.session != 0 && p.start >= w.Start {
