@@ -8,8 +8,8 @@ import (
 	"supd/supervisor"
 )
 
-// Check says what is wrong with a configuration on this machine, an error or
-// warning a line on stderr, or on stdout that it is valid. It gives the exit code
+// Check writes what is wrong with a configuration on this machine to stderr, one
+// error or warning a line, or to stdout that it is valid. It returns the exit code
 // of `supd --check` and `supctl check`. It needs no daemon.
 func Check(c *configs.Config, stdout, stderr io.Writer) int {
 	wrong, traps := supervisor.CheckReleases(c)

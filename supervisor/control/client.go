@@ -19,15 +19,15 @@ import (
 // patience is how long an answer may take that supd gives at once.
 const patience = 10 * time.Second
 
-// Client asks the supd that listens on a control socket. Its methods give an
-// *Error, or the cause of ctx's end when that came first. They may be called from
-// any goroutine.
+// Client asks the supd that listens on a control socket. Its methods return an
+// *Error, or the cause of ctx's end if that came first. They may be called from any
+// goroutine.
 type Client struct {
 	socket string
 	http   *http.Client
 }
 
-// Dial makes a client; it connects when it is asked something.
+// Dial makes a client. It connects when it sends a request.
 func Dial(socket string) *Client {
 	dialer := net.Dialer{Timeout: patience}
 	return &Client{socket, &http.Client{Transport: &http.Transport{
@@ -40,12 +40,12 @@ func Dial(socket string) *Client {
 // Close lets go of idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Version asks who answers.
+// Version asks which supd answers.
 func (c *Client) Version(ctx context.Context) (v Version, err error) {
 	return v, c.get(ctx, "/v1/version", nil, &v)
 }
 
-// Status asks what runs, of targets or, without any, of everything.
+// Status asks for the state of the targets, or of everything if there are none.
 func (c *Client) Status(ctx context.Context, targets ...string) (*supervisor.Status, error) {
 	s := &supervisor.Status{}
 	return s, c.get(ctx, "/v1/status", url.Values{"target": targets}, s)
@@ -73,10 +73,10 @@ func (c *Client) Audit(ctx context.Context, app string) (all []supervisor.Findin
 	return all, c.ask(ctx, http.MethodGet, "/v1/audit?"+q.Encode(), nil, &all)
 }
 
-// Rollout calls each with what has happened in the rollout of an app that has the
-// number id, 0 being the one under way or else the last. With follow it goes on
-// until the rollout has ended, of which the last line tells; that the stream ends
-// before is an error of which NoAnswer is true. An error of each ends it, too.
+// Rollout calls each with every line of the rollout of an app that has the number
+// id; 0 is the rollout under way, or else the last. With follow it goes on until
+// the last line says that the rollout has ended; if the stream ends earlier,
+// NoAnswer is true of the error. An error of each ends it, too.
 func (c *Client) Rollout(ctx context.Context, app string, id int, follow bool, each func(RolloutLine) error) error {
 	q := url.Values{"app": {app}}
 	if id > 0 {
@@ -107,8 +107,8 @@ func (c *Client) Rollout(ctx context.Context, app string, id int, follow bool, e
 	}
 }
 
-// Watch calls each with the status now and whenever it has changed, until each
-// gives an error, which Watch gives then, or ctx ends.
+// Watch calls each with the status now and whenever it has changed. It ends with
+// ctx, or with the first error of each, which it returns.
 func (c *Client) Watch(ctx context.Context, targets []string, each func(*supervisor.Status) error) error {
 	body, err := c.open(ctx, "/v1/status", url.Values{"target": targets, "watch": {"1"}})
 	if err != nil {
@@ -136,14 +136,14 @@ func (c *Client) Logs(ctx context.Context, target string, lines int, follow bool
 	return c.open(ctx, "/v1/logs", q)
 }
 
-// Do asks for r and waits for its end. A Result has come from supd; CodeTimeout
-// says that it is still in progress.
+// Do sends r and waits until supd has answered it. CodeTimeout says that it may
+// still be in progress.
 func (c *Client) Do(ctx context.Context, r supervisor.Request) (*supervisor.Result, error) {
 	body, err := json.Marshal(r)
 	if err != nil {
 		return nil, fail(supervisor.CodeUsage, "%s", err)
 	}
-	if r.Timeout > 0 { // supd answers then; this is for one that does not
+	if r.Timeout > 0 { // supd answers by then; this is for a supd that does not
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, r.Timeout+patience,
 			fail(supervisor.CodeTimeout, "supd on %s does not answer; what was asked for may be in progress", c.socket))
@@ -217,7 +217,7 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	}
 }
 
-// lost says why an answer that had begun, or was waited for, has not come.
+// lost says why an answer broke off or did not come.
 func (c *Client) lost(ctx context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:

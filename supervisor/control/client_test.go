@@ -170,7 +170,7 @@ func TestStrangeAnswers(t *testing.T) {
 	}
 }
 
-// A caller that gives up does so at once, and is told that it was him.
+// A caller that gives up gets its own reason back at once.
 func TestCallerGivesUp(t *testing.T) {
 	d := newFake("/nonexistent")
 	d.block = make(chan struct{})
@@ -263,8 +263,8 @@ func TestWatchSeesChanges(t *testing.T) {
 	}
 }
 
-// To shut the server down ends its streams, and does not wait for who does not
-// read.
+// Shutting the server down ends its streams, and does not wait for a client that
+// does not read.
 func TestShutdownEndsStreams(t *testing.T) {
 	s, c := serve(t, newFake("/nonexistent"))
 	first, ended := make(chan struct{}, 1), make(chan error, 1)

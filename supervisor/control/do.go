@@ -12,8 +12,8 @@ import (
 	"supd/supervisor"
 )
 
-// do has the daemon act. The answer comes when it is done; a client that goes
-// away before does not stop it.
+// do passes a request to the daemon, and answers when it is done. A client that
+// leaves before does not stop it.
 func (s *Server) do(w http.ResponseWriter, r *http.Request) error {
 	who := peerFrom(r)
 	if !who.mayAct() {
@@ -71,7 +71,7 @@ func readRequest(w http.ResponseWriter, r *http.Request) (request supervisor.Req
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	// Only over a real connection there is a deadline to set, and a slow client.
+	// It fails without a real connection, and there no client is slow.
 	c := http.NewResponseController(w)
 	_ = c.SetReadDeadline(time.Now().Add(requestTime))
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
@@ -84,14 +84,14 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	case err != nil:
 		return nil, fail(supervisor.CodeUsage, "body: %s", err)
 	}
-	// Without one the connection is watched for the client's going away, however
-	// long the daemon takes.
+	// Without a deadline net/http notices when the client leaves, however long the
+	// daemon takes.
 	_ = c.SetReadDeadline(time.Time{})
 	return body, nil
 }
 
-// reexec answers before supd gives way, for nothing can be answered afterwards: the
-// client sees from the version that it has happened.
+// reexec answers before supd gives way, since nothing can be answered afterwards.
+// The client asks for the version to see that it has happened.
 func (s *Server) reexec(w http.ResponseWriter, r *http.Request, who peer) error {
 	way := s.options.Reexec
 	if way == nil {

@@ -9,7 +9,7 @@
 //	GET  /v1/audit[?app=A]                      each supervisor.Finding
 //	POST /v1/do                                 a supervisor.Request, its timeout in nanoseconds
 //
-// Who may connect to the socket may read; root and supd's own user may act. An
+// Whoever may connect to the socket may read; root and supd's own user may act. An
 // error is {"code": …, "error": "…"} with the exit code that supctl ends with.
 //
 // A line in here may read the published Status, ask the Daemon, listen on the

@@ -8,24 +8,24 @@ import (
 	"supd/supervisor"
 )
 
-// Error is a request that came to nothing. Code is the exit code of supctl.
+// Error says why a request failed. Code is the exit code of supctl.
 type Error struct {
 	Code    int    `json:"code"`
 	Message string `json:"error"`
 
-	status   int  // of HTTP, where the one that follows from Code is too coarse
-	noAnswer bool // there is none: Message is the client's
+	status   int  // of HTTP; 0: the one that follows from Code
+	noAnswer bool // no supd answered: Message is the client's
 }
 
 // NoAnswer reports whether err says that no supd could be asked, or that the one
-// that was asked has ended before it answered. What an answer says is another
-// matter.
+// that was asked has ended before it answered. An error that supd has answered is
+// none of these.
 func NoAnswer(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.noAnswer
 }
 
-// absent is the error of a supd that does not answer.
+// absent makes the error of a supd that does not answer.
 func absent(format string, args ...any) *Error {
 	e := fail(supervisor.CodeNoTarget, format, args...)
 	e.noAnswer = true
@@ -45,7 +45,7 @@ func (e *Error) httpStatus() int {
 	return httpStatus(e.Code)
 }
 
-// httpStatus is that of a request which failed as a whole.
+// httpStatus is the HTTP status of a request that failed as a whole.
 func httpStatus(code int) int {
 	switch code {
 	case supervisor.CodeUsage:

@@ -15,16 +15,16 @@ type arity int
 
 const (
 	noTarget    arity = iota
-	someTargets       // any
+	someTargets       // one or more, of any kind
 	oneApp            // the name of an app
 	upToOneApp
 )
 
-// form says what a request of an action may hold beside its timeout.
+// form says which fields a request for an action may have besides its timeout.
 type form struct {
 	targets arity
-	may     []string // of the fields that not every action has
-	must    string   // the one of them without which it makes no sense
+	may     []string // optional fields that this action takes
+	must    string   // the one of them that it needs
 }
 
 var forms = map[supervisor.Action]form{
@@ -44,7 +44,7 @@ var forms = map[supervisor.Action]form{
 	supervisor.ActionRefresh:    {targets: upToOneApp},
 }
 
-// longestReason is that of a hold, in bytes: it is journaled.
+// longestReason bounds the reason of a hold, in bytes: it is journaled.
 const longestReason = 500
 
 // check refuses a request that does not make sense.
@@ -76,7 +76,7 @@ func (a arity) problem(targets []string) string {
 	return ""
 }
 
-// fieldProblem finds what is set though it does nothing, or is missing.
+// fieldProblem finds a field that is set but does nothing, or one that is missing.
 func (f form) fieldProblem(r supervisor.Request) string {
 	set := []struct {
 		field string
@@ -120,7 +120,7 @@ func valueProblem(r supervisor.Request) string {
 	return ""
 }
 
-// find wants each target of r to be there.
+// find fails unless every target of r exists.
 func find(s *supervisor.Status, r supervisor.Request) error {
 	var err error
 	switch forms[r.Action].targets {

@@ -10,19 +10,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// logFile is a log that is being read, over its rotations and truncations.
+// logFile is a log that is being read, through rotations and truncations.
 type logFile struct {
 	path string
 	file *os.File // nil while there is none
 	size int64    // of file when it was opened
 
-	before     *os.File // the rotated one, if lines of it are wanted as well
+	before     *os.File // the rotated file, if lines of it are wanted as well
 	beforeSize int64
 }
 
-// openLog opens a regular file for reading. The directory may belong to the user
-// of the workers: what they may put there, a symbolic link or a fifo, must not
-// lead supd elsewhere nor hold it up.
+// openLog opens a regular file for reading. The directory may belong to the user of
+// the workers: a symbolic link or a fifo that they put there must not lead supd
+// elsewhere nor hold it up.
 func openLog(path string) (*os.File, fs.FileInfo, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if errors.Is(err, unix.ELOOP) {
@@ -42,8 +42,8 @@ func openLog(path string) (*os.File, fs.FileInfo, error) {
 	return f, info, nil
 }
 
-// openAt goes to where the last lines begin, in the rotated file when there are
-// not enough in the current one.
+// openAt opens the log where its last lines begin, in the rotated file if the
+// current one has too few.
 func (l *logFile) openAt(lines int) error {
 	f, info, err := openLog(l.path)
 	if err != nil {
@@ -66,9 +66,9 @@ func (l *logFile) openAt(lines int) error {
 	return err
 }
 
-// seekLines sets the offset to where the last lines of the first size bytes
-// begin, and tells how many there are, up to the wanted number. A last line
-// without its newline is one.
+// seekLines sets the offset to where the last lines of the first size bytes begin,
+// and returns how many there are, up to the wanted number. A last line without a
+// newline counts.
 func seekLines(f *os.File, size int64, wanted int) (found int, err error) {
 	at, end := size, size
 	block := make([]byte, 64<<10)
@@ -121,8 +121,9 @@ func (l *logFile) writeNew(w io.Writer) error {
 	return err
 }
 
-// renew goes on with the file that has taken the path, if another one has, after
-// the rest of the old one; and starts over with one that was truncated.
+// renew goes on with the file that is at the path now. If it is another one, the
+// rest of the old one comes first; if it was truncated, it is read from its
+// beginning.
 func (l *logFile) renew(w io.Writer) error {
 	f, info, err := openLog(l.path)
 	if errors.Is(err, fs.ErrNotExist) {

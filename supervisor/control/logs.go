@@ -15,8 +15,9 @@ import (
 const (
 	defaultLines = 10
 	maxLines     = 1 << 20
-	// followTime is how often a followed file is looked at. inotify(7) would tell
-	// sooner, but not on every file system, and not of files that take its place.
+	// followTime is the pause between two looks at a followed file. inotify(7)
+	// would be quicker, but not on every file system, and does not notice another
+	// file in its place.
 	followTime = 250 * time.Millisecond
 )
 
@@ -55,7 +56,7 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// elsewhere says where the output of "whois/web" is that goes to the journal.
+// elsewhere says how to read the output of a process that goes to the journal.
 func elsewhere(process string, q query) error {
 	app, name, _ := strings.Cut(process, "/")
 	match := "SUPD_APP=" + app + " SUPD_PROCESS=" + name

@@ -72,7 +72,7 @@ func TestLastLines(t *testing.T) {
 	}
 }
 
-// What is a link to the current file is not shown twice.
+// A rotated file that is a link to the current one is not shown twice.
 func TestRotatedIsTheSameFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "web.log")
 	must(t, os.WriteFile(path, []byte("one\n"), 0o600))

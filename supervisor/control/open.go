@@ -16,9 +16,9 @@ import (
 	"supd/socket"
 )
 
-// Open listens on the control socket. The socket that a dead supd left is
-// replaced; one that answers is an error, for a second supd must not start. From
-// the first instant the path has the group and mode that c says.
+// Open listens on the control socket. The socket that a dead supd left is replaced;
+// one that answers is an error, since a second supd must not start. From the first
+// instant the path has the group and mode that c says.
 func Open(c configs.Control) (net.Listener, error) {
 	spec, err := configs.Socket{
 		Spec:  socket.Spec{Name: "control", Listen: "unix:" + c.Socket, Mode: fs.FileMode(c.Mode)},
@@ -45,21 +45,21 @@ func Open(c configs.Control) (net.Listener, error) {
 	return &listener{l, sync.OnceValue(func() error { return errors.Join(l.Close(), s.Close()) })}, nil
 }
 
-// A supd that was killed has its descriptors open for some milliseconds after its
-// process is seen to be gone, while its threads end. It is waited for.
+// A supd that was killed keeps its descriptors open for some milliseconds after its
+// process is seen to be gone, while its threads end. Open waits for that.
 const (
 	deathTime     = 5 * time.Second
 	deathInterval = 5 * time.Millisecond
 )
 
-// isDying reports whether the process that listens on path has ended, or ends.
+// isDying reports whether the process that listens on path has ended or is ending.
 func isDying(path string) bool {
 	if info, err := os.Lstat(path); err != nil || info.Mode().Type() != fs.ModeSocket {
 		return false
 	}
 	c, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
-		return errors.Is(err, unix.ECONNREFUSED) // by now
+		return errors.Is(err, unix.ECONNREFUSED) // it has ended by now
 	}
 	defer c.Close()
 	pid := peerOf(c).pid
@@ -80,8 +80,8 @@ func answers(path string) bool {
 	return true
 }
 
-// listener is closed once, whoever asks for it: the number of a descriptor that
-// is closed twice may be somebody else's by then.
+// listener is closed once, however many ask for it: at a second time the
+// descriptor's number may be somebody else's.
 type listener struct {
 	net.Listener
 	close func() error

@@ -27,7 +27,7 @@ func TestOpenGivesModeAndGroup(t *testing.T) {
 		t.Errorf("mode %o, group %d", st.Mode, st.Gid)
 	}
 	must(t, l.Close())
-	must(t, l.Close()) // net/http closes it, and whoever opened it does
+	must(t, l.Close()) // net/http closes it, and so does whoever opened it
 	if _, err := os.Lstat(c.Socket); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("after Close: %v", err)
 	}
@@ -72,18 +72,18 @@ func TestOpenLeavesAFileAlone(t *testing.T) {
 
 const listenVariable = "SUPD_TEST_LISTEN" // the path that TestListenAndEnd binds its descriptor 3 to
 
-// TestListenAndEnd is a process that listens and ends, in the next test.
+// TestListenAndEnd is the process that listens and ends in the next test.
 func TestListenAndEnd(t *testing.T) {
 	path := os.Getenv(listenVariable)
 	if path == "" {
 		t.Skip("is run by TestOpenWaitsForADyingOne")
 	}
 	must(t, unix.Bind(3, &unix.SockaddrUnix{Name: path}))
-	must(t, unix.Listen(3, 1000)) // who has knocked stays in the queue
+	must(t, unix.Listen(3, 1000)) // a client that has connected stays in the queue
 }
 
-// TestOpenWaitsForADyingOne: of a supd that was killed the process may be gone while
-// its descriptors are still open.
+// TestOpenWaitsForADyingOne: the process of a killed supd may be gone while its
+// descriptors are still open.
 func TestOpenWaitsForADyingOne(t *testing.T) {
 	path := shortDir(t) + "/supd.sock"
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

@@ -12,13 +12,14 @@ import (
 	"supd/privdrop"
 )
 
-// peer is the process at the other end of a connection, when it connected.
+// peer is the process at the other end of a connection, as it was when it
+// connected.
 type peer struct {
 	uid int
 	pid int // 0 when it is in a pid namespace that this process does not see
 }
 
-// nobody may do nothing: the kernel did not say who it is.
+// nobody is a peer that the kernel did not name. It may not act.
 var nobody = peer{uid: -1}
 
 type peerKey struct{}
@@ -53,7 +54,7 @@ func peerFrom(r *http.Request) peer {
 	return nobody
 }
 
-// mayAct reports whether p may change what runs: root, and supd's own user.
+// mayAct reports whether p may change what runs: root may, and supd's own user.
 func (p peer) mayAct() bool { return p.uid == 0 || p.uid == os.Geteuid() }
 
 // String is for the log: `deploy (uid 1000, pid 4711)`.
@@ -61,7 +62,7 @@ func (p peer) String() string {
 	return fmt.Sprintf("%s (uid %d, pid %d)", privdrop.UserName(p.uid), p.uid, p.pid)
 }
 
-// whoMayAct ends a refusal.
+// whoMayAct names those who may act, for the end of a refusal.
 func whoMayAct() string {
 	if uid := os.Geteuid(); uid != 0 {
 		return "root and " + privdrop.UserTitle(uid)

@@ -12,8 +12,8 @@ import (
 // query holds the parameters of a URL.
 type query map[string][]string
 
-// parameters refuses what is not among known: a parameter that does nothing is
-// worse than an error.
+// parameters reads the query. It refuses a name that is not among known: a
+// parameter that does nothing is worse than an error.
 func parameters(r *http.Request, known ...string) (query, error) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -40,7 +40,8 @@ func (q query) flag(name string) (bool, error) {
 	return n == 1, err
 }
 
-// number reads a parameter from 0 to highest; left out it is otherwise.
+// number reads a parameter from 0 to highest. If it is left out, its value is
+// otherwise.
 func (q query) number(name string, otherwise, highest int) (int, error) {
 	if len(q[name]) == 0 {
 		return otherwise, nil

@@ -7,7 +7,7 @@ import (
 	"supd/supervisor"
 )
 
-// releases writes what is registered of an app.
+// releases writes the registered releases of an app, and its past rollouts.
 func (s *Server) releases(w http.ResponseWriter, r *http.Request) error {
 	q, err := parameters(r, "app")
 	if err != nil {
@@ -25,7 +25,7 @@ func (s *Server) releases(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// audit writes what is wrong with an app, or with all of them.
+// audit writes what is wrong with the releases of an app, or of all apps.
 func (s *Server) audit(w http.ResponseWriter, r *http.Request) error {
 	q, err := parameters(r, "app")
 	if err != nil {
@@ -50,7 +50,7 @@ func (s *Server) audit(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// app is the one that a request names.
+// app finds the app that a request names.
 func (s *Server) app(q query) (*supervisor.AppStatus, error) {
 	name, err := q.one("app")
 	if err != nil {

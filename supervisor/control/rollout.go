@@ -11,8 +11,8 @@ import (
 )
 
 // RolloutLine is one line of the answer to GET /v1/rollout: a thing that has
-// happened, or, as the last line, how the rollout has ended. A line of the step
-// "paused" tells why, too.
+// happened, or, in the last line, how the rollout has ended. A line of the step
+// "paused" also says why.
 type RolloutLine struct {
 	App       string    `json:"app"`
 	ID        int       `json:"id"`
@@ -34,7 +34,7 @@ type RolloutEnd struct {
 	Code    int       `json:"code"`
 }
 
-// statusLag is how long a rollout that was begun may take to be in the Status.
+// statusLag is how long a rollout that was begun may take to appear in the Status.
 const statusLag = 5 * time.Second
 
 // rollout writes what is known of a rollout, and with follow whatever happens in
@@ -66,8 +66,8 @@ func (s *Server) rollout(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// awaitRollout gives a Status with the rollout id of an app, and that id: of 0 it
-// is the one under way or else the last.
+// awaitRollout waits for a Status that has the rollout id of an app, and returns
+// both. 0 is the rollout under way, or else the last.
 func (s *Server) awaitRollout(ctx context.Context, app string, id int) (*supervisor.Status, int, error) {
 	late := time.NewTimer(statusLag)
 	defer late.Stop()
@@ -93,7 +93,7 @@ func (s *Server) awaitRollout(ctx context.Context, app string, id int) (*supervi
 	}
 }
 
-// lastRollout is an app's, nil where there is none.
+// lastRollout is the newest rollout of an app, or nil.
 func lastRollout(s *supervisor.Status, app string) *supervisor.RolloutStatus {
 	for i := range s.Apps {
 		if s.Apps[i].Name == app {
@@ -103,8 +103,8 @@ func lastRollout(s *supervisor.Status, app string) *supervisor.RolloutStatus {
 	return nil
 }
 
-// followRollout writes until the rollout has ended, is another by now or nobody
-// wants to read any more.
+// followRollout writes what happens until the rollout has ended, another one has
+// taken its place, or nobody reads any more. Without follow it writes once.
 func (s *Server) followRollout(reader *rolloutReader, now *supervisor.Status, stream *stream, follow bool) {
 	for {
 		last := lastRollout(now, reader.app)
@@ -122,7 +122,7 @@ func (s *Server) followRollout(reader *rolloutReader, now *supervisor.Status, st
 type rolloutReader struct {
 	app  string
 	id   int
-	seen int // so many of its Progress are written
+	seen int // how many things of its Progress are written
 	to   *json.Encoder
 }
 

@@ -18,7 +18,7 @@ import (
 // changing is a daemon whose published rollouts change.
 type changing struct {
 	*fake
-	real   *supervisor.Supervisor // tells that something has changed
+	real   *supervisor.Supervisor // announces changes
 	config *configs.Config
 
 	mu   sync.Mutex
@@ -127,8 +127,8 @@ func TestRolloutToCome(t *testing.T) {
 	must(t, <-f.end)
 }
 
-// When another rollout has taken its place before the end of one was seen, the
-// stream ends without the last line, and the client is told.
+// If another rollout takes its place before the end of one was seen, the stream
+// ends without the last line, and the client gets an error.
 func TestRolloutIsAnother(t *testing.T) {
 	d := newChanging(t)
 	d.publish(t, underWay(3, "started"))
@@ -146,7 +146,7 @@ func TestRolloutIsAnother(t *testing.T) {
 	}
 }
 
-// A pause tells why, for it may last.
+// A pause says why, since it may last.
 func TestPausedRollout(t *testing.T) {
 	d := newChanging(t)
 	r := underWay(3, "started")
@@ -178,7 +178,7 @@ func TestRolloutKnownSoFar(t *testing.T) {
 	}
 }
 
-// The end of the server is none of the rollout's.
+// The end of the server is not the end of the rollout.
 func TestShutdownEndsRollouts(t *testing.T) {
 	d := newChanging(t)
 	d.publish(t, underWay(3, "started"))

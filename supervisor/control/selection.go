@@ -9,8 +9,9 @@ import (
 	"supd/supervisor"
 )
 
-// choose gives the part of a status that targets name, or all of it when there
-// are none. Each target has to name one worker at least.
+// choose gives the part of a status that targets name, or all of it if there are
+// none. Each target has to name at least one worker, or all of an app without
+// processes.
 func choose(s *supervisor.Status, targets []string) (*supervisor.Status, error) {
 	parsed := make([]supervisor.Target, len(targets))
 	for i, text := range targets {
@@ -56,8 +57,8 @@ func chooseApp(s *supervisor.Status, name string) (*supervisor.AppStatus, error)
 	return nil, fail(supervisor.CodeNoTarget, "no such app %q%s", name, suggest(name, names))
 }
 
-// part copies what the targets name, with the uptime of this moment: the one in
-// the snapshot is of when it was published.
+// part copies what the targets name, with the uptime of this moment: the snapshot
+// has that of its publication.
 func part(s *supervisor.Status, targets []supervisor.Target) *supervisor.Status {
 	chosen := &supervisor.Status{Apps: []supervisor.AppStatus{}}
 	now := time.Now()
@@ -99,9 +100,9 @@ func isTarget(targets []supervisor.Target, app, process string, slot int) bool {
 	return len(targets) == 0
 }
 
-// suggest ends the refusal of a target with the name that was probably meant:
-// that of the process alone without its app, or the one that differs in the
-// fewest letters between a common beginning and a common end.
+// suggest ends the refusal of a target with the name that was probably meant: one
+// that begins with an app and is the same after it, or else the one with most in
+// common at the beginning and the end.
 func suggest(text string, names []string) string {
 	text = strings.Replace(text, ":", "/", 1)
 	best, most := "", 0.6
@@ -135,7 +136,7 @@ func allNames(s *supervisor.Status) []string {
 	return all
 }
 
-// likeness is the length of the common beginning and end of two names, as a part
+// likeness is the length of the common beginning and end of two names, as a share
 // of the longer one.
 func likeness(a, b string) float64 {
 	short := min(len(a), len(b))

@@ -14,7 +14,7 @@ import (
 	"supd/supervisor"
 )
 
-// Daemon is what the API is of: a *supervisor.Supervisor.
+// Daemon is what the API asks: a *supervisor.Supervisor.
 type Daemon interface {
 	Status() *supervisor.Status
 	Do(context.Context, supervisor.Request) *supervisor.Result
@@ -34,14 +34,14 @@ type Options struct {
 // cannot be done.
 type Reexec interface {
 	Check(context.Context) error // whether the installed one could go on
-	Exec() error                 // returns only when it failed, and all goes on
+	Exec() error                 // returns only if it failed; supd goes on then
 }
 
 // Version is the answer to GET /v1/version.
 type Version struct {
 	Version   string    `json:"version"`
 	Pid       int       `json:"pid"`
-	StartedAt time.Time `json:"started_at"` // another one after supd was replaced in its process
+	StartedAt time.Time `json:"started_at"` // changes when supd is replaced in its process
 }
 
 // Limits of what a client may send, and how long it may take for that.
@@ -50,7 +50,7 @@ const (
 	maxBody     = 64 << 10
 	requestTime = 10 * time.Second
 	idleTime    = time.Minute
-	farewell    = time.Second // for the last line of a stream, at the end
+	farewell    = time.Second // for the last line of a stream, at Shutdown
 )
 
 // Server answers the API. Its methods may be called from any goroutine.
@@ -95,8 +95,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return nil
 }
 
-// answer writes the answer to a request, or gives the error to be written. One
-// that comes after the answer has begun is the connection's, and is dropped.
+// answer writes the answer to a request, or returns the error to be written. An
+// error after the answer has begun is the connection's, and is dropped.
 type answer func(http.ResponseWriter, *http.Request) error
 
 func (s *Server) routes() http.Handler {
@@ -112,8 +112,8 @@ func (s *Server) routes() http.Handler {
 	}
 }
 
-// routes is the handler of the whole API, by path. http.ServeMux would answer
-// what it does not know in plain text, and redirect what is nearly right.
+// routes is the handler of the whole API, by path. http.ServeMux would answer an
+// unknown path in plain text, and redirect one that is nearly right.
 type routes map[string]struct {
 	method string
 	answer answer
@@ -146,7 +146,7 @@ func writeError(w http.ResponseWriter, err error) {
 	_ = writeJSON(w, e.httpStatus(), e)
 }
 
-// writeJSON fails only when the client has gone, which nobody has to be told.
+// writeJSON fails only when the client has gone, which nobody needs to know.
 func writeJSON(w http.ResponseWriter, status int, v any) error {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

@@ -197,7 +197,7 @@ func TestWhoMayAct(t *testing.T) {
 	}
 }
 
-// What makes sense reaches the daemon as it was sent.
+// A valid request reaches the daemon as it was sent.
 func TestAcceptedRequests(t *testing.T) {
 	tests := map[string]supervisor.Request{
 		`{"action":"deploy","targets":["whois"]}`: {Action: "deploy", Targets: []string{"whois"}},
@@ -250,8 +250,8 @@ func TestResultsBecomeAnswers(t *testing.T) {
 	}
 }
 
-// FuzzRequest sends any body and any URL. Nothing of it may be the server's
-// fault, and nothing but the known actions may reach the daemon.
+// FuzzRequest sends any body and any URL. None of it may be answered as the
+// server's fault, and only the known actions may reach the daemon.
 func FuzzRequest(f *testing.F) {
 	f.Add(`{"action":"start","targets":["all"]}`, "/v1/status", "target=whois")
 	f.Add(`{"action":"signal","targets":["whois/web.1"],"signal":"HUP"}`, "/v1/logs", "target=whois/web&lines=3")

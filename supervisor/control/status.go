@@ -34,8 +34,8 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// watch writes the status now and whenever it has changed, until the client goes
-// or the server ends. Of a target that was removed meanwhile there is nothing.
+// watch writes the status now and whenever it has changed, until the client goes or
+// the server ends. A target that was removed meanwhile is left out.
 func (s *Server) watch(w http.ResponseWriter, r *http.Request, now *supervisor.Status, texts []string) {
 	var targets []supervisor.Target
 	for _, text := range texts {

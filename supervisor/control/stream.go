@@ -18,12 +18,12 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, kind string) *st
 	ctx, cancel := context.WithCancel(r.Context())
 	conn := http.NewResponseController(w)
 	stop := context.AfterFunc(s.closing, func() {
-		_ = conn.SetWriteDeadline(time.Now().Add(farewell)) // who does not read holds nobody up
+		_ = conn.SetWriteDeadline(time.Now().Add(farewell)) // a client that does not read holds nobody up
 		cancel()
 	})
 	w.Header().Set("Content-Type", kind)
 	w.WriteHeader(http.StatusOK)
-	_ = conn.Flush() // that it has begun; a client that has gone ends ctx
+	_ = conn.Flush() // the client sees that it has begun; if it has gone, ctx ends
 	return &stream{ctx, func() { stop(); cancel() }, w, conn}
 }
 
@@ -36,7 +36,7 @@ func (s *stream) Write(p []byte) (int, error) {
 	return n, s.conn.Flush()
 }
 
-// wait is for changed to be closed; false says that the stream ends.
+// wait waits until changed is closed; false says that the stream ends.
 func (s *stream) wait(changed <-chan struct{}) bool {
 	select {
 	case <-changed:
