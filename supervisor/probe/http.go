@@ -17,7 +17,7 @@ import (
 const (
 	// maxAnswer bounds what is read of an answer.
 	maxAnswer = 64 << 10
-	// restTime is how long the rest of an answer is waited for after its status.
+	// restTime bounds the wait for the rest of an answer after its status.
 	restTime = 500 * time.Millisecond
 )
 
@@ -43,7 +43,7 @@ func HTTP(ctx context.Context, network, address, host, path string) error {
 	if err != nil {
 		return fmt.Errorf("GET %s: no status line: %w", path, reason(ctx, err))
 	}
-	// A server whose answer nobody waits for logs a broken pipe.
+	// A server logs a broken pipe if nobody reads the rest of its answer.
 	_ = conn.SetReadDeadline(time.Now().Add(restTime))
 	_, _ = io.Copy(io.Discard, answer)
 	return judge(path, line)
@@ -83,7 +83,7 @@ func judge(path, line string) error {
 	return nil
 }
 
-// HTTPURL is HTTP with a "http://HOST[:PORT][/PATH]".
+// HTTPURL is HTTP for an address such as "http://HOST[:PORT][/PATH]".
 func HTTPURL(ctx context.Context, address string) error {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -95,7 +95,7 @@ func HTTPURL(ctx context.Context, address string) error {
 	return HTTP(ctx, "tcp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "80")), u.Host, u.RequestURI())
 }
 
-// TCP reports whether a connection is accepted.
+// TCP connects to a server. An accepted connection is yes.
 func TCP(ctx context.Context, network, address string) error {
 	conn, err := dial(ctx, network, address)
 	if err != nil {
@@ -113,7 +113,7 @@ func dial(ctx context.Context, network, address string) (net.Conn, error) {
 	return conn, nil
 }
 
-// reason prefers the end of ctx to the error of a connection that it has closed.
+// reason is why a connection failed: the end of ctx, if that has closed it.
 func reason(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -8,16 +8,16 @@ import (
 )
 
 const (
-	// shortest and longest bound the time between two questions, and answerTime
-	// that of one. A server that accepts late finds few of them in its queue.
+	// shortest and longest bound the pause between two questions, answerTime bounds
+	// one question. So a server that accepts late finds few of them in its queue.
 	shortest   = time.Millisecond
 	longest    = time.Second
 	answerTime = 3 * time.Second
 )
 
-// Until asks at once and again and again until the answer is nil, first after
-// every, then with growing pauses of at most a second. When ctx ends, the error
-// has the last answer.
+// Until asks at once, and again until the answer is nil: first after every, then
+// after growing pauses of at most a second. When ctx ends, the error wraps the last
+// answer.
 func Until(ctx context.Context, every time.Duration, ask func(context.Context) error) error {
 	begin := time.Now()
 	var last error
