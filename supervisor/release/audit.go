@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Changed lists what of a release's snapshot is not as it was when it was taken,
-// such as "lib/app.py: has another size": it shares the files of the installed
-// release where it could link them, and whoever writes into one of those writes
-// into the snapshot. Of a release without one nothing is known. The error is
-// ErrMissing when the files are gone.
+// Changed lists the files of a release's snapshot that have changed since it was
+// taken, such as "lib/app.py: has another size". A snapshot shares the files of the
+// installed release where it could link them, so whoever writes into such a file
+// writes into the snapshot. For a release without a snapshot the list is empty. The
+// error is ErrMissing when the files are gone.
 func (s *Store) Changed(r Release) ([]string, error) {
 	if info, err := os.Stat(r.Files()); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
 		return nil, fmt.Errorf("%s %s: %s: %w", r.App, r.Version, r.Files(), ErrMissing)
@@ -32,8 +32,8 @@ func (s *Store) Changed(r Release) ([]string, error) {
 	return audit(context.Background(), r.Snapshot, entries, 0)
 }
 
-// audit compares a snapshot with its manifest. Most bounds what is found, 0 does
-// not.
+// audit compares a snapshot with its manifest. It may stop once it has found most
+// differences; 0 is no limit.
 func audit(ctx context.Context, snapshot string, entries []entry, most int) ([]string, error) {
 	root, err := openDirectory(snapshot)
 	if errors.Is(err, unix.ENOENT) {

@@ -27,7 +27,7 @@ func manyFiles(b *testing.B) string {
 	return root
 }
 
-// BenchmarkRegister is to take at most twice as long as BenchmarkCopyLinks.
+// BenchmarkRegister should take at most twice as long as BenchmarkCopyLinks.
 func BenchmarkRegister(b *testing.B) {
 	root, dir := manyFiles(b), b.TempDir()
 	n := 0
@@ -40,7 +40,7 @@ func BenchmarkRegister(b *testing.B) {
 	}
 }
 
-// BenchmarkRegisterAgain is of a version that is registered already.
+// BenchmarkRegisterAgain registers a version that is registered already.
 func BenchmarkRegisterAgain(b *testing.B) {
 	root, s := manyFiles(b), Open(b.TempDir())
 	r := Registration{App: "app", Version: "1.0", Path: root, InPlace: true}
@@ -51,7 +51,7 @@ func BenchmarkRegisterAgain(b *testing.B) {
 	}
 }
 
-// BenchmarkCopyLinks is what cp -al takes.
+// BenchmarkCopyLinks measures cp -al.
 func BenchmarkCopyLinks(b *testing.B) {
 	root, dir := manyFiles(b), b.TempDir()
 	n := 0

@@ -12,12 +12,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// busy lists the snapshots of an app that some process sees in the place of what
-// is installed, by their names. A supd that was killed leaves such processes.
+// busy lists the names of an app's snapshots that are mounted in the namespace of
+// some process. A supd that was killed leaves such processes.
 //
-// They are told by the end of their paths alone, since what is before it is seen
-// otherwise in each namespace; so it is more rather than less. With an error it
-// may be less: root needs CAP_SYS_PTRACE to look at a process of another user.
+// Only the end of a path is compared, since its beginning differs between
+// namespaces; so the list is rather too long than too short. With an error it may
+// be too short: root needs CAP_SYS_PTRACE to look at a process of another user.
 func busy(app string) (map[string]bool, error) {
 	processes, err := os.ReadDir("/proc")
 	if err != nil {
@@ -30,7 +30,8 @@ func busy(app string) (map[string]bool, error) {
 			continue
 		}
 		dir := filepath.Join("/proc", p.Name())
-		// Many are in the same one; where that may not be known each is looked at.
+		// Many processes share a namespace; one whose namespace cannot be read is
+		// looked at itself.
 		namespace, _ := os.Readlink(dir + "/ns/mnt")
 		if seen[namespace] {
 			continue
@@ -43,7 +44,8 @@ func busy(app string) (map[string]bool, error) {
 		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL):
 			// It has ended: a zombie has no namespace (EINVAL).
 		case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
-			// Another user's: whoever may not look there cannot have mounted there.
+			// Another user's process: who may not look at it cannot have mounted
+			// there.
 		default:
 			unseen = fmt.Errorf("which snapshots are in use: %w", err)
 		}
@@ -51,8 +53,8 @@ func busy(app string) (map[string]bool, error) {
 	return found, unseen
 }
 
-// mounted adds the app's snapshots that are mounted by a line of mountinfo: its
-// fourth field is what of the file system is (proc_pid_mountinfo(5)).
+// mounted adds the app's snapshots that mountinfo lists: the fourth field of a line
+// is the directory of the file system that is mounted (proc_pid_mountinfo(5)).
 func mounted(mountinfo, app string, found map[string]bool) {
 	for line := range strings.Lines(mountinfo) {
 		fields := strings.Fields(line)

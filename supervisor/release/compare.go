@@ -11,19 +11,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// comparison finds what of a tree is not as a manifest says.
+// comparison finds where a tree differs from a manifest.
 type comparison struct {
 	ctx     context.Context
 	entries []entry
-	// installed: the tree is the one that the snapshot was taken of; otherwise it
-	// is the snapshot.
+	// installed says that the tree is the one that the snapshot was taken of;
+	// otherwise it is the snapshot.
 	installed bool
-	// kept, of an installed tree: another inode with the same size and times is no
-	// difference where its content is that of the snapshot here. Packages give
-	// files their times: those of two builds may be equal.
+	// kept is the snapshot, for an installed tree: a file with another inode, but
+	// the same size and time, is no difference if its content is that of the
+	// snapshot. Size and time alone say too little, since a package sets the times
+	// of its files.
 	kept *os.Root
-	most int // differences that are wanted; 0: all
-	// found has them: "lib/app.py: has another size".
+	most int // how many differences to find; 0: all
+	// found has the differences, such as "lib/app.py: has another size".
 	found []string
 }
 
@@ -49,8 +50,8 @@ func (c *comparison) differs(path, why string) {
 
 func (c *comparison) enough() bool { return c.most > 0 && len(c.found) >= c.most }
 
-// directory compares what is in the directory of entry i, and gives the index of
-// the first entry that is not.
+// directory compares the content of the directory of entry i, and gives the index
+// of the first entry that is not in it.
 func (c *comparison) directory(d *directory, path string, i int) (next int, err error) {
 	if err := context.Cause(c.ctx); err != nil {
 		return 0, err
@@ -83,10 +84,10 @@ func (c *comparison) directory(d *directory, path string, i int) (next int, err 
 	return c.leave(i, depth), nil
 }
 
-// skip gives the index behind entry i and all that is in it.
+// skip gives the index after entry i and all that is in it.
 func (c *comparison) skip(i int) int { return c.leave(i+1, c.entries[i].depth+1) }
 
-// leave gives the first index from i on that is not as deep as depth.
+// leave gives the index of the first entry from i on that is less deep than depth.
 func (c *comparison) leave(i, depth int) int {
 	for i < len(c.entries) && c.entries[i].depth >= depth {
 		i++
@@ -119,7 +120,7 @@ func (c *comparison) child(d *directory, path string, i int) (next int, err erro
 	return c.directory(sub, path, i)
 }
 
-// entry says in what a file differs from entry i; "" is in nothing.
+// entry says how a file differs from entry i; "" is not at all.
 func (c *comparison) entry(d *directory, name, path string, i int, st *unix.Stat_t) (why string, err error) {
 	e := &c.entries[i]
 	mtime, ino := e.mtime, e.ino
@@ -150,8 +151,8 @@ func (c *comparison) entry(d *directory, name, path string, i int, st *unix.Stat
 	return "was replaced", nil
 }
 
-// sameContent compares a file or link with the one in the snapshot. That one not
-// being readable is a difference too.
+// sameContent compares a file or link with the one in the snapshot. If that cannot
+// be read, they differ.
 func (c *comparison) sameContent(d *directory, name, path string, e *entry) (bool, error) {
 	if e.kind == 'l' {
 		kept, keptErr := c.kept.Readlink(path)

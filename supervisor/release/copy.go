@@ -18,8 +18,8 @@ func cannotLink(err error) bool {
 	return errors.Is(err, unix.EXDEV) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EMLINK) || errors.Is(err, unix.EOPNOTSUPP)
 }
 
-// copyFile makes a file or symbolic link of its own, with owner, mode and times
-// of the installed one.
+// copyFile copies a file or symbolic link, with the owner, mode and times of the
+// installed one.
 func copyFile(from, to *directory, name string, st *unix.Stat_t) error {
 	var err error
 	if kindOf(st.Mode) == 'l' {
@@ -73,7 +73,7 @@ func copyContent(from, to *directory, name string, st *unix.Stat_t) error {
 	return dst.Close()
 }
 
-// make makes a directory that only this process's user can enter.
+// make makes a directory in d that only this process's user can enter.
 func (d *directory) make(name string) (*directory, error) {
 	if err := unix.Mkdirat(d.fd, name, 0o700); err != nil {
 		return nil, d.fail("mkdir", name, err)
@@ -81,7 +81,8 @@ func (d *directory) make(name string) (*directory, error) {
 	return d.open(name)
 }
 
-// become gives a directory that is filled the owner, mode and times of another.
+// become gives d, once it is filled, the owner, mode and times of the installed
+// directory.
 func (d *directory) become(st *unix.Stat_t) error {
 	if err := owned(unix.Fchown(d.fd, int(st.Uid), int(st.Gid))); err != nil {
 		return d.fail("chown", "", err)
@@ -92,13 +93,14 @@ func (d *directory) become(st *unix.Stat_t) error {
 	return d.fail("chmod", "", unix.Fchmod(d.fd, st.Mode&0o7777)) // may close it
 }
 
-// setTimes sets the times of a name, of a link's own.
+// setTimes sets the times of a name; a link is not followed.
 func (d *directory) setTimes(name string, st *unix.Stat_t) error {
 	times := []unix.Timespec{st.Atim, st.Mtim}
 	return d.fail("utimensat", name, unix.UtimesNanoAt(d.fd, name, times, unix.AT_SYMLINK_NOFOLLOW))
 }
 
-// owned forgives one who is not root that what he keeps is his own.
+// owned ignores a refused chown(2) of a user who is not root: the copy is the
+// user's own.
 func owned(err error) error {
 	if errors.Is(err, unix.EPERM) && os.Geteuid() != 0 {
 		return nil
@@ -106,7 +108,7 @@ func owned(err error) error {
 	return err
 }
 
-// typeName says what a file is that is neither file, directory nor link.
+// typeName names the type of what is neither a file, a directory nor a link.
 func typeName(mode uint32) string {
 	switch mode & unix.S_IFMT {
 	case unix.S_IFIFO:

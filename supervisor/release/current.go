@@ -12,8 +12,8 @@ import (
 
 const currentName = "current"
 
-// SetCurrent lets the app's symbolic link current lead to target, absolute, in
-// one step; "" removes it.
+// SetCurrent points the app's symbolic link current to target, an absolute path, in
+// one step; "" removes the link.
 func (s *Store) SetCurrent(app, target string) error {
 	if err := checkApp(app); err != nil {
 		return err
@@ -30,13 +30,13 @@ func (s *Store) SetCurrent(app, target string) error {
 		return fmt.Errorf("%s: target %q is not absolute", link, target)
 	}
 	if now, err := os.Readlink(link); err == nil && now == target {
-		return nil // also where nothing can be written
+		return nil // this needs no disk that can be written
 	}
 	if err := files.MakeDirectories(s.app(app)); err != nil {
 		return err
 	}
 	fresh := filepath.Join(s.app(app), "."+currentName)
-	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a killed process
+	if err := os.Remove(fresh); err != nil && !errors.Is(err, fs.ErrNotExist) { // left by a killed process
 		return err
 	}
 	if err := os.Symlink(target, fresh); err != nil {

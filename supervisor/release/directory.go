@@ -39,7 +39,7 @@ func (d *directory) open(name string) (*directory, error) {
 	return openDirectoryAt(d.fd, name, filepath.Join(d.path, name))
 }
 
-// openFile opens a file to read. O_NONBLOCK: it may have become a fifo.
+// openFile opens a file to read. O_NONBLOCK, since it may have become a fifo.
 func (d *directory) openFile(name string) (*os.File, error) {
 	fd, err := unix.Openat(d.fd, name, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -69,7 +69,7 @@ func (d *directory) self() (unix.Stat_t, error) {
 	return st, d.fail("stat", "", err)
 }
 
-// names lists the directory, sorted; once, since reading moves its offset.
+// names lists the directory, sorted. It works once, since reading moves the offset.
 func (d *directory) names() ([]string, error) {
 	var names []string
 	buf := make([]byte, 16<<10)
@@ -94,7 +94,7 @@ func (d *directory) link(name string, size int64) (string, error) {
 	buf := make([]byte, size+1)
 	n, err := unix.Readlinkat(d.fd, name, buf)
 	if errors.Is(err, unix.EINVAL) {
-		err = unix.ENOENT // something else has come to the name
+		err = unix.ENOENT // it is no link any more
 	}
 	if err != nil {
 		return "", d.fail("readlink", name, err)

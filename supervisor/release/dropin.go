@@ -18,13 +18,13 @@ const dropInSuffix = ".toml"
 type dropIn struct {
 	file         string
 	app, version string
-	stamp        string // of the file as it is now: another one after it was installed again
+	stamp        string // identifies this file: another one after it was installed again
 
 	Path   string `toml:"path"`
 	Deploy bool   `toml:"deploy"`
 }
 
-// readDropIn reads a file whose name is one of a drop-in.
+// readDropIn reads a drop-in file.
 func readDropIn(file string) (dropIn, error) {
 	d := dropIn{file: file}
 	base := strings.TrimSuffix(filepath.Base(file), dropInSuffix)
@@ -51,8 +51,8 @@ func readDropIn(file string) (dropIn, error) {
 	return d, nil
 }
 
-// splitName finds an app and a version in "my_app_1.0". Both may have an
-// underscore: it is the last one that leaves an app's name before it.
+// splitName finds an app and a version in "my_app_1.0". Both may have underscores:
+// it splits at the last one that leaves an app's name before it.
 func splitName(base string) (app, version string, ok bool) {
 	for i := len(base); ; {
 		i = strings.LastIndexByte(base[:i], '_')
@@ -65,7 +65,7 @@ func splitName(base string) (app, version string, ok bool) {
 	}
 }
 
-// located says file and line of each error in a drop-in.
+// located adds file and line to each error in a drop-in file.
 func located(file string, err error) error {
 	unknown, ok := errors.AsType[*toml.StrictMissingError](err)
 	if !ok {

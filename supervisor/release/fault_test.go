@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// fillUp leaves so many free blocks of a small file system, all taken by a file
-// that is gone when free is called.
+// fillUp fills a small file system with one file, except for so many blocks. free
+// removes the file.
 func fillUp(t *testing.T, dir string, blocks int) (free func()) {
 	t.Helper()
 	path := filepath.Join(dir, "ballast")
@@ -27,7 +27,7 @@ func fillUp(t *testing.T, dir string, blocks int) (free func()) {
 	return func() { must(t, os.Remove(path)) }
 }
 
-// TestFullDisk: at whatever write the disk is full, what was registered stays, and
+// TestFullDisk: whichever write finds the disk full, what was registered stays, and
 // nothing else is left.
 func TestFullDisk(t *testing.T) {
 	disk := mountTmpfs(t, "size=1m,nr_inodes=300")
@@ -80,8 +80,8 @@ func TestFullDiskAtFirst(t *testing.T) {
 	}
 }
 
-// TestKilled: a register that is killed at any moment leaves a registry that is
-// whole, and the next one removes what is left.
+// TestKilled: a register that is killed at any moment leaves a whole registry, and
+// the next one removes its remains.
 func TestKilled(t *testing.T) {
 	root, dir := installed(t), t.TempDir()
 	for i := range 300 {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// FuzzJournal: what is read is a State that can be written and read again.
+// FuzzJournal: a State that can be read can be written and read again.
 func FuzzJournal(f *testing.F) {
 	payload, err := json.Marshal(full())
 	must(f, err)
@@ -33,7 +33,7 @@ func FuzzJournal(f *testing.F) {
 		}
 		written, left, err := fit(state)
 		if err != nil {
-			return // larger by escapes
+			return // escapes have made it too large
 		}
 		var again State
 		if err := json.Unmarshal(written, &again); err != nil {
@@ -46,8 +46,8 @@ func FuzzJournal(f *testing.F) {
 	})
 }
 
-// FuzzRecord: what is read is a record that is written as it was read, and leads
-// nowhere outside.
+// FuzzRecord: a record that can be read is written as it was read, and its paths
+// stay in the registry.
 func FuzzRecord(f *testing.F) {
 	s := Open("/state")
 	good, err := encode(Release{App: "app", Version: "1.0", Path: "/opt", Snapshot: s.tree("app", "1.0.1"), RegisteredAt: noon, Order: 3, Origin: Manual})
@@ -65,7 +65,7 @@ func FuzzRecord(f *testing.F) {
 		}
 		written, err := encode(r)
 		if err != nil {
-			return // a year of five digits
+			return // a year of five digits, which JSON cannot have
 		}
 		again, err := s.decode(written)
 		if err != nil || !again.RegisteredAt.Equal(r.RegisteredAt) {
@@ -78,8 +78,8 @@ func FuzzRecord(f *testing.F) {
 	})
 }
 
-// FuzzManifest: what is read is written as it was read, and can be compared with
-// any tree.
+// FuzzManifest: a manifest that can be read is written as it was read, and can be
+// compared with any tree.
 func FuzzManifest(f *testing.F) {
 	root := installed(f)
 	f.Add(encodeManifest([]entry{{name: ".", kind: 'd', mode: 0o755}, {depth: 1, name: "a\nb", kind: 'f', mtime: -1, from: source{mtime: 5, ino: 7}}}))

@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// Import takes up the drop-in files in dir, APP_VERSION.toml with path and deploy.
-// Each that is new, or was installed again since, registers its release; inPlace
+// Import registers the releases of the drop-in files in dir that are new, or were
+// installed again since. A file is APP_VERSION.toml with path and deploy; inPlace
 // reports whether an app's releases are all installed at that path. The error joins
-// what is wrong with files; the others are taken up.
+// what is wrong with files, and does not keep the others from being registered.
 //
-// Gone are the releases whose file is no longer there. A snapshot may outlive it:
-// whether such a release is forgotten is for the caller to know.
+// gone lists the releases whose file is no longer there. A snapshot may outlive the
+// file, so the caller decides whether to forget such a release.
 func (s *Store) Import(ctx context.Context, dir string, inPlace func(app, path string) bool, by int) (imported, gone []Release, err error) {
 	if dir, err = filepath.Abs(dir); err != nil {
 		return nil, nil, err
@@ -52,7 +52,7 @@ func (s *Store) hasTaken(d dropIn) bool {
 	return err == nil && r.Origin == d.file && r.stamp == d.stamp
 }
 
-// takeUp registers what drop-in files name, as far as it can be.
+// takeUp registers the releases of drop-in files, as far as that is possible.
 func (s *Store) takeUp(ctx context.Context, fresh []dropIn, inPlace func(app, path string) bool, by int) (imported []Release, err error) {
 	unlock, err := s.lock(ctx)
 	if err != nil {
@@ -80,8 +80,9 @@ func (s *Store) takeUp(ctx context.Context, fresh []dropIn, inPlace func(app, pa
 	return imported, errors.Join(errs...)
 }
 
-// gone lists the releases that were registered by a file in dir which is not
-// there any more. What is noted of forgotten ones is of no use then.
+// gone lists the releases that were registered by a file in dir that is not there
+// any more. The records of forgotten ones among them are removed: they are needed
+// only while the file is there.
 func (s *Store) gone(ctx context.Context, dir string) (gone []Release, err error) {
 	apps, err := s.Apps()
 	if err != nil {
@@ -89,7 +90,7 @@ func (s *Store) gone(ctx context.Context, dir string) (gone []Release, err error
 	}
 	var forgotten []Release
 	for _, app := range apps {
-		all, _ := s.records(app) // what is wrong with one is said where they are listed
+		all, _ := s.records(app) // Releases reports a record that cannot be read
 		for _, r := range all {
 			switch {
 			case r.stamp == "" || filepath.Dir(r.Origin) != dir || r.isShipped():

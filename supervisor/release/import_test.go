@@ -44,7 +44,7 @@ func TestImport(t *testing.T) {
 	if r, err := s.Get("b", "2:2.0+x~1"); err != nil || r.Deploy {
 		t.Errorf("%+v, %v", r, err)
 	}
-	// A registration by hand leaves it to its file.
+	// After a registration by hand it still belongs to its file.
 	mustRegister(t, s, Registration{App: "b", Version: "2:2.0+x~1", Path: root})
 	mustRegister(t, s, Registration{App: "b", Version: "3.0", Path: root})
 	must(t, os.Remove(dir+"/b_2:2.0+x~1.toml"))
@@ -75,7 +75,8 @@ func TestForgottenStaysSo(t *testing.T) {
 	take(0)
 	must(t, s.Unregister(t.Context(), "app", "1.0"))
 	take(0)
-	// Registered by hand it is there, and the file does not ask once more.
+	// A registration by hand brings it back, without the deploy that the file asks
+	// for.
 	if r, changed := mustRegister(t, s, inPlace(root, "1.0")); !changed || r.Deploy || r.Origin != dir+"/app_1.0.toml" {
 		t.Errorf("registered as %+v, %v", r, changed)
 	}
@@ -104,12 +105,12 @@ func TestImportInPlace(t *testing.T) {
 		t.Fatalf("imported %+v, %v; asked %s", imported, err, asked)
 	}
 	must(t, s.Took(t.Context(), "app", "1.0"))
-	// What changes beneath it is no business of an import,
+	// A change of the installed files alone is not imported,
 	replace(t, root, "bin/gunicorn", "#!/bin/sh")
 	if again, _, err := s.Import(t.Context(), dir, here, 0); len(again) > 0 || err != nil {
 		t.Errorf("imported again: %+v, %v", again, err)
 	}
-	// but that the package is installed again is.
+	// but one is after the package was installed again.
 	replace(t, dir, "app_1.0.toml", "path = '"+root+"'\ndeploy = true\n")
 	again, _, err := s.Import(t.Context(), dir, here, 0)
 	if err != nil || len(again) != 1 || again[0].Snapshot == imported[0].Snapshot || !again[0].Deploy {

@@ -17,33 +17,33 @@ import (
 // noCow is FS_NOCOW_FL of linux/fs.h.
 const noCow = 0x00800000
 
-// Errors of a journal, by errors.Is; ErrNewer is one too.
+// Errors of a journal, for errors.Is; ErrNewer is one too.
 var (
 	ErrBusy    = errors.New("another supd has it open")
 	ErrCorrupt = errors.New("nothing in it is readable")
 )
 
-// Journal holds the State of one app. All its room is taken when it is made, so
-// that it can be written on a full disk; what is written replaces the older of
-// two states, so that one is whole at any moment. Any goroutine may use it.
+// Journal holds the State of one app. Its blocks are allocated when it is made, so
+// that it can be written on a full disk. A write replaces the older of two states,
+// so that one is whole at any moment. Any goroutine may use it.
 type Journal struct {
 	mutex    sync.Mutex
 	file     *os.File
 	state    State
-	sequence uint64 // of the slot that holds
+	sequence uint64 // of the current slot
 	place    int    // of that slot, 0 or 1
 	readOnly error
 }
 
-// OpenJournal opens an app's journal for its only writer, and makes it where
-// there is none; see Store.StatePath.
+// OpenJournal opens an app's journal for its only writer, and makes it if there is
+// none; see Store.StatePath.
 //
-// With ErrCorrupt there is a journal too, an empty one: the file has been set
-// aside, under the name that the error says. With any other error there is none:
-// with ErrBusy and ErrNewer the file is as it was, and ReadState may still read
-// it. On a read-only file system the journal is open, and only Write fails.
+// With ErrCorrupt it also returns a journal, an empty one: the file was set aside,
+// under the name that the error has. With any other error it returns none; with
+// ErrBusy and ErrNewer the file is as it was, and ReadState may still read a busy
+// one. On a read-only file system the journal is open, and only Write fails.
 func OpenJournal(path string) (*Journal, error) {
-	for range 100 { // as often as another makes it or sets it aside at the same moment
+	for range 100 { // again if another process makes it or sets it aside at the same moment
 		j, err := openJournal(path)
 		if !errors.Is(err, errMoved) {
 			return j, err
@@ -82,8 +82,7 @@ func openJournal(path string) (*Journal, error) {
 	return j, nil
 }
 
-// claim takes the lock of an open file, and looks whether it still is the one at
-// the path.
+// claim locks an open file, and checks that it still is the one at the path.
 func claim(file *os.File, path string) error {
 	info, err := file.Stat()
 	if err != nil {
@@ -104,7 +103,7 @@ func claim(file *os.File, path string) error {
 	return err
 }
 
-// createJournal makes a journal, complete before it has its name.
+// createJournal makes a journal, which is complete before it gets its name.
 func createJournal(path string) (*Journal, error) {
 	if err := files.MakeDirectories(filepath.Dir(path)); err != nil {
 		return nil, err
@@ -124,11 +123,11 @@ func createJournal(path string) (*Journal, error) {
 
 const freshSuffix = ".new"
 
-// freshJournal makes an empty journal at a name of its own. Whoever has that one
-// locked is the only one to give a journal its name or to take it away.
+// freshJournal makes an empty journal under a temporary name. Only the process that
+// has locked that file may give a journal its name or take it away.
 func freshJournal(path string) (*Journal, error) {
 	fresh := path + freshSuffix
-	// Only supd opens it: whoever else could, could lock it (flock(2)).
+	// Mode 0600: whoever can open it could lock it (flock(2)).
 	fd, err := unix.Open(fresh, unix.O_RDWR|unix.O_CREAT|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, 0o600)
 	if errors.Is(err, unix.ENOENT) {
 		return nil, errMoved // the directory is gone again
@@ -167,7 +166,7 @@ func (j *Journal) publish() error {
 	return nil
 }
 
-// allocate takes the room for both slots. Zeros are written as well: a block that
+// allocate takes the blocks of both slots. Zeros are written as well: a block that
 // is only reserved (fallocate(2)) may need room elsewhere when it is written.
 func (j *Journal) allocate() error {
 	fd := int(j.file.Fd())
@@ -188,10 +187,10 @@ func (j *Journal) allocate() error {
 	return j.file.Sync()
 }
 
-// replaceJournal sets a file aside that holds nothing, and puts another in its
-// place. If that cannot be made the file stays where it is.
+// replaceJournal sets a corrupt journal aside, and puts an empty one in its place.
+// If that cannot be made, the file stays where it is.
 func replaceJournal(file *os.File, path string, why error) (*Journal, error) {
-	defer file.Close() // locked until there is another
+	defer file.Close() // locked until the other is in place
 	j, err := freshJournal(path)
 	if errors.Is(err, errMoved) || errors.Is(err, ErrBusy) {
 		return nil, err
@@ -214,7 +213,7 @@ func replaceJournal(file *os.File, path string, why error) (*Journal, error) {
 	return j, fmt.Errorf("%s: %w; it is %s now, and all that it knew of releases is lost", path, why, aside)
 }
 
-// setAside renames a file to a name that is free.
+// setAside renames a file, unless the new name is taken.
 func setAside(path, aside string) error {
 	err := unix.Renameat2(unix.AT_FDCWD, path, unix.AT_FDCWD, aside, unix.RENAME_NOREPLACE)
 	if !errors.Is(err, unix.EINVAL) {
@@ -234,8 +233,8 @@ func (j *Journal) State() State {
 	return j.state.Clone()
 }
 
-// Write makes s the State, and returns when it is on the disk. If it fails the
-// one before holds here, and on the disk one of the two. It blocks.
+// Write makes s the State, and returns when it is on the disk. If it fails, the
+// State before stays valid here, and on the disk one of the two. It blocks.
 func (j *Journal) Write(s State) error {
 	payload, s, err := fit(s)
 	if err != nil {
@@ -260,8 +259,8 @@ func (j *Journal) Write(s State) error {
 // Close closes the journal; another may open it then.
 func (j *Journal) Close() error { return j.file.Close() }
 
-// ReadState reads the State of a journal that another may write at this moment.
-// The error is fs.ErrNotExist where there is none.
+// ReadState reads the State of a journal that another process may be writing. The
+// error is fs.ErrNotExist where there is none.
 func ReadState(path string) (State, error) {
 	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
 	if err != nil {

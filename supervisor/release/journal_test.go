@@ -117,7 +117,8 @@ func TestOneWriter(t *testing.T) {
 	reads(t, path, full())
 }
 
-// TestFirstWriter: of all who make it at once, or set it aside, one has it.
+// TestFirstWriter: of all that make a journal at once, or set it aside, one gets
+// it.
 func TestFirstWriter(t *testing.T) {
 	for round := range 100 {
 		path := filepath.Join(t.TempDir(), "state")
@@ -152,7 +153,7 @@ func TestFirstWriter(t *testing.T) {
 	}
 }
 
-// TestTorn: of two states the newer one that is whole holds.
+// TestTorn: the newer of the whole states counts.
 func TestTorn(t *testing.T) {
 	for name, damage := range map[string]func(slot []byte){
 		"first byte":    func(b []byte) { b[0] ^= 1 },
@@ -193,7 +194,7 @@ func TestTorn(t *testing.T) {
 func TestTruncated(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	j := openState(t, path)
-	must(t, j.Write(numbered(1))) // to the second slot was State{}
+	must(t, j.Write(numbered(1))) // the first write, of State{}, was to the second slot
 	must(t, j.Write(numbered(2)))
 	first := numbered(2)
 	if j.place == 1 {
@@ -335,7 +336,7 @@ func TestJournalOnFullDisk(t *testing.T) {
 	}
 	j.Close()
 	reads(t, path, numbered(9*290))
-	// Where there is none yet none is made, and where nothing is readable it stays.
+	// If there is none, none is made; if nothing is readable, the file stays.
 	must(t, os.Remove(filepath.Join(disk, "x")))
 	other := filepath.Join(disk, "app", "other")
 	if j, err := OpenJournal(other); j != nil || !errors.Is(err, unix.ENOSPC) {
@@ -379,7 +380,7 @@ func TestReadOnlyDisk(t *testing.T) {
 }
 
 // TestReaderWhileWritten: another process reads whole states until the writer is
-// killed; the next one goes on with what was read last, or with what came then.
+// killed; the next one goes on with the state that was read last, or a later one.
 func TestReaderWhileWritten(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	last := 0
@@ -409,7 +410,8 @@ func TestReaderWhileWritten(t *testing.T) {
 	}
 }
 
-// TestClaimMoved: a lock of a file that was set aside in the meantime is none.
+// TestClaimMoved: the lock of a file that was set aside in the meantime does not
+// count.
 func TestClaimMoved(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "state")
 	put(t, filepath.Dir(path), "state", "", 0o600)

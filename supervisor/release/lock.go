@@ -12,14 +12,14 @@ import (
 	"supd/privdrop/files"
 )
 
-// lock waits until no other changes the registry. The kernel ends the lock with
-// its process, whatever ends that.
+// lock waits until no other process changes the registry. The kernel ends the lock
+// with the process, however that ends.
 func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
 	if err := files.MakeDirectories(s.dir); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(s.dir, "lock")
-	// Nobody else may open it: a lock needs no more than that (flock(2)).
+	// Mode 0600: whoever can open it could lock it (flock(2)).
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
@@ -42,7 +42,7 @@ func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
 	}
 }
 
-// flock takes an exclusive lock, with unix.LOCK_NB at once or not at all.
+// flock takes an exclusive lock; with unix.LOCK_NB it does not wait for it.
 func flock(file *os.File, how int) error {
 	for {
 		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|how)

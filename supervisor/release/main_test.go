@@ -20,10 +20,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// patience is for what takes no time when all is well.
+// patience bounds what takes no time when all is well.
 const patience = 30 * time.Second
 
-// helperVar holds what a copy of the test binary is to do instead of testing.
+// helperVar names the task that a copy of the test binary does instead of testing.
 const helperVar = "SUPD_RELEASE_TEST_HELPER"
 
 func TestMain(m *testing.M) {
@@ -58,7 +58,7 @@ func help(task string, args []string) error {
 		fmt.Println("mounted")
 		_, err := io.Copy(io.Discard, os.Stdin)
 		return err
-	case "unprivileged": // STATE PATH: all that is done to a snapshot
+	case "unprivileged": // STATE PATH: everything that is done with a snapshot
 		return unprivileged(Open(args[0]), args[1])
 	case "open": // a journal, and keep it until the end of the input
 		j, err := OpenJournal(args[0])
@@ -204,7 +204,7 @@ func replace(t testing.TB, root, name, content string) {
 	must(t, os.Rename(path+".dpkg-new", path))
 }
 
-// file is what a test compares of one.
+// file has what a test compares of a file.
 type file struct {
 	mode    fs.FileMode
 	uid     uint32
@@ -315,7 +315,7 @@ func as(id uint32) *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: id, Gid: id}}
 }
 
-// numbered is a State that tells which one it is.
+// numbered is a State that says which one it is.
 func numbered(i int) State {
 	return State{Active: strings.Repeat("x", i%3000), NextID: i}
 }

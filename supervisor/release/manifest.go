@@ -18,26 +18,27 @@ const (
 	manifestFormat = "supd manifest 1"
 )
 
-// entry is what a snapshot has of one file. The entries of a manifest are in the
-// order of the tree: each directory before what is in it, names sorted.
+// entry describes one file of a snapshot. The entries of a manifest are in the
+// order of the tree: each directory before its content, names sorted.
 type entry struct {
-	depth int // of the tree's root: 0
+	depth int // 0 is the tree's root
 	name  string
 	kind  byte   // 'd', 'f' or 'l'
 	mode  uint32 // permissions, 07777
 	size  int64  // of a file, or of a link's target
-	mtime int64  // ns since 1970; 0 of a directory: who removes what he has made there changes it
+	mtime int64  // ns since 1970; 0 for a directory: a file made and removed in it changes its time
 	ino   uint64
 	from  source
 }
 
-// source is what the installed file has of its own; nothing where it was linked.
+// source is what differs in the installed file where it was copied and not linked.
 type source struct {
 	mtime int64 // may be more exact than the file system of the snapshots keeps it
 	ino   uint64
 }
 
-// kindOf is 'd', 'f', 'l', or 0 for what cannot be kept: fifos, sockets, devices.
+// kindOf gives 'd', 'f', 'l', or 0 for what cannot be kept: fifos, sockets,
+// devices.
 func kindOf(mode uint32) byte {
 	switch mode & unix.S_IFMT {
 	case unix.S_IFDIR:
@@ -58,8 +59,8 @@ func newEntry(depth int, name string, from, kept *unix.Stat_t) entry {
 	return e
 }
 
-// encodeManifest makes a line of each entry, ended by NUL since names may have
-// anything else, and one that shows that none is missing.
+// encodeManifest writes a line for each entry, ended by NUL, since names may have
+// any other byte, and a last line that shows that none is missing.
 func encodeManifest(entries []entry) []byte {
 	b := make([]byte, 0, 80*len(entries)+100)
 	b = append(b, manifestFormat...)
@@ -81,7 +82,7 @@ func encodeManifest(entries []entry) []byte {
 	return append(b, 0)
 }
 
-// readManifest reads that of the snapshot in dir.
+// readManifest reads the manifest of the snapshot in dir.
 func readManifest(dir string) ([]entry, error) {
 	path := filepath.Join(dir, manifestName)
 	data, err := os.ReadFile(path)
@@ -146,8 +147,8 @@ func parseEntry(line string) (entry, error) {
 	return e, errors.Join(errs[:]...)
 }
 
-// follows wants the order of a tree: one root, and nothing deeper than in the
-// directory that comes before it.
+// follows checks the order of a tree: one root first, and nothing deeper than the
+// content of the directory before it.
 func (e entry) follows(before []entry) error {
 	if len(before) == 0 {
 		if e.depth != 0 || e.kind != 'd' {

@@ -8,7 +8,7 @@ import (
 	"supd/configs"
 )
 
-// checkNames wants an app's name and a version: both become file names.
+// checkNames checks an app's name and a version: both become file names.
 func checkNames(app, version string) error {
 	if err := checkApp(app); err != nil {
 		return err
@@ -16,7 +16,7 @@ func checkNames(app, version string) error {
 	return checkVersion(version)
 }
 
-// checkApp has the rule of the app files' names.
+// checkApp has the same rule as the names of app files.
 func checkApp(app string) error {
 	const low = "abcdefghijklmnopqrstuvwxyz0123456789"
 	if app == "" || len(app) > 64 || strings.Trim(app, low+"_-") != "" || strings.IndexByte(low, app[0]) < 0 {

@@ -17,7 +17,7 @@ import (
 const (
 	recordSuffix = ".json"
 	recordFormat = 1
-	smallSize    = 64 << 10 // bytes that a record or a drop-in file may have
+	smallSize    = 64 << 10 // the most bytes that a record or a drop-in file may have
 )
 
 // record is a Release as it is stored.
@@ -26,7 +26,7 @@ type record struct {
 	App          string    `json:"app"`
 	Version      string    `json:"version"`
 	Path         string    `json:"path"`
-	Snapshot     string    `json:"snapshot,omitempty"` // its name: the state directory may be moved
+	Snapshot     string    `json:"snapshot,omitempty"` // its name, not its path: the state directory may be moved
 	RegisteredAt time.Time `json:"registered_at"`
 	By           int       `json:"by"`
 	Deploy       bool      `json:"deploy,omitempty"`
@@ -79,7 +79,7 @@ func (s *Store) write(r Release) error {
 		return err
 	}
 	dir := s.releases(r.App)
-	// renameio would try its luck in TMPDIR first, which is no business of ours.
+	// By default renameio would try TMPDIR first.
 	err = renameio.WriteFile(s.recordFile(r.App, r.Version), data, 0o644, renameio.WithTempDir(dir), renameio.WithStaticPermissions(0o644))
 	if err != nil {
 		return err
@@ -90,7 +90,8 @@ func (s *Store) write(r Release) error {
 // snapshotName names the nth snapshot of a version.
 func snapshotName(version string, n int) string { return version + "." + strconv.Itoa(n) }
 
-// parseSnapshot is the reverse of snapshotName: versions have dots themselves.
+// parseSnapshot is the reverse of snapshotName. It splits at the last dot, since
+// versions have dots themselves.
 func parseSnapshot(name string) (version string, n int, ok bool) {
 	i := strings.LastIndexByte(name, '.')
 	if i < 0 {

@@ -14,27 +14,27 @@ import (
 	"supd/privdrop/files"
 )
 
-// Registration is what is to be registered.
+// Registration describes a release that is to be registered.
 type Registration struct {
 	App, Version string
 	Path         string // absolute
 	InPlace      bool   // other versions are installed at the same path: a snapshot is kept
 	By           int    // uid
-	Deploy       bool   // supd shall deploy it as soon as it can
+	Deploy       bool   // supd is asked to deploy it as soon as it can
 	Origin       string // Manual, which is also "", or a drop-in file
 
 	stamp string
 }
 
-// Register makes an installed version known, and reports whether anything of what
-// was known has changed by it.
+// Register makes an installed version known, and reports whether that has changed
+// anything in the registry.
 //
-// What was registered before with the same files stays as it is. But a version
-// that is in place and not the one that was registered last is so now: it has
-// been installed again. Where the files are others a new snapshot is taken; the
-// one before stays, since a worker may run from it, until Prune removes it.
+// A version that is registered already with the same files stays as it is. But one
+// that is installed in place becomes the last registered one again, since it was
+// installed again. If the files are others, a new snapshot is taken; the one before
+// stays until Prune removes it, since a worker may run from it.
 //
-// ErrChanging is returned while something else still installs.
+// The error is ErrChanging while files are still being installed.
 func (s *Store) Register(ctx context.Context, r Registration) (now Release, changed bool, err error) {
 	if err := r.check(); err != nil {
 		return Release{}, false, err
@@ -69,8 +69,8 @@ func (r *Registration) check() error {
 	return r.resolve()
 }
 
-// resolve follows a link such as current: a virtualenv that is found through one
-// makes a running process import from where the link leads next.
+// resolve follows a link such as current: through it a running process would import
+// from wherever the link leads next.
 func (r *Registration) resolve() error {
 	info, err := os.Lstat(r.Path)
 	if err != nil || info.Mode().Type() != fs.ModeSymlink || r.InPlace {
@@ -80,7 +80,7 @@ func (r *Registration) resolve() error {
 	return err
 }
 
-// register does it, with the lock held. What fails leaves all as it was.
+// register is Register with the lock held. If it fails, all is as it was.
 func (s *Store) register(ctx context.Context, r Registration) (now Release, changed bool, err error) {
 	if err = s.prepare(r.App); err == nil {
 		now, changed, err = s.change(ctx, r)
@@ -94,9 +94,9 @@ func (s *Store) register(ctx context.Context, r Registration) (now Release, chan
 	return Release{}, false, errors.Join(err, s.clear(r.App))
 }
 
-// change writes the record of a release if it is to be another than it is.
+// change writes the record of a release, unless it would be the same.
 func (s *Store) change(ctx context.Context, r Registration) (Release, bool, error) {
-	all, _ := s.Releases(r.App) // a record that cannot be read is replaced, or none of ours
+	all, _ := s.Releases(r.App) // a record that cannot be read is replaced, or is not this one's
 	now := Release{App: r.App, Version: r.Version, Path: r.Path, RegisteredAt: time.Now().UTC().Round(0), By: r.By,
 		Deploy: r.Deploy, Origin: r.Origin, Order: 1, stamp: r.stamp}
 	var old Release
@@ -130,8 +130,8 @@ func (s *Store) change(ctx context.Context, r Registration) (Release, bool, erro
 	return now, true, nil
 }
 
-// keep sees to it that there is a snapshot of what is installed in place: the
-// newest of the version if it still is the same, or one that is taken.
+// keep sets the snapshot of a release that is installed in place: the newest one of
+// the version if its files are still the same, or else a new one.
 func (s *Store) keep(ctx context.Context, r Registration, now *Release, old Release) (taken bool, err error) {
 	if !r.InPlace {
 		return false, nil
@@ -141,7 +141,8 @@ func (s *Store) keep(ctx context.Context, r Registration, now *Release, old Rele
 		return false, err
 	}
 	if len(numbers) > 0 && (old.Version == "" || old.Path == r.Path) {
-		// Without a record it is of a process that was killed before it wrote that.
+		// A snapshot without a record is of a process that was killed before it
+		// wrote one.
 		newest := s.tree(r.App, snapshotName(r.Version, numbers[len(numbers)-1]))
 		same, err := isOf(ctx, newest, r.Path)
 		if err != nil {
@@ -160,8 +161,8 @@ func (s *Store) keep(ctx context.Context, r Registration, now *Release, old Rele
 	return true, nil
 }
 
-// isOf reports whether the snapshot is of what is installed at path now, and whole
-// itself. One that cannot be used is of nothing.
+// isOf reports whether the snapshot is whole and has the files that are installed
+// at path now. A snapshot that cannot be read has not.
 func isOf(ctx context.Context, snapshot, path string) (bool, error) {
 	entries, err := readManifest(filepath.Dir(snapshot))
 	if err != nil {
@@ -185,7 +186,8 @@ func isOf(ctx context.Context, snapshot, path string) (bool, error) {
 	return len(c.found) == 0, err
 }
 
-// prepare makes an app's directories, without what a killed process has left.
+// prepare makes an app's directories, and removes what a killed process has left
+// there.
 func (s *Store) prepare(app string) error {
 	for _, dir := range []string{s.releases(app), s.snapshots(app)} {
 		if err := files.MakeDirectories(dir); err != nil {
@@ -198,7 +200,7 @@ func (s *Store) prepare(app string) error {
 	return nil
 }
 
-// clear removes the app's directories where nothing is in them.
+// clear removes the app's directories that are empty.
 func (s *Store) clear(app string) error {
 	for _, dir := range []string{s.snapshots(app), s.releases(app), s.app(app)} {
 		names, err := listNames(dir)

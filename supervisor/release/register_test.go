@@ -79,7 +79,7 @@ func TestRegisterRefuses(t *testing.T) {
 	}
 }
 
-// reachable gives the test's directories that root lies in a mode.
+// reachable sets the mode of the test's directories above root.
 func reachable(t *testing.T, root string, mode fs.FileMode) {
 	for dir := filepath.Dir(root); strings.Contains(dir, t.Name()); dir = filepath.Dir(dir) {
 		must(t, os.Chmod(dir, mode))
@@ -147,7 +147,8 @@ func TestInPlace(t *testing.T) {
 	}
 }
 
-// TestNextVersion: what dpkg does at the same path leaves the snapshot as it was.
+// TestNextVersion: a snapshot stays as it was when dpkg replaces the files at its
+// path.
 func TestNextVersion(t *testing.T) {
 	root, s := installed(t), Open(t.TempDir())
 	first, _ := mustRegister(t, s, inPlace(root, "1.0"))
@@ -223,7 +224,7 @@ func TestSameVersionOtherFiles(t *testing.T) {
 	}
 }
 
-// TestDamagedSnapshot: it is not used again for the same files.
+// TestDamagedSnapshot: a damaged snapshot is not used again for the same files.
 func TestDamagedSnapshot(t *testing.T) {
 	for name, damage := range map[string]func(snapshot string) error{
 		"manifest": func(snapshot string) error { return os.Truncate(filepath.Dir(snapshot)+"/manifest", 100) },
@@ -259,7 +260,7 @@ func TestOtherFileSystem(t *testing.T) {
 	if found, err := s.Changed(r); len(found) > 0 || err != nil {
 		t.Errorf("changed: %q, %v", found, err)
 	}
-	put(t, root, "big", "now", 0o644) // writes into the installed file alone
+	put(t, root, "big", "now", 0o644) // this writes into the installed file alone
 	if found, err := s.Changed(r); len(found) > 0 || err != nil {
 		t.Errorf("changed: %q, %v", found, err)
 	}
@@ -294,7 +295,7 @@ func TestStateWithinTree(t *testing.T) {
 	}
 }
 
-// each is a context that lets a test act whenever a directory is begun.
+// each is a context by which a test acts whenever a directory is begun.
 type each struct {
 	context.Context
 	act func()
@@ -311,13 +312,13 @@ func after(n int, act func()) context.Context {
 	}}
 }
 
-// TestTreeThatChanges: it has five directories, which are begun in the order of
-// their names, once to be kept and once to be compared.
+// TestTreeThatChanges: the tree has five directories, which are begun in the order
+// of their names, once to be kept and once to be compared.
 func TestTreeThatChanges(t *testing.T) {
 	for name, c := range map[string]struct {
 		when    int
 		change  func(root string) error
-		noticed bool // or what is kept is what is there then
+		noticed bool // otherwise the snapshot has the changed tree
 	}{
 		"not yet seen":        {3, func(root string) error { return os.Remove(root + "/lib/site-packages/app.py") }, false},
 		"file gone":           {4, func(root string) error { return os.Remove(root + "/lib64") }, true},
@@ -424,10 +425,10 @@ func TestLock(t *testing.T) {
 		t.Errorf("while it is locked: %v", err)
 	}
 	unlock()
-	mustRegister(t, s, inPlace(root, "1.0")) // and nobody else has it for long
+	mustRegister(t, s, inPlace(root, "1.0")) // somebody else may hold it for a moment only
 }
 
-// TestTwoAtOnce: of all who register at once, the first takes the snapshot.
+// TestTwoAtOnce: of several that register at once, the first takes the snapshot.
 func TestTwoAtOnce(t *testing.T) {
 	root, dir := installed(t), t.TempDir()
 	const many = 8
@@ -502,7 +503,7 @@ func TestUnprivileged(t *testing.T) {
 	must(t, err)
 	data, err := os.ReadFile(exe)
 	must(t, err)
-	cmd.Path = filepath.Join(dir, "test") // where another user may run it
+	cmd.Path = filepath.Join(dir, "test") // another user may run it there
 	must(t, os.WriteFile(cmd.Path, data, 0o755))
 	must(t, os.Chmod(cmd.Path, 0o755))
 	cmd.SysProcAttr = as(65534)

@@ -17,7 +17,7 @@ import (
 type Release struct {
 	App, Version string
 	Path         string    // its directory as its workers see it
-	Snapshot     string    // where its files are kept, absolute; "" where each version has a Path of its own
+	Snapshot     string    // where its files are kept, absolute; "" if each version has a Path of its own
 	RegisteredAt time.Time // of these files
 	By           int       // uid of who registered it
 	Deploy       bool      // supd is asked to deploy it as soon as it can
@@ -25,7 +25,7 @@ type Release struct {
 	Order        int       // counts the registrations of an app; clocks may go back
 
 	stamp     string // of the drop-in file
-	forgotten bool   // it is registered no more, and its drop-in file shall not change that
+	forgotten bool   // it was unregistered, and its drop-in file must not register it again
 }
 
 // Manual is the Origin of what was registered by a command.
@@ -46,13 +46,13 @@ func (r Release) Present() bool {
 }
 
 // Releases lists an app's registered releases in the order of their registration.
-// The error joins what is wrong with records; all others are there.
+// The error joins what is wrong with records; the others are listed.
 func (s *Store) Releases(app string) ([]Release, error) {
 	all, err := s.records(app)
 	return slices.DeleteFunc(all, func(r Release) bool { return r.forgotten }), err
 }
 
-// records lists the forgotten releases too.
+// records is Releases with the forgotten ones.
 func (s *Store) records(app string) ([]Release, error) {
 	if err := checkApp(app); err != nil {
 		return nil, err
@@ -71,7 +71,7 @@ func (s *Store) records(app string) ([]Release, error) {
 		switch r, err := s.load(app, version); {
 		case err == nil:
 			all = append(all, r)
-		case !errors.Is(err, ErrUnknown): // else removed meanwhile
+		case !errors.Is(err, ErrUnknown): // else it was removed meanwhile
 			errs = append(errs, err)
 		}
 	}
@@ -104,7 +104,7 @@ func (s *Store) Get(app, version string) (Release, error) {
 
 func unknown(app, version string) error { return fmt.Errorf("%s %s: %w", app, version, ErrUnknown) }
 
-// load gives what the record of a release says, also of a forgotten one.
+// load reads the record of a release, also of a forgotten one.
 func (s *Store) load(app, version string) (Release, error) {
 	if err := checkNames(app, version); err != nil {
 		return Release{}, err

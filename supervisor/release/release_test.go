@@ -48,13 +48,13 @@ func TestReleases(t *testing.T) {
 	if apps, err := s.Apps(); strings.Join(apps, " ") != "app b" || err != nil {
 		t.Errorf("apps %q, %v", apps, err)
 	}
-	// A record that is none is no obstacle to one that is.
+	// An unreadable record does not get in the way of another one.
 	if r, changed := mustRegister(t, s, inPlace(root, "11")); !changed || r.Order != 4 {
 		t.Errorf("in the place of a record that is none: %+v, %v", r, changed)
 	}
 }
 
-// TestMovedState: the registry may be built in a chroot and used outside.
+// TestMovedState: a registry may be built in a chroot and used outside.
 func TestMovedState(t *testing.T) {
 	root, s := installed(t), Open(filepath.Join(t.TempDir(), "state"))
 	mustRegister(t, s, inPlace(root, "1.0"))
@@ -67,8 +67,8 @@ func TestMovedState(t *testing.T) {
 	}
 }
 
-// TestOrderWithoutClock: what is registered last is the newest, whatever the
-// clock says.
+// TestOrderWithoutClock: the release that is registered last is the newest,
+// whatever the clock says.
 func TestOrderWithoutClock(t *testing.T) {
 	root, s := installed(t), Open(t.TempDir())
 	first, _ := mustRegister(t, s, Registration{App: "app", Version: "1.0", Path: root})

@@ -10,17 +10,18 @@ import (
 	"slices"
 )
 
-// Unregister forgets a release, and removes those of its snapshots that nobody
-// runs from; Prune removes the others later. What is not registered is forgotten
-// already. Whether the release may go is for the caller to know.
+// Unregister forgets a release, and removes those of its snapshots that no process
+// has mounted; Prune removes the others later. A release that is not registered is
+// no error. The caller decides whether the release may go.
 //
-// A drop-in file that is still there does not bring it back, until it is another.
+// Its drop-in file, if still there, does not register it again unless it is
+// installed again.
 func (s *Store) Unregister(ctx context.Context, app, version string) error {
 	if err := checkNames(app, version); err != nil {
 		return err
 	}
 	if _, err := os.Stat(s.releases(app)); errors.Is(err, fs.ErrNotExist) {
-		return nil // and nothing to be locked, where nobody may write
+		return nil // without a lock, which cannot be made on a read-only disk
 	}
 	unlock, err := s.lock(ctx)
 	if err != nil {
@@ -36,7 +37,7 @@ func (s *Store) Unregister(ctx context.Context, app, version string) error {
 	}
 	inUse, err := busy(app)
 	if err != nil {
-		return nil // in a chroot without /proc, say: they stay, for Prune
+		return nil // in a chroot without /proc, say: they are left to Prune
 	}
 	for _, name := range names {
 		if !inUse[name] {
@@ -46,15 +47,15 @@ func (s *Store) Unregister(ctx context.Context, app, version string) error {
 	return err
 }
 
-// unregister removes a record, or makes it one that says that its release is
-// forgotten.
+// unregister removes the record of a release. While its drop-in file is there, it
+// marks the record as forgotten instead.
 func (s *Store) unregister(app, version string) error {
 	r, err := s.load(app, version)
 	if err != nil || !r.isShipped() {
-		return s.forget(app, version) // also what cannot be read
+		return s.forget(app, version) // also a record that cannot be read
 	}
 	r.forgotten, r.Snapshot, r.Deploy = true, "", false
-	if err := s.write(r); err != nil { // a full disk: then rather this
+	if err := s.write(r); err != nil { // the disk is full: removing is better than nothing
 		return s.forget(app, version)
 	}
 	return nil
@@ -69,14 +70,13 @@ func (r Release) isShipped() bool {
 	return err == nil
 }
 
-// Prune removes the oldest releases of an app that is installed in place, until
-// keep of the inactive ones are left, and the snapshots that no release is left
-// of. It gives the names of the removed snapshots, "1.4.0.1".
+// Prune forgets the oldest releases of an app that is installed in place, until
+// keep of the inactive ones are left, and removes the snapshots that belong to no
+// release. It returns the names of the removed snapshots, such as "1.4.0.1".
 //
-// What is protected stays: protected is asked with the directory and version of
-// each snapshot, while the registry is locked. So do the release that was
-// registered last, one that is still to be deployed, and a snapshot that some
-// process has mounted.
+// A snapshot stays if protected says so, which is called with its directory and
+// version while the registry is locked. So do the release that was registered last,
+// one that is still to be deployed, and a snapshot that some process has mounted.
 func (s *Store) Prune(ctx context.Context, app string, keep int, protected func(snapshot, version string) bool) (removed []string, err error) {
 	if err := checkApp(app); err != nil {
 		return nil, err
@@ -93,14 +93,14 @@ func (s *Store) Prune(ctx context.Context, app string, keep int, protected func(
 	if err := sweep(s.snapshots(app)); err != nil {
 		return nil, err
 	}
-	inUse, _ := busy(app) // of what it cannot see protected knows
+	inUse, _ := busy(app) // protected knows those that it cannot see
 	stays := func(name string) bool {
 		version, _, ok := parseSnapshot(name)
 		return !ok || inUse[name] || protected != nil && protected(s.tree(app, name), version)
 	}
 	all, err := s.Releases(app)
 	if err != nil {
-		return nil, err // what a record that cannot be read points to is not known
+		return nil, err // a record that cannot be read may point to any snapshot
 	}
 	if err := s.forgetOld(all, keep, stays); err != nil {
 		return nil, err
@@ -108,8 +108,8 @@ func (s *Store) Prune(ctx context.Context, app string, keep int, protected func(
 	return s.discardOrphans(app, stays)
 }
 
-// forgetOld forgets the inactive releases that have a snapshot, but for the
-// newest ones.
+// forgetOld forgets the inactive releases that have a snapshot, except the keep
+// newest.
 func (s *Store) forgetOld(all []Release, keep int, stays func(name string) bool) error {
 	var inactive []Release
 	for i, r := range all {
@@ -170,8 +170,8 @@ func (s *Store) forget(app, version string) error {
 	return syncDirectory(s.releases(app))
 }
 
-// discard removes a snapshot. It first loses its name, so that none is ever there
-// by half.
+// discard removes a snapshot. It is renamed first, so that no snapshot is ever
+// there in part.
 func (s *Store) discard(app, name string) error {
 	old := filepath.Join(s.snapshots(app), ".old-"+rand.Text()[:10])
 	if err := os.Rename(filepath.Join(s.snapshots(app), name), old); err != nil {

@@ -20,7 +20,7 @@ func TestUnregister(t *testing.T) {
 	mustRegister(t, s, inPlace(root, "1.0"))
 	put(t, root, "new", "", 0o644)
 	mustRegister(t, s, inPlace(root, "1.0"))
-	mustRegister(t, s, inPlace(root, "1.0.1")) // not the snapshot 1.0.1
+	mustRegister(t, s, inPlace(root, "1.0.1")) // its name is that of the first snapshot of 1.0
 	must(t, s.Unregister(t.Context(), "app", "1.0"))
 	must(t, s.Unregister(t.Context(), "app", "1.0"))
 	if got := snapshots(t, s, "app") + " " + versions(t, s, "app"); got != "1.0.1.1 1.0.1" {
@@ -31,7 +31,7 @@ func TestUnregister(t *testing.T) {
 	}
 }
 
-// mountElsewhere lets a process have a snapshot mounted, like a worker has.
+// mountElsewhere starts a process that has mounted a snapshot, as a worker has.
 func mountElsewhere(t *testing.T, snapshot, path string) (end func()) {
 	t.Helper()
 	needRoot(t, "makes a mount namespace")
@@ -62,8 +62,8 @@ func TestBusySnapshotStays(t *testing.T) {
 }
 
 func TestPrune(t *testing.T) {
-	// 1, 2 and 3 have been, 4 is active, 5 was newer than it and is to be deployed,
-	// 6 is the newest. 2 has been registered with other files before.
+	// 1, 2 and 3 were active before, 4 is active, 5 is to be deployed, 6 is the
+	// newest. 2 was registered before with other files.
 	fill := func(t *testing.T) *Store {
 		root, s := installed(t), Open(t.TempDir())
 		for i, version := range []string{"1", "2", "2", "3", "4", "5", "6"} {
@@ -124,7 +124,7 @@ func TestPrune(t *testing.T) {
 	}
 }
 
-// TestPruneKnowsWhatItRemoves: not what a record that cannot be read points to.
+// TestPruneKnowsWhatItRemoves: an unreadable record may point to any snapshot.
 func TestPruneKnowsWhatItRemoves(t *testing.T) {
 	root, s := installed(t), Open(t.TempDir())
 	mustRegister(t, s, inPlace(root, "1"))
@@ -160,14 +160,14 @@ func TestChanged(t *testing.T) {
 	if found, err := s.Changed(r); len(found) > 0 || err != nil {
 		t.Errorf("at first: %q, %v", found, err)
 	}
-	// Into the installed tree: what writes in place, and what replaces.
+	// In the installed tree: a write into a file, and a replacement of one.
 	if out, err := exec.Command("sh", "-c", "echo '# debug' >>"+root+"/bin/gunicorn").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	must(t, os.Chmod(root+"/lib/site-packages/app-1.0", 0o640))
 	replace(t, root, "lib/site-packages/app.py", "version = 2\n")
 	put(t, root, "lib/new.py", "", 0o644)
-	// Into the snapshot itself.
+	// In the snapshot itself.
 	must(t, os.Remove(r.Snapshot+"/dangling"))
 	must(t, os.WriteFile(r.Snapshot+"/lib/more.py", nil, 0o644))
 	must(t, os.WriteFile(r.Snapshot+"/zzz", nil, 0o644))

@@ -8,8 +8,8 @@ import (
 	"io"
 )
 
-// A journal has two slots, of which the one with the higher sequence number
-// holds. Each begins with, little-endian:
+// A journal has two slots, of which the valid one with the higher sequence number
+// is current. Each begins with these fields, little-endian:
 //
 //	magic     8 bytes
 //	format    4
@@ -17,7 +17,7 @@ import (
 //	sequence  8
 //	checksum  4  CRC-32C of all before it and of the payload
 //
-// and the payload, JSON. A later format keeps these fields.
+// The payload follows, in JSON. A later format keeps these fields.
 const (
 	slotSize      = 64 << 10
 	slotMagic     = "supd.app"
@@ -28,7 +28,7 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// slot is what one of the two holds; a sequence of 0 is nothing valid.
+// slot is the content of one slot; its sequence is 0 if it is not valid.
 type slot struct {
 	format   uint32
 	sequence uint64
@@ -49,7 +49,7 @@ func checksum(head, payload []byte) uint32 {
 	return crc32.Update(crc32.Checksum(head[:slotChecked], castagnoli), castagnoli, payload)
 }
 
-// decodeSlot reads a slot; one that is torn gives nothing.
+// decodeSlot reads a slot; one that is torn gives the zero slot.
 func decodeSlot(b []byte) slot {
 	if len(b) < slotHeader || string(b[:len(slotMagic)]) != slotMagic {
 		return slot{}
@@ -65,7 +65,7 @@ func decodeSlot(b []byte) slot {
 	return slot{format: binary.LittleEndian.Uint32(b[8:]), sequence: binary.LittleEndian.Uint64(b[16:]), payload: payload}
 }
 
-// readSlots gives the slot that holds, with its place, and its State.
+// readSlots gives the current slot, its place, and its State.
 func readSlots(file io.ReaderAt) (holds slot, place int, state State, err error) {
 	for i := range 2 {
 		buf := make([]byte, slotSize)
@@ -89,8 +89,8 @@ func readSlots(file io.ReaderAt) (holds slot, place int, state State, err error)
 	return holds, place, state.Clone(), nil
 }
 
-// fit makes a slot's payload of a State, without its oldest history if there is
-// too much, and gives what is left of it.
+// fit makes a slot's payload of a State. If it is too long, it leaves out the
+// oldest history, and gives the State that is left.
 func fit(s State) ([]byte, State, error) {
 	s = s.Clone()
 	for {
@@ -102,7 +102,7 @@ func fit(s State) ([]byte, State, error) {
 			return payload, s, nil
 		}
 		over := len(payload) - (slotSize - slotHeader)
-		for range 1 + over/(2*reasonSize) { // what is dropped is hardly ever longer
+		for range 1 + over/(2*reasonSize) { // an entry is hardly ever longer than that
 			if !s.drop() {
 				return nil, State{}, fmt.Errorf("the state has %d bytes and no history: want at most %d", len(payload), slotSize-slotHeader)
 			}

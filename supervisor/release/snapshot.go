@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// take makes the next snapshot of what is installed at path, and gives its name.
-// The lock is held.
+// take makes the next snapshot of the tree at path, and gives its name. The lock is
+// held.
 func (s *Store) take(ctx context.Context, app, version, path string) (name string, err error) {
 	dir := s.snapshots(app)
 	numbers, err := s.numbers(app, version)
@@ -46,8 +46,8 @@ func (s *Store) take(ctx context.Context, app, version, path string) (name strin
 	return name, syncDirectory(dir)
 }
 
-// admit lets those into a snapshot who may enter the directories that what is
-// installed lies in, and nobody else: 0755, or 0750 for the one group that may.
+// admit opens a snapshot to those who may enter the directories above the installed
+// tree, and to nobody else: mode 0755, or 0750 if only one group may.
 func admit(fresh, path string) error {
 	path, err := filepath.EvalSymlinks(path)
 	if err != nil {
@@ -125,8 +125,8 @@ func openInstalled(path string) (*directory, error) {
 	return d, err
 }
 
-// changing says what it means that a name is gone, or something else, which was
-// there just before.
+// changing makes ErrChanging of an error that says that a name is gone, or is of
+// another type, which was there just before.
 func changing(err error) error {
 	for _, e := range []error{unix.ENOENT, unix.ENOTDIR, unix.EISDIR, unix.ELOOP, unix.ESTALE} {
 		if errors.Is(err, e) {
@@ -141,10 +141,10 @@ type builder struct {
 	ctx     context.Context
 	own     unix.Stat_t // the state directory
 	entries []entry
-	copied  bool // not all could be linked
+	copied  bool // at least one file could not be linked
 }
 
-// tree puts what is in from into a new directory.
+// tree puts the content of from into a new directory in into.
 func (b *builder) tree(from, into *directory, name string, depth int) error {
 	if err := context.Cause(b.ctx); err != nil {
 		return err
@@ -181,7 +181,7 @@ func (b *builder) tree(from, into *directory, name string, depth int) error {
 	return to.become(&st)
 }
 
-// put puts one file, link or directory into another directory.
+// put puts one file, link or directory of from into to.
 func (b *builder) put(from, to *directory, name string, depth int) error {
 	st, err := from.stat(name)
 	if err != nil {
@@ -218,14 +218,14 @@ func (b *builder) file(from, to *directory, name string, st *unix.Stat_t, depth 
 	if err != nil {
 		return err
 	}
-	if linked && kept.Ino != st.Ino { // another file has come to the name
+	if linked && kept.Ino != st.Ino { // another file has taken the name
 		return fmt.Errorf("%s: %w", filepath.Join(from.path, name), ErrChanging)
 	}
 	b.entries = append(b.entries, newEntry(depth, name, st, &kept))
 	return nil
 }
 
-// verify looks whether everything is still installed as it was kept.
+// verify checks that the installed tree is still as it was kept.
 func (b *builder) verify(path string) error {
 	from, err := openInstalled(path)
 	if err != nil {
@@ -242,11 +242,11 @@ func (b *builder) verify(path string) error {
 	return nil
 }
 
-// writeManifest writes what is known of the snapshot, and sees to it that both
-// outlive a power failure. With the manifest's own blocks ext4 and xfs write the
-// links that were made before; where a file system does not, the manifest shows
-// what is missing. What was copied is still in memory, and only syncfs(2) waits
-// for all of it; it also waits for whatever else was written there.
+// writeManifest writes the manifest, and syncs it and the snapshot to the disk.
+// With the manifest's own blocks ext4 and xfs write the links that were made
+// before; where a file system does not, the manifest shows what is missing. Copied
+// files are still in memory, and only syncfs(2) waits for all of them; it also
+// waits for whatever else was written there.
 func (b *builder) writeManifest(path string) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// State is what must outlive supd of the rollouts of one app.
+// State is what must outlive supd about the rollouts of one app.
 type State struct {
 	Active   string               `json:"active,omitempty"`   // version that the workers run; "": none yet
 	Place    *Place               `json:"place,omitempty"`    // of the active release
@@ -21,28 +21,29 @@ type State struct {
 	NextID   int                  `json:"next_id,omitempty"`  // of the next rollout
 }
 
-// Place is where the files of a release are. A version that is registered anew has
-// another one, and workers still run from where they were started.
+// Place is where the files of a release are. A version that is registered anew may
+// get another Place, while workers still run from the one that they were started
+// in.
 type Place struct {
 	Path  string `json:"path"`  // as its workers see it
 	Files string `json:"files"` // where they can be read
 }
 
-// Hold is by whom and why deploys are refused.
+// Hold says who refuses deploys, and why.
 type Hold struct {
 	By     string    `json:"by"` // "root (uid 0, pid 4711)"
 	At     time.Time `json:"at"`
 	Reason string    `json:"reason,omitempty"`
 }
 
-// Mark is when and why a release failed.
+// Mark says when and why a release failed.
 type Mark struct {
 	At     time.Time `json:"at"`
 	Reason string    `json:"reason,omitempty"`
 }
 
-// Rollout is one that is under way or has ended. What its Kind, Step and Result
-// mean is the supervisor's business.
+// Rollout is a rollout that is under way or has ended. Kind, Step and Result are
+// for the supervisor to interpret.
 type Rollout struct {
 	ID      int       `json:"id"`
 	Kind    string    `json:"kind"`
@@ -57,7 +58,7 @@ type Rollout struct {
 	Reason  string    `json:"reason,omitempty"`
 }
 
-// What a State keeps at most, so that it fits into its journal.
+// The most that a State keeps, so that it fits into its journal.
 const (
 	historyLength  = 50
 	failedLength   = 50
@@ -65,8 +66,8 @@ const (
 	reasonSize     = 1 << 10 // bytes
 )
 
-// Clone gives a State that shares nothing with s and whose maps can be written,
-// without what is too old to be kept and with long reasons cut.
+// Clone gives a State that shares nothing with s and whose maps are not nil. It
+// leaves out what is too old to be kept, and cuts long reasons.
 func (s State) Clone() State {
 	s.Held, s.Rollout, s.Place = clone(s.Held), clone(s.Rollout), clone(s.Place)
 	if s.Rollout != nil {
@@ -123,7 +124,7 @@ func cut(s string) string {
 	return strings.ToValidUTF8(s[:reasonSize], "") + "…"
 }
 
-// drop leaves out what can be missed best, and reports whether there was anything.
+// drop leaves out the least important entry, and reports whether there was one.
 func (s *State) drop() bool {
 	if len(s.History) > 0 {
 		s.History = s.History[1:]
@@ -140,8 +141,7 @@ func (s *State) dropDeployed() bool {
 	return dropOldest(s, s.Deployed, func(t time.Time) time.Time { return t })
 }
 
-// dropOldest leaves out the oldest version in m that is neither active nor
-// previous.
+// dropOldest removes the oldest version from m that is neither active nor previous.
 func dropOldest[V any](s *State, m map[string]V, at func(V) time.Time) bool {
 	oldest := ""
 	for version, v := range m {
