@@ -470,7 +470,7 @@ func (s *Supervisor) takeUp(app string) *Result {
 	result := s.deploy(context.Background(), Request{Action: ActionDeploy, Targets: []string{app}, Version: all[i].Version, Detach: true, By: by}, f)
 	for _, one := range all[:i+1] {
 		if one.Deploy {
-			if err := s.store.Took(context.Background(), app, one.Version); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err := s.store.ClearDeploy(context.Background(), app, one.Version); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				s.log.Error("registry of releases", "app", app, "error", err)
 			}
 		}

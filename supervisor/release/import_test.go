@@ -39,7 +39,7 @@ func TestImport(t *testing.T) {
 		t.Errorf("imported %+v", got)
 	}
 	take("", "")
-	must(t, s.Took(t.Context(), "b", "2:2.0+x~1"))
+	must(t, s.ClearDeploy(t.Context(), "b", "2:2.0+x~1"))
 	take("", "") // and Deploy is not raised again
 	if r, err := s.Get("b", "2:2.0+x~1"); err != nil || r.Deploy {
 		t.Errorf("%+v, %v", r, err)
@@ -104,7 +104,7 @@ func TestImportInPlace(t *testing.T) {
 	if err != nil || len(imported) != 1 || imported[0].Snapshot == "" || asked != "app "+root {
 		t.Fatalf("imported %+v, %v; asked %s", imported, err, asked)
 	}
-	must(t, s.Took(t.Context(), "app", "1.0"))
+	must(t, s.ClearDeploy(t.Context(), "app", "1.0"))
 	// A change of the installed files alone is not imported,
 	replace(t, root, "bin/gunicorn", "#!/bin/sh")
 	if again, _, err := s.Import(t.Context(), dir, here, 0); len(again) > 0 || err != nil {

@@ -47,6 +47,21 @@ func (s *Store) Register(ctx context.Context, r Registration) (now Release, chan
 	return s.register(ctx, r)
 }
 
+// ClearDeploy notes that supd has begun to deploy a release, as it was asked to.
+func (s *Store) ClearDeploy(ctx context.Context, app, version string) error {
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	r, err := s.Get(app, version)
+	if err != nil || !r.Deploy {
+		return err
+	}
+	r.Deploy = false
+	return s.write(r)
+}
+
 func (r *Registration) check() error {
 	if err := checkNames(r.App, r.Version); err != nil {
 		return err

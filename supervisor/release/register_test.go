@@ -37,7 +37,7 @@ func TestSideBySide(t *testing.T) {
 	if still, changed := mustRegister(t, s, r); changed || !still.Deploy {
 		t.Errorf("without Deploy again: %+v, %v", still, changed)
 	}
-	must(t, s.Took(t.Context(), r.App, r.Version))
+	must(t, s.ClearDeploy(t.Context(), r.App, r.Version))
 	if taken, err := s.Get(r.App, r.Version); err != nil || taken.Deploy {
 		t.Errorf("taken: %+v, %v", taken, err)
 	}
