@@ -47,15 +47,3 @@ func (s *Store) SetCurrent(app, target string) error {
 	}
 	return nil
 }
-
-// Current is where the app's symbolic link current leads to; "" is nowhere.
-func (s *Store) Current(app string) (string, error) {
-	if err := checkApp(app); err != nil {
-		return "", err
-	}
-	target, err := os.Readlink(filepath.Join(s.app(app), currentName))
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
-	}
-	return target, err
-}
