@@ -16,8 +16,8 @@ const (
 	// lineTime is how long the end of a line is waited for before its beginning
 	// is written: a prompt has none.
 	lineTime = time.Second
-	// turn is how much is read before the capture looks up, whether it is to end.
-	turn = 4 << 20
+	// maxRead is how much is read before the capture checks whether it is to end.
+	maxRead = 4 << 20
 )
 
 // Capture reads one worker's pipe into a Log until its end.
@@ -152,7 +152,7 @@ func (c *Capture) wake() {
 
 // read reads what there is and waits for more; false is the end.
 func (c *Capture) read(fd int, arm func()) (more bool) {
-	n, state := c.drain(fd, turn)
+	n, state := c.drain(fd, maxRead)
 	switch {
 	case state == ended:
 		return false

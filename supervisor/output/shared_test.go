@@ -46,7 +46,7 @@ func TestOverdue(t *testing.T) {
 			defer r.Close()
 			capture := &Capture{log: l, pipe: r}
 			w.WriteString("before\nunfinished")
-			capture.drain(int(r.Fd()), turn)
+			capture.drain(int(r.Fd()), maxRead)
 			capture.since = capture.since.Add(-c.age)
 			capture.overdue()
 			if got, _ := read(t, path); got != c.want {
