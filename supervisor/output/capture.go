@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	// maxLine bounds what is kept of an unfinished line: of a longer one the
-	// beginning is written before its end has come.
+	// maxLine bounds an unfinished line: the beginning of a longer one is written
+	// before its end has come.
 	maxLine = 64 << 10
-	// lineTime is how long the end of a line is waited for before its beginning
-	// is written: a prompt has none.
+	// lineTime is how long an unfinished line waits for its end before it is
+	// written: a prompt has none.
 	lineTime = time.Second
 	// maxRead is how much is read before the capture checks whether it is to end.
 	maxRead = 4 << 20
@@ -25,9 +25,9 @@ type Capture struct {
 	log    *Log
 	pipe   *os.File
 	name   string
-	fields string // for the journal, as it takes them
+	fields string // for the journal, encoded
 	match  matcher
-	ready  chan struct{} // with room for one: the pipe has something
+	ready  chan struct{} // of capacity 1: the pipe has something
 	finish chan struct{} // closed by Finish
 	end    func()
 	leave  chan struct{} // closed by Leave
@@ -36,38 +36,38 @@ type Capture struct {
 
 	// Of the goroutine that reads, until done.
 	in    *intake   // nil until there was something
-	since time.Time // when the unfinished line came that is held
+	since time.Time // when the unfinished line that is held came
 	large bool      // the pipe was enlarged
 	pace  pace
 	left  *os.File
 
-	unended bool // the last entry of the journal was no whole line
+	unended bool // the last entry sent to the journal was no whole line
 }
 
-// Capture starts to read r, which Pipe has made, in a goroutine until all its
-// writers have closed it, and closes r then. While StopMatching was not called,
-// onLine is called from that goroutine with each line without its end, or with
-// the first 64 KiB of a longer one. It must not keep the slice. It may be nil.
+// Capture starts a goroutine that reads r, which Pipe has made, until all writers
+// have closed it, and then closes r. Until StopMatching is called, the goroutine
+// calls onLine with each line without its end, or with the first 64 KiB of a longer
+// one. onLine must not keep the slice. It may be nil.
 //
 // Output is written to the log as whole lines. Exceptions are a line that is not
 // ended within a second, and one longer than 64 KiB: if another capture writes to
-// the same log before it is ended, its rest is put on a line of its own.
+// the same log before the line is ended, its rest gets a line of its own.
 //
-// What was read and is not in the log yet is lost if supd is killed; see
+// Output that was read and is not in the log yet is lost if supd is killed; see
 // CaptureAs.
 func (l *Log) Capture(r *os.File, onLine func([]byte)) *Capture { return l.CaptureAs("", r, onLine) }
 
-// CaptureAs is Capture for a worker that outlives supd. What was read and is not
-// in the log yet is held in a file of that name in the directory of Files.KeepIn:
-// a supd that is killed at any moment loses nothing of it and doubles nothing, if
-// the next one calls CaptureAs with the name and the other end of the same pipe,
-// see Reopen. A new worker needs a new name: that of a file, without a dot at its
-// beginning.
+// CaptureAs is Capture for a worker that outlives supd. Output that was read and is
+// not in the log yet is held in a file of that name in the directory of
+// Files.KeepIn. A supd that is killed at any moment then loses and doubles nothing,
+// if the next one calls CaptureAs with the same name and with the reading end of
+// the same pipe, see Reopen. A new worker needs a new name: that of a file, without
+// a dot at its beginning.
 //
-// Without that directory, or if the file cannot be made, which is said, it is
-// Capture.
+// Without that directory it is Capture. So it is if the file cannot be made, which
+// is logged.
 //
-// The fields are for the journal, with each line of the worker. A file has none.
+// The fields go to the journal with each line of the worker; a log file has none.
 func (l *Log) CaptureAs(name string, r *os.File, onLine func([]byte), fields ...Field) *Capture {
 	c := &Capture{log: l, pipe: r, name: name, fields: encode(fields), ready: make(chan struct{}, 1),
 		finish: make(chan struct{}), leave: make(chan struct{}), done: make(chan struct{})}
@@ -82,23 +82,23 @@ func (l *Log) CaptureAs(name string, r *os.File, onLine func([]byte), fields ...
 	return c
 }
 
-// Done is closed once everything was read and written, or the capture has been
-// left.
+// Done is closed once everything was read and written, or after Leave.
 func (c *Capture) Done() <-chan struct{} { return c.done }
 
 // StopMatching ends the calls of onLine.
 func (c *Capture) StopMatching() { c.match.on.Store(false) }
 
-// Finish ends the capture with what is in the pipe now: the worker is dead, and
-// somebody who escaped with it may hold the pipe open, or fill it, for ever.
+// Finish ends the capture with what is in the pipe now: the worker is dead, and a
+// descendant that escaped may hold the pipe open, or fill it, for ever.
 func (c *Capture) Finish() { c.end() }
 
-// Leave ends the capture with what was read until now, for a supd that gives its
-// place to another. Nothing is lost: what is in the pipe stays there.
+// Leave ends the capture with what was read so far, for a supd that gives its place
+// to another. Nothing is lost: what is in the pipe stays there.
 func (c *Capture) Leave() { c.quit() }
 
-// Left gives, after Done, the pipe of a capture that was left: the caller closes
-// it, or passes it on, see Inherited. It is nil if all had been read before.
+// Left gives, after Done, the pipe of a capture that was ended by Leave. The caller
+// closes it or passes it on, see Inherited. It is nil if everything had been read
+// before.
 func (c *Capture) Left() *os.File {
 	<-c.done
 	return c.left
@@ -107,7 +107,7 @@ func (c *Capture) Left() *os.File {
 func (c *Capture) run() {
 	defer close(c.done)
 	fd := int(c.pipe.Fd())
-	_ = unix.SetNonblock(fd, true) // Fd may have changed that; it fails for no descriptor
+	_ = unix.SetNonblock(fd, true) // Fd may have changed that; it cannot fail for an open descriptor
 	c.resume()
 	wait, remove := c.watch(fd)
 	for c.read(fd, wait) {
@@ -125,10 +125,11 @@ func (c *Capture) run() {
 	c.pipe.Close()
 }
 
-// lookAnyway is how often a pipe is read that the poller cannot take.
+// lookAnyway is the pause between two reads of a pipe that the poller cannot take.
 const lookAnyway = 10 * time.Millisecond
 
-// watch gives what to do before a wait, and after the last one.
+// watch adds the pipe to the poller: arm is called before each wait, remove after
+// the last.
 func (c *Capture) watch(fd int) (arm, remove func()) {
 	p, err := pipes()
 	if err == nil {
@@ -170,7 +171,7 @@ func (c *Capture) read(fd int, arm func()) (more bool) {
 	return true
 }
 
-// overdue writes an unfinished line whose time is over.
+// overdue writes an unfinished line that has waited for its end long enough.
 func (c *Capture) overdue() {
 	if len(c.in.held()) > 0 && time.Since(c.since) >= lineTime {
 		c.flush()
@@ -186,9 +187,8 @@ func isClosed(c chan struct{}) bool {
 	}
 }
 
-// wait returns when the pipe has something, when the capture is to end, or when
-// the end of a line has been waited for long enough. After a silence it gives
-// memory back.
+// wait returns when the pipe has something, when the capture is to end, or when a
+// line has waited for its end long enough. After a silence it gives memory back.
 func (c *Capture) wait() {
 	var late <-chan time.Time
 	unended := len(c.in.held()) > 0
@@ -214,16 +214,16 @@ func (c *Capture) wait() {
 	c.pace.waited(time.Since(begin))
 }
 
-// inPipe is how much is in the pipe.
+// inPipe is how many bytes are in the pipe.
 func inPipe(fd int) int {
 	n, err := unix.IoctlGetInt(fd, unix.TIOCINQ)
 	if err != nil {
-		return 0 // it is none; then ask finds no end either
+		return 0 // it is no pipe; then ask sees no end either
 	}
 	return n
 }
 
-// pipeState is what a pipe was left in.
+// pipeState is the state in which a read leaves a pipe.
 type pipeState int
 
 const (
@@ -232,7 +232,7 @@ const (
 	ended                    // it has no writer any more
 )
 
-// ask tells what an empty pipe is in.
+// ask gives the state of a pipe that seems to be empty.
 func ask(fd int) pipeState {
 	fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 	switch _, err := unix.Poll(fds, 0); {
@@ -244,7 +244,8 @@ func ask(fd int) pipeState {
 	return drained
 }
 
-// drain reads until the pipe is empty, or so many bytes, and tells how many.
+// drain reads until the pipe is empty, or until it has read most bytes, and returns
+// how many it has read.
 func (c *Capture) drain(fd, most int) (total int, _ pipeState) {
 	for total < most {
 		there := inPipe(fd)
@@ -267,13 +268,13 @@ func (c *Capture) drain(fd, most int) (total int, _ pipeState) {
 		}
 		total += n
 		if n == there {
-			return total, drained // a moment ago; whoever arms is told if not any more
+			return total, drained // it was a moment ago; if not any more, arm says so
 		}
 	}
 	return total, busy
 }
 
-// take takes up to n bytes from the pipe, and passes on what lines are whole.
+// take takes up to n bytes from the pipe, and passes whole lines on.
 func (c *Capture) take(fd, n int) (int, error) {
 	if c.in == nil {
 		c.begin()
@@ -290,8 +291,8 @@ func (c *Capture) take(fd, n int) (int, error) {
 	return n, err
 }
 
-// write passes on the whole lines that are held, or all if the last is too long to
-// be kept. No line ends before the byte from.
+// write passes on the whole lines that are held, or everything if the last line is
+// too long to be held. No line ends before the byte from.
 func (c *Capture) write(from int) {
 	held := c.in.held()
 	end := bytes.LastIndexByte(held[from:], '\n') + 1
@@ -310,7 +311,7 @@ func (c *Capture) write(from int) {
 	c.in.compact()
 }
 
-// intake is nil without a capture.
+// intake gives the capture's intake, or nil if c is nil.
 func (c *Capture) intake() *intake {
 	if c == nil {
 		return nil

@@ -8,14 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// complete ends the write of p to the log at path, in which a supd was killed: a
+// complete ends the write of p to the log at path during which a supd was killed: a
 // line that is in the file in part gets its rest before anything else is written
-// there. It tells how much of p is in the file, and how long that is. What did not
-// begin to be written is left to the capture, whose log may be another file now.
+// there. It returns how much of p is in the file, and the size of the file up to
+// there. A write that had not begun is left to the capture, whose log may be
+// another file now.
 func complete(path string, s state, p []byte) (n int, size int64) {
 	file := findFile(path, s.file)
 	if file == nil {
-		return 0, s.size // whoever has deleted it has not read it
+		return 0, s.size // it was deleted: p goes to the new one
 	}
 	defer file.Close()
 	n, size = arrived(file, s, p)
@@ -29,8 +30,9 @@ func complete(path string, s state, p []byte) (n int, size int64) {
 	return n + more, size + int64(more)
 }
 
-// arrived tells how much of p is in the file, and how long that is then. Nobody
-// else writes there; should somebody do so all the same, whole lines of p count.
+// arrived returns how much of p is in the file, and the size of the file up to
+// there. Nobody else should write there; if somebody did, only whole lines of p
+// count.
 func arrived(file *os.File, s state, p []byte) (n int, size int64) {
 	got := make([]byte, int(s.newline)+len(p))
 	have, _ := file.ReadAt(got, s.size)
@@ -51,8 +53,8 @@ func arrived(file *os.File, s state, p []byte) (n int, size int64) {
 	return n, size + int64(n)
 }
 
-// findFile opens the file with that id, which was the log at path and may have
-// been moved since. It gives nil if it is not there.
+// findFile opens the file with that id, which was the log at path and may have been
+// renamed since. It returns nil if the directory does not have it.
 func findFile(path string, id fileID) *os.File {
 	if f := openIf(path, id, appending); f != nil {
 		return f

@@ -50,8 +50,8 @@ func openFile(path string, o Options) (*os.File, *unix.Stat_t, error) {
 	return file, st, nil
 }
 
-// endsWithLine reports whether a file of that size ends with a whole line. One that
-// cannot be read is taken to.
+// endsWithLine reports whether a file of that size ends with a whole line, which is
+// assumed if it cannot be read.
 func endsWithLine(file *os.File, id fileID, size int64) bool {
 	if size == 0 {
 		return true
@@ -66,7 +66,7 @@ func endsWithLine(file *os.File, id fileID, size int64) bool {
 	return n == 0 || last[0] == '\n'
 }
 
-// own gives a new file its owner and mode; the umask may have taken from that.
+// own gives a new file its owner and its mode, which the umask may have reduced.
 func own(fd int, o Options) error {
 	err := unix.Fchmod(fd, uint32(o.Mode.Perm()))
 	if err == nil && (o.UID >= 0 || o.GID >= 0) {
@@ -79,7 +79,7 @@ func own(fd int, o Options) error {
 }
 
 // makeDirectory makes the directory of path. The worker's group may read it, and
-// none but supd may write there: what is made as root must not be led elsewhere.
+// only supd may write there: root must not be led elsewhere when it makes a file.
 func makeDirectory(path string, gid int) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {

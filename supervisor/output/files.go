@@ -14,10 +14,10 @@ type Files struct {
 	log     *slog.Logger
 	journal string // see Options
 
-	mu   sync.Mutex // a reopening and a new configuration may come together
+	mu   sync.Mutex // a Reopen and a new configuration may come at the same time
 	open map[string]*Log
 	keep *store          // nil without KeepIn
-	rest map[string]bool // what an earlier supd has left in it and nobody has taken up, by name
+	rest map[string]bool // names of files in keep that an earlier supd has left and no capture has taken up
 }
 
 // NewFiles makes an empty set whose logs report their trouble to log.
@@ -25,10 +25,10 @@ func NewFiles(log *slog.Logger) *Files {
 	return &Files{log: log, open: map[string]*Log{}}
 }
 
-// KeepIn has captures with a name hold their output in files in dir, which is made
-// with mode 0700 if it is missing, and finishes the step in which an earlier supd
-// was killed. It comes before any Open. Only one supd at a time may use dir: the
-// caller sees to that.
+// KeepIn sets the directory in which captures with a name hold their output; it is
+// made with mode 0700 if it is missing. KeepIn also finishes the step in which an
+// earlier supd was killed. It must be called before any Open. The caller ensures
+// that only one supd at a time uses dir.
 func (f *Files) KeepIn(dir string) error {
 	keep, err := openStore(dir)
 	if err != nil {
@@ -59,8 +59,8 @@ func (f *Files) sayUnusable(err error) {
 	f.log.Warn("output that a killed supd was holding cannot be used, and is dropped", "error", err)
 }
 
-// WriteRest writes what an earlier supd has left of workers that no CaptureAs has
-// taken up, because they are gone, and removes it.
+// WriteRest writes the output that an earlier supd has left of workers that are
+// gone, so that no CaptureAs has taken it up, and removes its files.
 func (f *Files) WriteRest() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -82,7 +82,7 @@ func (f *Files) writeRest(name string) error {
 		return nil
 	}
 	log := f.open[in.log()]
-	if log == nil { // no process has it any more
+	if log == nil { // no process in the configuration has this log any more
 		log, err = Open(in.log(), Options{UID: -1, GID: -1, Mode: 0o640, Log: f.log, journal: f.journal})
 		if err != nil {
 			in.close()
@@ -94,7 +94,7 @@ func (f *Files) writeRest(name string) error {
 	return nil
 }
 
-// taken notes that a capture has taken up what was left under its name.
+// taken notes that a capture has taken up the output that was left under its name.
 func (f *Files) taken(name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -107,16 +107,16 @@ func (f *Files) store() *store {
 	return f.keep
 }
 
-// Open gives the log at path. If it is open already, the options are those that
-// it has; see Change. A full or read-only disk is no error: see OpenLater.
+// Open gives the log at path. If it is open already, it keeps its options; see
+// Change. A full or read-only disk is no error: see OpenLater.
 func (f *Files) Open(path string, o Options) (*Log, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.get(path, o, passes)
 }
 
-// get is Open. What cannot be opened for a reason that later accepts is a log all
-// the same.
+// get is Open. If the log cannot be opened for a reason that later accepts, it
+// gives one that is tried again later.
 func (f *Files) get(path string, o Options, later func(error) bool) (*Log, error) {
 	if have := f.open[path]; have != nil {
 		return have, nil
@@ -134,14 +134,14 @@ func (f *Files) get(path string, o Options, later func(error) bool) (*Log, error
 	return log, nil
 }
 
-// Change gives other options to an open log: two Logs that rotate the same file
-// would take it from each other.
+// Change gives an open log other options. A second Log of the same file would not
+// do: each would rotate it away from the other.
 func (f *Files) Change(log *Log, o Options) {
 	o.Log = f.log
 	log.change(o)
 }
 
-// Reopen opens every file anew, after somebody has moved them.
+// Reopen opens every file anew, after the files were moved.
 func (f *Files) Reopen() error { return f.each((*Log).Reopen) }
 
 // Close closes every file.

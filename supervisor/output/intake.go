@@ -12,62 +12,62 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// intake holds what a capture has taken from its pipe and not written to its log
-// yet, in a file that is mapped into memory (mmap(2), MAP_SHARED): the kernel
-// keeps it when supd is killed between two instructions. The machine may not
-// fail: nothing is synced.
+// intake holds the output that a capture has taken from its pipe and not yet
+// written to its log. It is a file that is mapped into memory (mmap(2),
+// MAP_SHARED): the kernel keeps it when supd is killed between two instructions. It
+// does not survive a failure of the machine: nothing is synced.
 //
-// Each step is announced before it is taken, so that the next supd knows whether
-// it was. A read takes as much as was seen in the pipe, so it is done whole or
-// not at all: it does not sleep, and a signal ends a process on its way back from
-// a system call (signal(7)). A write to the log may be done in part; that is seen
-// in the file.
+// Each step is noted before it is taken, so that the next supd can find out whether
+// it was taken. A read takes no more than was seen in the pipe, so it happens whole
+// or not at all: it does not sleep, and a signal ends a process only on its way
+// back from a system call (signal(7)). A write to the log may happen in part; the
+// file shows how much.
 type intake struct {
 	memory []byte
 	head   *head
-	data   []byte // what is behind the head, and the address
-	path   string // of the file; "" in memory only
+	data   []byte // what follows the head and the address
+	path   string // of the file; "": it is in memory only
 
-	touched int // so much of data has pages
-	first   int // so much of data is in the pages of the head
+	touched int // how much of data has pages
+	first   int // how much of data shares a page with the head
 }
 
-// head is the beginning of the file. Its layout is read by other versions of
-// supd: a change needs another magic.
+// head is the beginning of the file. Other versions of supd read it: a change of
+// the layout needs another magic.
 type head struct {
 	magic  [16]byte
 	boot   [36]byte // /proc/sys/kernel/random/boot_id
-	length uint32   // of the address of the log, which follows: see Capture.address
+	length uint32   // of the address of the log, which follows the head: see Capture.address
 	pipe   uint64   // its inode
 	_      uint32
-	turn   uint32 // which of the states holds
+	turn   uint32 // which of the states is current
 	states [2]state
 }
 
 var magic = [16]byte([]byte("supd output 1\n\x00\x00"))
 
-// state is what is known of the data. It is never changed in place: the other
-// one is written, then head.turn.
+// state says where the data stands. The current one is never changed: the other one
+// is written, then head.turn.
 type state struct {
 	begin, end uint32 // data[begin:end] was taken from the pipe and is not known to be in the log
 
-	reading uint32   // so many bytes are being read to the place behind end
-	mark    [16]byte // what is in the last of that place until they have come
+	reading uint32   // so many bytes are being read into data, from end on
+	mark    [16]byte // the last bytes of that place before the read
 
-	writing uint32 // so many bytes from begin are being written to file,
+	writing uint32 // so many bytes from begin on are being written to file,
 	newline uint32 // 1: with a newline before them,
 	midline uint32 // 1: the last write ended within a line,
 	file    fileID
-	size    int64 // which was so long then
+	size    int64 // of file, before the write if one is under way
 }
 
 const (
 	headSize = int(unsafe.Sizeof(head{}))
-	// intakeSize has room for what has come in a pause of a flood, beside an
+	// intakeSize has room for what comes during a pause in a flood, besides an
 	// unfinished line and the head.
 	intakeSize = 8*maxLine + 16<<10
-	// largeIntake: one with more memory than that gives it back when its worker
-	// is silent.
+	// An intake with more memory than largeIntake gives it back while its worker is
+	// silent.
 	largeIntake = 16 << 10
 )
 
@@ -75,8 +75,8 @@ var page = os.Getpagesize()
 
 var errIntake = errors.New("not what a supd of this version writes")
 
-// newIntake is an intake without a file. Its memory is Go's only if a process may
-// have no more mappings (vm.max_map_count).
+// newIntake makes an intake without a file. Its memory is Go's only if the process
+// may have no more mappings (vm.max_map_count).
 func newIntake() *intake {
 	memory, err := unix.Mmap(-1, 0, intakeSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
@@ -85,7 +85,7 @@ func newIntake() *intake {
 	return view(memory, headSize)
 }
 
-// view finds the parts of the memory. The data begins at an offset.
+// view makes an intake of memory, whose data begins at offset.
 func view(memory []byte, offset int) *intake {
 	offset = (offset + 7) &^ 7
 	in := &intake{memory: memory, head: (*head)(unsafe.Pointer(&memory[0])), data: memory[offset:]}
@@ -94,18 +94,18 @@ func view(memory []byte, offset int) *intake {
 	return in
 }
 
-// touch notes that the data has pages up to an end.
+// touch notes that the data has pages up to end.
 func (in *intake) touch(end int) {
 	in.touched = in.first + (max(0, end-in.first)+page-1)&^(page-1)
 }
 
-// close leaves the file.
+// close unmaps the memory, and leaves the file.
 func (in *intake) close() { _ = unix.Munmap(in.memory) } // it knows what it has mapped
 
-// remove is close without leaving the file.
+// remove removes the file, too.
 func (in *intake) remove() {
 	if in.path != "" {
-		_ = unix.Unlink(in.path) // one that stays holds nothing
+		_ = unix.Unlink(in.path) // a file that stays holds nothing
 	}
 	in.close()
 }
@@ -118,7 +118,7 @@ func (in *intake) set(s state) {
 	atomic.StoreUint32(&in.head.turn, next)
 }
 
-// held is what was taken and not written.
+// held is what was taken from the pipe and not written to the log.
 func (in *intake) held() []byte {
 	if in == nil {
 		return nil
@@ -127,10 +127,10 @@ func (in *intake) held() []byte {
 	return in.data[s.begin:s.end]
 }
 
-// space is how much there is room for.
+// space is how many more bytes fit.
 func (in *intake) space() int { return len(in.data) - int(in.state().end) }
 
-// take reads n bytes, which are in the pipe, and tells how many came.
+// take reads n bytes, which are in the pipe, and returns how many came.
 func (in *intake) take(fd, n int) (int, error) {
 	s := in.state()
 	place := in.data[s.end:][:n]
@@ -146,8 +146,8 @@ func (in *intake) take(fd, n int) (int, error) {
 	return max(got, 0), err
 }
 
-// mark puts something at the end of the place that a read is going to overwrite
-// with something else, and returns it.
+// mark writes bytes to the end of place that the coming read will replace by other
+// ones, and returns them.
 func mark(fd int, place []byte) []byte {
 	m := place[max(0, len(place)-len(state{}.mark)):]
 	if len(m) == len(place) && peek(fd, m) == nil {
@@ -162,7 +162,7 @@ func mark(fd int, place []byte) []byte {
 	return m
 }
 
-// writes announces that the first n bytes held are going to be written.
+// writes notes that the first n bytes held are going to be written.
 func (in *intake) writes(n int, file fileID, size int64, newline bool) {
 	if in == nil || in.path == "" {
 		return
@@ -175,7 +175,7 @@ func (in *intake) writes(n int, file fileID, size int64, newline bool) {
 	in.set(s)
 }
 
-// wrote drops the first n bytes held: they are in the log, which is so long now,
+// wrote drops the first n bytes held: they are in the log, which has that size now,
 // or could not be written.
 func (in *intake) wrote(n int, size int64, midline bool) {
 	if in == nil {
@@ -193,8 +193,8 @@ func (in *intake) wrote(n int, size int64, midline bool) {
 	in.set(s)
 }
 
-// compact moves what is held to the beginning if it does not overlap itself
-// there, so that an idle worker needs one page.
+// compact moves what is held to the beginning of the data, unless the two places
+// overlap, so that an idle worker needs one page.
 func (in *intake) compact() {
 	s := in.state()
 	if n := s.end - s.begin; s.begin > 0 && n <= s.begin {
@@ -223,7 +223,7 @@ func (in *intake) reserve(n int) (err error) {
 	return nil
 }
 
-// large reports whether there is memory that is worth to be given back.
+// large reports whether there is enough memory to be worth giving back.
 func (in *intake) large() bool { return in != nil && in.touched-in.first > largeIntake }
 
 // shrink gives memory back if nothing is held.
@@ -273,7 +273,8 @@ func (in *intake) log() string {
 // address is behind the head.
 func (in *intake) address() string { return string(in.memory[headSize:][:in.head.length]) }
 
-// valid is nil for the intake of a supd like this one since the last boot.
+// valid is nil if the intake was written by a supd like this one, since the last
+// boot.
 func (in *intake) valid(boot string) error {
 	h, room := in.head, uint64(len(in.data))
 	s := in.state()

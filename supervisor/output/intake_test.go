@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestLayout: another version of supd reads it. Whoever changes it changes magic.
+// TestLayout: another version of supd reads the file. Whoever changes its layout
+// changes magic.
 func TestLayout(t *testing.T) {
 	got := []uintptr{unsafe.Offsetof(head{}.boot), unsafe.Offsetof(head{}.length), unsafe.Offsetof(head{}.pipe),
 		unsafe.Offsetof(head{}.turn), unsafe.Offsetof(head{}.states), unsafe.Sizeof(head{}), unsafe.Offsetof(state{}.reading),
@@ -28,7 +29,7 @@ func TestLayout(t *testing.T) {
 	}
 }
 
-// kept is a set of files that is kept in dir/kept, as one supd has it.
+// kept makes the Files of one supd, which holds its output in dir/kept.
 func kept(t *testing.T, dir string) *Files {
 	t.Helper()
 	files := NewFiles(slog.New(slog.NewTextHandler(os.Stderr, nil)))
@@ -44,7 +45,7 @@ func keptLog(t *testing.T, files *Files, path string) *Log {
 	return l
 }
 
-// stopped is an intake as a supd has left it that was killed there.
+// stopped makes an intake as a supd leaves it that is killed in the state s.
 func stopped(t *testing.T, dir, data string, s state) {
 	t.Helper()
 	keep, err := openStore(dir + "/kept")
@@ -57,7 +58,7 @@ func stopped(t *testing.T, dir, data string, s state) {
 	in.close()
 }
 
-// TestKilledInRead: the bytes have come, or not.
+// TestKilledInRead: supd was killed before or after the bytes came.
 func TestKilledInRead(t *testing.T) {
 	unread := [16]byte([]byte("a mark of sixteen"[1:]))
 	for name, c := range map[string]struct{ data, want string }{
@@ -78,8 +79,8 @@ func TestKilledInRead(t *testing.T) {
 	}
 }
 
-// TestKilledInWrite: all of it is in the log, or some, or nothing; meanwhile the
-// log was moved, truncated or deleted.
+// TestKilledInWrite: all of a write is in the log, or some, or nothing; meanwhile
+// the log was moved, truncated or deleted.
 func TestKilledInWrite(t *testing.T) {
 	const before, text = "before\n", "one\ntwo\nthree\n"
 	for name, c := range map[string]struct {
@@ -124,7 +125,7 @@ func TestKilledInWrite(t *testing.T) {
 	}
 }
 
-// TestKilledTwice: the second time while the first write is being completed.
+// TestKilledTwice: supd is killed again while it completes the first write.
 func TestKilledTwice(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.WriteFile(dir+"/log", []byte("on"), 0o600))
@@ -138,7 +139,8 @@ func TestKilledTwice(t *testing.T) {
 	}
 }
 
-// TestUnusableFiles: whatever is in the directory, it works, and it is said.
+// TestUnusableFiles: whatever is in the directory, captures work, and the log names
+// it.
 func TestUnusableFiles(t *testing.T) {
 	good := t.TempDir()
 	stopped(t, good, "held\n", state{end: 5})
@@ -149,7 +151,7 @@ func TestUnusableFiles(t *testing.T) {
 		copy(text[at:], b)
 		return text
 	}
-	states := unsafe.Offsetof(head{}.states) + unsafe.Sizeof(state{}) // the second one holds
+	states := unsafe.Offsetof(head{}.states) + unsafe.Sizeof(state{}) // the second one is current
 	for name, text := range map[string][]byte{
 		"empty":          {},
 		"truncated":      whole[:100],
@@ -199,7 +201,7 @@ func startAs(t *testing.T, l *Log, name string) (*Capture, *os.File) {
 	return l.CaptureAs(name, r, nil), w
 }
 
-// FuzzIntake: any file gives either an error or what can be written.
+// FuzzIntake: any file gives either an error or output that can be written.
 func FuzzIntake(f *testing.F) {
 	dir := f.TempDir()
 	keep, err := openStore(dir + "/kept")
@@ -217,7 +219,7 @@ func FuzzIntake(f *testing.F) {
 		text := make([]byte, intakeSize)
 		copy(text, begin[:min(len(begin), headSize)])
 		h := (*head)(unsafe.Pointer(&text[0]))
-		h.length = uint32(len(path)) // it must not write elsewhere
+		h.length = uint32(len(path)) // the test must not write elsewhere
 		copy(text[headSize:], path)
 		must(t, os.WriteFile(dir+"/kept/name", text, 0o600))
 		files := NewFiles(slog.New(slog.DiscardHandler))
@@ -234,7 +236,7 @@ func ignoreMissing(err error) error {
 	return err
 }
 
-// TestKeptOnFullDisk: a worker is captured all the same, and it is said.
+// TestKeptOnFullDisk: a worker is captured all the same, which is logged.
 func TestKeptOnFullDisk(t *testing.T) {
 	needRoot(t)
 	for name, size := range map[string]string{"at once": "size=4k", "later": "size=64k"} {
@@ -275,12 +277,12 @@ func TestKeptOnFullDisk(t *testing.T) {
 	}
 }
 
-// TestKeptNeedsLittle: a thousand idle workers hold a page each, one that was
-// flooded gives back what it needed.
+// TestKeptNeedsLittle: an idle worker needs one page, and memory that a flood
+// needed is given back.
 func TestKeptNeedsLittle(t *testing.T) {
 	dir := t.TempDir()
 	if shared, err := os.MkdirTemp("/dev/shm", "supd-test-"); err == nil {
-		dir = shared // where the blocks of a file are counted exactly
+		dir = shared // there the blocks of a file are counted exactly
 		t.Cleanup(func() { os.RemoveAll(dir) })
 	}
 	l := keptLog(t, kept(t, dir), dir+"/log")

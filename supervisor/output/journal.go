@@ -12,41 +12,40 @@ import (
 	"unicode/utf8"
 )
 
-// Journal begins the path of a Log that is no file: what is captured to
+// Journal begins the path of a Log that is no file: output that is captured to
 // "journal:whois/web" goes to the systemd journal, where its SYSLOG_IDENTIFIER is
-// whois/web. Each line is an entry of its own, without its end; one that is longer
-// than 64 KiB, or not ended within a second, becomes several.
+// whois/web. Each line is an entry of its own, without its end; a line that is
+// longer than 64 KiB, or not ended within a second, becomes several.
 //
-// A line is sent again if supd was killed after it was sent and before that was
-// noted.
+// A line is sent again if supd was killed after sending it and before noting that.
 const Journal = "journal:"
 
-// Field is what the journal is told of a worker beside its lines. The name has
-// capital letters, digits and _ alone, and begins with a letter.
+// Field is what the journal gets about a worker besides its lines. The name has
+// only capital letters, digits and _, and begins with a letter.
 type Field struct{ Name, Value string }
 
 const (
 	// journalSocket is where journald takes entries
 	// (systemd.io/JOURNAL_NATIVE_PROTOCOL).
 	journalSocket = "/run/systemd/journal/socket"
-	// A journal that takes nothing is waited for once, then it is asked now and
-	// then whether it does again: the workers must not wait with it for ever.
+	// A journal that takes nothing is waited for once; then it is tried now and
+	// then: the workers must not wait for ever.
 	journalPatience = time.Second
-	journalAgain    = time.Second // from one question to the next
+	journalAgain    = time.Second // from one try to the next
 	journalGlance   = 10 * time.Millisecond
-	// journalBuffer holds the longest entry: it has to go out in one piece.
+	// journalBuffer holds the longest entry, which has to go out in one piece.
 	journalBuffer = 4 * maxLine
 )
 
 // journal is a connection to journald. The Log's lock is held for each call.
 //
-// It is not go-systemd's journal.Send, which waits without end for a journal that
-// takes nothing, in a lock that is common to all who send.
+// go-systemd's journal.Send is no replacement: it waits without end for a journal
+// that takes nothing, under a lock that all senders share.
 type journal struct {
 	socket string
-	conn   *net.UnixConn // nil: it is to be made anew
-	entry  []byte        // kept for the next one
-	next   time.Time     // nothing is tried before
+	conn   *net.UnixConn // nil: connect again
+	entry  []byte        // memory for the next one
+	next   time.Time     // no try before
 }
 
 func openJournal(socket string) (*journal, error) {
@@ -62,7 +61,7 @@ func (j *journal) connect() error {
 	if err != nil {
 		return err
 	}
-	_ = conn.SetWriteBuffer(journalBuffer) // what the kernel does not grant, its default has most likely
+	_ = conn.SetWriteBuffer(journalBuffer) // if the kernel refuses, its default is most likely enough
 	j.conn = conn
 	return nil
 }
@@ -76,14 +75,14 @@ func (j *journal) close() error {
 
 var errJournalWaits = errors.New("the journal takes nothing")
 
-// send sends an entry. Its error tells that the entry is lost.
+// send sends an entry. If it fails, the entry is lost.
 func (j *journal) send(entry []byte, patience time.Duration) error {
 	if time.Now().Before(j.next) {
 		return errJournalWaits
 	}
 	err := j.try(entry, patience)
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-		err = j.try(entry, patience) // a new journald has a new socket, perhaps
+		err = j.try(entry, patience) // journald may have been restarted, with a new socket
 	}
 	j.next = time.Time{}
 	if err != nil {
@@ -98,7 +97,7 @@ func (j *journal) try(entry []byte, patience time.Duration) error {
 			return err
 		}
 	}
-	_ = j.conn.SetWriteDeadline(time.Now().Add(patience)) // it fails for a closed one alone, and so does Write
+	_ = j.conn.SetWriteDeadline(time.Now().Add(patience)) // it fails only if conn is closed, and then so does Write
 	_, err := j.conn.Write(entry)
 	if err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
 		_ = j.conn.Close()
@@ -118,7 +117,7 @@ func (l *Log) send(from *Capture, p []byte) {
 	}
 }
 
-// messageIn tells how much of p is one entry.
+// messageIn is how much of p is one entry.
 func messageIn(p []byte) int {
 	n := min(len(p), maxLine)
 	if end := bytes.IndexByte(p[:n], '\n'); end >= 0 {
@@ -140,7 +139,7 @@ func messageIn(p []byte) int {
 
 func (l *Log) sendOne(from *Capture, p []byte) {
 	message, ended := bytes.CutSuffix(p, newline)
-	rest := from.unended // of a line whose beginning is an entry already
+	rest := from.unended // p goes on with a line whose beginning is an entry already
 	from.unended = !ended
 	if rest && len(message) == 0 {
 		return
@@ -162,9 +161,9 @@ func (l *Log) sendOne(from *Capture, p []byte) {
 	l.say(err)
 }
 
-// entry is valid until the next one.
+// entry encodes an entry. It is valid until the next call.
 func (l *Log) entry(from *Capture, message []byte) []byte {
-	e := append(l.journal.entry[:0], "PRIORITY=6\n"...) // info, as of all that systemd itself captures
+	e := append(l.journal.entry[:0], "PRIORITY=6\n"...) // info, which systemd gives to what it captures itself
 	e = appendField(e, Field{"SYSLOG_IDENTIFIER", strings.TrimPrefix(l.path, Journal)})
 	e = append(e, from.fields...)
 	e = append(e, "MESSAGE="...)
@@ -174,7 +173,8 @@ func (l *Log) entry(from *Capture, message []byte) []byte {
 	return e
 }
 
-// appendField has one form for values on one line, and one for all.
+// appendField writes a value of one line as NAME=VALUE, and one of several with its
+// length.
 func appendField(to []byte, f Field) []byte {
 	to = append(to, f.Name...)
 	if strings.Contains(f.Value, "\n") {
@@ -195,8 +195,8 @@ func encode(fields []Field) string {
 	return string(all)
 }
 
-// address is what an intake says of where its content goes to: the path of the
-// log, and for the journal the worker's fields, on lines of their own.
+// address says in an intake where its content goes: the path of the log, and for
+// the journal the worker's fields, on lines of their own.
 func (c *Capture) address() string {
 	if c.log.journal == nil {
 		return c.log.path

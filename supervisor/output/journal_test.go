@@ -29,8 +29,8 @@ type journald struct {
 	entries []map[string]string
 }
 
-// startJournald takes the place of one that was there. It reads nothing before it
-// is told to.
+// startJournald takes the place of a journald that was there. It reads nothing
+// until it is told to.
 func startJournald(t *testing.T, socket string) *journald {
 	t.Helper()
 	_ = os.Remove(socket)
@@ -57,8 +57,8 @@ func (j *journald) read() *journald {
 	return j
 }
 
-// parseEntry reads what systemd.io/JOURNAL_NATIVE_PROTOCOL describes. An entry that
-// is none has the field "wrong".
+// parseEntry reads what systemd.io/JOURNAL_NATIVE_PROTOCOL describes. An invalid
+// entry has the field "wrong".
 func parseEntry(p []byte) map[string]string {
 	e := map[string]string{}
 	for len(p) > 0 {
@@ -119,7 +119,7 @@ func TestJournalEntries(t *testing.T) {
 	var lines []string
 	c := l.CaptureAs("", r, func(line []byte) { lines = append(lines, string(line)) },
 		Field{"SUPD_WORKER", "whois/web.1"}, Field{"SUPD_RELEASE", "/opt/a\nb"}, Field{"SUPD_PID", "4711"})
-	long := strings.Repeat("é", maxLine) // whose characters are cut by nobody
+	long := strings.Repeat("é", maxLine) // its characters must not be cut in two
 	text := "one\n\nwith = and \xff\xfe\r\n" + "x" + long + "\n" + strings.Repeat("y", maxLine) + "\nMESSAGE=two\nlast words"
 	_, err = io.WriteString(w, text)
 	must(t, err)
@@ -159,7 +159,7 @@ func TestNoJournal(t *testing.T) {
 	}
 }
 
-// TestJournalAnew: one that is started anew has another socket.
+// TestJournalAnew: a journald that was restarted has another socket.
 func TestJournalAnew(t *testing.T) {
 	dir := t.TempDir()
 	j := startJournald(t, journalIn(dir)).read()
@@ -188,8 +188,8 @@ func TestJournalAnew(t *testing.T) {
 	}
 }
 
-// TestJournalTakesNothing: its workers go on, what is dropped is counted, and that
-// is said once; as is that it takes something again.
+// TestJournalTakesNothing: workers go on while the journal takes nothing. What is
+// dropped is counted, and the log says once that it began and once that it is over.
 func TestJournalTakesNothing(t *testing.T) {
 	dir := t.TempDir()
 	j := startJournald(t, journalIn(dir))
@@ -232,8 +232,8 @@ func TestJournalTakesNothing(t *testing.T) {
 	}
 }
 
-// TestJournalResume: what a supd has left goes on with the next one, and with whose
-// it is where the worker is gone.
+// TestJournalResume: what a supd has left is sent by the next one, with the fields
+// of its worker even if that is gone.
 func TestJournalResume(t *testing.T) {
 	dir := t.TempDir()
 	j := startJournald(t, journalIn(dir)).read()
@@ -283,8 +283,8 @@ func TestJournalResume(t *testing.T) {
 	}
 }
 
-// TestJournalMoves: a worker's output goes elsewhere with the next supd, between
-// two lines and within one.
+// TestJournalMoves: the next supd sends a worker's output elsewhere, from between
+// two lines on or from within one.
 func TestJournalMoves(t *testing.T) {
 	dir := t.TempDir()
 	j := startJournald(t, journalIn(dir)).read()
@@ -308,7 +308,7 @@ func TestJournalMoves(t *testing.T) {
 }
 
 // TestJournalKilled: supd is killed again and again. Each line is an entry at least
-// once, and in order where those that come again are left out.
+// once, and the lines are in order if repeated ones are left out.
 func TestJournalKilled(t *testing.T) {
 	dir := t.TempDir()
 	j := startJournald(t, journalIn(dir)).read()

@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// A numbered worker writes numbered lines until its standard input ends, and tells
-// on descriptor 3 how many they were.
+// A numbered worker writes numbered lines until its standard input ends, and then
+// their number to descriptor 3.
 type numbered struct {
 	Name string
 	How  string // see number
@@ -34,8 +34,8 @@ func line(worker string, n int) string {
 	return fmt.Sprintf("%s %d %s\n", worker, n, strings.Repeat("n", n*n%(100+n%500)))
 }
 
-// number is the worker. Those who write in pieces end in the middle of a line
-// most of the time that somebody looks.
+// number is the worker. One that writes in pieces has an unfinished line most of
+// the time.
 func number(name, how string) {
 	stopped := make(chan struct{})
 	go func() {
@@ -47,7 +47,7 @@ func number(name, how string) {
 	n := 0
 	for ; !stop(); n++ {
 		switch text := line(name, n); how {
-		case "portions": // with many lines in each, and without an end
+		case "portions": // of many lines each, cut within a line
 			var b bytes.Buffer
 			for size := random.IntN(256 << 10); b.Len() < size; {
 				b.WriteString(line(name, n))
@@ -65,7 +65,7 @@ func number(name, how string) {
 			os.Stdout.WriteString(text[:half])
 			time.Sleep(time.Duration(random.IntN(200)) * time.Microsecond)
 			os.Stdout.WriteString(text[half:])
-		case "bytes": // no more than that is ever in the pipe, perhaps
+		case "bytes": // the pipe may never have more than one byte
 			for i := range len(text) {
 				os.Stdout.WriteString(text[i : i+1])
 			}
@@ -79,7 +79,7 @@ func startNumbered(t *testing.T, name, how, log string) *numbered {
 	r, w, err := Pipe(-1, -1)
 	must(t, err)
 	defer w.Close()
-	r.Close() // each supd opens it anew
+	r.Close() // each supd opens the pipe anew
 	inode, err := PipeInode(w)
 	must(t, err)
 	countR, countW, err := os.Pipe()
@@ -153,7 +153,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	}
 	for range kills {
 		supd, captures, _ := startCapturing(t, dir)
-		if rand.IntN(4) > 0 { // or in the middle of its start
+		if rand.IntN(4) > 0 { // else it is killed in the middle of its start
 			<-captures
 		}
 		time.Sleep(rand.N(8 * time.Millisecond))
@@ -169,8 +169,8 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	}
 }
 
-// captureToEnd starts a supd that is not killed, ends the workers, and tells how many
-// lines each has written, by name.
+// captureToEnd starts a supd that is not killed, ends the workers, and returns how
+// many lines each has written, by name.
 func captureToEnd(t *testing.T, dir string, workers []*numbered) map[string]int {
 	t.Helper()
 	supd, captures, said := startCapturing(t, dir)
@@ -190,8 +190,8 @@ func captureToEnd(t *testing.T, dir string, workers []*numbered) map[string]int 
 	return counts
 }
 
-// startCapturing starts a supd. captures is closed when it has taken over all, or
-// has ended.
+// startCapturing starts a supd. captures is closed when supd has taken over all
+// workers, or has ended.
 func startCapturing(t *testing.T, dir string) (supd *exec.Cmd, captures chan struct{}, said *bytes.Buffer) {
 	t.Helper()
 	said = new(bytes.Buffer)
@@ -215,7 +215,7 @@ func startCapturing(t *testing.T, dir string) (supd *exec.Cmd, captures chan str
 	return supd, captures, said
 }
 
-// checkNumbers looks for the lines of each worker of a log.
+// checkNumbers checks the lines of each worker of a log.
 func checkNumbers(t *testing.T, path, log string, workers []*numbered, counts map[string]int) {
 	t.Helper()
 	text, files := read(t, path)

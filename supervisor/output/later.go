@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OpenLater is Open, but gives a log in any case. One that cannot be opened drops
-// what is written, and is tried again about each second: a worker that lives must
-// not be without a reader of its pipe.
+// OpenLater is Open, but always gives a log. If it cannot be opened, it drops what
+// is written, and tries again about every second: a living worker must not be
+// without a reader of its pipe.
 func (f *Files) OpenLater(path string, o Options) *Log {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -19,8 +19,8 @@ func (f *Files) OpenLater(path string, o Options) *Log {
 	return log
 }
 
-// passes reports whether a file system refuses what it will take again once
-// somebody has mended it: then nothing is wrong with what was asked for.
+// passes reports whether err is the trouble of a disk, which passes once somebody
+// mends it, and not of what was asked for.
 func passes(err error) bool {
 	return slices.ContainsFunc([]error{unix.EROFS, unix.ENOSPC, unix.EDQUOT, unix.EIO},
 		func(fault error) bool { return errors.Is(err, fault) })

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestOpenLater: the output of a worker that lives is read although its log cannot
-// be opened, which is said once; it is written as soon as that is mended.
+// TestOpenLater: the output of a living worker is read although its log cannot be
+// opened, which is logged once. It is written as soon as the log can be opened.
 func TestOpenLater(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "app", "log")
@@ -64,8 +64,7 @@ func TestLogThatNeverOpenedIsClosed(t *testing.T) {
 	l.write(nil, []byte("dropped\n"))
 }
 
-// TestReadOnlyDisk: that is the disk's trouble, and no reason to refuse a
-// configuration.
+// TestReadOnlyDisk: a read-only disk is no reason to refuse a configuration.
 func TestReadOnlyDisk(t *testing.T) {
 	needRoot(t)
 	dir := t.TempDir()

@@ -16,7 +16,7 @@ import (
 
 // Options say what a log file is like.
 type Options struct {
-	MaxSize int64        // bytes; the file is rotated before it grows beyond. 0: never
+	MaxSize int64        // bytes; the file is rotated before it grows beyond; 0: never
 	Keep    int          // rotated files: path.1 is the newest
 	UID     int          // owner of new files; -1 keeps supd's
 	GID     int          // their group, and that of a new directory; -1 likewise
@@ -26,20 +26,21 @@ type Options struct {
 	journal string // its socket; "" is journald's
 }
 
-// Log is a log file that several captures write to, or the journal: see Journal. It is always open for
-// appending, so that truncating it from outside (logrotate's copytruncate) leaves
-// no hole; one that was moved away is noticed at the first write a second later.
+// Log is a log file that several captures write to, or the journal: see Journal. A
+// file is opened for appending, so that truncating it from outside (logrotate's
+// copytruncate) leaves no hole. That it was moved away is noticed by the first
+// write after a second.
 type Log struct {
 	path    string
-	files   *Files   // whose log it is; nil of none
+	files   *Files   // that this log belongs to, or nil
 	journal *journal // nil: it is a file
 
 	written atomic.Int64
 	dropped atomic.Int64
 
-	// Readers of several workers write whole lines: one lock around each write
-	// and rotation is what keeps a line from being cut in two by either. Whom it
-	// makes wait would wait for the same file anyway.
+	// The captures of several workers write whole lines: one lock around each write
+	// and rotation keeps a line from being cut in two. A capture that waits for it
+	// would wait for the same file anyway.
 	mu      sync.Mutex
 	options Options
 	file    *os.File // nil: it could not be opened yet, and each Write fails (os.ErrInvalid)
@@ -47,18 +48,18 @@ type Log struct {
 	id      fileID
 	size    int64
 	limit   int64     // size at which to rotate: MaxSize, or more after a failure
-	looked  time.Time // at path, whether it still is the file
+	looked  time.Time // when path was last compared with the file
 
 	last    *Capture // who wrote last; nil: an earlier supd
 	midline bool     // the file ends within a line of last
-	broken  bool     // whose rest was dropped
+	broken  bool     // that line's rest was dropped: the next write begins a new one
 	failing bool     // the last write failed
 	lost    bool     // path could not be opened anew
 	closed  bool
 }
 
 // Open opens the log at path, and makes it and its directory (0750) if they are
-// missing. See Journal for what is no path.
+// missing. A path that begins with Journal is the journal.
 func Open(path string, o Options) (*Log, error) {
 	l := &Log{path: path, options: o}
 	if strings.HasPrefix(path, Journal) {
@@ -101,12 +102,11 @@ func (l *Log) Close() error {
 	return l.file.Close()
 }
 
-// Stats tells how many bytes of output were written, and how many were dropped
+// Stats gives how many bytes of output were written, and how many were dropped
 // because they could not be.
 func (l *Log) Stats() (written, dropped int64) { return l.written.Load(), l.dropped.Load() }
 
-// change makes o the options from now on: the owner and mode of the next file,
-// and the size at once.
+// change sets the options: the size from now on, owner and mode for the next file.
 func (l *Log) change(o Options) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -121,8 +121,8 @@ func (l *Log) logger() *slog.Logger {
 
 var newline = []byte("\n")
 
-// write appends p, which holds whole lines except where a line is too long or
-// was not ended in time. If another one's line is unfinished, it is ended here.
+// write appends p, which is whole lines unless a line is too long or was not ended
+// in time. If another capture's line is unfinished, write ends it.
 func (l *Log) write(from *Capture, p []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -141,21 +141,21 @@ func (l *Log) write(from *Capture, p []byte) {
 		} else if n == 0 {
 			n = len(p)
 		}
-		l.last = from // here, for a new file has no last one
+		l.last = from // here, since a rotation has just cleared it
 		l.append(from.intake(), p[:n])
 		p = p[n:]
 	}
 }
 
-// append writes p, and drops what cannot be written. After a broken line it
-// begins one of its own. p is what in holds first, if there is an in.
+// append writes p, and drops what cannot be written. After a broken line it begins
+// a new one. If in is not nil, p is the first of what it holds.
 func (l *Log) append(in *intake, p []byte) {
 	in.writes(len(p), l.id, l.end(in), l.broken)
 	l.put(p)
 	in.wrote(len(p), l.size, l.midline && !l.broken)
 }
 
-// end is where the next write goes to, for an intake that has to know: the file
+// end is where the next write goes, which an intake has to know exactly: the file
 // may have been truncated since it was looked at.
 func (l *Log) end(in *intake) int64 {
 	var st unix.Stat_t
@@ -209,8 +209,8 @@ func (l *Log) say(err error) {
 // lookAgain is how long a moved or truncated file may go unnoticed.
 const lookAgain = time.Second
 
-// look opens the file anew if somebody has moved it, and learns its size, which is
-// less after somebody has truncated it. It reports whether there was a change.
+// look opens the file anew if it was moved, and reads its size, which is smaller if
+// it was truncated. It reports whether the file was moved or truncated.
 func (l *Log) look() (changed bool) {
 	l.looked = time.Now()
 	var at unix.Stat_t
@@ -225,8 +225,8 @@ func (l *Log) look() (changed bool) {
 	return changed
 }
 
-// replace opens the file that has to be at the path; meanwhile the moved one is
-// written further.
+// replace opens or makes the file at path. If it cannot, the log goes on in the
+// moved one.
 func (l *Log) replace() bool {
 	err := l.open()
 	if err != nil && !l.lost && l.options.Log != nil {
@@ -258,8 +258,8 @@ func (l *Log) open() error {
 	return nil
 }
 
-// goOn lets a capture end the line that an earlier supd, or this one under the
-// same name, has written the beginning of.
+// goOn lets a capture end a line whose beginning was written by an earlier supd, or
+// by this one under the same name.
 func (l *Log) goOn(c *Capture) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// The test binary is also the program that writes.
+// The test binary is also the program that writes output.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
@@ -84,7 +84,7 @@ func start(t testing.TB, l *Log, onLine func([]byte)) (*Capture, *os.File) {
 	return l.Capture(r, onLine), w
 }
 
-// patience is for what takes no time when all is well.
+// patience bounds what takes no time when all is well.
 const patience = 30 * time.Second
 
 func wait(t testing.TB, c *Capture) {
@@ -170,7 +170,7 @@ func capture(b *testing.B, dir string) (*os.File, func()) {
 	return w, func() { wait(b, c); l.Close() }
 }
 
-// captureKept is capture as a supd does it that may be killed.
+// captureKept is capture with the output held in a file, as supd does it.
 func captureKept(b *testing.B, dir string) (*os.File, func()) {
 	files := NewFiles(slog.New(slog.DiscardHandler))
 	if err := files.KeepIn(filepath.Join(dir, "kept")); err != nil {

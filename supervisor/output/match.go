@@ -5,14 +5,14 @@ import (
 	"sync/atomic"
 )
 
-// matcher gives whole lines to a function, until it is told to stop.
+// matcher calls a function with whole lines, until it is told to stop.
 type matcher struct {
 	call  func([]byte)
 	on    atomic.Bool
-	begun []byte // a line that was passed in pieces, up to maxLine of it
+	begun []byte // the line that has come in part, up to maxLine of it
 }
 
-// pass looks for lines only while somebody waits for one: that costs.
+// pass looks for lines only while somebody waits for one, since that takes time.
 func (m *matcher) pass(data []byte) {
 	if !m.on.Load() {
 		m.begun = nil
@@ -31,7 +31,7 @@ func (m *matcher) pass(data []byte) {
 	}
 }
 
-// end passes a line that was begun, and is not going to be ended perhaps.
+// end passes on a line that has begun, whether or not its end has come.
 func (m *matcher) end() {
 	if len(m.begun) > 0 && m.on.Load() {
 		m.call(bytes.TrimSuffix(m.begun, []byte("\r")))

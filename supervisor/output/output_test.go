@@ -108,7 +108,7 @@ func TestOddOutput(t *testing.T) {
 	}
 }
 
-// TestPrompt: what is not ended with a newline appears all the same.
+// TestPrompt: a line without a newline appears all the same.
 func TestPrompt(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	l := open(t, path, Options{})
@@ -158,7 +158,8 @@ func TestCopyTruncate(t *testing.T) {
 	}
 }
 
-// TestMoved: by Reopen at once, and without being told within a second or so.
+// TestMoved: a moved log is noticed by Reopen at once, and otherwise within a
+// second or so.
 func TestMoved(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	l := open(t, path, Options{})
@@ -183,8 +184,8 @@ func TestMoved(t *testing.T) {
 	})
 }
 
-// TestFullDisk: what cannot be written is counted and said once, a worker does
-// not wait, and when there is room again a line is a line.
+// TestFullDisk: what cannot be written is counted and logged once, no worker waits,
+// and once there is room again, whole lines are written.
 func TestFullDisk(t *testing.T) {
 	needRoot(t)
 	dir := t.TempDir()
@@ -254,7 +255,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestFinish: somebody who has escaped holds the pipe open.
+// TestFinish: an escaped descendant holds the pipe open.
 func TestFinish(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	l := open(t, path, Options{})
@@ -304,12 +305,12 @@ func TestWorkerOpensItsOutput(t *testing.T) {
 	}
 }
 
-// TestIdleCapturesHoldNoBuffer: a thousand of them.
+// TestIdleCapturesHoldNoBuffer: many idle captures need little memory.
 func TestIdleCapturesHoldNoBuffer(t *testing.T) {
 	l := open(t, filepath.Join(t.TempDir(), "log"), Options{})
 	memory := func() uint64 {
 		runtime.GC()
-		runtime.GC() // what a sync.Pool holds goes with the second
+		runtime.GC() // the second one empties each sync.Pool
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		return m.HeapInuse + m.StackInuse

@@ -14,11 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hurry makes the log look at its path at the next write.
+// hurry makes the next write look at the log's path.
 func hurry(l *Log) { l.looked = time.Time{} }
 
-// TestTruncatedLogIsNotRotated: the size is the file's, not a sum of what was
-// written.
+// TestTruncatedLogIsNotRotated: what counts is the size of the file, not the sum of
+// what was written.
 func TestTruncatedLogIsNotRotated(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	l := open(t, path, Options{MaxSize: 1000, Keep: 1})
@@ -60,8 +60,8 @@ func TestDirectoryRemoved(t *testing.T) {
 	}
 }
 
-// TestReplacedByLink: a symbolic link in the log's place is not followed; the
-// file is written where it is, which is said once.
+// TestReplacedByLink: a symbolic link in the log's place is not followed. The log
+// goes on in the moved file, which is logged once.
 func TestReplacedByLink(t *testing.T) {
 	dir := t.TempDir()
 	path, target := filepath.Join(dir, "log"), filepath.Join(dir, "target")
@@ -88,8 +88,8 @@ func TestReplacedByLink(t *testing.T) {
 	}
 }
 
-// TestRotationFailsWithOldFiles: failing again and again, it loses no old file.
-// A file that may only be appended to (chattr +a) cannot be renamed.
+// TestRotationFailsWithOldFiles: a rotation that fails again and again loses no old
+// file. A file that may only be appended to (chattr +a) cannot be renamed.
 func TestRotationFailsWithOldFiles(t *testing.T) {
 	needRoot(t)
 	path := filepath.Join(t.TempDir(), "log")
@@ -172,8 +172,8 @@ func TestNewFileIsExact(t *testing.T) {
 	want(0o640, o.GID)
 }
 
-// TestFilesShare: one log a path, with the options of its last Change; all
-// reopened at once.
+// TestFilesShare: a path has one Log, with the options of the last Change, and all
+// are reopened at once.
 func TestFilesShare(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	files := NewFiles(slog.New(slog.DiscardHandler))

@@ -2,21 +2,21 @@ package output
 
 import "time"
 
-// pace is for a worker that writes without pause: its pipe is not waited for but
-// read now and then, in large portions. Neither side is woken for each line then,
-// nor held up by the other's hold of the pipe: short lines are written at twice
-// the speed.
+// pace is for a worker that writes without pause: its pipe is not waited for, but
+// read after short pauses, in large portions. So no side is woken for each line,
+// nor held up while the other has the pipe: short lines are written at twice the
+// speed.
 type pace struct {
 	on    bool
 	pause time.Duration
 }
 
 const (
-	// shortWait: one shorter than that makes a flood.
+	// shortWait: a shorter wait for the pipe means a flood.
 	shortWait = time.Millisecond
 	// A pause is as long as it takes for a portion, in bytes, to come.
 	longestPause  = time.Millisecond
-	shortestPause = 60 * time.Microsecond // of what a timer can do
+	shortestPause = 60 * time.Microsecond // a timer cannot do less
 	largePortion  = 512 << 10
 	smallPortion  = 32 << 10
 )
@@ -27,8 +27,8 @@ func (p *pace) waited(d time.Duration) {
 	p.pause = shortestPause
 }
 
-// goesOn pauses after n bytes were read and reports whether to read again; false is
-// to wait for the pipe.
+// goesOn reports whether to read again after n bytes were read, and pauses before
+// that; false is to wait for the pipe.
 func (p *pace) goesOn(n int) bool {
 	switch {
 	case !p.on || n == 0:

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// peeks is a pipe that a few bytes are copied to, in order to look at them before
-// they are taken.
+// peeks is a pipe that a few bytes are copied to, to look at them before they are
+// taken.
 type peeks struct {
 	mu   sync.Mutex // captures peek in goroutines of their own, one after the other
 	r, w int

@@ -9,8 +9,8 @@ import (
 )
 
 // Pipe makes the pipe for a worker's output: supd's end, non-blocking, and the
-// worker's, blocking; both are close-on-exec. The pipe belongs to uid and gid
-// (-1 keeps), so that the worker may open /dev/stdout.
+// worker's, blocking; both are close-on-exec. The pipe belongs to uid and gid (-1
+// keeps), so that the worker can open /dev/stdout.
 //
 // The worker's end is open for reading as well: with itself as a reader a worker
 // never gets EPIPE, not even while no supd is there to read.
@@ -37,8 +37,8 @@ func Pipe(uid, gid int) (read, worker *os.File, err error) {
 	return read, os.NewFile(uintptr(fd), "output"), nil
 }
 
-// reader makes a file of a reading end, non-blocking and not in Go's poller, into
-// which os.NewFile puts what does not block.
+// reader makes a file of a reading end that does not block and is not in Go's
+// poller, although os.NewFile adds what does not block.
 func reader(fd int) (*os.File, error) {
 	err := unix.SetNonblock(fd, false)
 	file := os.NewFile(uintptr(fd), "output")
@@ -52,7 +52,7 @@ func reader(fd int) (*os.File, error) {
 	return file, nil
 }
 
-// PipeInode is the inode of a pipe: no other one has it while that is open.
+// PipeInode is the inode of a pipe. No other pipe has it while this one is open.
 func PipeInode(f *os.File) (uint64, error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -65,14 +65,14 @@ func PipeInode(f *os.File) (uint64, error) {
 	return st.Ino, nil
 }
 
-// largePipe is the size that the pipe of a worker grows to when it has filled
-// the usual 64 KiB: a third less CPU is used for a flood of short lines. It is
-// not the size of all, since the pipes of a user without CAP_SYS_ADMIN share
+// largePipe is the size that the pipe of a worker grows to once it has filled the
+// usual 64 KiB: a flood of short lines then takes a third less CPU. Pipes do not
+// begin with it, since the pipes of a user without CAP_SYS_ADMIN share
 // /proc/sys/fs/pipe-user-pages-soft, 64 MiB (pipe(7)).
 const largePipe = 1 << 20
 
-// nearlyFull is a read that shows a pipe of the usual size to have been full: its
-// pages need not be, for a short line is not spread over two.
+// nearlyFull is the size of a read that shows that a usual pipe was full: its pages
+// need not be, since a short line is not split between two.
 const nearlyFull = 48 << 10
 
 // enlarge grows a pipe where that is permitted.

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// poller tells captures that their pipe has something to read. It is one epoll
-// instance for all pipes, itself in Go's poller, so that no thread blocks in it.
+// poller wakes captures whose pipe has something to read. It is one epoll instance
+// for all pipes, itself in Go's poller, so that no thread blocks in it.
 //
 // A pipe in Go's own poller would wake a thread at every write, also while it is
 // being read: with short lines that costs the worker a quarter of its speed. Here
@@ -61,7 +61,7 @@ func (p *poller) tell(events []unix.EpollEvent) {
 	for _, e := range events {
 		select {
 		case p.ready[e.Fd] <- struct{}{}:
-		default: // it knows, or is gone
+		default: // it is woken already, or is gone
 		}
 	}
 }
@@ -73,7 +73,7 @@ type watch struct {
 	id     int32
 }
 
-// add takes a pipe in, disarmed.
+// add adds a pipe, disarmed.
 func (p *poller) add(fd int, ready chan<- struct{}) (*watch, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -86,9 +86,9 @@ func (p *poller) add(fd int, ready chan<- struct{}) (*watch, error) {
 	return w, nil
 }
 
-// arm has the capture told once, as soon as there is something.
+// arm makes the poller wake the capture once, as soon as there is something.
 func (w *watch) arm() {
-	// It fails for a descriptor alone that is not in the set.
+	// It fails only for a descriptor that is not in the set.
 	_ = unix.EpollCtl(w.poller.fd, unix.EPOLL_CTL_MOD, w.fd, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLONESHOT, Fd: w.id})
 }
 

@@ -11,12 +11,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Reopen opens the reading end of a worker's pipe anew, after the supd that had
-// made it is gone: the pipe of that inode, which the process holds as standard
+// Reopen opens the reading end of a worker's pipe anew, after the supd that made it
+// is gone. It is the pipe of that inode, which the process holds as standard
 // output, as standard error or as any other descriptor. fs.ErrNotExist says that
-// the process is gone or has closed it, so that nothing can come of it any more.
-// The caller holds the process (pidfd_open(2)): it must not be another one of the
-// same pid.
+// the process is gone or has closed the pipe, so that nothing more can come. The
+// caller holds a pidfd of the process (pidfd_open(2)), so that the pid cannot
+// become another's.
 func Reopen(pid int, inode uint64) (*os.File, error) {
 	dir := fmt.Sprintf("/proc/%d/fd", pid)
 	file, refused := find(dir, []string{"1", "2"}, inode)
@@ -35,8 +35,8 @@ func Reopen(pid int, inode uint64) (*os.File, error) {
 	return nil, &os.PathError{Op: fmt.Sprintf("find pipe %d in", inode), Path: dir, Err: why}
 }
 
-// find opens the pipe if it is one of the names in dir. It is no error if it is
-// not, but if it cannot be opened.
+// find opens the pipe if one of the names in dir is it. If none is, that is no
+// error; if it cannot be opened, that is one.
 func find(dir string, names []string, inode uint64) (*os.File, error) {
 	want := fmt.Sprintf("pipe:[%d]", inode)
 	var refused error
@@ -54,7 +54,7 @@ func find(dir string, names []string, inode uint64) (*os.File, error) {
 	return nil, refused
 }
 
-// descriptors are the names in dir, the lowest number first.
+// descriptors lists the names in dir except 1 and 2, the lowest number first.
 func descriptors(dir string) ([]string, error) {
 	entries, err := os.ReadDir(dir)
 	var numbers []int
@@ -71,7 +71,8 @@ func descriptors(dir string) ([]string, error) {
 	return names, err
 }
 
-// openPipe opens what may have become another file since it was looked at.
+// openPipe opens the pipe at path, which may have become another file since it was
+// looked at.
 func openPipe(path string, inode uint64) (*os.File, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -89,7 +90,7 @@ func openPipe(path string, inode uint64) (*os.File, error) {
 }
 
 // Inherited makes a reading end of a descriptor that the supd before this one, in
-// the same process, had from Left and let pass through execve(2).
+// the same process, got from Left and kept open over execve(2).
 func Inherited(fd int) (*os.File, error) {
 	unix.CloseOnExec(fd)
 	file, err := reader(fd)

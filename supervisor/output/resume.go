@@ -5,7 +5,7 @@ import (
 	"io/fs"
 )
 
-// begin makes the intake, when there is something to be taken.
+// begin makes the intake, once there is something to be taken.
 func (c *Capture) begin() {
 	if s := c.store(); s != nil {
 		pipe, err := PipeInode(c.pipe)
@@ -28,7 +28,7 @@ func (c *Capture) store() *store {
 	return c.log.files.store()
 }
 
-// resume goes on with what an earlier supd has taken from the pipe.
+// resume goes on with the intake that an earlier supd has left.
 func (c *Capture) resume() {
 	s := c.store()
 	if s == nil {
@@ -42,11 +42,11 @@ func (c *Capture) resume() {
 		return
 	}
 	if pipe, err := PipeInode(c.pipe); err != nil || pipe != in.head.pipe {
-		finish(c.log, in) // another worker had that name
+		finish(c.log, in) // it is of another worker that had the name
 		return
 	}
 	c.in = in
-	if in.log() != c.log.path { // it has another log now
+	if in.log() != c.log.path { // the worker has another log now
 		c.moveTo(s)
 	}
 	c.log.goOn(c)
@@ -55,7 +55,7 @@ func (c *Capture) resume() {
 	}
 }
 
-// moveTo puts what is held into a file that names the capture's log.
+// moveTo moves what is held into a new file, which names the capture's log.
 func (c *Capture) moveTo(s *store) {
 	in, err := s.create(c.name, c.address(), c.in.head.pipe, c.in.held())
 	if err != nil {
@@ -66,7 +66,7 @@ func (c *Capture) moveTo(s *store) {
 	c.in = in
 }
 
-// withoutFile goes on in memory only: the disk is full, perhaps.
+// withoutFile goes on in memory only; the disk may be full.
 func (c *Capture) withoutFile(why error) {
 	if c.in.path == "" {
 		return
@@ -97,7 +97,7 @@ func (c *Capture) leaveIntake() {
 	c.in.close()
 }
 
-// finish writes what an intake holds of a worker that is gone.
+// finish writes what is held of a worker that is gone.
 func finish(l *Log, in *intake) {
 	_, fields := parseAddress(in.address())
 	(&Capture{log: l, in: in, fields: fields}).flush()

@@ -43,7 +43,7 @@ func TestLeaveAndResume(t *testing.T) {
 	if got, _ := read(t, dir+"/log"); got != "whole\n" {
 		t.Errorf("log %q", got)
 	}
-	for range 2 { // the second time by the supd that has left it: it could not exec
+	for range 2 { // the second time in the supd that has left it, since its exec failed
 		files := kept(t, dir)
 		next := keptLog(t, files, dir+"/log")
 		c = next.CaptureAs("app.web.1.1", pipe, nil)
@@ -63,7 +63,8 @@ func TestLeaveAndResume(t *testing.T) {
 	}
 }
 
-// TestLeaveWithoutFile: there is nothing to go on from, so nothing is held back.
+// TestLeaveWithoutFile: without a file nothing can be held for the next supd, so
+// all is written.
 func TestLeaveWithoutFile(t *testing.T) {
 	path := t.TempDir() + "/log"
 	c, w := start(t, open(t, path, Options{}), nil)
@@ -76,7 +77,7 @@ func TestLeaveWithoutFile(t *testing.T) {
 	}
 }
 
-// TestLeaveWhileFlooded: it does not wait for an end.
+// TestLeaveWhileFlooded: Leave does not wait for an end of the output.
 func TestLeaveWhileFlooded(t *testing.T) {
 	dir := t.TempDir()
 	l := keptLog(t, kept(t, dir), dir+"/log")
@@ -93,7 +94,7 @@ func TestLeaveWhileFlooded(t *testing.T) {
 	}
 }
 
-// TestPromptIsEndedByTheNext: what was written of an unfinished line is continued,
+// TestPromptIsEndedByTheNext: an unfinished line that was written is continued,
 // unless another worker has written since.
 func TestPromptIsEndedByTheNext(t *testing.T) {
 	for name, c := range map[string]struct{ other, want string }{
@@ -125,7 +126,7 @@ func TestPromptIsEndedByTheNext(t *testing.T) {
 	}
 }
 
-// TestAnotherLogAfterwards: the configuration has changed while no supd was there.
+// TestAnotherLogAfterwards: the configuration was changed while no supd was there.
 func TestAnotherLogAfterwards(t *testing.T) {
 	dir := t.TempDir()
 	c, w := startAs(t, keptLog(t, kept(t, dir), dir+"/old"), "app.web.1.1")
@@ -138,7 +139,7 @@ func TestAnotherLogAfterwards(t *testing.T) {
 	taken(t, w)
 	leave(t, c).Close()
 	w.Close()
-	must(t, kept(t, dir).WriteRest()) // and now of the worker, which is gone, by its own account
+	must(t, kept(t, dir).WriteRest()) // the worker is gone now: its file names the log
 	old, _ := read(t, dir+"/old")
 	got, _ := read(t, dir+"/new")
 	if old != "old\n" || got != "half\nun" {
@@ -146,8 +147,8 @@ func TestAnotherLogAfterwards(t *testing.T) {
 	}
 }
 
-// TestNameOfAnother: what was held of an earlier worker is written, and is none of
-// the new one's.
+// TestNameOfAnother: what was held of an earlier worker of that name is written,
+// and is not taken for the new one's.
 func TestNameOfAnother(t *testing.T) {
 	dir := t.TempDir()
 	l := keptLog(t, kept(t, dir), dir+"/log")
@@ -224,7 +225,7 @@ func TestReopen(t *testing.T) {
 			}
 			path := t.TempDir() + "/log"
 			capture := open(t, path, Options{}).Capture(again, nil)
-			wait(t, capture) // it is at its end, as the worker is
+			wait(t, capture) // the capture ends, as the worker has ended
 			if text, _ := read(t, path); name == "standard output" && text != "" {
 				t.Errorf("log %q", text)
 			}
@@ -262,7 +263,7 @@ func TestReopenedIsCaptured(t *testing.T) {
 func TestInherited(t *testing.T) {
 	r, w, err := Pipe(-1, -1)
 	must(t, err)
-	fd, err := unix.Dup(int(r.Fd())) // passes execve
+	fd, err := unix.Dup(int(r.Fd())) // one that is kept open over execve
 	must(t, err)
 	r.Close()
 	again, err := Inherited(fd)

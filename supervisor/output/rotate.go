@@ -8,13 +8,13 @@ import (
 	"strconv"
 )
 
-// maxOver bounds how far a line may carry the file beyond its size. A longer one
-// is cut: it has no end, perhaps.
+// maxOver bounds how far a line may take the file beyond its maximal size. A longer
+// line is cut: it may have no end.
 const maxOver = 1 << 20
 
-// fits tells how much of p goes into the file before a rotation: all that ends
-// with a line and does not exceed the size, and at least one line in an empty
-// file or one that ends within a line.
+// fits is how much of p goes into the file before a rotation: the whole lines that
+// do not exceed the maximal size, and at least one line if the file is empty or
+// ends within a line.
 func (l *Log) fits(p []byte) int {
 	room := l.limit - l.size
 	if l.limit <= 0 || int64(len(p)) <= room {
@@ -35,9 +35,9 @@ func (l *Log) fits(p []byte) int {
 	return len(p)
 }
 
-// rotate moves path to path.1, path.1 to path.2 and so on, unless somebody else
-// has made room. If that fails the file is written further, and the next try is
-// made when as much was written again.
+// rotate moves path to path.1, path.1 to path.2 and so on, unless the file was
+// moved or truncated meanwhile. If that fails, the log goes on in the file, and
+// tries again when it has grown by its maximal size.
 func (l *Log) rotate() bool {
 	if l.closed || l.look() {
 		return !l.closed
@@ -56,7 +56,7 @@ func (l *Log) rotate() bool {
 	return false
 }
 
-// shift renames no more files than it has to, so that a rotation that fails again
+// shift renames no more files than necessary, so that a rotation that fails again
 // and again does not push the old ones out.
 func (l *Log) shift() error {
 	if l.options.Keep <= 0 {

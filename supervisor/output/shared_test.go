@@ -25,8 +25,8 @@ func TestUnfinishedLineOfAnother(t *testing.T) {
 	}
 }
 
-// TestOverdue: only a line that has itself waited for its end is written without
-// it, not one that happens to be unfinished when the time of an earlier is over.
+// TestOverdue: a line is written without its end only after it has waited for that
+// itself, not because an earlier line's time is over.
 func TestOverdue(t *testing.T) {
 	for name, c := range map[string]struct {
 		age  time.Duration
@@ -56,8 +56,8 @@ func TestOverdue(t *testing.T) {
 	}
 }
 
-// TestSinceIsOfTheLine: the beginning of the next line starts its own time, more
-// of the same line does not.
+// TestSinceIsOfTheLine: the time of a line starts with its beginning; more of the
+// same line does not start it again.
 func TestSinceIsOfTheLine(t *testing.T) {
 	l := open(t, filepath.Join(t.TempDir(), "log"), Options{})
 	r, w, err := Pipe(-1, -1)
@@ -81,7 +81,7 @@ func TestSinceIsOfTheLine(t *testing.T) {
 	}
 }
 
-// TestEndlessLine: what never ends a line cannot keep a file from being rotated.
+// TestEndlessLine: a line without an end cannot keep a file from being rotated.
 func TestEndlessLine(t *testing.T) {
 	want := strings.Repeat("n", 5<<20)
 	got, files := captured(t, Options{MaxSize: 64 << 10, Keep: 100}, func(w *os.File) { w.WriteString(want) })
@@ -95,7 +95,8 @@ func TestEndlessLine(t *testing.T) {
 	}
 }
 
-// TestLongLineStaysInOneFile while it is shorter than that.
+// TestLongLineStaysInOneFile: a long line is not cut while it is no longer than
+// maxOver.
 func TestLongLineStaysInOneFile(t *testing.T) {
 	line := strings.Repeat("n", 300<<10) + "\n"
 	got, files := captured(t, Options{MaxSize: 10 << 10, Keep: 100}, func(w *os.File) { w.WriteString(strings.Repeat(line, 5)) })
@@ -104,8 +105,8 @@ func TestLongLineStaysInOneFile(t *testing.T) {
 	}
 }
 
-// TestMatchLongAndSplitLines: onLine gets each line once and as a whole, however
-// it came; of a very long one the beginning.
+// TestMatchLongAndSplitLines: onLine gets each line once and as a whole, however it
+// came, or the beginning of a very long one.
 func TestMatchLongAndSplitLines(t *testing.T) {
 	var got []string
 	m := matcher{call: func(line []byte) { got = append(got, string(line)) }}
@@ -121,8 +122,8 @@ func TestMatchLongAndSplitLines(t *testing.T) {
 	}
 }
 
-// TestPromptIsMatchedWithItsEnd: a line that was written in two pieces, because it
-// was late, is looked at in one.
+// TestPromptIsMatchedWithItsEnd: a line that was written in two pieces, because its
+// end came late, is matched as one.
 func TestPromptIsMatchedWithItsEnd(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	l := open(t, path, Options{})
@@ -138,7 +139,7 @@ func TestPromptIsMatchedWithItsEnd(t *testing.T) {
 	}
 }
 
-// TestFinishWhileFlooded: the one who escaped never stops writing.
+// TestFinishWhileFlooded: the escaped descendant never stops writing.
 func TestFinishWhileFlooded(t *testing.T) {
 	l := open(t, filepath.Join(t.TempDir(), "log"), Options{MaxSize: 1 << 20, Keep: 1})
 	c, w := start(t, l, nil)
@@ -149,8 +150,8 @@ func TestFinishWhileFlooded(t *testing.T) {
 	stop()
 }
 
-// TestCloseWhileFlooded: nobody hangs, nothing is written into a stranger's
-// descriptor, and all is accounted for.
+// TestCloseWhileFlooded: nothing hangs, nothing is written to a descriptor of
+// somebody else, and every byte is counted.
 func TestCloseWhileFlooded(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "log")
 	l := open(t, path, Options{MaxSize: 1 << 20, Keep: 1})
