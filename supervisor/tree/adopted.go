@@ -5,13 +5,12 @@ import (
 	"io/fs"
 )
 
-// claims decide which processes an adopted worker has left behind. They may be
-// anybody's children, and are searched for among all processes of the machine; so
-// more has to speak for it than for a descendant, and where that is not certain a
-// process is left alone.
+// claims decide which processes an adopted worker has left behind. Those may be
+// anybody's children, and are searched for among all processes of the machine. So
+// they need more evidence than a descendant, and a process in doubt is left alone.
 type claims struct {
 	dead []Worker
-	held []bool // by worker: its session's number means its session still
+	held []bool // by worker: the session with its pid is certainly its own
 }
 
 func (f family) claims(dead []Worker) claims {
@@ -27,7 +26,8 @@ func (f family) claims(dead []Worker) claims {
 // process, and nobody enters it but by being born there. So one member that was
 // born while the worker lived, or the worker's own zombie, vouches for all others.
 //
-// Where there is none, the number may be another's by now who has died too.
+// Without such a member the session may be that of another process, which has got
+// the pid later and has died too.
 func (f family) held(w Worker) bool {
 	if leader, taken := f[w.Pid]; taken {
 		return leader.zombie && leader.start == w.Start
@@ -40,9 +40,9 @@ func (f family) held(w Worker) bool {
 	return false
 }
 
-// owner is the one of the dead workers that has left p behind, or nil, and
-// whether that is known by now. An environment has to name the very launch, with
-// the directory that no other launch has had.
+// owner gives the dead worker that has left p behind, or nil, and whether that is
+// certain by now. An environment counts only if it names the very launch, by its
+// runtime directory, which no other launch has had.
 func (c claims) owner(p process) (w *Worker, known bool) {
 	for i, w := range c.dead {
 		if c.held[i] && p.session == w.Pid {
@@ -58,12 +58,12 @@ func (c claims) owner(p process) (w *Worker, known bool) {
 			return &c.dead[i], true
 		}
 	}
-	return nil, err == nil || errors.Is(err, fs.ErrPermission) // which an ordinary user has to most others
+	return nil, err == nil || errors.Is(err, fs.ErrPermission) // an ordinary user gets it for most processes of others
 }
 
-// possible reports whether p may descend from one of the workers: from none that
-// began later. Kernel threads have session 0, and so has what was put into this pid
-// namespace from outside.
+// possible reports whether p may descend from one of the workers: it does not if it
+// is older than all of them. Kernel threads have session 0, and so does a process
+// that was put into this pid namespace from outside.
 func (c claims) possible(p process) bool {
 	for _, w := range c.dead {
 		if p.session != 0 && p.start >= w.Start {

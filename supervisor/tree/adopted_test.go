@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// stranger starts a worker's script in a session of its own, and gives what it
-// is and the pids in the first line that the script writes.
+// stranger starts a worker's script in a session of its own, and returns the worker
+// and the pids in the first line that the script writes.
 func stranger(t *testing.T, runtime, script string) (cmd *exec.Cmd, w Worker, pids []int) {
 	t.Helper()
 	cmd = exec.Command("/bin/sh", "-c", script)
@@ -72,8 +72,8 @@ func later() uint64 {
 	}
 }
 
-// unrelated is a process that has nothing to do with any worker, in the part of
-// the supd that searches.
+// unrelated is a process that has nothing to do with any worker. It plays the supd
+// that searches.
 func unrelated(t *testing.T) int {
 	t.Helper()
 	cmd := exec.Command("/bin/sleep", "1000")
@@ -158,7 +158,7 @@ func TestSweepAdoptedSpares(t *testing.T) {
 	}
 }
 
-// While the zombie is there, the number is the worker's.
+// While a worker's zombie exists, the session is the worker's.
 func TestHeldByZombie(t *testing.T) {
 	w := Worker{Pid: 7, Start: 100}
 	for _, c := range []struct {
@@ -176,7 +176,7 @@ func TestHeldByZombie(t *testing.T) {
 	}
 }
 
-// What a vanished parent has left is searched too, and circles end.
+// The children of a vanished parent are searched too, and circles end.
 func TestElsewhere(t *testing.T) {
 	f := family{}
 	for _, p := range []process{{pid: 1}, {pid: 2, parent: 1}, {pid: 3, parent: 2}, {pid: 4, parent: 99}, {pid: 5, parent: 4},

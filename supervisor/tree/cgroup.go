@@ -12,10 +12,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OwnedCgroup is the cgroup v2 directory that this process may make others in,
-// or "" and the reason why there is none. It is owned when it was delegated
-// (systemd's Delegate=yes sets an attribute on it), or when this process is PID 1
-// of a container; and cgroup.kill has to be there (Linux 5.14, not in the root).
+// OwnedCgroup is the cgroup v2 directory in which this process may make others, or
+// "" and the reason why there is none. It is owned when it was delegated (systemd's
+// Delegate=yes sets an attribute on it), or when this process is PID 1 of a
+// container; and cgroup.kill has to be there (Linux 5.14, not in the root).
 func OwnedCgroup() (dir, why string) {
 	mount, root, err := cgroupMount()
 	if err != nil {
@@ -41,8 +41,8 @@ func OwnedCgroup() (dir, why string) {
 }
 
 // cgroupMount finds the v2 hierarchy in /proc/self/mountinfo
-// (proc_pid_mountinfo(5)): where it is mounted, and which cgroup is its root
-// there, as a container sees only a part of it.
+// (proc_pid_mountinfo(5)): where it is mounted, and which cgroup is its root there,
+// since a container sees only a part of it.
 func cgroupMount() (dir, root string, err error) {
 	text, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -60,7 +60,7 @@ func cgroupMount() (dir, root string, err error) {
 
 var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
-// ownCgroup is the path in that hierarchy (cgroups(7)).
+// ownCgroup is the path of this process's cgroup in that hierarchy (cgroups(7)).
 func ownCgroup() (string, error) {
 	text, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -98,8 +98,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// MakeCgroup makes a cgroup and opens its directory, for CLONE_INTO_CGROUP. One
-// of that name that an earlier supd has left is emptied and taken.
+// MakeCgroup makes a cgroup and opens its directory, for CLONE_INTO_CGROUP. One of
+// that name that an earlier supd has left is emptied and replaced.
 func MakeCgroup(parent, name string) (*os.File, error) {
 	dir := filepath.Join(parent, name)
 	err := os.Mkdir(dir, 0o755)
@@ -128,7 +128,7 @@ func KillCgroup(dir string) error {
 }
 
 // emptyCgroup kills every process in a cgroup and beneath it at once, waits for
-// their end, and tells which there were in the cgroup itself.
+// their end, and returns the pids that were in the cgroup itself.
 func emptyCgroup(dir string) (pids []int, err error) {
 	events, err := os.Open(filepath.Join(dir, "cgroup.events"))
 	if err != nil {
@@ -159,8 +159,8 @@ func writeFile(path, text string) error {
 	return errors.Join(err, f.Close())
 }
 
-// awaitEmpty waits for "populated 0" in a cgroup.events, which has POLLPRI when
-// it changes.
+// awaitEmpty waits for "populated 0" in a cgroup.events, which announces a change
+// by POLLPRI.
 func awaitEmpty(events *os.File) error {
 	for deadline := time.Now().Add(deathTime); ; await(int(events.Fd()), unix.POLLPRI, deadline) {
 		var text [256]byte

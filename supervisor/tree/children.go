@@ -9,8 +9,8 @@ import (
 )
 
 // Children gives the direct children of the process that are not dead, each with
-// its start time, so that two reports can be compared: a pid with another start
-// is another child. Of a process that is not there the error is fs.ErrNotExist.
+// its start time, so that two reports can be compared: a pid with another start is
+// another child. If the process is gone, the error is fs.ErrNotExist.
 func Children(pid int) (map[int]uint64, error) {
 	listed, err := listedChildren(pid)
 	if errors.Is(err, errNoList) {
@@ -29,12 +29,12 @@ func Children(pid int) (map[int]uint64, error) {
 	return children, nil
 }
 
-// errNoList is a kernel without CONFIG_PROC_CHILDREN.
+// errNoList says that the kernel lacks CONFIG_PROC_CHILDREN.
 var errNoList = errors.New("the kernel does not list children")
 
-// listedChildren reads /proc/PID/task/*/children, of every thread, as each has
-// the children that it has forked itself (proc_tid_children(5)). Each is read
-// twice: when a child ends in the middle, the kernel may leave out the next one.
+// listedChildren reads /proc/PID/task/*/children, of every thread, since each lists
+// only the children that its thread has forked (proc_tid_children(5)). Each is read
+// twice: if a child ends meanwhile, the kernel may leave out the next one.
 func listedChildren(pid int) (map[int]bool, error) {
 	dir := "/proc/" + strconv.Itoa(pid) + "/task"
 	threads, err := os.ReadDir(dir)
@@ -65,7 +65,7 @@ func listedChildren(pid int) (map[int]bool, error) {
 	return nil, errNoList
 }
 
-// scannedChildren looks at every process for its parent.
+// scannedChildren looks at the parent of every process.
 func scannedChildren(pid int) (map[int]uint64, error) {
 	all, err := processes()
 	if err != nil {

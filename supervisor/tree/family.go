@@ -5,7 +5,7 @@ import "slices"
 // family is all processes at one moment, by pid.
 type family map[int]process
 
-// children gives the pids by that of the parent.
+// children gives the pids of the children by the pid of the parent.
 func (f family) children() map[int][]int {
 	children := map[int][]int{}
 	for _, p := range f {
@@ -14,19 +14,19 @@ func (f family) children() map[int][]int {
 	return children
 }
 
-// beneath are the descendants of self that are not dead, each with what owner
-// gives for it; where that is nil, with what its parent has. Without either it is
-// left out, and so are those that except names, with all that is beneath them.
+// beneath gives the living descendants of self, each with the worker that owner
+// gives for it, or else with that of its parent. A process without either is left
+// out. So are those that except names, with all that is beneath them.
 func (f family) beneath(self int, except func(pid int) bool, owner func(process) *Worker) []leftover {
 	return f.search([]int{self}, self, except, owner)
 }
 
-// elsewhere is the same for all processes but self and its descendants.
+// elsewhere is beneath for all processes except self and its descendants.
 func (f family) elsewhere(self int, except func(pid int) bool, owner func(process) *Worker) []leftover {
 	return f.search(f.outside(), self, except, owner)
 }
 
-// outside are the parents that are not in the family: 0, and those that ended
+// outside gives the parents that are not in the family: 0, and those that ended
 // while it was read.
 func (f family) outside() (pids []int) {
 	for _, p := range f {
@@ -70,11 +70,11 @@ type leftover struct {
 	of *Worker
 }
 
-// owner is the one of the dead workers that has left p behind, or nil, and
-// whether that is known by now.
+// owner gives the dead worker that has left p behind, or nil, and whether that is
+// certain by now.
 //
-// While a session or a process group has a member, the kernel gives its number
-// to no new process: if there is one, the members are the new one's.
+// While a session or a process group has a member, the kernel gives its number to
+// no new process: if a new process has the number, the members are its own.
 func (f family) owner(p process, dead []Worker) (w *Worker, known bool) {
 	for i, w := range dead {
 		if p.session != w.Pid && p.group != w.Pid {

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Launched is a worker's main process, by what its environment tells.
+// Launched is a worker's main process, as its environment describes it.
 type Launched struct {
 	Pid        int
 	Start      uint64 // clock ticks since the boot
@@ -15,15 +15,14 @@ type Launched struct {
 	Runtime    string // XDG_RUNTIME_DIR
 }
 
-// Find gives the living workers that were launched with an XDG_RUNTIME_DIR
-// directly beneath the directory runtime, by pid; for a supd that has no record
-// of them.
+// Find gives the living workers whose XDG_RUNTIME_DIR is directly beneath the
+// directory runtime, sorted by pid. It is for a supd that has no record of them.
 //
-// A main process leads its session. Of several that do so with the environment
-// of one launch it is the first: the others are what that has started. Where it is
-// dead, the first of those is given in its place, unless LISTEN_PID or
-// WATCHDOG_PID says otherwise. A process that has overwritten its environment, as
-// some do to change their title, is not found.
+// A main process leads its session. Of several session leaders with the environment
+// of one launch it is the oldest, which has started the others. If it is dead, the
+// oldest of the others is given in its place, unless LISTEN_PID or WATCHDOG_PID
+// names another process. A process that has overwritten its environment, as some do
+// to change their title, is not found.
 func Find(runtime string) ([]Launched, error) {
 	all, err := processes()
 	if err != nil {
@@ -47,7 +46,7 @@ func Find(runtime string) ([]Launched, error) {
 	return found, nil
 }
 
-// compare tells which began first.
+// compare orders by the start, the oldest first.
 func (l Launched) compare(other Launched) int {
 	return cmp.Or(cmp.Compare(l.Start, other.Start), cmp.Compare(l.Pid, other.Pid))
 }
@@ -63,7 +62,7 @@ func (p process) launched(runtime string) (Launched, bool) {
 	if l.main != 0 && l.main != p.pid {
 		return Launched{}, false
 	}
-	if now, err := readStat(p.pid); err != nil || now.start != p.start { // it was read of another
+	if now, err := readStat(p.pid); err != nil || now.start != p.start { // the environment is that of another process
 		return Launched{}, false
 	}
 	return Launched{p.pid, p.start, l.worker, l.generation, l.runtime}, true

@@ -17,8 +17,8 @@ func (p process) kill() bool {
 	return unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil
 }
 
-// open gives a pidfd of p. That is of the process which has the pid now, so its
-// start is compared afterwards.
+// open gives a pidfd of p. pidfd_open(2) opens the process that has the pid now, so
+// its start is compared afterwards.
 func (p process) open() (int, error) {
 	fd, err := unix.PidfdOpen(p.pid, 0)
 	if err != nil {
@@ -35,8 +35,8 @@ func (p process) open() (int, error) {
 	return fd, nil
 }
 
-// awaitEnd waits until all are dead, with one descriptor at a time: there may be
-// more processes than descriptors.
+// awaitEnd waits until all are dead, or until the deadline. It uses one descriptor
+// at a time: there may be more processes than descriptors.
 func awaitEnd(dying []leftover, deadline time.Time) {
 	for _, p := range dying {
 		fd, err := p.open()

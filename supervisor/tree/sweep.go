@@ -17,13 +17,13 @@ type Worker struct {
 	Generation int    // SUPD_GENERATION
 	Cgroup     string // its directory, if it was born in one of its own
 
-	// Adopted is a worker that an earlier supd has launched: neither it nor what
-	// it leaves behind descends from this one.
+	// Adopted says that an earlier supd has launched the worker: neither it nor
+	// what it leaves behind descends from this supd.
 	Adopted bool
-	Runtime string // XDG_RUNTIME_DIR; "" is not known
+	Runtime string // XDG_RUNTIME_DIR; "": not known
 	Start   uint64 // of the main process, in clock ticks since the boot
 	// Seen is a moment, as Now gives it, at which the main process was alive for
-	// certain; the later, the better. 0 is none.
+	// certain; the later, the better. 0: none is known.
 	Seen uint64
 }
 
@@ -33,29 +33,29 @@ func BecomeSubreaper() error {
 }
 
 const (
-	// rounds and deathTime bound a search: what forks faster than it is killed,
-	// or is stuck in the kernel, is reported and not chased for ever.
+	// rounds and deathTime bound a search: a process that forks faster than it is
+	// killed, or is stuck in the kernel, is reported and not chased for ever.
 	rounds    = 50
 	deathTime = 5 * time.Second
-	// looks and execTime are how often and when a process without an environment
-	// is looked at again: it may be within an execve.
+	// A process without an environment may be in the middle of an execve: it is
+	// looked at again, looks times, after execTime each.
 	looks    = 5
 	execTime = 4 * time.Millisecond
 )
 
-// Sweep kills what the dead workers have left behind, and waits until it is dead.
-// The map has what was killed, by the worker's name.
+// Sweep kills the processes that the dead workers have left behind, and waits until
+// they are dead. It returns the pids that it has killed, by the worker's name.
 //
-// Everything in a worker's cgroup is its own. Without one, these of the
-// descendants of the process self are: those of its session or process group,
-// those that still have the environment of that launch, and what is beneath
-// these. A living worker, as alive tells by its pid, and what is beneath it are
-// left alone. Killed one by one, somebody who forks all the time and leaves his
-// process group each time may not be caught; a cgroup catches all.
+// Everything in a worker's cgroup belongs to it. Without a cgroup, these
+// descendants of the process self do: those of its session or process group, those
+// that still have the environment of its launch, and all that is beneath these. A
+// living worker, which alive knows by its pid, and what is beneath it are left
+// alone. Processes are killed one by one, so one that forks all the time and leaves
+// its process group each time may escape; none escapes from a cgroup.
 //
-// What an Adopted worker has left is searched for among all processes but self
-// and its descendants, by the same signs; but a process that may be another's,
-// since the numbers were given out again, is left alone.
+// What an Adopted worker has left is searched for among all processes except self
+// and its descendants, by the same signs. But a process is left alone if it may
+// belong to somebody else, since the kernel gives numbers out again.
 func Sweep(self int, dead []Worker, alive func(pid int) bool) (killed map[string][]int, err error) {
 	killed = map[string][]int{}
 	var errs []error
@@ -82,7 +82,8 @@ func Sweep(self int, dead []Worker, alive func(pid int) bool) (killed map[string
 	return killed, errors.Join(errs...)
 }
 
-// left is what the dead workers have left behind, and whether that is all.
+// left gives what the dead workers have left behind, and whether that is certainly
+// all.
 func (f family) left(self int, own, adopted []Worker, alive func(pid int) bool) (left []leftover, sure bool) {
 	sure = true
 	if len(own) > 0 {
@@ -103,8 +104,8 @@ func (f family) left(self int, own, adopted []Worker, alive func(pid int) bool) 
 	return left, sure
 }
 
-// KillAll kills every descendant of self, but for those that except names and
-// what is beneath them.
+// KillAll kills every descendant of self; those that except names, and what is
+// beneath them, are left alone.
 func KillAll(self int, except func(pid int) bool) (killed []int, err error) {
 	all, nobody := map[string][]int{}, new(Worker)
 	err = chase(all, func(f family) ([]leftover, bool) {
@@ -113,8 +114,9 @@ func KillAll(self int, except func(pid int) bool) (killed []int, err error) {
 	return all[""], err
 }
 
-// chase kills what find finds among the processes of the moment until it is sure
-// that there are none, and notes whom it has killed.
+// chase kills what find finds among the processes of the moment until find is sure
+// that nothing is left, or has found nothing several times. It adds the pids to
+// killed.
 func chase(killed map[string][]int, find func(family) (left []leftover, sure bool)) error {
 	deadline := time.Now().Add(deathTime)
 	looked := 0

@@ -100,10 +100,12 @@ func TestSweep(t *testing.T) {
 		"daemon":            {"(setsid sh -c 'sleep 1000 & echo; wait' &); kill -STOP $$", "killed 2 sibling 2\nleft 0 rest 2\n"},
 		"other environment": {"env -i sh -c 'sleep 1000 & echo; wait' & wait", "killed 2 sibling 2\nleft 0 rest 2\n"},
 		"odd name":          {`sh -c 'printf "x) R 1 1" >/proc/$$/comm; echo; kill -STOP $$' & wait`, "killed 1 sibling 2\nleft 0 rest 2\n"},
-		// The daemon is nobody's any more, but its child is of the worker's session.
+		// The daemon itself cannot be told any more, but its child is in the
+		// worker's session.
 		"child of an escaped one": {`env -i /bin/sh -c '/bin/sleep 1000 & exec /usr/bin/setsid /bin/sh -c "echo; kill -STOP \$\$"' & wait`,
 			"killed 1 sibling 2\nleft 1 rest 2\n"},
-		// Neither session nor environment: only at supd's own end.
+		// It has neither the session nor the environment: only KillAll at supd's
+		// end finds it.
 		"escaped": {"env -i /usr/bin/setsid /bin/sleep 1000 & while ! grep -qs sleep /proc/$!/comm; do :; done; echo; wait",
 			"killed 0 sibling 2\nleft 1 rest 2\n"},
 	} {
@@ -161,7 +163,7 @@ func TestDead(t *testing.T) {
 	}
 }
 
-// TestBeneath: contradictions of /proc, which is not read at one moment.
+// TestBeneath: /proc is not read at one moment, so it may contradict itself.
 func TestBeneath(t *testing.T) {
 	f := family{}
 	for _, p := range []process{{pid: 2, parent: 1}, {pid: 3, parent: 2}, {pid: 4, parent: 3}, {pid: 5, parent: 2, zombie: true},
@@ -205,7 +207,7 @@ func TestKillIsOfTheSame(t *testing.T) {
 	}
 }
 
-// TestLaunch: an environment is known, unless there is none.
+// TestLaunch: the launch of a process is known by its environment, if it has one.
 func TestLaunch(t *testing.T) {
 	self := process{pid: os.Getpid()}
 	if _, err := self.origin(); err != nil {
