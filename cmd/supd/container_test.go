@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The tree that containers run from is made once per machine: by debootstrap, from
-// the mirror that it takes by itself.
+// The tree that containers run from is made once per machine, by debootstrap from
+// its default mirror.
 const (
 	treeCache = "/var/cache/supd-test-debian"
 	treeSuite = "bookworm" // systemd 252
@@ -28,7 +28,7 @@ const (
 type container struct {
 	t       *testing.T
 	dir     string
-	root    string   // its files, as long as it runs
+	root    string   // its files, while it runs
 	share   string   // /srv/share in there
 	groups  []string // cgroups that it is in
 	nspawn  *exec.Cmd
@@ -36,7 +36,7 @@ type container struct {
 	leader  int // its PID 1
 }
 
-// suite is another Debian where the environment says so: SUPD_TEST_SUITE=trixie.
+// suite is the Debian to test with; SUPD_TEST_SUITE=trixie sets another one.
 func suite() string {
 	if s := os.Getenv("SUPD_TEST_SUITE"); s != "" {
 		return s
@@ -87,7 +87,8 @@ func (c *container) mount(source, target, kind, options string) {
 	})
 }
 
-// cachedTree appears by rename, whole. One test at a time makes it.
+// cachedTree is whole from the moment it exists, since it is renamed into place.
+// One test at a time makes it.
 func cachedTree(t *testing.T) string {
 	check(t, os.MkdirAll(treeCache, 0o755))
 	lock, err := os.OpenFile(treeCache+"/lock", os.O_RDWR|os.O_CREATE, 0o600)
@@ -116,7 +117,7 @@ func (c *container) write(path, text string) {
 	check(c.t, os.WriteFile(path, []byte(text), 0o644))
 }
 
-// files is the container's root: while it runs, with what it has mounted.
+// files is the container's root, while it runs with the mounts in it.
 func (c *container) files() string {
 	if c.leader == 0 {
 		return c.root
@@ -146,8 +147,8 @@ func (c *container) start() {
 	c.t.Helper()
 	args := []string{"--quiet", "--boot", "--directory=" + c.root, "--machine=" + filepath.Base(c.dir), "--register=no", "--keep-unit",
 		"--settings=no", "--link-journal=no", "--resolv-conf=off", "--timezone=off", "--private-network", "--bind=" + c.share + ":/srv/share", "--console=pipe",
-		"--system-call-filter=pidfd_getfd"} // allowed everywhere but in here
-	// Before it makes cgroups for the container, nspawn has to be in ours.
+		"--system-call-filter=pidfd_getfd"} // allowed elsewhere, but not in containers by default
+	// nspawn has to be in our cgroups before it makes those of the container.
 	const join = `for group; do shift; [ "$group" = -- ] && break; echo $$ >"$group/cgroup.procs"; done; exec systemd-nspawn "$@"`
 	c.nspawn = exec.Command("sh", append(append(append([]string{"-ec", join, "sh"}, c.groups...), "--"), args...)...)
 	c.nspawn.Stdout, c.nspawn.Stderr = &c.console, &c.console
@@ -168,21 +169,21 @@ func (c *container) start() {
 	})
 }
 
-// reboot boots the container once more with what is in its files now. Its /run is
-// empty then, as after any boot.
+// reboot boots the container once more with its present files. Its /run is empty
+// then, as after any boot.
 func (c *container) reboot() {
 	c.t.Helper()
 	c.run("systemctl", "reboot") // may end with the container
 	c.nspawn.Wait()
-	const again = 133 // with --keep-unit the caller is to start it again
+	const again = 133 // with --keep-unit this asks the caller to start it again
 	if code := c.nspawn.ProcessState.ExitCode(); code != again {
 		c.t.Fatalf("nspawn has ended with %d, which is no reboot", code)
 	}
 	c.start()
 }
 
-// cgroups makes one in each hierarchy that systemd works in, so that several
-// containers do not meet there.
+// cgroups makes a cgroup in each hierarchy that systemd uses, so that several
+// containers do not get in each other's way.
 func (c *container) cgroups() (groups []string) {
 	for _, mount := range []string{"/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd", "/sys/fs/cgroup"} {
 		if _, err := os.Stat(mount + "/cgroup.procs"); err != nil {
@@ -196,8 +197,8 @@ func (c *container) cgroups() (groups []string) {
 	return groups
 }
 
-// removeCgroups removes a cgroup with those beneath it; the last process that was
-// in one may need a moment to leave it.
+// removeCgroups removes a cgroup with those beneath it. It tries again, since the
+// last process may need a moment to leave.
 func removeCgroups(t *testing.T, group string) {
 	eventually(t, "removing "+group, func() error {
 		var all []string
@@ -238,7 +239,7 @@ func (c *container) run(args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// must is run for what must succeed.
+// must is run for a command that must succeed.
 func (c *container) must(args ...string) string {
 	c.t.Helper()
 	out, err := c.run(args...)
@@ -248,7 +249,8 @@ func (c *container) must(args ...string) string {
 	return out
 }
 
-// eventually waits for a condition; its last error is what it failed with.
+// eventually waits for a condition. If it does not come true, the test fails with
+// its last error.
 func eventually(t *testing.T, what string, condition func() error) {
 	t.Helper()
 	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {

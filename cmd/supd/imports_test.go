@@ -7,20 +7,17 @@ import (
 	"testing"
 )
 
-// rooms are the packages from the lowest up: each may import only those before it.
+// rooms lists the packages, the lowest first: each may import only those before it.
 var rooms = []string{
 	leaf, "supd/privdrop", "supd/socket", "supd/configs",
 	"supd/supervisor/output", "supd/supervisor/probe", "supd/supervisor/tree",
 	"supd/supervisor/release", "supd/supervisor", "supd/supervisor/control",
 }
 
-// leaf is what any package may import.
-const leaf = "supd/privdrop/files"
+// alone lists those that import nothing of ours.
+var alone = []string{"supd/privdrop", "supd/socket", "supd/supervisor/output", "supd/supervisor/probe", "supd/supervisor/tree"}
 
-// alone are those of them that import nothing else of ours.
-var alone = []string{leaf, "supd/privdrop", "supd/socket", "supd/supervisor/output", "supd/supervisor/probe", "supd/supervisor/tree"}
-
-// kept says which packages alone may import a library.
+// kept says which packages may import a library; no others may.
 var kept = map[string][]string{
 	"github.com/knadh/koanf/v2":       {"supd/configs"},
 	"github.com/fsnotify/fsnotify":    {"supd/configs"},
@@ -52,7 +49,7 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// importsOf lists what each package of the module imports itself.
+// importsOf lists the direct imports of each package of the module.
 func importsOf(t *testing.T) map[string][]string {
 	t.Helper()
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}} {{join .Imports " "}}`, "supd/...").Output()

@@ -42,7 +42,7 @@ type options struct {
 	ready   readyFd
 	check   bool
 	version bool
-	takes   bool // whether it could take over is asked
+	takes   bool // supd is asked whether it could take over
 }
 
 func run(args []string, stdout, stderr io.Writer) int {
@@ -55,7 +55,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	stop := context.Background()
-	if !o.check && !o.takes { // from the beginning: there may be workers of an earlier supd to be stopped
+	if !o.check && !o.takes { // from the beginning: there may be workers of an earlier supd to stop
 		var cancel func()
 		stop, cancel = signal.NotifyContext(stop, unix.SIGTERM, unix.SIGINT)
 		defer cancel()
@@ -82,8 +82,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return 0
 }
 
-// check says what is wrong with the configuration, on this machine and for a
-// supd that runs as this one does.
+// check writes what is wrong with the configuration, on this machine and for a supd
+// that runs as this one does.
 func check(config *configs.Config, stdout, stderr io.Writer) int {
 	code := control.Check(config, stdout, stderr)
 	if code != 0 {
@@ -96,7 +96,7 @@ func check(config *configs.Config, stdout, stderr io.Writer) int {
 	return code
 }
 
-// parse gives an exit code below 0 when supd is to go on.
+// parse gives an exit code, which is below 0 if supd is to go on.
 func parse(args []string, stderr io.Writer) (o options, code int) {
 	flags := flag.NewFlagSet("supd", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -122,18 +122,18 @@ func parse(args []string, stderr io.Writer) (o options, code int) {
 	return o, -1
 }
 
-// serve runs until stop is done, for SIGTERM or SIGINT, or until `supctl shutdown`
-// or what exit_on says.
+// serve runs until stop is done, by SIGTERM or SIGINT, or until `supctl shutdown`
+// or exit_on ends supd.
 func serve(stop context.Context, config *configs.Config, o options) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	given := inherited() // before environ: a supd that replaces this one gets them in another way
+	given := inherited() // before environ, which it changes: a supd that replaces this one gets its sockets in another way
 	environ := os.Environ()
 	started := startedBy(log)
 	orders := make(chan os.Signal, 4)
 	signal.Notify(orders, unix.SIGHUP, unix.SIGUSR1)
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE) // a closed standard error is no reason to die
-	debug.SetGCPercent(50)                               // what starts of many workers leave behind is soon garbage
-	unix.Umask(0o022)                                    // whatever supd was started with
+	debug.SetGCPercent(50)                               // the start of many workers leaves much garbage
+	unix.Umask(0o022)                                    // whatever it was when supd was started
 	for _, w := range config.Traps() {
 		log.Warn("configuration", "warning", w.String())
 	}

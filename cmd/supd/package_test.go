@@ -23,8 +23,8 @@ func TestPackages(t *testing.T) {
 	}
 	all := maps.Clone(commands)
 	maps.Copy(all, map[string]func(ts *testscript.TestScript, neg bool, args []string){
-		"own":     ownPackages,  // own: OWN_DEB, OWN_RPM and NEXT_DEB, NEXT_RPM are packages of supd 1.0 and 1.1
-		"again":   packageAgain, // again: OWN_DEB and OWN_RPM are AGAIN_DEB and AGAIN_RPM, built elsewhere
+		"own":     ownPackages,  // own: sets OWN_DEB and OWN_RPM to packages of supd 1.0, NEXT_DEB and NEXT_RPM to those of 1.1
+		"again":   packageAgain, // again: sets AGAIN_DEB and AGAIN_RPM to packages of supd 1.0 that were built elsewhere
 		"machine": startMachine, // machine: from now on `in COMMAND…` runs there
 	})
 	testscript.RunT(scripted{t}, testscript.Params{
@@ -37,7 +37,7 @@ func TestPackages(t *testing.T) {
 	})
 }
 
-// epoch is the time of all packages that are built here.
+// epoch is SOURCE_DATE_EPOCH for all packages that are built here.
 const epoch = "1700000000"
 
 // packagesOnce builds the packages of all scripts.
@@ -73,8 +73,8 @@ func namePackages(ts *testscript.TestScript, name, dist, version string) {
 	ts.Setenv(name+"_RPM", path+".rpm")
 }
 
-// packageAgain builds version 1.0 from a copy of the tree elsewhere, by somebody
-// who has other settings.
+// packageAgain builds version 1.0 from a copy of the tree elsewhere, with another
+// umask, time zone, locale and environment.
 func packageAgain(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, len(args) == 0, "again")
 	tree := ts.MkAbs("elsewhere")
@@ -87,10 +87,10 @@ func packageAgain(ts *testscript.TestScript, neg bool, args []string) {
 	namePackages(ts, "AGAIN", filepath.Join(tree, "dist"), "1.0")
 }
 
-// machineScript lays this system's files under others of the machine's own, so that
-// nothing that is installed there is here; runs nothing beside, and forbids nothing.
-// It tells its pid, as this process sees it, when it is in there itself: before that
-// "in" would reach this system's own files.
+// machineScript makes the machine: an overlay over this system's files, so that
+// what is installed on the machine is not installed here. Nothing else runs there,
+// and nothing is forbidden. It prints its pid, as this process sees it, once it is
+// in there itself: before that "in" would reach this system's own files.
 const machineScript = `
 read -r pid rest </proc/self/stat
 cd "$1"
@@ -110,8 +110,8 @@ exec chroot . sh -c 'cd / && echo "$1" && exec sleep infinity >/dev/null' sh "$p
 `
 
 // inScript runs a command on the machine as root would from a shell. dpkg has a
-// database there in which nothing is installed but what supd depends on: others'
-// triggers take their time.
+// database there with only the packages that supd depends on, since the triggers of
+// others take time.
 const inScript = `#!/bin/sh
 exec nsenter --target %s --mount --pid --root --wdns=/ -- env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
 	HOME=/root LC_ALL=C.UTF-8 DPKG_ADMINDIR=%s "$@"
@@ -129,10 +129,10 @@ func startMachine(ts *testscript.TestScript, neg bool, args []string) {
 	out, err := cmd.StdoutPipe()
 	ts.Check(err)
 	ts.Check(cmd.Start())
-	ts.Defer(func() { cmd.Process.Kill(); cmd.Wait() }) // and with its first process all of it
+	ts.Defer(func() { cmd.Process.Kill(); cmd.Wait() }) // the whole machine ends with its first process
 	pid, err := bufio.NewReader(out).ReadString('\n')
 	if err != nil {
-		cmd.Wait() // for what it has said
+		cmd.Wait() // so that all its messages are there
 		ts.Fatalf("no machine: %v\n%s", err, complaints.String())
 	}
 	for _, dir := range []string{"dpkg/info", "dpkg/updates", "dpkg/triggers", "rpmdb", "bin"} {

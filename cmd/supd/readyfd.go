@@ -8,14 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readyFd is a descriptor that supd was started with: a newline on it says that
-// supd is ready, and control requests are answered (s6's notification-fd). 0 is none.
+// readyFd is a descriptor that supd was started with: supd writes a newline to it
+// when it is ready and answers control requests (s6's notification-fd). 0 is none.
 type readyFd int
 
 func (fd *readyFd) String() string { return strconv.Itoa(int(*fd)) }
 
-// Set refuses what was not open for supd when it started: the runtime's own
-// descriptors are neither pipes nor sockets nor devices.
+// Set refuses a descriptor that was not open when supd was started: those of Go's
+// runtime are neither pipes nor sockets nor devices.
 func (fd *readyFd) Set(text string) error {
 	n, err := strconv.Atoi(text)
 	if err != nil || n <= 2 {
@@ -33,14 +33,14 @@ func (fd *readyFd) Set(text string) error {
 	return fmt.Errorf("descriptor %d is no pipe", n)
 }
 
-// announce says it once. Afterwards the number is that of /dev/null: a supd that
-// is put in the place of this one by execve, with the same arguments, must not
-// write to whatever has come to that number.
+// announce says once that supd is ready. Afterwards the descriptor is /dev/null: a
+// supd that replaces this one by execve, with the same arguments, must not write to
+// whatever has got that number.
 func (fd readyFd) announce() error {
 	if fd == 0 {
 		return nil
 	}
-	if _, err := unix.Write(int(fd), []byte("\n")); err != nil && err != unix.EPIPE { // nobody waits any more
+	if _, err := unix.Write(int(fd), []byte("\n")); err != nil && err != unix.EPIPE { // EPIPE: nobody waits any more
 		return os.NewSyscallError("write "+strconv.Itoa(int(fd)), err)
 	}
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)

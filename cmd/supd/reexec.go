@@ -22,20 +22,22 @@ const checkTime = 30 * time.Second
 type replacement struct {
 	supervisor *supervisor.Supervisor
 	config     string
-	environ    []string // that this one was started with
+	environ    []string // the environment that this one was started with
 	orders     chan os.Signal
 	stop       context.Context // done once supd was told to stop
 }
 
 var errStops = errors.New("supd is stopping")
 
-// installed is where this program was started from, whatever is there by now.
+// installed is the path that this program was started from, whatever is there by
+// now.
 func installed() (string, error) {
 	path, err := os.Readlink("/proc/self/exe")
 	return strings.TrimSuffix(path, " (deleted)"), err
 }
 
-// Check has the installed program look at everything that it would have to read.
+// Check runs the installed program, which looks at everything that it would have to
+// read.
 func (r *replacement) Check(ctx context.Context) error {
 	path, err := installed()
 	if err != nil {
@@ -49,9 +51,9 @@ func (r *replacement) Check(ctx context.Context) error {
 	return r.supervisor.Ask(ctx, []string{path, "--config", r.config, "--check-takeover"}, r.environ)
 }
 
-// Exec returns only when it has failed. SIGHUP and SIGUSR1 are ignored until the
-// next program waits for them: before that they would end it. SIGTERM cannot be
-// held for it, since Go's runtime takes off whatever mask it is started with.
+// Exec returns only if it has failed. SIGHUP and SIGUSR1 are ignored until the next
+// program handles them: before that they would end it. SIGTERM cannot be blocked
+// meanwhile, since Go's runtime clears the mask that it is started with.
 func (r *replacement) Exec() error {
 	path, err := installed()
 	if err != nil {

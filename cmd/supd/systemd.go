@@ -14,10 +14,10 @@ import (
 	"supd/supervisor"
 )
 
-// systemd is what has started supd, if it wants to be told how supd is
-// (sd_notify(3)): systemd with Type=notify, or another that speaks as it does.
-// The environment that says so stays as it is, for the supd that replaces this
-// one; no worker gets it.
+// systemd is what has started supd, if it wants messages about supd's state
+// (sd_notify(3)): systemd with Type=notify, or another program with the same
+// protocol. The environment that says so stays as it is, for the supd that replaces
+// this one; no worker gets it.
 type systemd struct {
 	log    *slog.Logger
 	socket string // "" is nobody
@@ -26,14 +26,14 @@ type systemd struct {
 func startedBy(log *slog.Logger) systemd { return systemd{log, os.Getenv("NOTIFY_SOCKET")} }
 
 const (
-	// sendTime is how long a systemd that does not read is waited for.
+	// sendTime bounds the wait for a systemd that does not read.
 	sendTime = 5 * time.Second
 	// stopTime is asked for again and again while workers stop, which may take
 	// longer than TimeoutStopSec.
 	stopTime = 30 * time.Second
 )
 
-// tell sends one message of several lines, with descriptors perhaps.
+// tell sends one message of several lines; fds, if any, go with it.
 func (s systemd) tell(fds []int, lines ...string) {
 	if s.socket == "" {
 		return
@@ -43,8 +43,7 @@ func (s systemd) tell(fds []int, lines ...string) {
 	}
 }
 
-// send makes a socket each time: what it is sent to may have become another one,
-// with a new systemd.
+// send makes a socket each time: the address may belong to a new systemd by now.
 func (s systemd) send(fds []int, message string) error {
 	socket, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -59,7 +58,7 @@ func (s systemd) send(fds []int, message string) error {
 	if len(fds) > 0 {
 		rights = unix.UnixRights(fds...)
 	}
-	// An abstract address begins with @ there too.
+	// An abstract address begins with @ in SockaddrUnix too.
 	for {
 		err = unix.Sendmsg(socket, []byte(message), rights, &unix.SockaddrUnix{Name: s.socket}, unix.MSG_NOSIGNAL)
 		if err != unix.EINTR {
@@ -70,7 +69,7 @@ func (s systemd) send(fds []int, message string) error {
 
 func (s systemd) ready() { s.tell(nil, daemon.SdNotifyReady) }
 
-// reloading has to be followed by ready. Type=notify-reload wants the time.
+// reloading has to be followed by ready. Type=notify-reload needs the time.
 func (s systemd) reloading() {
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
@@ -79,7 +78,7 @@ func (s systemd) reloading() {
 	s.tell(nil, daemon.SdNotifyReloading, fmt.Sprintf("MONOTONIC_USEC=%d", now.Nano()/int64(time.Microsecond)))
 }
 
-// attend tells how supd is, until ctx ends: what runs, and that the owner's loop
+// attend reports on supd until ctx ends: what runs, and that the owner's loop
 // turns.
 func (s systemd) attend(ctx context.Context, supd *supervisor.Supervisor) {
 	if s.socket == "" {
@@ -95,8 +94,8 @@ func (s systemd) attend(ctx context.Context, supd *supervisor.Supervisor) {
 	}
 }
 
-// feedWatchdog says that supd lives each time that the owner's loop has turned, and
-// not before: one that is stuck is killed by systemd.
+// feedWatchdog says that supd lives, each time after the owner's loop has turned:
+// systemd kills a supd whose loop is stuck.
 func (s systemd) feedWatchdog(ctx context.Context, supd *supervisor.Supervisor, every time.Duration) {
 	each(ctx, every, func() {
 		if supd.Turn(ctx) == nil {
@@ -105,8 +104,8 @@ func (s systemd) feedWatchdog(ctx context.Context, supd *supervisor.Supervisor, 
 	})
 }
 
-// stopping asks for as much time as the workers take, while the owner's loop turns
-// and until ctx ends: that they end is seen to by their own stop times.
+// stopping asks for more time while the owner's loop turns, until ctx ends. The
+// workers' own stop times bound that.
 func (s systemd) stopping(ctx context.Context, supd *supervisor.Supervisor) {
 	if s.socket == "" {
 		return
@@ -119,7 +118,7 @@ func (s systemd) stopping(ctx context.Context, supd *supervisor.Supervisor) {
 	})
 }
 
-// each does something now and then every so often, until ctx ends.
+// each calls do at once and then at every interval, until ctx ends.
 func each(ctx context.Context, every time.Duration, do func()) {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()

@@ -10,12 +10,12 @@ import (
 	"supd/supervisor"
 )
 
-// firstInherited is the number of the first descriptor (sd_listen_fds(3)).
+// firstInherited is the first inherited descriptor (sd_listen_fds(3)).
 const firstInherited = 3
 
-// inherited are the sockets that supd was started with: those of socket units, and
-// of the store. The variables that name them are removed, for a supd that replaces
-// this one gets them in another way.
+// inherited gives the sockets that supd was started with: those of socket units,
+// and of the store. It removes the variables that name them, since a supd that
+// replaces this one gets the sockets in another way.
 func inherited() []supervisor.Inherited { return inheritedFrom(firstInherited) }
 
 func inheritedFrom(first int) (all []supervisor.Inherited) {

@@ -64,7 +64,7 @@ func TestInherited(t *testing.T) {
 		t.Setenv("LISTEN_PID", test.pid)
 		t.Setenv("LISTEN_FDS", test.fds)
 		t.Setenv("LISTEN_FDNAMES", test.names)
-		if diff := cmp.Diff(test.want, inheritedFrom(900)); diff != "" { // which nobody has open here
+		if diff := cmp.Diff(test.want, inheritedFrom(900)); diff != "" { // a number that is not open here
 			t.Errorf("%+v (-want +got):\n%s", test, diff)
 		}
 		if _, set := os.LookupEnv("LISTEN_FDS"); set {
@@ -73,7 +73,8 @@ func TestInherited(t *testing.T) {
 	}
 }
 
-// TestTell: the messages as systemd gets them, in its order; and nobody to tell.
+// TestTell: systemd gets the messages in their order; without systemd nothing is
+// sent.
 func TestTell(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "notify")
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})

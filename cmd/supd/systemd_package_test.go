@@ -14,16 +14,15 @@ import (
 	"supd/cmd/demo/load"
 )
 
-// Where every version of the application is installed, and the path of a package in
-// the container.
+// The path of every version of the application, and of a package in the container.
 const (
 	appRoot     = "/opt/venvs/whois"
 	supdPackage = "/root/supd_%s.deb"
 	appPackage  = "/root/whois_%s.deb"
 )
 
-// pack puts the packages into the container: supd's own as `make deb` builds them,
-// and an application's.
+// pack puts packages into the container: supd's own, as `make deb` builds them, and
+// those of an application.
 func (c *supdContainer) pack() {
 	if _, err := exec.LookPath("rpmbuild"); err != nil {
 		missing(c.t, "rpmbuild is not installed, and both packages are built at a time")
@@ -38,8 +37,8 @@ func (c *supdContainer) pack() {
 	}
 }
 
-// packApp builds the application's package, with the maintainer scripts that we tell
-// others to use.
+// packApp builds the application's package, with the maintainer scripts that we
+// recommend to others.
 func (c *supdContainer) packApp(version string) {
 	stage := filepath.Join(c.dir, "whois-"+version)
 	fill := strings.NewReplacer("@VERSION@", version, "#VERSION#", version, "#RELEASE#", appRoot)
@@ -70,7 +69,7 @@ func (c *supdContainer) dpkg(file, version string) string {
 	return c.must("dpkg", "-i", fmt.Sprintf(file, version))
 }
 
-// wantVersion: supctl is of that version, and so is the supd that runs.
+// wantVersion wants supctl and the running supd to have that version.
 func (c *supdContainer) wantVersion(version string) {
 	c.t.Helper()
 	want := fmt.Sprintf("supctl %s\nsupd %[1]s, pid %s", version, c.show("MainPID"))
@@ -79,8 +78,8 @@ func (c *supdContainer) wantVersion(version string) {
 	}
 }
 
-// wantApp asks often enough for every worker to answer, and each is to be of that
-// version, also in what it has not needed until now.
+// wantApp asks often enough for every worker to answer. Each has to have that
+// version, also of a file that it has not read until now.
 func (c *supdContainer) wantApp(version string) {
 	c.t.Helper()
 	for range 16 {
@@ -92,7 +91,7 @@ func (c *supdContainer) wantApp(version string) {
 	}
 }
 
-// awaitEnd waits until none of these runs any more.
+// awaitEnd waits until none of these processes runs any more.
 func (c *supdContainer) awaitEnd(pids map[string]int) {
 	c.t.Helper()
 	for name, pid := range pids {
@@ -105,8 +104,8 @@ func (c *supdContainer) awaitEnd(pids map[string]int) {
 	}
 }
 
-// isInstalled: supd's package starts the service, the application's has its workers
-// started.
+// isInstalled: supd's package starts the service, and the application's package
+// makes supd start its workers.
 func (c *supdContainer) isInstalled() {
 	c.dpkg(supdPackage, "1.0")
 	c.wantShow("ActiveState", "active")
@@ -122,8 +121,8 @@ func (c *supdContainer) isInstalled() {
 	c.wantApp("1.0")
 }
 
-// isUpgraded: dpkg has the running supd replaced, and neither worker nor systemd takes
-// it for another.
+// isUpgraded: dpkg replaces the running supd. Workers go on, and for systemd it is
+// the same process.
 func (c *supdContainer) isUpgraded() {
 	before, supd := c.awaitWorkers(2), c.show("MainPID")
 	c.underLoad(func() {
@@ -141,8 +140,8 @@ func (c *supdContainer) isUpgraded() {
 	c.wantShow("NFileDescriptorStore", "2")
 }
 
-// libraryIsUpdated: needrestart finds whose library is not the installed one any more,
-// and our hook replaces those: the workers, not supd.
+// libraryIsUpdated: needrestart finds the processes whose library is not the
+// installed one any more, and our hook replaces those: the workers, not supd.
 func (c *supdContainer) libraryIsUpdated() {
 	before, supd := c.awaitWorkers(2), c.show("MainPID")
 	c.write("/etc/needrestart/conf.d/test.conf", "$nrconf{skip_mapfiles} = 1; # inodes on overlayfs are not what maps tells\n")
@@ -163,9 +162,9 @@ func (c *supdContainer) libraryIsUpdated() {
 	}
 }
 
-// appIsUpgraded: while deploys are held dpkg replaces the files, and workers go on
-// with theirs though supd is killed; then the new release comes, and the next one
-// with supd killed in the middle of the rollout.
+// appIsUpgraded: while deploys are held, dpkg replaces the files, and workers go on
+// with their own, even when supd is killed. Then the new release is deployed, and
+// after it another one during whose rollout supd is killed.
 func (c *supdContainer) appIsUpgraded() {
 	before := c.awaitWorkers(2)
 	c.underLoad(func() {
@@ -198,7 +197,7 @@ func (c *supdContainer) appIsUpgraded() {
 	c.wantShow("NFileDescriptorStore", "2")
 }
 
-// awaitRollout waits until the first of the workers of before has given way.
+// awaitRollout waits until the first of the earlier workers was replaced.
 func (c *supdContainer) awaitRollout(before map[string]int) {
 	c.t.Helper()
 	eventually(c.t, "rollout", func() error {
@@ -211,8 +210,8 @@ func (c *supdContainer) awaitRollout(before map[string]int) {
 	})
 }
 
-// reboots: what was installed and deployed last is there again. Meanwhile nobody
-// answers.
+// reboots: after a reboot the release that was deployed last runs again. Meanwhile
+// nobody answers.
 func (c *supdContainer) reboots() {
 	c.losing(math.MaxInt, func() {
 		c.reboot()
@@ -224,7 +223,7 @@ func (c *supdContainer) reboots() {
 	c.underLoad(func() {})
 }
 
-// isRemoved: first the application goes, then supd with all that it has kept.
+// isRemoved: the application is removed, then supd with all its files.
 func (c *supdContainer) isRemoved() {
 	pids := c.awaitWorkers(2)
 	for _, version := range []string{"1.0", "1.1"} {

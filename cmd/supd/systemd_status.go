@@ -12,7 +12,7 @@ import (
 // reportPause is the least time between two looks at what runs.
 const reportPause = time.Second
 
-// report tells in one line what runs, when that has changed, until ctx ends.
+// report sends a line about what runs, whenever that has changed, until ctx ends.
 func (s systemd) report(ctx context.Context, supd *supervisor.Supervisor) {
 	told := ""
 	for {
@@ -36,8 +36,8 @@ func (s systemd) report(ctx context.Context, supd *supervisor.Supervisor) {
 	}
 }
 
-// counted are the states of workers in the order in which they are told, and what
-// is said of them.
+// counted has the states of workers in the order of the line, and the words for
+// them.
 var counted = []struct {
 	state supervisor.State
 	words string
@@ -104,7 +104,7 @@ func orNone(version string) string {
 	return version
 }
 
-// some names a few and leaves the rest out.
+// some lists a few names and leaves out the rest.
 func some(names []string) string {
 	const few = 3
 	if len(names) > few {

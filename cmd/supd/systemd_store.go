@@ -10,9 +10,9 @@ import (
 	"supd/supervisor"
 )
 
-// store is systemd's store of descriptors: what is in there comes back to the next
-// supd, under its name. systemd keeps one description once, however often it is
-// sent, and removes by itself a listener that was shut down.
+// store is systemd's store of descriptors: systemd gives them to the next supd,
+// under their names. It keeps an open file description once, however often it is
+// sent, and by itself removes a listener that was shut down.
 type store struct {
 	systemd systemd
 	wake    chan struct{}
@@ -21,8 +21,8 @@ type store struct {
 	changes []supervisor.Kept
 }
 
-// openStore gives nil where systemd keeps nothing. It says so in FDSTORE since
-// version 254; for older ones the unit does.
+// openStore gives nil if systemd keeps nothing. Since version 254 it sets FDSTORE
+// to what it keeps; for older ones the unit sets it.
 func openStore(s systemd) *store {
 	room, err := strconv.Atoi(os.Getenv("FDSTORE"))
 	if s.socket == "" || err != nil || room <= 0 {
@@ -31,7 +31,7 @@ func openStore(s systemd) *store {
 	return &store{systemd: s, wake: make(chan struct{}, 1)}
 }
 
-// keep has the supervisor's sockets kept from now on.
+// keep stores the supervisor's sockets from now on.
 func (s *store) keep(supd *supervisor.Supervisor) {
 	go func() {
 		for range s.wake {

@@ -16,9 +16,9 @@ import (
 
 const shipped = "../../configs/systemd/"
 
-// TestSystemd has supd's package in a Debian with a systemd of its own, a package of
-// an application on top, and clients that ask gunicorn there while supd is killed,
-// stuck, restarted, replaced and upgraded, and the application too.
+// TestSystemd installs the packages of supd and of an application in a Debian with
+// a systemd of its own. Clients ask gunicorn there while supd is killed, stuck,
+// restarted, replaced and upgraded, and the application is upgraded too.
 func TestSystemd(t *testing.T) {
 	if os.Getenv(namespaceVariable) != "" {
 		t.Skip("runs outside of the namespace")
@@ -52,7 +52,7 @@ type supdContainer struct{ *container }
 func (c *supdContainer) test(name string, do func(*supdContainer)) {
 	parent := c.t
 	if parent.Failed() {
-		return // what comes after would fail for want of what it builds on
+		return // the later ones build on this one and would fail too
 	}
 	parent.Run(name, func(t *testing.T) {
 		c.t = t
@@ -61,7 +61,7 @@ func (c *supdContainer) test(name string, do func(*supdContainer)) {
 	})
 }
 
-// workers are the pids of all that run, by name.
+// workers gives the pids of all running workers, by name.
 func (c *supdContainer) workers() (map[string]int, error) {
 	out, err := c.run("supctl", "--json", "status")
 	var status struct {
@@ -91,7 +91,7 @@ func (c *supdContainer) workers() (map[string]int, error) {
 	return pids, nil
 }
 
-// awaitWorkers waits until all so many run.
+// awaitWorkers waits until that many workers run, and no others.
 func (c *supdContainer) awaitWorkers(count int) (pids map[string]int) {
 	c.t.Helper()
 	eventually(c.t, "workers", func() (err error) {
@@ -115,7 +115,7 @@ func (c *supdContainer) show(property string) string {
 	return c.must("systemctl", "show", "--value", "-p", property, "supd")
 }
 
-// wantShow waits until the unit has a property.
+// wantShow waits until a property of the unit has the wanted value.
 func (c *supdContainer) wantShow(property, want string) {
 	c.t.Helper()
 	eventually(c.t, property, func() error {
@@ -126,13 +126,14 @@ func (c *supdContainer) wantShow(property, want string) {
 	})
 }
 
-// signal is for supd alone: unless told so, systemctl signals its workers as well.
+// signal signals supd alone: without an option systemctl would signal the workers
+// as well.
 func (c *supdContainer) signal(name string) {
 	c.t.Helper()
 	c.must("systemctl", "kill", "--kill-who=main", "-s", name, "supd")
 }
 
-// awaitAnother waits for a supd that is up and is not the one of before.
+// awaitAnother waits for a supd that is up and is not the one before.
 func (c *supdContainer) awaitAnother(before string) {
 	c.t.Helper()
 	eventually(c.t, "another supd", func() error {
@@ -143,11 +144,11 @@ func (c *supdContainer) awaitAnother(before string) {
 	})
 }
 
-// underLoad has clients ask all the while; none must be refused or left without an
-// answer.
+// underLoad calls do while clients ask all the time. None may be refused or left
+// without an answer.
 func (c *supdContainer) underLoad(do func()) { c.t.Helper(); c.losing(0, do) }
 
-// losing is underLoad for what may end so many requests.
+// losing is underLoad, but up to most requests may fail.
 func (c *supdContainer) losing(most int, do func()) {
 	c.t.Helper()
 	l := load.Start(load.Target{Network: "unix", Address: c.share + "/web.sock", Path: "/", Clients: loadClients, Rate: loadRate})
@@ -238,8 +239,8 @@ func (c *supdContainer) isKilled() {
 	c.wantShow("NFileDescriptorStore", "2")
 }
 
-// allIsKilled: workers are no more, and the sockets wait for the next ones. What
-// was being answered is lost.
+// allIsKilled: supd and all workers are killed, and the sockets wait for the next
+// ones. Only requests that were being answered are lost.
 func (c *supdContainer) allIsKilled() {
 	c.losing(loadClients, func() {
 		supd := c.show("MainPID")
@@ -264,7 +265,7 @@ func (c *supdContainer) dropIn(text string) {
 func (c *supdContainer) isStuck() {
 	before, supd := c.awaitWorkers(2), c.show("MainPID")
 	c.dropIn("WatchdogSec=2")
-	c.signal("KILL") // the next one is told of it
+	c.signal("KILL") // the next supd reads it
 	c.awaitAnother(supd)
 	c.same(before)
 	c.underLoad(func() {
@@ -312,7 +313,7 @@ func (c *supdContainer) runs(pid int) bool {
 	return err == nil
 }
 
-// wantEnd wants none of these to run any more.
+// wantEnd wants none of these processes to run any more.
 func (c *supdContainer) wantEnd(pids map[string]int) {
 	c.t.Helper()
 	for name, pid := range pids {
@@ -322,8 +323,8 @@ func (c *supdContainer) wantEnd(pids map[string]int) {
 	}
 }
 
-// closesSocket: what no app has any more is not kept either, whoever it was that
-// put it into the store.
+// closesSocket: a socket that no app has any more leaves the store, whichever supd
+// has put it there.
 func (c *supdContainer) closesSocket() {
 	file := c.files() + "/etc/supd/apps/whois.toml"
 	all, err := os.ReadFile(file)
@@ -373,7 +374,7 @@ func (c *supdContainer) stopsSlowly() {
 }
 
 // isActivated: a socket that systemd listens on goes through supd to the workers,
-// with who came before them.
+// with the connections that came before them.
 func (c *supdContainer) isActivated() {
 	unit, err := os.ReadFile(shipped + "supd-whois-web.socket")
 	check(c.t, err)
@@ -385,7 +386,7 @@ func (c *supdContainer) isActivated() {
 	before := c.listener()
 	answer := make(chan error, 1)
 	go func() { answer <- load.Get("unix", c.share+"/web.sock", "/") }()
-	if err := <-answer; err != nil { // whoever asks starts supd
+	if err := <-answer; err != nil { // this request has started supd
 		c.t.Errorf("the request that has started supd: %v", err)
 	}
 	c.awaitWorkers(2)
@@ -402,7 +403,7 @@ func (c *supdContainer) isActivated() {
 	c.awaitWorkers(2)
 }
 
-// listener is the inode of the one listener at the path.
+// listener gives the inode of the only listener at the path.
 func (c *supdContainer) listener() string {
 	c.t.Helper()
 	text := c.must("cat", "/proc/net/unix")

@@ -24,7 +24,7 @@ import (
 )
 
 const (
-	patience = 60 * time.Second      // of waitfor and of a daemon's end; never the usual time
+	patience = 60 * time.Second      // the most that waitfor and a daemon's end may take
 	interval = 10 * time.Millisecond // between two looks of waitfor
 )
 
@@ -45,9 +45,9 @@ func testOf(ts *testscript.TestScript) *testing.T { return ts.Value(testKey{}).(
 
 // commands are what scripts can use beside testscript's own.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
-	"daemon":   startDaemon, // daemon NAME COMMAND…: in the background, and wait until supctl is answered
-	"server":   startServer, // server NAME COMMAND…: likewise any program, without waiting for anything
-	"ended":    waitDaemon,  // ended NAME CODE: has exited by itself with this code
+	"daemon":   startDaemon, // daemon NAME COMMAND…: starts it in the background, and waits until supctl gets an answer
+	"server":   startServer, // server NAME COMMAND…: starts any program in the background, and waits for nothing
+	"ended":    waitDaemon,  // ended NAME CODE: waits until it has exited by itself, with this code
 	"waitfor":  waitFor,     // waitfor (out REGEXP COMMAND… | file REGEXP FILE | http REGEXP NETWORK ADDRESS | gone PID)
 	"exits":    exits,       // exits CODE COMMAND…
 	"pid":      pidOf,       // pid VARIABLE TARGET
@@ -60,21 +60,21 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"give":     give,        // give USER FILE…: chown, as root
 
 	"initfiles": initFiles, // initfiles NAME DIRECTORY: configs/init/NAME, with paths in the script's directory
-	"supd":      supdPid,   // supd VARIABLE [PID]: the pid of the supd that answers, once it is another one than PID
+	"supd":      supdPid,   // supd VARIABLE [PID]: the pid of the supd that answers, once it is not PID
 	"child":     childOf,   // child VARIABLE SERVER: the pid of its one child
 
-	"packages": newPackages,    // packages: PKG is a name for them, with databases of their own
+	"packages": newPackages,    // packages: sets PKG to a name for the script's packages, and makes databases for them
 	"deb":      buildDeb,       // deb VERSION [OPTION=VALUE…], see newParcel
 	"dpkg":     runDpkg,        // dpkg ARGUMENT…
 	"rpmbuild": buildRPM,       // rpmbuild VERSION-RELEASE [OPTION=VALUE…]
 	"rpm":      runRPM,         // rpm ARGUMENT…
-	"nginx":    startNginx,     // nginx VARIABLE: on that port of 127.0.0.1, before web.sock
+	"nginx":    startNginx,     // nginx VARIABLE: nginx on that port of 127.0.0.1, before web.sock
 	"traffic":  trafficCommand, // traffic start PORT | traffic (sees | only) VERSION | traffic stop VERSION…
-	"workers":  workersAre,     // workers N: are there
+	"workers":  workersAre,     // workers N: waits until there are N
 	"answers":  answers,        // answers TEXT NETWORK ADDRESS PATH
-	"settled":  settled,        // settled VARIABLE: whois runs one release, which it is
+	"settled":  settled,        // settled VARIABLE: waits until whois runs one release, and gives its version
 	"tmpfs":    mountTmpfs,     // tmpfs DIRECTORY SIZE
-	"faults":   faultySupd,     // faults: there is a supd-faults
+	"faults":   faultySupd,     // faults: makes supd-faults
 }
 
 func need(ts *testscript.TestScript, neg, ok bool, usage string) {
@@ -88,7 +88,7 @@ type daemon struct {
 	cmd    *exec.Cmd
 	output string // file of its standard output and error
 	exited chan struct{}
-	supd   bool // has workers, of which none may be left
+	supd   bool // it has workers, of which none may be left
 }
 
 func startDaemon(ts *testscript.TestScript, neg bool, args []string) {
@@ -132,8 +132,8 @@ func startServer(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(func() { d.end(t, name, work) })
 }
 
-// end stops a daemon that still runs and looks for what it should not have
-// left: workers, and reports of the race detector.
+// end stops a daemon that still runs and looks for what it should not have left
+// behind: workers, and reports of the race detector.
 func (d *daemon) end(t *testing.T, name, work string) {
 	d.cmd.Process.Signal(unix.SIGTERM)
 	select {
@@ -258,7 +258,7 @@ func waitFor(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// gone is nil when there is no such process, or a zombie alone.
+// gone gives nil if there is no such process, or only a zombie.
 func gone(pid string) error {
 	stat, err := os.ReadFile("/proc/" + pid + "/stat")
 	if err != nil {
@@ -368,7 +368,7 @@ func newUser(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // newVenv makes the environment as an operator would, with the distribution's
-// packages in it; pip is left out, for nothing is to be fetched.
+// packages in it; pip is left out, since nothing is to be fetched.
 func newVenv(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, len(args) == 1, "venv VARIABLE")
 	dir, err := os.MkdirTemp("/opt", "supd-test-")
@@ -418,13 +418,13 @@ func give(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// workersOf finds the processes that a supd working below dir has launched, by
-// the directory that each of them is given.
+// workersOf finds the processes that a supd in dir has launched, by the runtime
+// directory in their environment.
 func workersOf(dir string) []int {
 	var pids []int
 	entries, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, e := range entries {
-		env, err := os.ReadFile(e) // a process that is gone by now has no error that matters
+		env, err := os.ReadFile(e) // an error says that the process is gone by now
 		if err == nil && bytes.Contains(env, []byte("\x00XDG_RUNTIME_DIR="+dir+"/")) {
 			pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(e)))
 			pids = append(pids, pid)

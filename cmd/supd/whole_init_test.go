@@ -15,9 +15,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// initFiles lays a directory of configs/init out in the script's. What is said of
-// paths outside is said of paths in there; nothing else is changed. At the end no
-// supd may be left, nor a worker, for no other command knows of this supd.
+// initFiles copies a directory of configs/init into the script's. Absolute paths in
+// its files become paths in there; nothing else is changed. At the end it looks for
+// a supd or worker that is left, since no other command knows of this supd.
 func initFiles(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, len(args) == 2, "initfiles NAME DIRECTORY")
 	work := ts.Getenv("WORK")
@@ -66,11 +66,12 @@ func layInit(source, dest string, e fs.DirEntry, paths *strings.Replacer) error 
 	return os.WriteFile(dest, []byte(paths.Replace(string(text))), info.Mode().Perm())
 }
 
-// endSupds kills what a keeper has left, and fails the test for it.
+// endSupds kills the supds that a service manager has left, and fails the test for
+// it.
 func endSupds(t *testing.T, work string) {
 	commands, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, file := range commands {
-		text, err := os.ReadFile(file) // a process that is gone by now has no error that matters
+		text, err := os.ReadFile(file) // an error says that the process is gone by now
 		argv := bytes.Split(text, []byte{0})
 		if err != nil || filepath.Base(string(argv[0])) != "supd" || !bytes.Contains(text, []byte(work+"/")) {
 			continue
@@ -84,7 +85,7 @@ func endSupds(t *testing.T, work string) {
 	(&daemon{}).endWorkers(t, "supd", work)
 }
 
-// supdPid waits until a supd answers that is not the given one.
+// supdPid waits until a supd answers whose pid is not the given one.
 func supdPid(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, len(args) == 1 || len(args) == 2, "supd VARIABLE [PID]")
 	poll(ts, func() error {
@@ -101,8 +102,9 @@ func supdPid(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// childOf gives the one child of a program in the background: outside of a pid
-// namespace, the pid of the first process in there.
+// childOf gives the only child of a program in the background. For a program that
+// makes a pid namespace that is the namespace's first process, with its pid
+// outside.
 func childOf(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, len(args) == 2, "child VARIABLE SERVER")
 	d := of(ts).daemons[args[1]]

@@ -15,9 +15,9 @@ import (
 
 var packed atomic.Int64 // names given so far; scripts run beside each other
 
-// newPackages gives a script a name for its package, unlike all others, and
-// databases of its own for dpkg and rpm. What is installed under that name is
-// removed at the end, whatever dpkg thinks of it.
+// newPackages gives a script a unique name for its package, and databases of its
+// own for dpkg and rpm. What is installed under that name is removed at the end,
+// whatever dpkg thinks of it.
 func newPackages(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, len(args) == 0, "packages")
 	name := fmt.Sprintf("supdtest-%d-%d", os.Getpid(), packed.Add(1))
@@ -42,21 +42,22 @@ func newPackages(ts *testscript.TestScript, neg bool, args []string) {
 
 func inPlace(name string) string { return "/opt/venvs/" + name }
 
-// parcel is a package to be built, of the application in testdata/app.
+// parcel is a package of the application in testdata/app, to be built.
 type parcel struct {
 	name, version string
 	path          string // of the release
 	options       map[string]string
 }
 
-// How a release is looked after. One whose children die is to be found by that.
+// The health settings of a release. One whose children die is to be detected by
+// churn.
 const (
 	answered  = `http = "/healthz", interval = "200ms", timeout = "200ms", failures = 3`
 	childless = `children = 2`
 )
 
-// How long a release may take to get ready. One that will not is given less time:
-// that is the whole of its test's duration.
+// How long a release may take to become ready. A release that never will has less
+// time, since its test waits for all of it.
 const patient, impatient = "60s", "3s"
 
 // The options of deb and rpmbuild:
@@ -97,13 +98,13 @@ func newParcel(ts *testscript.TestScript, neg bool, args []string) parcel {
 // venv is where the virtual environment is, in the release.
 func (p parcel) venv() string {
 	if p.options["layout"] == "in-place" {
-		return "." // as dh-virtualenv has it
+		return "." // as dh-virtualenv does it
 	}
 	return "venv"
 }
 
-// stage lays out in a new directory what the package is to hold. The environment
-// is made where it will be installed, in a mount namespace where nothing is yet.
+// stage makes a new directory with the files of the package. The virtual
+// environment is made at its final path, in a mount namespace where that is empty.
 func (p parcel) stage(ts *testscript.TestScript) string {
 	root, err := os.MkdirTemp(ts.MkAbs("."), "stage-")
 	ts.Check(err)
@@ -153,7 +154,7 @@ func (p parcel) fill(ts *testscript.TestScript, dir string) {
 	}
 }
 
-// source is a file of the repository with what is particular to the package in it.
+// source is a file of the repository with the package's own values filled in.
 func (p parcel) source(ts *testscript.TestScript, file string) string {
 	text, err := os.ReadFile(filepath.Join(ts.Getenv("REPO"), "cmd/supd", file))
 	ts.Check(err)
@@ -167,7 +168,7 @@ func (p parcel) source(ts *testscript.TestScript, file string) string {
 		workers, health = 1, childless
 	case "none":
 	default:
-		workers = 1 // none of its siblings answers when one dies
+		workers = 1 // no sibling may answer when one dies
 	}
 	return strings.NewReplacer("@VERSION@", p.version, "@RELEASE@", p.path, "@PREFIX@", filepath.Join(p.path, p.venv()), "@COMMAND@", command,
 		"@VENV@", p.venv(), "@TIMEOUT@", timeout, "@WORKERS@", strconv.Itoa(workers), "@HEALTH@", health,
@@ -201,13 +202,13 @@ func buildDeb(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.RemoveAll(root))
 }
 
-// runDpkg is dpkg on this system's files with a database of the script's own.
+// runDpkg runs dpkg on this system's files, with the script's own database.
 func runDpkg(ts *testscript.TestScript, neg bool, args []string) {
 	may(ts, neg, "dpkg", append([]string{"--admindir=" + ts.MkAbs("dpkg"), "--log=" + ts.MkAbs("dpkg.log")}, args...)...)
 }
 
-// buildRPM builds VERSION.rpm with the scriptlets of configs/packaging/rpm. Its
-// version is written as the release's is: 1.0-1.
+// buildRPM builds VERSION.rpm with the scriptlets of configs/packaging/rpm. The
+// version includes the package's release: 1.0-1.
 func buildRPM(ts *testscript.TestScript, neg bool, args []string) {
 	p := newParcel(ts, neg, args)
 	root := p.stage(ts)
@@ -238,7 +239,8 @@ func buildRPM(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.RemoveAll(root))
 }
 
-// scriptlets are what follows %files in the spec in configs/packaging/rpm.
+// scriptlets gives the part of the spec in configs/packaging/rpm that follows
+// %files.
 func scriptlets(ts *testscript.TestScript, p parcel) string {
 	file := "whois.spec"
 	if p.options["layout"] != "in-place" {
@@ -253,19 +255,19 @@ func scriptlets(ts *testscript.TestScript, p parcel) string {
 	return text
 }
 
-// runRPM is rpm on this system's files with a database of the script's own, in
-// which nothing is that packages depend on.
+// runRPM runs rpm on this system's files, with the script's own database, in which
+// no dependency is installed.
 func runRPM(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, false, len(args) > 0, "rpm ARGUMENT…")
 	if !strings.HasPrefix(args[0], "-q") {
 		args = append([]string{"--nodeps"}, args...)
 	}
-	// Of the environment rpm changes PATH alone for scriptlets.
+	// The only variable that rpm changes for scriptlets is PATH.
 	path := "_install_script_path " + ts.Getenv("PATH")
 	may(ts, neg, "rpm", append([]string{"--dbpath", ts.MkAbs("rpmdb"), "--define", path}, args...)...)
 }
 
-// may runs a command that is to succeed, or to fail.
+// may runs a command that has to succeed, or with neg to fail.
 func may(ts *testscript.TestScript, neg bool, name string, args ...string) {
 	err := ts.Exec(name, args...)
 	if err != nil && !neg {

@@ -27,7 +27,7 @@ import (
 	"supd/supervisor"
 )
 
-// startNginx serves what listens on web.sock to 127.0.0.1:PORT.
+// startNginx starts an nginx on 127.0.0.1:PORT that passes requests to web.sock.
 func startNginx(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, len(args) == 1, "nginx VARIABLE")
 	freePort(ts, false, args)
@@ -51,10 +51,10 @@ func startNginx(ts *testscript.TestScript, neg bool, args []string) {
 const (
 	trafficClients = 16
 	trafficRate    = 160                // of all together, in a second
-	enough         = 3 * trafficClients // answers, to know who serves
+	enough         = 3 * trafficClients // so many answers show which versions serve
 )
 
-// traffic is what has come of it so far.
+// traffic has its results so far.
 type traffic struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
@@ -184,7 +184,7 @@ func (t *traffic) count(number int, version string, err error) {
 	t.last[number] = version
 }
 
-// all is nil when each client's last answer was of a version.
+// all gives nil if each client's last answer was from that version.
 func (t *traffic) all(version string) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -200,7 +200,8 @@ func (t *traffic) listenAnew() {
 	t.since = map[string]int{}
 }
 
-// heard are the versions that have answered since listenAnew, and how often in all.
+// heard gives the versions that have answered since listenAnew, and the number of
+// all answers.
 func (t *traffic) heard() (versions []string, answers int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -210,7 +211,8 @@ func (t *traffic) heard() (versions []string, answers int) {
 	return versions, answers
 }
 
-// was is nil when nothing was lost, and these versions and no others have answered.
+// was gives nil if nothing was lost, and these versions and no others have
+// answered.
 func (t *traffic) was(versions []string) error {
 	if len(t.lost) > 0 {
 		return fmt.Errorf("%d requests lost, first %s", len(t.lost), strings.Join(t.lost[:min(5, len(t.lost))], "\n"))
@@ -222,7 +224,7 @@ func (t *traffic) was(versions []string) error {
 	return nil
 }
 
-// answers asks once.
+// answers asks once and compares the answer.
 func answers(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, len(args) == 4, "answers TEXT NETWORK ADDRESS PATH")
 	body, err := load.Body(args[1], args[2], args[3])
@@ -271,7 +273,7 @@ func consistent(status supervisor.Status) error {
 	return nil
 }
 
-// mountTmpfs mounts a small file system, and unmounts it at the end.
+// mountTmpfs mounts a small file system, which is unmounted at the end.
 func mountTmpfs(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, len(args) == 2, "tmpfs DIRECTORY SIZE")
 	dir := ts.MkAbs(args[0])
@@ -286,7 +288,7 @@ func mountTmpfs(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// workersAre waits until so many workers are there, of which each leads a session.
+// workersAre waits until there are that many workers that lead a session.
 func workersAre(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, len(args) == 1, "workers N")
 	want, err := strconv.Atoi(args[0])
@@ -300,7 +302,8 @@ func workersAre(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-// session is the sixth field of /proc/PID/stat, 0 when there is no such process.
+// session gives the sixth field of /proc/PID/stat, or 0 if there is no such
+// process.
 func session(pid int) int {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

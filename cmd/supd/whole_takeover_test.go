@@ -27,9 +27,9 @@ func TestTakeover(t *testing.T) {
 	}
 	all := maps.Clone(commands)
 	maps.Copy(all, map[string]func(*testscript.TestScript, bool, []string){
-		"kills":    kills,    // kills N: supd is killed and started again so often
-		"reexecs":  reexecs,  // reexecs DAEMON N: it replaces itself so often
-		"numbered": numbered, // numbered LOG COUNTS: no line of the numbered workers is lost or doubled
+		"kills":    kills,    // kills N: kills and starts supd N times
+		"reexecs":  reexecs,  // reexecs DAEMON N: lets it replace itself N times
+		"numbered": numbered, // numbered LOG COUNTS: fails if a line of the numbered workers is lost or doubled
 	})
 	testscript.RunT(scripted{t}, testscript.Params{
 		Dir: "testdata/takeover", WorkdirRoot: scriptRoot(t), Setup: setup, Cmds: all,
@@ -37,9 +37,9 @@ func TestTakeover(t *testing.T) {
 	})
 }
 
-// ordeal is a supd that ends again and again while its workers go on. They are:
-// whois, which is deployed meanwhile; steady/still, which nothing happens to;
-// steady/lines, which numbers its lines, and steady/victim, which is killed.
+// ordeal is a supd that ends again and again while its workers go on. They are
+// whois, which is deployed meanwhile; steady/still, to which nothing happens;
+// steady/lines, which numbers its lines; and steady/victim, which is killed.
 type ordeal struct {
 	ts      *testscript.TestScript
 	chance  *rand.Rand
@@ -53,8 +53,8 @@ type ordeal struct {
 	last    string
 }
 
-// longest is the most that is waited before something happens: at a random moment,
-// also while supd is starting.
+// longest bounds the wait before something happens. It happens at a random moment,
+// which may be while supd is starting.
 const longest = 300 * time.Millisecond
 
 func newOrdeal(ts *testscript.TestScript) *ordeal {
@@ -65,10 +65,10 @@ func newOrdeal(ts *testscript.TestScript) *ordeal {
 	return o
 }
 
-// pause goes on at a random moment.
+// pause waits for a random time.
 func (o *ordeal) pause() { time.Sleep(time.Duration(o.chance.Int64N(int64(longest)))) }
 
-// ask is what supctl says, "" when no supd answers.
+// ask gives what supctl prints, or "" if no supd answers.
 func (o *ordeal) ask(args ...string) string {
 	out, _ := command(o.ts, "supctl", args...).Output()
 	return strings.TrimSpace(string(out))
@@ -95,8 +95,8 @@ func (o *ordeal) begin() {
 	o.still = o.ask("pid", "steady/still")
 }
 
-// deploy has the other release deployed in the background, whatever becomes of
-// supd meanwhile. It is refused while the one before is under way.
+// deploy deploys the other release in the background, whatever becomes of supd
+// meanwhile. supd refuses it while another one is under way.
 func (o *ordeal) deploy() {
 	o.last = o.next[o.last]
 	cmd := command(o.ts, "supctl", "deploy", "whois", o.last)
@@ -108,7 +108,7 @@ func (o *ordeal) deploy() {
 	}()
 }
 
-// murder kills a worker, and does not wait.
+// murder kills a worker, and waits for nothing.
 func (o *ordeal) murder(worker string) (pid int) {
 	pid, err := strconv.Atoi(o.ask("pid", worker))
 	if err == nil && pid > 0 {
@@ -128,7 +128,7 @@ func (o *ordeal) replaced(worker string, old int) {
 	})
 }
 
-// look finds two workers of one launch, and changed pids.
+// look fails if a launch is seen with two pids: then a worker was launched twice.
 func (o *ordeal) look() {
 	for _, pid := range workersOf(o.ts.Getenv("WORK")) {
 		if session(pid) != pid {
@@ -173,7 +173,7 @@ func (o *ordeal) end() {
 		o.ts.Fatalf("steady/still counts restarts")
 	}
 	o.ts.Logf("deploys: %v; launches: %d", results, len(o.seen))
-	for result := range results { // refused, or nobody there to ask
+	for result := range results { // 1: refused; 4: no supd answered
 		if !slices.Contains([]string{"exit 0", "exit 1", "exit 4"}, result) {
 			o.ts.Fatalf("deploys: %v", results)
 		}
@@ -196,7 +196,8 @@ func (o *ordeal) kill() {
 	<-o.supd.exited
 }
 
-// kills starts the first supd, and leaves the last one running.
+// kills starts the first supd, kills it and its successors, and leaves the last one
+// running.
 func kills(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, len(args) == 1, "kills N")
 	n, err := strconv.Atoi(args[0])
@@ -209,7 +210,7 @@ func kills(ts *testscript.TestScript, neg bool, args []string) {
 			o.answering()
 			o.deploy()
 		}
-		if i%7 == 3 { // its last line was read before supd ends
+		if i%7 == 3 { // the worker's last line is read before supd ends
 			o.answering()
 			o.replaced("steady/lines", o.murder("steady/lines"))
 		}
@@ -236,8 +237,9 @@ func kills(ts *testscript.TestScript, neg bool, args []string) {
 	o.end()
 }
 
-// reexecs has a supd that was started as one/supd find a script in its place, which may do something between the
-// old one's end and the new one's beginning: it kills a worker.
+// reexecs replaces one/supd, from which supd was started, by a script that becomes
+// supd. The script may act between the old supd's end and the new one's beginning:
+// it kills a worker.
 func reexecs(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, len(args) == 2, "reexecs DAEMON N")
 	n, err := strconv.Atoi(args[1])
@@ -299,7 +301,7 @@ func (o *ordeal) reexec() {
 	}
 }
 
-// install puts supd itself at a path, which a running supd may be called by.
+// install puts supd itself at a path, from which a supd may be running.
 func install(path string) error {
 	fresh := path + ".new"
 	if err := os.Link(filepath.Join(built.bin, "supd"), fresh); err != nil {
@@ -317,8 +319,8 @@ func replace(path string, text []byte) error {
 }
 
 // numbered reads all files of a rotated log in which each worker has written
-// "GENERATION NUMBER" lines, from 1 on. In COUNTS is a file for each generation with
-// the number that it has written for certain.
+// "GENERATION NUMBER" lines, from 1 on. COUNTS has a file for each generation with
+// how many lines it has certainly written.
 func numbered(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, len(args) == 2, "numbered LOG COUNTS")
 	files, err := filepath.Glob(ts.MkAbs(args[0]) + "*")

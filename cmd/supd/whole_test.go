@@ -1,4 +1,4 @@
-// The whole tests: the built programs with real software, one script a matter.
+// The whole tests: the built programs with real software, a script for each matter.
 //
 // A script in testdata/script runs in a directory of its own with a supd.toml
 // that keeps everything in there. The commands it may use beside testscript's
@@ -32,7 +32,7 @@ const (
 var built struct {
 	root string // of everything, open to other users
 	bin  string // supd, supctl, suprun and demo
-	user string // of workers that need no user of their own; "" when not root
+	user string // of workers that need no user of their own; "": not root
 }
 
 func TestMain(m *testing.M) {
@@ -166,7 +166,7 @@ func raiseLoopback(t *testing.T) {
 	}
 }
 
-// missing skips a test for want of something, or fails it where all has to be there.
+// missing skips a test that lacks something, or fails it if nothing may be skipped.
 func missing(t *testing.T, why string) {
 	t.Helper()
 	if os.Getenv(requireVariable) != "" {
@@ -186,7 +186,7 @@ func runScripts(t *testing.T, dir string) {
 	})
 }
 
-// scriptRoot is a new directory for each run, for -count.
+// scriptRoot makes a new directory for each run, since -count runs a test again.
 func scriptRoot(t *testing.T) string {
 	dir, err := os.MkdirTemp(built.root, "w")
 	if err != nil {
@@ -198,7 +198,7 @@ func scriptRoot(t *testing.T) string {
 	return dir
 }
 
-// scripted is a test whose skips fail where all has to be there.
+// scripted is a test whose skips are failures if nothing may be skipped.
 type scripted struct{ *testing.T }
 
 func (s scripted) Skip(args ...any) { s.Helper(); missing(s.T, fmt.Sprint(args...)) }
@@ -217,7 +217,7 @@ logs    = "logs"
 socket = "run/supd.sock"
 `
 
-// setup lays the directory out: supd.toml where the script has none, apps for
+// setup fills the script's directory: supd.toml if the script has none, apps for
 // the script's app files, and tmp, in which every worker may write.
 func setup(e *testscript.Env) error {
 	e.Values[testKey{}] = e.T().(scripted).T
@@ -231,7 +231,7 @@ func setup(e *testscript.Env) error {
 	e.Setenv("REPO", repository)
 	e.Setenv("SUPD_SOCKET", filepath.Join(e.WorkDir, "run/supd.sock"))
 	e.Setenv("NO_COLOR", "1")
-	e.Setenv("GORACE", "atexit_sleep_ms=10") // not a second for each supctl
+	e.Setenv("GORACE", "atexit_sleep_ms=10") // by default each supctl would take a second longer
 	e.Setenv("USERLINE", "")
 	if built.user != "" {
 		e.Setenv("USERLINE", fmt.Sprintf("user = %q", built.user))
