@@ -24,7 +24,8 @@ func (c *call) restart() *cobra.Command {
 	return c.waiting(supervisor.ActionRestart, "Replace workers one by one, new before old")
 }
 
-// waiting makes a command that waits for its end.
+// waiting makes a command that asks supd for an action and waits until that is
+// done.
 func (c *call) waiting(action supervisor.Action, short string) *cobra.Command {
 	r := supervisor.Request{Action: action}
 	cmd := &cobra.Command{
@@ -100,7 +101,7 @@ func (c *call) shutdown() *cobra.Command {
 	}
 }
 
-// do has supd act, and prints what came of it.
+// do sends a request to supd, and prints the result.
 func (c *call) do(ctx context.Context, r supervisor.Request) error {
 	result, err := c.client().Do(ctx, r)
 	if err != nil && ctx.Err() != nil {
@@ -123,7 +124,8 @@ func (c *call) do(ctx context.Context, r supervisor.Request) error {
 	return nil
 }
 
-// outcomes prints what has come of each worker, or app. The exit code is worst's.
+// outcomes prints the outcome of each worker, or app. The exit code is that of the
+// worst.
 func (c *call) outcomes(r *supervisor.Result) {
 	for _, o := range r.Outcomes {
 		if o.Code != supervisor.CodeDone {

@@ -53,7 +53,7 @@ func (c *call) findings(ctx context.Context, apps []string) ([]supervisor.Findin
 	return all, nil
 }
 
-// sentence is `whois 1.4.0: manage.py: size 12, was 10`.
+// sentence gives `whois 1.4.0: manage.py: size 12, was 10`.
 func sentence(f supervisor.Finding) string {
 	text := f.App
 	for _, part := range []struct{ before, s string }{{" ", f.Release}, {": ", f.Path}, {": ", f.Message}} {

@@ -17,24 +17,24 @@ type board struct {
 	step    supervisor.Step
 	message string // about all of it
 	note    string // about the connection
-	rows    []*row // in the order of the status; before that, of what happened
+	rows    []*row // in the order of the status; before there is one, as they appeared in the rollout
 	final   bool
 }
 
 // row is a worker.
 type row struct {
 	name    string
-	status  supervisor.WorkerStatus // of the one that serves
+	status  supervisor.WorkerStatus // of its serving process
 	message string
-	since   time.Time // its replacement began
-	settled time.Time // and ended
+	since   time.Time // when its replacement began
+	settled time.Time // when its replacement ended
 }
 
 func newBoard(app string, r *supervisor.RolloutStatus) board {
 	return board{app: app, step: r.Step, rollout: control.RolloutLine{App: app, ID: r.ID, Kind: r.Kind, From: r.From, To: r.To, StartedAt: r.StartedAt}}
 }
 
-// add takes up what has happened.
+// add enters a line of the rollout.
 func (b *board) add(l control.RolloutLine) {
 	b.rollout, b.note = l, ""
 	switch {
@@ -51,7 +51,7 @@ func (b *board) add(l control.RolloutLine) {
 	}
 }
 
-// status takes up which workers there are, and in which state.
+// status enters the workers and their states.
 func (b *board) status(s *supervisor.Status) {
 	var rows []*row
 	for w := range workers(s) {
@@ -62,7 +62,7 @@ func (b *board) status(s *supervisor.Status) {
 		}
 		rows = append(rows, r)
 	}
-	for _, r := range b.rows { // the smoke test's candidate is in no status
+	for _, r := range b.rows { // such as the smoke test's candidate, which no status has
 		if !slices.Contains(rows, r) {
 			r.status = supervisor.WorkerStatus{}
 			rows = append(rows, r)
@@ -81,11 +81,11 @@ func (b *board) row(name string) *row {
 	return b.rows[len(b.rows)-1]
 }
 
-// lines gives the board as it fits into a terminal of this size: a line that is
-// too long is cut, and workers that are done or have not begun give way to others.
+// lines gives the board for a terminal of this size: a line that is too long is
+// cut, and if there are too many workers, those that are being replaced stay.
 func (b *board) lines(now time.Time, width, height int, colored bool) []string {
 	all := []string{cut(b.header(now), width)}
-	rows, left := b.fitting(height - 4) // the header, what is left out, the message and the cursor's line
+	rows, left := b.fitting(height - 4) // 4 lines: header, number of rows left out, message, cursor
 	for _, text := range b.columns(rows, now) {
 		all = append(all, cut(text, width))
 	}
@@ -110,7 +110,7 @@ func (b *board) below() string {
 	return b.message
 }
 
-// header is `whois: 1.4.0 → 1.5.0, replacing, 0:00:12`.
+// header gives `whois: 1.4.0 → 1.5.0, replacing, 0:00:12`.
 func (b *board) header(now time.Time) string {
 	if b.rollout.RolloutEnd != nil {
 		now = b.rollout.EndedAt
@@ -134,8 +134,8 @@ func (b *board) doing() string {
 	return string(b.step)
 }
 
-// fitting gives the rows for which there is room, in their order, and how many
-// are left out.
+// fitting gives the rows for which there is room, in their order, and the number of
+// those left out.
 func (b *board) fitting(room int) (rows []*row, left int) {
 	left = len(b.rows) - max(room, 1)
 	if left <= 0 {
@@ -181,7 +181,7 @@ func (b *board) columns(rows []*row, now time.Time) []string {
 	return all
 }
 
-// process is the worker that serves: `1.4.0, pid 4711`.
+// process gives release and pid of the serving process: `1.4.0, pid 4711`.
 func (r *row) process() string {
 	switch {
 	case r.status.Pid == 0:
@@ -192,7 +192,7 @@ func (r *row) process() string {
 	return fmt.Sprintf("%s, pid %d", r.status.Release, r.status.Pid)
 }
 
-// elapsed is how long the replacement takes, or has taken.
+// elapsed is how long the replacement of r has taken so far, or took.
 func (b *board) elapsed(r *row, now time.Time) string {
 	switch {
 	case r.since.IsZero():
@@ -207,12 +207,12 @@ func (b *board) elapsed(r *row, now time.Time) string {
 	return clock(now.Sub(r.since))
 }
 
-// length counts what takes a column each: the text is printable, and versions and
-// names are ASCII.
+// length is the number of columns, one for each character: the text is printable,
+// and versions and names are ASCII.
 func length(s string) int { return len([]rune(s)) }
 
-// cut makes a line fit: the terminal would wrap it, and the next drawing begin in
-// the wrong place.
+// cut shortens a line to the width: the terminal would wrap a longer one, and the
+// next drawing would begin in the wrong place.
 func cut(s string, width int) string {
 	if length(s) <= width {
 		return s
@@ -220,7 +220,7 @@ func cut(s string, width int) string {
 	return string([]rune(s)[:max(width-1, 0)]) + "…"
 }
 
-// paint colours the state, where the line has not been cut before it.
+// paint colours the state, unless the line was cut before it.
 func paint(line string, r *row) string {
 	color, state := colors[r.status.State], "  "+string(r.status.State)
 	if color == "" {

@@ -13,7 +13,7 @@ import (
 	"supd/supervisor/control"
 )
 
-// boardOf shows what has happened in a rollout, with the workers in these states.
+// boardOf makes the board of a rollout, with the workers in these states.
 func boardOf(r *supervisor.RolloutStatus, workers ...supervisor.WorkerStatus) board {
 	b := newBoard("whois", r)
 	line := control.RolloutLine{App: "whois", Kind: r.Kind, From: r.From, To: r.To, StartedAt: r.StartedAt}
@@ -30,7 +30,8 @@ func boardOf(r *supervisor.RolloutStatus, workers ...supervisor.WorkerStatus) bo
 	return b
 }
 
-// half has the first of three workers replaced, and the second under way.
+// half is a rollout with the first of three workers replaced, and the second under
+// way.
 func half() board {
 	return boardOf(rollout(things[:4]...),
 		supervisor.WorkerStatus{Name: "whois/web.1", State: supervisor.Running, Pid: 4720, Release: "1.5.0"},
@@ -115,7 +116,7 @@ func TestBoardKnowsWhatIsDone(t *testing.T) {
 	}
 }
 
-// What is drawn takes the place of what was drawn before.
+// A drawing takes the place of the one before.
 func TestTerminalDrawsInPlace(t *testing.T) {
 	var out bytes.Buffer
 	term := &terminal{out: &out, size: func() (int, int) { return 80, 24 }, board: newBoard("whois", rollout()), end: func() {}}
@@ -129,7 +130,7 @@ func TestTerminalDrawsInPlace(t *testing.T) {
 	}
 }
 
-// The board of a terminal lives on what supd says, and stops with it.
+// The board shows what supd says, until it is closed.
 func TestTerminalFollows(t *testing.T) {
 	d := newRolling(t, rollout(things...))
 	serve(t, d)

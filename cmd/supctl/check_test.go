@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// writeConfig lays out a supd.toml and its app files, with a user where a supd of
-// root needs one.
+// writeConfig writes a supd.toml and its app files, with a user, which root's supd
+// needs.
 func writeConfig(t *testing.T, files map[string]string) (path string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -56,7 +56,7 @@ func TestCheck(t *testing.T) {
 		}
 	}
 
-	// A warning is none of the errors.
+	// A warning is no error.
 	code, out, err := supctl(t, "check", "--config", path, dir+"/trap.toml")
 	if code != 0 && !strings.Contains(err, "command") || !strings.HasPrefix(err, "warning: trap.toml:") {
 		t.Errorf("of a trap: exited with %d\nstdout: %s\nstderr: %s", code, out, err)

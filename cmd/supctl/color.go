@@ -9,7 +9,7 @@ import (
 	"supd/supervisor"
 )
 
-// plain ends a colour: SGR of ECMA-48.
+// plain ends a colour (SGR of ECMA-48).
 const plain = "\x1b[0m"
 
 var colors = map[supervisor.State]string{
@@ -21,7 +21,7 @@ var colors = map[supervisor.State]string{
 	supervisor.Failed:    "\x1b[31m",
 }
 
-// colored reports whether colours are wanted and seen.
+// colored reports whether colours are wanted, and the output shows them.
 func (c *call) colored() bool {
 	return !c.noColor && os.Getenv("NO_COLOR") == "" && ansi() && isTerminal(c.out)
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// completionTime bounds the wait for supd while a person waits for the shell.
+// completionTime bounds the wait for supd, since a person waits for the shell.
 const completionTime = 500 * time.Millisecond
 
-// shells are those that completion knows.
+// shells are the shells that completion has a script for.
 var shells = []string{"bash", "zsh", "fish"}
 
 func completion() *cobra.Command {
@@ -37,8 +37,8 @@ func completion() *cobra.Command {
 	}
 }
 
-// completeTargets offers the apps, processes and workers that supd knows, and
-// nothing when it does not answer.
+// completeTargets offers the apps, processes and workers that supd knows, or
+// nothing if it does not answer.
 func (c *call) completeTargets(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 	defer cancel()
@@ -59,7 +59,7 @@ func (c *call) completeTargets(cmd *cobra.Command, _ []string, begun string) ([]
 	return beginningWith(begun, offers), cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeApps offers apps, one.
+// completeApps offers the apps for the first argument.
 func (c *call) completeApps(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
@@ -67,7 +67,7 @@ func (c *call) completeApps(cmd *cobra.Command, args []string, begun string) ([]
 	return c.completeMoreApps(cmd, args, begun)
 }
 
-// completeMoreApps offers apps after apps.
+// completeMoreApps offers the apps for every argument.
 func (c *call) completeMoreApps(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), completionTime)
 	defer cancel()
@@ -82,7 +82,7 @@ func (c *call) completeMoreApps(cmd *cobra.Command, _ []string, begun string) ([
 	return beginningWith(begun, offers), cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeRelease offers an app, and then the versions registered of it.
+// completeRelease offers the apps, and then the registered versions of the app.
 func (c *call) completeRelease(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 	if len(args) != 1 {
 		return c.completeApps(cmd, args, begun)

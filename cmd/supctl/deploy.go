@@ -24,7 +24,7 @@ func (c *call) rollback() *cobra.Command {
 		"A rollout that is under way, or paused, is undone.")
 }
 
-// rolloutRequest is what deploy and rollback are asked for.
+// rolloutRequest has the arguments and flags of deploy and rollback.
 type rolloutRequest struct {
 	supervisor.Request
 	noWait, resume bool
@@ -66,7 +66,7 @@ func (c *call) rollout(action supervisor.Action, short, long string) *cobra.Comm
 	return cmd
 }
 
-// begin has supd begin the rollout, and follows it.
+// begin asks supd for the rollout, and follows it.
 func (c *call) begin(ctx context.Context, r rolloutRequest) error {
 	client := c.client()
 	defer client.Close()
@@ -74,7 +74,7 @@ func (c *call) begin(ctx context.Context, r rolloutRequest) error {
 	if err != nil && ctx.Err() != nil {
 		return &control.Error{Code: codeInterrupted, Message: fmt.Sprintf("interrupted; `supctl status %s` shows whether the %s has begun", r.Targets[0], r.Action)}
 	}
-	if err != nil && strings.HasSuffix(err.Error(), "has ended") { // after it was asked
+	if err != nil && strings.HasSuffix(err.Error(), "has ended") { // after it got the request
 		return &control.Error{Code: codeOfError(err), Message: fmt.Sprintf("%s; if the %s has begun, the next supd goes on with it: `supctl releases %s` shows it", err, r.Action, r.Targets[0])}
 	}
 	if err != nil {

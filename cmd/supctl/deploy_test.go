@@ -20,7 +20,7 @@ import (
 // rolling is a daemon with a rollout of whois, whose state changes.
 type rolling struct {
 	*fake
-	real   *supervisor.Supervisor // tells that something has changed
+	real   *supervisor.Supervisor // announces changes
 	config *configs.Config
 
 	mu    sync.Mutex
@@ -51,7 +51,7 @@ func (d *rolling) Status() *supervisor.Status {
 	return &s
 }
 
-// becomes makes r what is known of the rollout.
+// becomes makes r the present state of the rollout.
 func (d *rolling) becomes(t *testing.T, r *supervisor.RolloutStatus) {
 	t.Helper()
 	d.mu.Lock()
@@ -184,8 +184,8 @@ func TestRolloutTimeout(t *testing.T) {
 	}
 }
 
-// A supd that dies in the middle is waited for, and what it has told is not told
-// once more by the next one.
+// A supd that dies during a rollout is waited for, and nothing is shown twice when
+// the next one repeats it.
 func TestRolloutOutlivesSupd(t *testing.T) {
 	path := socketPath(t)
 	_, stop := serveOn(t, path, newRolling(t, rollout(things[:2]...)))
@@ -207,7 +207,7 @@ func TestRolloutOutlivesSupd(t *testing.T) {
 	}
 }
 
-// What has ended while supd was away is in the history.
+// A rollout that has ended while supd was away is found in the history.
 func TestRolloutEndsUnseen(t *testing.T) {
 	path := socketPath(t)
 	_, stop := serveOn(t, path, newRolling(t, rollout(things[:2]...)))
@@ -224,7 +224,7 @@ func TestRolloutEndsUnseen(t *testing.T) {
 	}
 }
 
-// serveAnother answers for a supd that has another rollout, and this history.
+// serveAnother plays a supd that has another rollout, and this history.
 func serveAnother(t *testing.T, path string, history []supervisor.HistoryEntry) (stop func()) {
 	t.Helper()
 	other := rollout()

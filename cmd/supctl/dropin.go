@@ -12,8 +12,8 @@ import (
 	"supd/supervisor/release"
 )
 
-// registerDropIns takes up what the files in a directory name, and what is no
-// longer there.
+// registerDropIns registers the releases of the drop-in files in a directory, and
+// unregisters those whose file is gone.
 func (c *call) registerDropIns(ctx context.Context, r registration, args []string) error {
 	h, store, err := c.registry()
 	if err != nil {
@@ -36,7 +36,8 @@ func (c *call) registerDropIns(ctx context.Context, r registration, args []strin
 	return ofRegistry(err)
 }
 
-// dropInPlace is installed.inPlace. The version is what the file's name ends in.
+// dropInPlace is installed.inPlace for a release of a drop-in file. Its version is
+// the end of the path if a file has that name.
 func (c *call) dropInPlace(h host, dir, app, path string) bool {
 	version := filepath.Base(path)
 	if _, err := os.Lstat(filepath.Join(dir, app+"_"+version+".toml")); err != nil {
@@ -45,7 +46,8 @@ func (c *call) dropInPlace(h host, dir, app, path string) bool {
 	return c.installed(h, app).inPlace(version, path)
 }
 
-// tell has supd take up what it was asked to deploy. That none answers is normal.
+// tell asks supd to deploy the new releases that ask for it. It is no error if no
+// supd answers.
 func (c *call) tell(ctx context.Context, h host) error {
 	client := control.Dial(h.socket)
 	defer client.Close()
@@ -59,9 +61,9 @@ func (c *call) tell(ctx context.Context, h host) error {
 	return err
 }
 
-// forget unregisters the releases whose packages have been removed. One whose path
-// is still there was replaced by another version: its snapshot is what a rollback
-// goes to. The active one may go only after the others, therefore once more.
+// forget unregisters the releases whose packages have been removed. A release whose
+// path is still there was replaced by another version, and a rollback needs its
+// snapshot. The active one may go only after the others, so a second round follows.
 func (c *call) forget(ctx context.Context, r registration, gone []release.Release) {
 	var kept []release.Release
 	for again := range 2 {

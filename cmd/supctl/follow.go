@@ -10,14 +10,14 @@ import (
 	"supd/supervisor/control"
 )
 
-// comeBack is how long a supd that has gone in the middle of a rollout may take to
-// come back: one that is killed is started again, and goes on with it.
+// comeBack is how long a supd that has ended during a rollout may take to come
+// back: a killed supd is started again, and goes on with the rollout.
 var comeBack = 30 * time.Second
 
-// knockTime is how often it is looked for meanwhile.
+// knockTime is the pause between two attempts to reach it meanwhile.
 const knockTime = 200 * time.Millisecond
 
-// Why following a rollout ends before the rollout does.
+// The reasons why following a rollout ends before the rollout does.
 var (
 	errLate   = errors.New("still in progress")
 	errPaused = errors.New("paused")
@@ -31,12 +31,12 @@ type followed struct {
 	rollout *supervisor.RolloutStatus
 
 	show shown
-	seen time.Time // of the last thing that was shown
+	seen time.Time // time of the last thing that was shown
 	last control.RolloutLine
-	lost bool // the connection has been, once
+	lost bool // the connection was lost at least once
 }
 
-// shown is where a rollout is shown.
+// shown shows a rollout in one of several ways.
 type shown interface {
 	add(control.RolloutLine)
 	note(string) // about the connection
@@ -81,7 +81,8 @@ func (f *followed) step() supervisor.Step {
 	return f.last.Step
 }
 
-// toEnd reads until the rollout has ended, over losses of the connection.
+// toEnd reads until the rollout has ended. If the connection is lost, it connects
+// again.
 func (f *followed) toEnd(ctx context.Context) error {
 	for {
 		err := f.client.Rollout(ctx, f.app, f.rollout.ID, true, f.take)
@@ -90,7 +91,7 @@ func (f *followed) toEnd(ctx context.Context) error {
 			return context.Cause(ctx)
 		case err == nil || errors.Is(err, errPaused):
 			return err
-		case !control.NoAnswer(err) && codeOfError(err) == supervisor.CodeNoTarget: // this supd has not seen it, or another since
+		case !control.NoAnswer(err) && codeOfError(err) == supervisor.CodeNoTarget: // this supd does not know the rollout, or has had another one since
 			return f.lookUp(ctx, err)
 		case !control.NoAnswer(err):
 			return err
@@ -101,8 +102,8 @@ func (f *followed) toEnd(ctx context.Context) error {
 	}
 }
 
-// take shows what has not been. A supd that has gone on with the rollout of
-// another one begins anew.
+// take shows a line unless it was shown before: a supd that goes on with the
+// rollout of an earlier one sends the lines from the beginning.
 func (f *followed) take(l control.RolloutLine) error {
 	if l.Progress != nil {
 		if !l.At.After(f.seen) && f.lost || f.changes() && !l.At.After(f.known()) {
@@ -118,13 +119,13 @@ func (f *followed) take(l control.RolloutLine) error {
 	return nil
 }
 
-// changes reports whether a rollout that was under way is undone or resumed: what
-// comes of that is shown, and not what was before.
+// changes reports whether the request undoes or resumes a rollout that was under
+// way: then only what happens after it is shown.
 func (f *followed) changes() bool {
 	return f.asked == supervisor.ActionResume || f.asked == supervisor.ActionRollback && f.rollout.Kind == supervisor.KindDeploy
 }
 
-// known is when the last thing happened that was before the request.
+// known is the time of the last thing that happened before the request.
 func (f *followed) known() time.Time {
 	if n := len(f.rollout.Progress); n > 0 {
 		return f.rollout.Progress[n-1].At
@@ -132,8 +133,8 @@ func (f *followed) known() time.Time {
 	return time.Time{}
 }
 
-// pauses reports whether a line says that the rollout is paused now; while it is,
-// lines of its workers may come too.
+// pauses reports whether a line says that the rollout is paused now. Lines about
+// workers, which may come during a pause, do not.
 func (f *followed) pauses(l control.RolloutLine) bool {
 	return l.Worker == "" && (l.At.After(f.known()) || l.At.Equal(f.known()) && f.rollout.Step == supervisor.StepPaused)
 }
@@ -169,7 +170,7 @@ func (f *followed) await(ctx context.Context) error {
 	}
 }
 
-// lookUp finds in the history how the rollout has ended while nobody looked.
+// lookUp finds in the history how the rollout has ended while it was not followed.
 func (f *followed) lookUp(ctx context.Context, otherwise error) error {
 	list, err := f.client.Releases(ctx, f.app)
 	switch {
@@ -207,7 +208,7 @@ func codeOfResult(h supervisor.HistoryEntry) int {
 func (c *call) conclude(f followed) {
 	l := f.last
 	code, undone := l.Code, f.asked == supervisor.ActionRollback && l.Kind == supervisor.KindDeploy && l.Code == supervisor.CodeRolledBack
-	if undone { // which is what was asked for
+	if undone { // as was asked for
 		code = supervisor.CodeDone
 	}
 	c.worst(code)

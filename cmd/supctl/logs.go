@@ -16,10 +16,10 @@ import (
 	"supd/supervisor/output"
 )
 
-// longestLine is what is held of a line before it goes out in pieces.
+// longestLine bounds a line: a longer one is written in pieces.
 const longestLine = 64 << 10
 
-// logRequest is what logs is asked for.
+// logRequest has the flags of logs.
 type logRequest struct {
 	lines  int
 	follow bool
@@ -49,8 +49,8 @@ func (c *call) logs() *cobra.Command {
 // source is the log of one process.
 type source struct {
 	process string // "whois/web"
-	prefix  string // of its lines, when there are several sources
-	journal bool   // its lines are not supd's to show
+	prefix  string // put before its lines if there are several sources
+	journal bool   // its lines go to the journal, and supd cannot show them
 }
 
 func (c *call) showLogs(ctx context.Context, r logRequest, targets []string) error {
@@ -65,7 +65,7 @@ func (c *call) showLogs(ctx context.Context, r logRequest, targets []string) err
 	}
 	err = c.followLogs(ctx, client, r, sources)
 	if ctx.Err() != nil {
-		return nil // to be interrupted is how it ends
+		return nil // an interrupt is the normal end
 	}
 	return err
 }
@@ -91,8 +91,8 @@ func logSources(s *supervisor.Status) (all []source) {
 	return all
 }
 
-// withoutJournal leaves out what goes to the journal, and says so: the others can be
-// shown. Where that is all supd says it.
+// withoutJournal leaves out the sources that go to the journal, and says so. If all
+// do, it keeps them, and supd's answer says so.
 func (c *call) withoutJournal(all []source) (shown []source) {
 	for _, s := range all {
 		if !s.journal {
@@ -128,7 +128,7 @@ func (c *call) followLogs(ctx context.Context, client *control.Client, r logRequ
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var lock sync.Mutex // a line of one at a time
+	var lock sync.Mutex // one line is written at a time
 	ended := make(chan error)
 	for _, s := range sources {
 		go func() { ended <- c.copyLog(ctx, client, r, s, &lock) }()
@@ -161,8 +161,8 @@ func (c *call) copyLog(ctx context.Context, client *control.Client, r logRequest
 	return nil
 }
 
-// prefixLines writes each line whole. One that is longer than longestLine comes
-// as several.
+// prefixLines writes each line whole. A line that is longer than longestLine is
+// written as several.
 func prefixLines(w io.Writer, r io.Reader, prefix string, lock *sync.Mutex) error {
 	b := bufio.NewReaderSize(r, longestLine)
 	for {

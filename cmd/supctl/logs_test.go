@@ -32,7 +32,7 @@ func TestLogs(t *testing.T) {
 	}
 }
 
-// Two processes that share a log have it shown once.
+// A log that two processes share is shown once.
 func TestSharedLog(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, "web.log"), []byte("one\n"), 0o600))
@@ -44,7 +44,7 @@ func TestSharedLog(t *testing.T) {
 	}
 }
 
-// The journal keeps nobody from seeing the others.
+// A log in the journal does not keep the others from being shown.
 func TestLogsWithTheJournal(t *testing.T) {
 	dir := t.TempDir()
 	must(t, os.WriteFile(filepath.Join(dir, "web.log"), []byte("one\n"), 0o600))

@@ -118,7 +118,7 @@ func (c *call) checkFiles(path string, files []string) int {
 	return control.Check(config, c.out, c.err)
 }
 
-// versions is what version prints as JSON.
+// versions is what the command version prints as JSON.
 type versions struct {
 	Client string           `json:"client"`
 	Daemon *control.Version `json:"daemon"` // null when none answers
@@ -138,7 +138,7 @@ func (c *call) version() *cobra.Command {
 				return c.print(versions{version, &v})
 			}
 			fmt.Fprintln(c.out, "supctl", version)
-			if err != nil { // which is an answer, too
+			if err != nil { // which is a result, too
 				fmt.Fprintln(c.out, err)
 				return nil
 			}

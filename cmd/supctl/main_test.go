@@ -35,7 +35,7 @@ func must(t *testing.T, err error) {
 type fake struct {
 	status   *supervisor.Status
 	result   supervisor.Result
-	asked    chan supervisor.Request // Do tells here, and waits for its context's end
+	asked    chan supervisor.Request // Do sends the request here, and waits for the end of its context
 	last     supervisor.Request
 	releases *supervisor.ReleaseList // nil is an error
 	findings []supervisor.Finding

@@ -23,16 +23,16 @@ func (c *call) shown(ctx context.Context, f *followed) shown {
 	}
 }
 
-// documents shows a rollout as it comes from the API.
+// documents shows a rollout as the JSON lines of the API.
 type documents struct{ call *call }
 
-func (d documents) add(l control.RolloutLine) { _ = d.call.print(l) } // whoever reads it has gone
+func (d documents) add(l control.RolloutLine) { _ = d.call.print(l) } // it fails if the reader has gone
 
 func (d documents) note(text string) { d.call.warn("%s", text) }
 
 func (d documents) close() {}
 
-// lines shows a rollout one thing a line.
+// lines shows a rollout, one thing a line.
 type lines struct {
 	out  io.Writer
 	pids map[string]int // by worker, as last shown
@@ -49,7 +49,7 @@ func (s *lines) note(text string) { fmt.Fprintln(s.out, text) }
 
 func (s *lines) close() {}
 
-// subject is the worker, or the app where something concerns all of it.
+// subject is the worker that a line is about, or the app if it is about all of it.
 func subject(l control.RolloutLine) string {
 	if l.Worker == "" {
 		return l.App
@@ -57,7 +57,7 @@ func subject(l control.RolloutLine) string {
 	return l.Worker
 }
 
-// message tells of each process once which one it is.
+// message names the pid of each process once.
 func (s *lines) message(l control.RolloutLine) string {
 	if l.Pid == 0 || l.Pid == s.pids[l.Worker] {
 		return printable(l.Message)
@@ -66,7 +66,8 @@ func (s *lines) message(l control.RolloutLine) string {
 	return fmt.Sprintf("%s, pid %d", printable(l.Message), l.Pid)
 }
 
-// printable leaves out what would move the cursor: it may come from a worker.
+// printable leaves out what would move the cursor, since the text may come from a
+// worker.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {

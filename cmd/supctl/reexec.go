@@ -28,7 +28,7 @@ func (c *call) reexec() *cobra.Command {
 	}
 }
 
-// replaceSupd waits until another supd answers than the one that was asked.
+// replaceSupd asks supd to replace itself, and waits until another supd answers.
 func (c *call) replaceSupd(ctx context.Context) error {
 	client := c.client()
 	defer client.Close()

@@ -19,14 +19,14 @@ import (
 	"supd/supervisor/release"
 )
 
-// machine is a supd.toml whose supd does not run, with its registry.
+// machine has a supd.toml whose supd does not run, and its registry.
 type machine struct {
 	dir   string
 	store *release.Store
 }
 
-// newMachine has these app files, and makes its supd.toml supctl's. DIR in them is
-// the directory of all.
+// newMachine makes one with these app files, and sets SUPD_CONFIG to its supd.toml.
+// DIR in the files becomes the machine's directory.
 func newMachine(t *testing.T, apps map[string]string) machine {
 	t.Helper()
 	t.Setenv("SUPD_SOCKET", "")
@@ -154,7 +154,7 @@ func TestRegisterFails(t *testing.T) {
 			t.Errorf("%s: exited with %d\nstdout: %s\nstderr: %s", test.args, code, out, err)
 		}
 
-		// The same by a maintainer script fails no package.
+		// The same in a maintainer script does not fail the package.
 		code, out, err = supctl(t, append(args, "--from-maintscript")...)
 		remedy := "; this does not fail the package: put it right, then run `supctl register " + test.args + "`\n"
 		if code != 0 || out != "" || !strings.HasPrefix(err, "supctl: warning: ") || !strings.HasSuffix(err, remedy) || !strings.Contains(err, test.err) {
@@ -176,14 +176,15 @@ func TestRegisterFails(t *testing.T) {
 		t.Errorf("%v", denied)
 	}
 
-	// Scripts call no other command: those keep their codes.
+	// Other commands keep their exit codes: maintainer scripts do not call them.
 	t.Setenv(scriptVariable, "postinst")
 	if code, _, _ := supctl(t, "audit", "--socket", m.dir+"/none.sock"); code != 4 {
 		t.Errorf("audit by a script: exited with %d", code)
 	}
 }
 
-// A package may be installed before supd is configured, or while it is wrongly.
+// A package may be installed before supd is configured, or while its configuration
+// is wrong.
 func TestRegisterWithoutConfiguration(t *testing.T) {
 	m := newMachine(t, map[string]string{"whois": "[release\n"})
 	dir := m.install(t, "opt/whois/1.5.0", "1.5.0")
@@ -231,7 +232,7 @@ func TestHost(t *testing.T) {
 	}
 }
 
-// supd is told, and what it answers decides only for people.
+// register tells supd, whose answer decides the exit code for people only.
 func TestRegisterTellsSupd(t *testing.T) {
 	outcome := func(code int, message string) supervisor.Result {
 		return supervisor.Result{Code: code, Outcomes: []supervisor.Outcome{{Name: "whois", Code: code, Message: message}}}
@@ -272,7 +273,7 @@ func TestRegisterTellsSupd(t *testing.T) {
 	}
 }
 
-// hang listens, and never answers.
+// hang makes supctl's socket one that never answers.
 func hang(t *testing.T) {
 	t.Helper()
 	l, err := net.Listen("unix", socketPath(t))
@@ -331,7 +332,7 @@ func TestRegisterDropIns(t *testing.T) {
 		}
 	}
 
-	// Removed, with the older one active: both go.
+	// Both are removed while the older one is active: both are unregistered.
 	m.state(t, "venv", release.State{Active: "2"})
 	must(t, os.Remove(m.dir+"/drop/venv_3.toml"))
 	must(t, os.RemoveAll(m.dir+"/venv"))
@@ -340,7 +341,7 @@ func TestRegisterDropIns(t *testing.T) {
 	}
 }
 
-// state makes what the journal of an app says.
+// state writes the journal of an app.
 func (m machine) state(t *testing.T, app string, s release.State) {
 	t.Helper()
 	path := m.store.StatePath(app)
@@ -468,7 +469,7 @@ func TestReleases(t *testing.T) {
 	if code != 0 || err != "" || len(lines) != 11 {
 		t.Fatalf("exited with %d, %s\n%s", code, err, out)
 	}
-	// Who registers, and when, is of the moment: those columns are left out.
+	// Who registers, and when, differs between runs: those columns are left out.
 	want := []string{"whois is held since 2026-11-24 12:03:04 by root (uid 0, pid 9): no reason given", "",
 		"VERSION STATE PATH", "1.3 missing " + m.dir, "1.4 active " + m.dir, "1.5 failed exited)", "1.6 previous " + m.dir, "",
 		"ROLLOUT KIND VERSIONS STARTED TOOK BY RESULT", "1 deploy 1.4 → 1.5 2026-11-24 12:03:04 12s root (uid 0, pid 7) rolled back: web.1: exited", ""}
@@ -490,7 +491,7 @@ func TestReleases(t *testing.T) {
 		t.Errorf("exited with %d, %s%s", code, out, err)
 	}
 
-	// supd's answer goes before the files.
+	// supd's answer takes precedence over the files.
 	d := newFake("/nonexistent")
 	d.releases = &supervisor.ReleaseList{App: "whois", Releases: []supervisor.ReleaseStatus{{Version: "9.9"}}}
 	serve(t, d)

@@ -49,8 +49,8 @@ func (c *call) releases() *cobra.Command {
 	return cmd
 }
 
-// releaseList asks supd, or reads the files where there is none or it does not
-// know the app.
+// releaseList asks supd, or reads the files if no supd answers or it does not know
+// the app.
 func (c *call) releaseList(ctx context.Context, app string) (*supervisor.ReleaseList, error) {
 	h, store, err := c.registry()
 	if err != nil {

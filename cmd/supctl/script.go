@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	scriptVariable = "DPKG_MAINTSCRIPT_NAME" // dpkg sets it, see dpkg(1)
+	scriptVariable = "DPKG_MAINTSCRIPT_NAME" // set by dpkg, see dpkg(1)
 	scriptFlag     = "from-maintscript"
 )
 
@@ -19,15 +19,15 @@ const (
 const scriptHelp = "From a maintainer script it does not wait, and whatever goes wrong is a warning: dpkg\n" +
 	"tells of itself (" + scriptVariable + "), rpm does not and needs --" + scriptFlag + "."
 
-// scriptable marks a command that maintainer scripts call: whatever goes wrong in
-// it must not fail the package transaction, not even a wrong command line.
+// scriptable marks a command that maintainer scripts call: no error in it may fail
+// the package transaction, not even a wrong command line.
 func (c *call) scriptable(cmd *cobra.Command) {
 	cmd.Annotations = map[string]string{scriptFlag: ""}
 	cmd.Flags().BoolVar(&c.fromScript, scriptFlag, false, "called by a package's maintainer script, as rpm does not tell")
 }
 
-// inScript reports whether a maintainer script runs cmd. The flag may not have been
-// read yet, when another one is wrong.
+// inScript reports whether a maintainer script runs cmd. It also looks for the flag
+// in args, since cobra may not have read it when another flag is wrong.
 func (c *call) inScript(cmd *cobra.Command, args []string) bool {
 	if _, ok := cmd.Annotations[scriptFlag]; !ok {
 		return false
@@ -44,7 +44,7 @@ func (c *call) excuse(ctx context.Context, err error, args []string) {
 	c.warn("%s; this does not fail the package: put it right, then run `supctl %s`", strings.TrimSpace(err.Error()), strings.Join(args, " "))
 }
 
-// warn prints what is none of the errors.
+// warn prints a warning, which does not change the exit code.
 func (c *call) warn(format string, args ...any) {
 	fmt.Fprintf(c.err, "supctl: warning: "+format+"\n", args...)
 }

@@ -49,7 +49,7 @@ func codeOf(s *supervisor.Status) int {
 	return supervisor.CodeDone
 }
 
-// workers ranges over all of a status.
+// workers ranges over all workers of a status.
 func workers(s *supervisor.Status) func(func(supervisor.WorkerStatus) bool) {
 	return func(yield func(supervisor.WorkerStatus) bool) {
 		for _, a := range s.Apps {
@@ -64,7 +64,7 @@ func workers(s *supervisor.Status) func(func(supervisor.WorkerStatus) bool) {
 	}
 }
 
-// watch shows the status at each change. To be interrupted is how it ends.
+// watch shows the status at each change. An interrupt is its normal end.
 func (c *call) watch(cmd *cobra.Command, targets []string) error {
 	ctx, first := cmd.Context(), true
 	err := c.client().Watch(ctx, targets, func(s *supervisor.Status) error {
@@ -93,8 +93,8 @@ func (c *call) show(s *supervisor.Status) error {
 	return nil
 }
 
-// writeApps tells what concerns an app as a whole. It does not go where scripts
-// read a line a worker.
+// writeApps writes what concerns an app as a whole. It does not go to standard
+// output, from which scripts read a line a worker.
 func writeApps(w io.Writer, s *supervisor.Status) {
 	for _, a := range s.Apps {
 		if r := a.Rollout; r != nil && !r.Ended() {
@@ -109,7 +109,7 @@ func writeApps(w io.Writer, s *supervisor.Status) {
 	}
 }
 
-// stepOf tells how far the rollout of an app has come.
+// stepOf says how far the rollout of an app has come.
 func stepOf(a supervisor.AppStatus) string {
 	if a.Rollout.Step == supervisor.StepPaused {
 		return paused(a.Name, a.Rollout.Reason)
@@ -117,7 +117,7 @@ func stepOf(a supervisor.AppStatus) string {
 	return string(a.Rollout.Step)
 }
 
-// fromTo is `1.4.0 → 1.5.0`.
+// fromTo gives `1.4.0 → 1.5.0`.
 func fromTo(from, to string) string {
 	if from == "" {
 		return to
@@ -152,7 +152,7 @@ func details(w supervisor.WorkerStatus, now time.Time) string {
 	return text
 }
 
-// life tells of a worker that has a process.
+// life describes the process of a worker.
 func life(w supervisor.WorkerStatus, now time.Time) string {
 	text := fmt.Sprintf("pid %d", w.Pid)
 	if w.StartedAt != nil {
@@ -164,7 +164,7 @@ func life(w supervisor.WorkerStatus, now time.Time) string {
 	return text
 }
 
-// history tells why a worker has none, and when it will.
+// history says why a worker has no process, and when it gets one.
 func history(w supervisor.WorkerStatus, now time.Time) string {
 	var parts []string
 	if w.LastExit != nil {

@@ -84,7 +84,7 @@ func TestCoarse(t *testing.T) {
 	}
 }
 
-// To be interrupted is how a watch ends.
+// An interrupt is the normal end of a watch.
 func TestWatch(t *testing.T) {
 	s := serve(t, newFake("/nonexistent"))
 	for _, test := range []struct {

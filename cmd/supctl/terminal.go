@@ -15,15 +15,15 @@ import (
 	"supd/supervisor/control"
 )
 
-// terminal shows a rollout as a board that is drawn over and over in the same
+// terminal shows a rollout as a board that is drawn again and again in the same
 // place.
 type terminal struct {
 	out     io.Writer
 	size    func() (width, height int)
 	colored bool
-	end     func() // of what else draws
+	end     func() // ends the goroutines that draw
 
-	mu    sync.Mutex // lines come from one goroutine, status and time from two others
+	mu    sync.Mutex // lines, status and time come from three goroutines
 	board board
 	drawn int // lines
 }
@@ -42,7 +42,7 @@ func newTerminal(ctx context.Context, c *call, f *followed) *terminal {
 	return t
 }
 
-// sizeOf asks the terminal each time: it may be resized.
+// sizeOf gives a function that asks the terminal for its size, which may change.
 func sizeOf(out io.Writer) func() (int, int) {
 	return func() (width, height int) {
 		if f, ok := out.(*os.File); ok {
@@ -58,13 +58,13 @@ func (t *terminal) add(l control.RolloutLine) { t.change(func(b *board) { b.add(
 
 func (t *terminal) note(text string) { t.change(func(b *board) { b.note = text }) }
 
-// close leaves the board as it is.
+// close draws the board for the last time and leaves it there.
 func (t *terminal) close() {
 	t.end()
 	t.change(func(b *board) { b.final = true })
 }
 
-// tick lets the time go on.
+// tick draws the board every second, so that its clocks go on.
 func (t *terminal) tick(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -78,7 +78,8 @@ func (t *terminal) tick(ctx context.Context) {
 	}
 }
 
-// watch keeps the workers' states. While supd is away there is nothing to see.
+// watch keeps the workers' states up to date. While supd does not answer, it tries
+// again.
 func (t *terminal) watch(ctx context.Context, client *control.Client, app string) {
 	for ctx.Err() == nil {
 		err := client.Watch(ctx, []string{app}, func(status *supervisor.Status) error {
@@ -106,7 +107,7 @@ func (t *terminal) look(client *control.Client, app string) {
 	}
 }
 
-// change draws the board after a change of it.
+// change changes the board and draws it.
 func (t *terminal) change(f func(*board)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -122,5 +123,5 @@ func (t *terminal) change(f func(*board)) {
 		b.WriteString(line + "\n")
 	}
 	t.drawn = len(lines)
-	_, _ = io.WriteString(t.out, b.String()) // a terminal that has gone
+	_, _ = io.WriteString(t.out, b.String()) // it fails if the terminal has gone
 }

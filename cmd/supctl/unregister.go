@@ -15,11 +15,11 @@ import (
 	"supd/supervisor/release"
 )
 
-// scriptTime is how long a maintainer script waits for an app to stop: its files
-// are about to go, but dpkg holds its lock meanwhile.
+// scriptTime bounds how long a maintainer script waits for an app to stop: its
+// files are about to be removed, but dpkg holds its lock meanwhile.
 const scriptTime = time.Minute
 
-// removal is what unregister is asked for.
+// removal has the arguments and flags of unregister.
 type removal struct {
 	app, version string
 	force        bool
@@ -64,13 +64,14 @@ func (c *call) unregister() *cobra.Command {
 	return cmd
 }
 
-// keptError says that a release is in use and stays. That holds for maintainer
-// scripts, too: it is what keeps the package.
+// keptError says that a release is in use and stays. In a maintainer script, too,
+// it is an error: so the package stays.
 type keptError struct{ why string }
 
 func (e *keptError) Error() string { return e.why }
 
-// unregisterOne asks supd, or else sees to it itself.
+// unregisterOne asks supd to unregister the release, or does it itself if supd
+// cannot.
 func (c *call) unregisterOne(ctx context.Context, r removal) error {
 	h, store, err := c.registry()
 	if err != nil {
@@ -103,7 +104,7 @@ func (c *call) unregisterOne(ctx context.Context, r removal) error {
 	}
 }
 
-// answers reports whether a supd answers, and soon.
+// answers reports whether a supd answers within nudgeTime.
 func answers(ctx context.Context, client *control.Client) bool {
 	ctx, cancel := context.WithTimeout(ctx, nudgeTime)
 	defer cancel()
@@ -111,7 +112,7 @@ func answers(ctx context.Context, client *control.Client) bool {
 	return err == nil
 }
 
-// serves reports whether the version is active, or in a rollout.
+// serves reports whether the version is active or part of a rollout.
 func serves(ctx context.Context, client *control.Client, r removal) bool {
 	s, err := client.Status(ctx)
 	if err != nil {
@@ -127,7 +128,7 @@ func serves(ctx context.Context, client *control.Client, r removal) bool {
 	return false
 }
 
-// unregisterHere does what supd would do, as far as that is possible without.
+// unregisterHere does what supd would do, as far as that is possible without supd.
 func (c *call) unregisterHere(ctx context.Context, r removal, h host, store *release.Store) error {
 	all, err := store.Releases(r.app)
 	if err != nil && len(all) == 0 {
