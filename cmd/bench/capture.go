@@ -17,11 +17,11 @@ const (
 	lineLength    = 100
 	captureRounds = 3
 	rotateAt      = 16 << 20
-	keepRotated   = 60 // enough for everything that is written
+	keepRotated   = 60 // enough for all of the output
 	captureWithin = time.Minute
 )
 
-// amount is one way of writing.
+// amount is how much the program writes, and in writes of which size.
 type amount struct {
 	name        string
 	size, lines int
@@ -197,8 +197,8 @@ func list(argv []string) string {
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
-// captureCat is the limit for one who does not look at the lines. sh becomes
-// the writer, so that a TERM ends it, and cat with it.
+// captureCat is the limit for a reader that does not look at the lines. bash
+// becomes the writer, so that a TERM ends it, and cat with it.
 func captureCat(b *bench, dir string, argv []string) (*process, error) {
 	return b.start("bash", "-c", fmt.Sprintf("exec %s > >(exec cat >%s/out.log)", strings.Join(argv, " "), dir))
 }

@@ -27,7 +27,7 @@ logs    = "logs"
 socket = "run/supd.sock"
 `
 
-// supd starts one with an app named bench.
+// supd starts a daemon with an app named bench.
 func (b *bench) supd(app string) (*daemon, error) {
 	d, err := b.configured(b.dir, app)
 	if err != nil {
@@ -36,9 +36,9 @@ func (b *bench) supd(app string) (*daemon, error) {
 	return d, d.launch()
 }
 
-// configured is one that is not started yet, in a new directory beneath parent.
-// The app runs as nobody when root measures, so that everything is dropped that
-// can be. In its text @DIR@ is the directory.
+// configured makes a daemon that is not started yet, in a new directory beneath
+// parent. If root measures, the app runs as nobody, so that all privileges are
+// dropped. @DIR@ in its text becomes the directory.
 func (b *bench) configured(parent, app string) (*daemon, error) {
 	dir, err := os.MkdirTemp(parent, "supd-")
 	if err != nil {
@@ -63,7 +63,7 @@ func (b *bench) configured(parent, app string) (*daemon, error) {
 	return d, nil
 }
 
-// launch starts it, also again after it has ended.
+// launch starts supd, also again after it has ended.
 func (d *daemon) launch() (err error) {
 	d.process, err = d.b.start(filepath.Join(d.b.bin, "supd"), "--config", d.config())
 	return err

@@ -18,11 +18,11 @@ import (
 const (
 	deploys      = 20
 	ownStart     = 50 * time.Millisecond // of the application
-	freshWorkers = 2                     // workers, one replaced after the other
+	freshWorkers = 2                     // replaced one after the other
 )
 
 // deploy measures from the start of supctl until the last new worker is ready,
-// less what the application takes itself. supd's state is on a disk.
+// minus what the application takes itself. supd's state is on a disk.
 func deploy(ctx context.Context, b *bench) error {
 	for _, ready := range []string{`notify = true`, `http = "/"`} {
 		var times []time.Duration
@@ -61,7 +61,7 @@ ready   = { %s }
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		began := time.Now() // not of CLOCK_MONOTONIC: supd tells the time of day
+		began := time.Now() // the time of day, not CLOCK_MONOTONIC: so are supd's times
 		out, err := d.supctl("--json", "deploy", "bench", versions[(i+1)%2])
 		if err != nil {
 			return nil, err
@@ -75,7 +75,7 @@ ready   = { %s }
 	return times, nil
 }
 
-// lastReady finds in what a deploy has printed when the last worker was ready.
+// lastReady finds in the output of a deploy when the last worker was ready.
 func lastReady(out []byte) (at time.Time, err error) {
 	ready := 0
 	for d := json.NewDecoder(bytes.NewReader(out)); ; {

@@ -21,8 +21,8 @@ const (
 	settleWithin = 2 * time.Second // of quiet before an idle measurement
 )
 
-// app is a process that reports to f. Its workers count as ready at once, and
-// their death is answered at once, as that of a long-lived worker is.
+// app has a process whose workers report to f. They count as ready at once, and are
+// replaced at once when they die, as long-lived workers are.
 func app(child string, f *fifo, count int) string {
 	return fmt.Sprintf(`
 [process.child]
@@ -33,7 +33,7 @@ backoff = { reset = "1ms" }
 `, child, f.path, count)
 }
 
-// kind is a supervisor of children that report, supd or the limit.
+// kind is a supervisor of children that report: supd or the limit.
 type kind struct {
 	name  string
 	start func(f *fifo, count int) (*process, func() error, error)
@@ -59,7 +59,7 @@ func (b *bench) kinds() []kind {
 	}
 }
 
-// with runs do beside count children of k that all have reported.
+// with runs do while count children of k run, all of which have reported.
 func (b *bench) with(ctx context.Context, k kind, count int, do func(p *process, f *fifo, started []record) error) (err error) {
 	f, err := b.newFifo("fifo")
 	if err != nil {
@@ -90,7 +90,7 @@ func replacement(ctx context.Context, b *bench) error {
 		var times []time.Duration
 		err := b.with(ctx, k, 1, func(_ *process, f *fifo, started []record) error {
 			for range kills {
-				time.Sleep(100 * time.Millisecond) // until the start is over for everybody
+				time.Sleep(100 * time.Millisecond) // until all work of the start is done
 				began := now()
 				if err := unix.Kill(started[0].pid, unix.SIGKILL); err != nil {
 					return err
@@ -119,7 +119,7 @@ func fleet(ctx context.Context, b *bench) error {
 		for _, k := range b.kinds() {
 			err := b.with(ctx, k, fleetSize, func(p *process, f *fifo, all []record) error {
 				started[k.name] = append(started[k.name], last(all)-p.began)
-				time.Sleep(time.Second) // until the start is over for everybody
+				time.Sleep(time.Second) // until all work of the start is done
 				began := now()
 				for _, r := range all {
 					unix.Kill(r.pid, unix.SIGKILL)
@@ -178,8 +178,8 @@ func idle(ctx context.Context, b *bench) error {
 	})
 }
 
-// cpuTime sums what all threads have used, to the nanosecond; the ticks of
-// /proc/PID/stat are ten times the goal of a minute.
+// cpuTime sums the processor time of all threads, in nanoseconds; /proc/PID/stat
+// counts in ticks of 10 ms, more than the goal for a minute.
 func cpuTime(pid int) (sum time.Duration, err error) {
 	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	if err != nil {

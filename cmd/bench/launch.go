@@ -25,8 +25,8 @@ type way struct {
 	run  func() error
 }
 
-// interleave runs the ways in random order, round after round, so that what the
-// machine does besides meets all of them, and gives the median of each.
+// interleave runs the ways in random order, round after round, so that what else
+// the machine does affects all of them alike, and gives the median of each.
 func interleave(ctx context.Context, ways []way) (map[string]time.Duration, error) {
 	times := map[string][]time.Duration{}
 	for range launchRounds {
@@ -88,8 +88,8 @@ func setpriv(child string) []string {
 	return []string{"setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", child}
 }
 
-// installed are those of the commands that can be run here: the programs are
-// there, and it takes root.
+// installed gives those of the commands that can be run here: by root, and if the
+// program is there.
 func installed(commands ...[]string) (ways []way) {
 	if os.Geteuid() != 0 {
 		return nil
@@ -102,7 +102,7 @@ func installed(commands ...[]string) (ways []way) {
 	return ways
 }
 
-// planned launches as supd does: a new plan each time.
+// planned gives a function that launches as supd does, with a new plan each time.
 func planned(child string) (func() error, error) {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
@@ -117,7 +117,7 @@ func planned(child string) (func() error, error) {
 		}
 	}
 	return func() error {
-		fd := int(null.Fd()) // asked here, so that null is not collected
+		fd := int(null.Fd()) // in here, so that null is not garbage collected
 		spec.Files = []int{fd, fd, fd}
 		return launchAndReap(spec)
 	}, nil
@@ -146,8 +146,8 @@ func launchAndReap(spec privdrop.Spec) error {
 	return err
 }
 
-// suprun compares it, a Go program that has to start first, with the C program
-// that can drop the same.
+// suprun compares suprun, a Go program that has to start first, with the C program
+// that can drop the same privileges.
 func suprun(ctx context.Context, b *bench) error {
 	child := b.program("child")
 	ways := installed(setpriv(child))

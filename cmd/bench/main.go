@@ -1,6 +1,6 @@
 // Bench measures supd against the limit that the machine sets, and against other
-// supervisors where they are installed, and prints a table. It measures and
-// asserts nothing: a number that is worse than its goal is for people to judge.
+// supervisors where they are installed, and prints a table. It asserts nothing:
+// people judge a number that is worse than its goal.
 //
 //	bench [MEASUREMENT…]    launch suprun replace fleet idle restart swap deploy
 //	                        register reexec takeover capture
@@ -79,7 +79,7 @@ func run(ctx context.Context, names []string) (err error) {
 	return b.print(os.Stdout)
 }
 
-// machine says on what was measured.
+// machine describes the machine that was measured on.
 func machine() string {
 	var u unix.Utsname
 	unix.Uname(&u)
@@ -98,7 +98,7 @@ func processors() string {
 	return fmt.Sprint(strings.Count(string(text), "\nprocessor") + 1)
 }
 
-// bench is where things are, and what was found.
+// bench has the directories, and the results.
 type bench struct {
 	dir  string // in tmpfs where there is one, open to other users
 	bin  string // of the programs under test
@@ -106,7 +106,7 @@ type bench struct {
 }
 
 // onDisk gives do a directory on a disk, open to other users and removed
-// afterwards: b.dir knows no fsync(2).
+// afterwards: in b.dir fsync(2) costs nothing.
 func onDisk(do func(dir string) error) (err error) {
 	dir, err := os.MkdirTemp("/var/tmp", "supd-bench-")
 	if err != nil {

@@ -17,18 +17,18 @@ const (
 	reexecs     = 7
 	takeovers   = 7
 	askPause    = time.Millisecond // between two questions
-	quietBefore = time.Second      // until what was started before is over for everybody
+	quietBefore = time.Second      // until all earlier work is done
 	takenWithin = 30 * time.Second
 )
 
-// crew is a supd with a thousand workers that stay.
+// crew is a supd with a thousand workers that outlive it.
 type crew struct {
 	*daemon
 	client *control.Client
 	pids   map[string]int // by worker
 }
 
-// crewed runs do beside a crew, and ends it.
+// crewed starts a crew, runs do, and ends the crew.
 func (b *bench) crewed(ctx context.Context, do func(*crew) error) (err error) {
 	f, err := b.newFifo("fifo")
 	if err != nil {
@@ -54,7 +54,7 @@ func (b *bench) crewed(ctx context.Context, do func(*crew) error) (err error) {
 	return do(c)
 }
 
-// end kills workers that no supd is there for any more.
+// end kills the workers that are left without a supd.
 func (c *crew) end() {
 	for _, pid := range c.pids {
 		exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", pid))
@@ -64,7 +64,7 @@ func (c *crew) end() {
 	}
 }
 
-// running are the workers that are RUNNING.
+// running gives the pids of the workers that are RUNNING, by name.
 func (c *crew) running(ctx context.Context) (map[string]int, error) {
 	s, err := c.client.Status(ctx)
 	if err != nil {
@@ -145,7 +145,7 @@ func (c *crew) reexecOnce(ctx context.Context) (gap time.Duration, err error) {
 	}
 }
 
-// owner asks for something that the owner has to answer and that changes nothing.
+// owner sends a request that the owner has to answer and that changes nothing.
 func (c *crew) owner(ctx context.Context) error {
 	r, err := c.client.Do(ctx, supervisor.Request{Action: supervisor.ActionStart, Targets: []string{"bench/child.1"}})
 	if err == nil && r.Code != supervisor.CodeDone {
@@ -155,7 +155,7 @@ func (c *crew) owner(ctx context.Context) error {
 }
 
 // takeover measures from the start of a supd, after one that was killed, until it
-// answers that all workers are running, and that they are those of before.
+// answers that all workers are running, with the pids that they had.
 func takeover(ctx context.Context, b *bench) error {
 	return b.crewed(ctx, func(c *crew) error {
 		var times []time.Duration

@@ -19,8 +19,8 @@ import (
 //go:embed c/*.c
 var sources embed.FS
 
-// compile makes the C programs, static so that their start costs nothing of
-// the dynamic linker's.
+// compile makes the C programs, which are static, so that no time of the dynamic
+// linker counts.
 func (b *bench) compile() error {
 	for _, name := range []string{"child", "limit", "server", "writer"} {
 		source, err := sources.ReadFile("c/" + name + ".c")
@@ -51,7 +51,7 @@ type record struct {
 	at  time.Duration
 }
 
-// fifo is where the C programs report.
+// fifo is what the C programs report to.
 type fifo struct {
 	path string
 	file *os.File
@@ -113,7 +113,7 @@ func (b *bench) start(name string, args ...string) (*process, error) {
 	defer log.Close()
 	p := &process{cmd: exec.Command(name, args...), exited: make(chan struct{}), log: log.Name()}
 	p.cmd.Stdout, p.cmd.Stderr = log, log
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is for bench alone
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that a Ctrl-C reaches only bench
 	p.began = now()
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
@@ -134,8 +134,8 @@ func (p *process) stop() error {
 	}
 }
 
-// stopAll ends the limit program, which does not look after its children: its
-// process group is theirs.
+// stopAll ends the limit program and its children, which are in its process group:
+// it does not stop them itself.
 func (p *process) stopAll() error {
 	err := unix.Kill(-p.cmd.Process.Pid, unix.SIGKILL)
 	<-p.exited

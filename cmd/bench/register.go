@@ -16,8 +16,8 @@ const (
 	installedFiles = 10_000
 )
 
-// register compares `supctl register` of a release that is installed in place, of
-// which a snapshot is kept, with copying its links; in memory and on a disk.
+// register compares `supctl register` of a release that is installed in place,
+// which makes a snapshot, with `cp -al`; in memory and on a disk.
 func register(ctx context.Context, b *bench) error {
 	if err := b.registerIn(ctx, b.dir); err != nil {
 		return err
@@ -45,7 +45,7 @@ command = "never"
 			func() error { return timed(&supctl, func() error { return d.register(i) }) },
 			func() error { return timed(&copied, func() error { return d.copyLinks(i) }) },
 		}
-		for k := range pair { // none is always the first
+		for k := range pair { // they take turns at being the first
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
@@ -59,8 +59,8 @@ command = "never"
 	return nil
 }
 
-// timed runs do after what was done before is on the disk, so that none pays for
-// the other.
+// timed runs do once all earlier writes are on the disk, so that it does not pay
+// for those.
 func timed(times *[]time.Duration, do func() error) error {
 	unix.Sync()
 	began := now()

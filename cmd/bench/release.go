@@ -6,12 +6,12 @@ import (
 	"path/filepath"
 )
 
-// versions are what is swapped: the same files, installed side by side.
+// versions are the two that are swapped: the same files, installed side by side.
 var versions = []string{"1", "2"}
 
 // released starts a supd beneath parent with an app that has both versions, in
 // "@DIR@/releases", and the first of them deployed. install fills the directory of
-// one. rollout is the app's [rollout].
+// a version. rollout is the app's [rollout].
 func (b *bench) released(parent, app, rollout string, install func(dir string) error) (d *daemon, err error) {
 	d, err = b.configured(parent, "[release]\ndirectory = \"@DIR@/releases\"\n"+app+rollout)
 	if err != nil {
@@ -37,7 +37,7 @@ func (b *bench) released(parent, app, rollout string, install func(dir string) e
 	}
 	err = d.ready()
 	if err == nil {
-		_, err = d.supctl("deploy", "bench", versions[0]) // joins the one under way, if it is
+		_, err = d.supctl("deploy", "bench", versions[0]) // joins the deploy under way, if there is one
 	}
 	if err != nil {
 		return nil, errors.Join(err, d.stop())
@@ -45,7 +45,7 @@ func (b *bench) released(parent, app, rollout string, install func(dir string) e
 	return d, nil
 }
 
-// rolloutAtOnce leaves nothing in a rollout but what it takes.
+// rolloutAtOnce is a rollout without any pause.
 const rolloutAtOnce = `
 [rollout]
 min_ready = "0s"

@@ -25,7 +25,8 @@ def app(environ, start_response):
     return [b"ok\n"]
 `
 
-// restart replaces a gunicorn whose application takes a second to import.
+// restart measures the restart of a gunicorn whose application takes a second to
+// import.
 func restart(ctx context.Context, b *bench) (err error) {
 	if exec.Command("/usr/bin/python3", "-c", "import gunicorn").Run() != nil {
 		b.add(row{what: "restart of gunicorn under load: gunicorn is not installed"})

@@ -17,18 +17,19 @@ import (
 
 const (
 	swapWorkers = 2
-	besideLimit = 20 * time.Second // for a gunicorn of its own to serve
+	besideLimit = 20 * time.Second // for a gunicorn started beside supd to serve
 )
 
-// swapping is a way to swap, again and again, and how often.
+// swapping is a way to swap, and how often.
 type swapping struct {
 	what    string
 	times   int
 	rollout string
 }
 
-// swappings: as it is configured by default, but for the bake, in which nothing
-// happens; and with no pause at all, when some Python is starting at any moment.
+// swappings: the first has the default rollout except for the bake, during which
+// nothing happens; the second has no pause at all, so that some Python is starting
+// at any moment.
 var swappings = []swapping{
 	{"", 10, "[rollout]\nbake = \"0s\"\n"},
 	{", min_ready = 0", 30, rolloutAtOnce},
@@ -41,9 +42,9 @@ const quickApp = `def app(environ, start_response):
 
 var gunicorn = []string{"/usr/bin/python3", "-B", "-m", "gunicorn", "--workers", "1", "quick:app"}
 
-// swap asks how long requests take while one release replaces the other, and in
-// between for as long; and while as many gunicorns start and end beside, which the
-// processors notice whoever swaps.
+// swap measures how long requests take while one release replaces the other, and
+// for as long without a swap. It also measures them while as many gunicorns start
+// and end beside supd, since those take processor time in any swap.
 func swap(ctx context.Context, b *bench) error {
 	if exec.Command(gunicorn[0], "-c", "import gunicorn").Run() != nil {
 		b.add(row{what: "latency during swaps of gunicorn: gunicorn is not installed"})
@@ -129,7 +130,7 @@ func (d *daemon) startBeside() error {
 	at := filepath.Join(d.dir, "beside.sock")
 	for range swapWorkers {
 		cmd := exec.Command(gunicorn[0], append(gunicorn[1:len(gunicorn):len(gunicorn)], "--bind", "unix:"+at)...)
-		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // as a worker has one: sched(7), autogroup
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // as a worker is: sched(7), autogroup
 		cmd.Dir = filepath.Join(d.dir, "releases", versions[0])
 		if err := cmd.Start(); err != nil {
 			return err

@@ -26,7 +26,7 @@ func (b *bench) print(w io.Writer) error {
 
 func median[T int64 | float64 | time.Duration](values []T) T { return quantile(values, 0.5) }
 
-// quantile is the value that the share q of values lies below.
+// quantile is the value below which the share q of values lies.
 func quantile[T int64 | float64 | time.Duration](values []T, q float64) T {
 	if len(values) == 0 {
 		return 0
@@ -35,7 +35,7 @@ func quantile[T int64 | float64 | time.Duration](values []T, q float64) T {
 	return sorted[min(int(q*float64(len(sorted))), len(sorted)-1)]
 }
 
-// spread is the median and between what all values lie.
+// spread is the median, with the least and the greatest value.
 func spread(times []time.Duration) string {
 	return fmt.Sprintf("%s (%.2f to %.2f)", millis(median(times)), float64(slices.Min(times))/1e6, float64(slices.Max(times))/1e6)
 }

@@ -19,9 +19,9 @@ import (
 // sign of life of each worker.
 const helloVariable = "DEMO_HELLO"
 
-// serve answers on every socket of LISTEN_FDS until TERM comes, then finishes
-// what has begun. http.Server.Shutdown is not used for that: it drops requests
-// of connections that were accepted and not yet read from.
+// serve answers on every socket of LISTEN_FDS until TERM comes, then finishes what
+// has begun. http.Server.Shutdown would drop the requests of connections that were
+// accepted and not yet read from.
 func serve() error {
 	hello()
 	listeners, err := inherited()
@@ -91,8 +91,8 @@ func inherited() ([]net.Listener, error) {
 	return listeners, nil
 }
 
-// hello tells the show that this worker is in its main. Without a show, or
-// when it does not listen, the worker works all the same.
+// hello tells the show that this worker has reached its main. If no show listens,
+// the worker works all the same.
 func hello() {
 	address := os.Getenv(helloVariable)
 	if address == "" {

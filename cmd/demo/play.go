@@ -19,7 +19,7 @@ import (
 const (
 	clients  = 16
 	restarts = 3
-	calm     = time.Second // of load before, between and after the restarts, and backoff.reset
+	calm     = time.Second // of load before, between and after the restarts; also backoff.reset
 )
 
 // play is the show, scene by scene; the first that goes wrong ends it.
@@ -149,7 +149,7 @@ func (s *stage) restartAll(ctx context.Context) error {
 	return pause(ctx, calm)
 }
 
-// run shows a supctl command and what it prints.
+// run runs a supctl command, and shows it and what it prints.
 func (s *stage) run(ctx context.Context, args ...string) error {
 	command("supctl %s", strings.Join(args, " "))
 	out, err := s.supctl(ctx, args...)
@@ -168,7 +168,8 @@ func (s *stage) pid(ctx context.Context, worker string) (int, error) {
 	return strconv.Atoi(strings.TrimSpace(string(out)))
 }
 
-// untilRunning waits for supctl status to say by its exit code that all run.
+// untilRunning waits until the exit code of supctl status says that all workers
+// run.
 func (s *stage) untilRunning(ctx context.Context) error {
 	for deadline := time.Now().Add(patience); ; {
 		out, err := s.supctl(ctx, "status", "demo")
@@ -198,7 +199,7 @@ func (s *stage) nextHello(ctx context.Context) (string, error) {
 	}
 }
 
-// lastWords is the end of supd's own log, for a show that went wrong.
+// lastWords gives the end of supd's own log, for a show that went wrong.
 func (s *stage) lastWords() []byte {
 	text, err := os.ReadFile(s.log())
 	if err != nil {

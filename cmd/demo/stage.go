@@ -38,10 +38,10 @@ type stage struct {
 	alive  chan string // names of workers that have reached their main
 }
 
-// newStage makes the directory, the user and the two files. The program itself
-// is copied, for the checkout may be in a place that no other user can enter.
-// It is in /tmp and not in TMPDIR, which may be closed to others for the same
-// reason, and too long for the path of a socket.
+// newStage makes the directory, the user and the two files. The program itself is
+// copied, since the checkout may be in a place that no other user can enter. The
+// directory is in /tmp, since TMPDIR may be such a place too, or too long for the
+// path of a socket.
 func newStage(self, bin string) (*stage, error) {
 	dir, err := os.MkdirTemp("/tmp", "supd-demo-")
 	if err != nil {
@@ -96,8 +96,8 @@ func (s *stage) listenForHello() error {
 	return os.Chmod(path, 0o666)
 }
 
-// collectHellos reads always, for a worker waits while the socket is full, and
-// ends when the socket is closed.
+// collectHellos reads all the time, since a worker waits while the socket is full.
+// It ends when the socket is closed.
 func (s *stage) collectHellos() {
 	name := make([]byte, 128)
 	for {
@@ -112,8 +112,8 @@ func (s *stage) collectHellos() {
 	}
 }
 
-// chooseUser makes a user for the application where it can, as an operator
-// would; nobody is the second choice, because nobody is shared.
+// chooseUser makes a user for the application if it can, as an operator would. The
+// user "nobody" is the second choice, since other programs use it too.
 func (s *stage) chooseUser() {
 	if os.Geteuid() != 0 {
 		return
@@ -187,8 +187,8 @@ func (s *stage) appFile() string { return filepath.Join(s.dir, "apps", "demo.tom
 func (s *stage) socket() string  { return filepath.Join(s.dir, "run", "supd.sock") }
 func (s *stage) log() string     { return filepath.Join(s.dir, "supd.log") }
 
-// startDaemon runs supd in a process group of its own, so that a Ctrl-C in the
-// terminal reaches this program alone, which then stops supd.
+// startDaemon starts supd in a process group of its own, so that a Ctrl-C in the
+// terminal reaches only this program, which then stops supd.
 func (s *stage) startDaemon() error {
 	out, err := os.Create(s.log())
 	if err != nil {
@@ -209,7 +209,7 @@ func (s *stage) startDaemon() error {
 	return nil
 }
 
-// supctl runs one command, and gives it up with ctx.
+// supctl runs one command, until ctx ends.
 func (s *stage) supctl(ctx context.Context, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()

@@ -7,11 +7,11 @@ import (
 	"supd/privdrop"
 )
 
-// defaultPath is the one of supd's workers.
+// defaultPath is the PATH of supd's workers.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// environment is a clean one: of this process's own it has what the user's
-// identity does not tell and the command line asks for.
+// environment makes a clean environment. From this process's own it takes TERM,
+// what the command line names, and without a user HOME and the like.
 func (o *options) environment(a *privdrop.Account) []string {
 	var env variables
 	if a != nil {

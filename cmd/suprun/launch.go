@@ -11,8 +11,8 @@ import (
 	"supd/socket"
 )
 
-// run becomes the command, and returns only if that fails or there was just the
-// plan to be shown.
+// run becomes the command. It returns only if that fails, or if only the plan was
+// to be shown.
 func (o *options) run() error {
 	if err := o.resolve(); err != nil {
 		return err
@@ -41,7 +41,7 @@ func (o *options) resolve() error {
 	return nil
 }
 
-// show opens no socket: its place is shown as if it were there already.
+// show prints the plan. It opens no socket, but shows them as if they were open.
 func (o *options) show() error {
 	for i := range o.sockets {
 		o.launch.Files = append(o.launch.Files, 3+i)
@@ -53,8 +53,8 @@ func (o *options) show() error {
 	return plan.Explain(os.Stdout)
 }
 
-// become opens the sockets, which stay open as the command's. They are closed,
-// and a path removed, when it could not be run.
+// become opens the sockets, which stay open for the command. If that cannot be run,
+// they are closed, and a socket's path is removed.
 func (o *options) become() error {
 	for _, l := range o.sockets {
 		sock, err := l.open()

@@ -15,8 +15,7 @@ import (
 
 var version = "dev" // set by -ldflags -X
 
-// Exit codes, those of env(1) and setpriv(1). Once the command runs they are its
-// own.
+// Exit codes, as of env(1) and setpriv(1). Once the command runs, its own count.
 const (
 	exitUsage         = 2
 	exitFailed        = 125

@@ -44,7 +44,7 @@ Exit status: 2 usage, 125 the launch failed, 126 COMMAND cannot be executed,
 // options are the command line.
 type options struct {
 	identity privdrop.Identity
-	launch   privdrop.Spec // what the flags say of it
+	launch   privdrop.Spec // filled by the flags
 	env      []string      // NAME=VALUE
 	inherit  []string
 	sockets  []listener
@@ -52,7 +52,8 @@ type options struct {
 	help, version, explain bool
 }
 
-// parse reads flags up to the first argument that is none, which is the command.
+// parse reads flags up to the first argument that is no flag: there the command
+// begins.
 func parse(args []string) (*options, error) {
 	o := new(options)
 	for len(args) > 0 && strings.HasPrefix(args[0], "-") {
@@ -152,7 +153,7 @@ func setNumber(field func(*options) **int) func(*options, string) error {
 	}
 }
 
-// names splits at commas; "" is no name, and not nil.
+// names splits at commas; "" gives an empty slice that is not nil.
 func names(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' })
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// The test binary is suprun too, for the tests that need its process.
+// The test binary is also suprun, for the tests that need its process.
 func TestMain(m *testing.M) {
 	if os.Getenv("SUPRUN_TEST") == "1" {
 		os.Unsetenv("SUPRUN_TEST")
@@ -130,7 +130,7 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
-// Everything at once, seen by a command that is no Go program.
+// All options at once, seen by a command that is no Go program.
 func TestLaunch(t *testing.T) {
 	needRoot(t)
 	path := filepath.Join(t.TempDir(), "web.sock")
@@ -233,7 +233,7 @@ func TestVersionAndHelp(t *testing.T) {
 	}
 }
 
-// Every option of the help is one, and the other way round.
+// Every option in the help exists, and the help has every option.
 func TestUsageIsComplete(t *testing.T) {
 	for name := range setters {
 		if !strings.Contains(usage, "\n  --"+name+" ") {

@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// Target is what is asked, and how hard.
+// Target says which server is asked, and how hard.
 type Target struct {
 	Network string // "tcp" or "unix"
 	Address string // as in net.Dial
@@ -27,7 +27,7 @@ type Target struct {
 	Rate float64
 }
 
-// Report is what came of a load.
+// Report is the result of a load.
 type Report struct {
 	Served, Lost int
 	// Silence is the longest time in which no answer arrived although requests
@@ -97,8 +97,8 @@ func (l *Load) Snapshot() Report {
 	return r
 }
 
-// client asks until ctx is done. The clients' beginnings are spread over one
-// period, so that a slow rate is even and not a volley.
+// client asks until ctx is done. The clients' first requests are spread over one
+// period, so that a slow rate is even.
 func (l *Load) client(ctx context.Context, number int) {
 	var period time.Duration
 	if l.target.Rate > 0 {
@@ -145,14 +145,14 @@ func (l *Load) count(began time.Time, err error) {
 	l.last = now
 }
 
-// Get asks once, on a connection of its own, and is satisfied by 200 alone and
-// by the whole of the answer.
+// Get asks once, on a connection of its own. Anything but a whole answer with
+// status 200 is an error.
 func Get(network, address, path string) error {
 	_, err := Body(network, address, path)
 	return err
 }
 
-// Body is Get, and returns what was answered.
+// Body is Get, and returns the body of the answer.
 func Body(network, address, path string) (string, error) {
 	c, err := net.DialTimeout(network, address, requestTimeout)
 	if err != nil {
