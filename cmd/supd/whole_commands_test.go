@@ -43,7 +43,7 @@ type state struct {
 func of(ts *testscript.TestScript) *state         { return ts.Value(stateKey{}).(*state) }
 func testOf(ts *testscript.TestScript) *testing.T { return ts.Value(testKey{}).(*testing.T) }
 
-// commands are what scripts can use beside testscript's own.
+// commands are what scripts can use besides testscript's own.
 var commands = map[string]func(ts *testscript.TestScript, neg bool, args []string){
 	"daemon":   startDaemon, // daemon NAME COMMAND…: starts it in the background, and waits until supctl gets an answer
 	"server":   startServer, // server NAME COMMAND…: starts any program in the background, and waits for nothing

@@ -1,7 +1,7 @@
 // The whole tests: the built programs with real software, a script for each matter.
 //
 // A script in testdata/script runs in a directory of its own with a supd.toml
-// that keeps everything in there. The commands it may use beside testscript's
+// that keeps everything in there. The commands it may use besides testscript's
 // own are in whole_commands_test.go. Scripts in testdata/netns run in a network
 // namespace of their own, for ports below 1024.
 package main_test
