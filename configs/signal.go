@@ -16,3 +16,6 @@ func ParseSignal(s string) (Signal, error) { return privdrop.ParseSignal(s) }
 
 // SignalName is privdrop's: "SIGTERM".
 func SignalName(sig Signal) string { return privdrop.SignalName(sig) }
+
+// Terminate is SIGTERM, which stops what says nothing else.
+const Terminate = unix.SIGTERM

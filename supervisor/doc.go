@@ -1,25 +1,17 @@
-// Package supervisor keeps the workers of a configuration running.
+// Package supervisor keeps the workers of a configuration running. It wires the
+// rooms below it: engine decides, launch makes one worker's process, record keeps
+// what the next supd has to know, release the versions of apps, output what workers
+// print.
 //
-// One goroutine, the owner, holds all state: which workers there are, what they
-// do and what is wished for. It never waits for a file, a network, a lock or a
-// process; whoever does reports back with an event, which is a function that the
-// owner's goroutine runs. Its loop is
+// A Supervisor does what blocks: it looks up users, opens logs and journals, and
+// looks for releases and for what an earlier supd has left, in the goroutine of
+// whoever asks. The owner's goroutine gets what is prepared.
 //
-//	settle → publish the Status → set the one timer → wait for an event or the timer
+// A host is what the engine's owner has done in the world. A line in its methods
+// runs in the owner's goroutine, and does not block: it may signal and reap, and
+// open or close sockets. What takes time, such as a launch or a search of /proc, is
+// done in a goroutine that reports by an event. A host knows no Supervisor.
 //
-// where settle brings each slot as near to its wish as can be now and is
-// idempotent. Start, stop, restart, a changed configuration, a damaged socket, ill
-// health, another release and shutdown all do no more than change a wish. A rollout
-// moves one slot after the other from an edition to the next, and journals each of
-// its steps before it begins.
-//
-// What runs is written down whenever it changes, so that the supd that follows a
-// killed one takes it over: takeover.go has how.
-//
-// A line in here may start workers through privdrop, own sockets through socket,
-// send signals and reap children. Files it may touch are those beneath the
-// daemon's runtime and log directories, and through package release those beneath
-// its state directory. What only the owner's goroutine may
-// touch has a method on owner, slot or worker; everything else in here is
-// immutable or says which goroutine it runs in.
+// Files that a line in here may touch are those beneath the daemon's runtime and log
+// directories, and through package release those beneath its state directory.
 package supervisor

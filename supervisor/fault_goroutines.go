@@ -9,6 +9,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"supd/supervisor/record"
 )
 
 // At each SIGUSR2 the number of goroutines is written to the file that
@@ -23,7 +25,7 @@ func countGoroutines(path string) bool {
 	signal.Notify(asked, unix.SIGUSR2)
 	go func() {
 		for range asked {
-			_ = replaceFile(path, []byte(strconv.Itoa(runtime.NumGoroutine())+"\n"))
+			_ = record.ReplaceFile(path, []byte(strconv.Itoa(runtime.NumGoroutine())+"\n"))
 		}
 	}()
 	return true

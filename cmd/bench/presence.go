@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 	"supd/supervisor/control"
 )
 
@@ -74,7 +74,7 @@ func (c *crew) running(ctx context.Context) (map[string]int, error) {
 	for _, a := range s.Apps {
 		for _, p := range a.Processes {
 			for _, w := range p.Workers {
-				if w.State == supervisor.Running {
+				if w.State == api.Running {
 					pids[w.Name] = w.Pid
 				}
 			}
@@ -147,8 +147,8 @@ func (c *crew) reexecOnce(ctx context.Context) (gap time.Duration, err error) {
 
 // owner sends a request that the owner has to answer and that changes nothing.
 func (c *crew) owner(ctx context.Context) error {
-	r, err := c.client.Do(ctx, supervisor.Request{Action: supervisor.ActionStart, Targets: []string{"bench/child.1"}})
-	if err == nil && r.Code != supervisor.CodeDone {
+	r, err := c.client.Do(ctx, api.Request{Action: api.ActionStart, Targets: []string{"bench/child.1"}})
+	if err == nil && r.Code != api.CodeDone {
 		err = errors.New(r.Error)
 	}
 	return err

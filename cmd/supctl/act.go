@@ -8,26 +8,26 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 	"supd/supervisor/control"
 )
 
 func (c *call) start() *cobra.Command {
-	return c.waiting(supervisor.ActionStart, "Start workers and wait until they are ready")
+	return c.waiting(api.ActionStart, "Start workers and wait until they are ready")
 }
 
 func (c *call) stop() *cobra.Command {
-	return c.waiting(supervisor.ActionStop, "Stop workers and wait until they have ended")
+	return c.waiting(api.ActionStop, "Stop workers and wait until they have ended")
 }
 
 func (c *call) restart() *cobra.Command {
-	return c.waiting(supervisor.ActionRestart, "Replace workers one by one, new before old")
+	return c.waiting(api.ActionRestart, "Replace workers one by one, new before old")
 }
 
 // waiting makes a command that asks supd for an action and waits until that is
 // done.
-func (c *call) waiting(action supervisor.Action, short string) *cobra.Command {
-	r := supervisor.Request{Action: action}
+func (c *call) waiting(action api.Action, short string) *cobra.Command {
+	r := api.Request{Action: action}
 	cmd := &cobra.Command{
 		Use:               string(action) + " TARGET…",
 		Short:             short,
@@ -42,7 +42,7 @@ func (c *call) waiting(action supervisor.Action, short string) *cobra.Command {
 		},
 	}
 	cmd.Flags().DurationVar(&r.Timeout, "timeout", 0, "how long to wait, such as 30s; supd goes on after that (0 waits without limit)")
-	if action == supervisor.ActionRestart {
+	if action == api.ActionRestart {
 		cmd.Flags().BoolVar(&r.Hard, "hard", false, "stop, then start")
 	}
 	return cmd
@@ -74,7 +74,7 @@ func (c *call) signal() *cobra.Command {
 		},
 		ValidArgsFunction: c.completeSignal,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.do(cmd.Context(), supervisor.Request{Action: supervisor.ActionSignal, Signal: args[0], Targets: args[1:]})
+			return c.do(cmd.Context(), api.Request{Action: api.ActionSignal, Signal: args[0], Targets: args[1:]})
 		},
 	}
 }
@@ -85,7 +85,7 @@ func (c *call) reopen() *cobra.Command {
 		Short: "Open the log files anew, after they were moved",
 		Args:  noArgument,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.do(cmd.Context(), supervisor.Request{Action: supervisor.ActionReopen})
+			return c.do(cmd.Context(), api.Request{Action: api.ActionReopen})
 		},
 	}
 }
@@ -96,13 +96,13 @@ func (c *call) shutdown() *cobra.Command {
 		Short: "Stop all workers, then supd",
 		Args:  noArgument,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.do(cmd.Context(), supervisor.Request{Action: supervisor.ActionShutdown})
+			return c.do(cmd.Context(), api.Request{Action: api.ActionShutdown})
 		},
 	}
 }
 
 // do sends a request to supd, and prints the result.
-func (c *call) do(ctx context.Context, r supervisor.Request) error {
+func (c *call) do(ctx context.Context, r api.Request) error {
 	result, err := c.client().Do(ctx, r)
 	if err != nil && ctx.Err() != nil {
 		return &control.Error{Code: codeInterrupted, Message: fmt.Sprintf("interrupted; supd goes on with the %s", r.Action)}
@@ -116,9 +116,9 @@ func (c *call) do(ctx context.Context, r supervisor.Request) error {
 	}
 	c.outcomes(result)
 	switch r.Action {
-	case supervisor.ActionReopen:
+	case api.ActionReopen:
 		fmt.Fprintln(c.out, "log files reopened")
-	case supervisor.ActionShutdown:
+	case api.ActionShutdown:
 		fmt.Fprintln(c.out, "all workers have stopped")
 	}
 	return nil
@@ -126,9 +126,9 @@ func (c *call) do(ctx context.Context, r supervisor.Request) error {
 
 // outcomes prints the outcome of each worker, or app. The exit code is that of the
 // worst.
-func (c *call) outcomes(r *supervisor.Result) {
+func (c *call) outcomes(r *api.Result) {
 	for _, o := range r.Outcomes {
-		if o.Code != supervisor.CodeDone {
+		if o.Code != api.CodeDone {
 			c.complain(o.Code, "%s: %s", o.Name, o.Message)
 			continue
 		}
@@ -139,7 +139,7 @@ func (c *call) outcomes(r *supervisor.Result) {
 // print writes a document of the API on one line.
 func (c *call) print(document any) error {
 	if err := json.NewEncoder(c.out).Encode(document); err != nil {
-		return &control.Error{Code: supervisor.CodeFailed, Message: err.Error()}
+		return &control.Error{Code: api.CodeFailed, Message: err.Error()}
 	}
 	return nil
 }

@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 )
 
 func (c *call) audit() *cobra.Command {
@@ -20,7 +20,7 @@ func (c *call) audit() *cobra.Command {
 				return err
 			}
 			if len(findings) > 0 {
-				c.worst(supervisor.CodeFailed)
+				c.worst(api.CodeFailed)
 			}
 			if c.json {
 				return c.print(findings)
@@ -36,13 +36,13 @@ func (c *call) audit() *cobra.Command {
 	}
 }
 
-func (c *call) findings(ctx context.Context, apps []string) ([]supervisor.Finding, error) {
+func (c *call) findings(ctx context.Context, apps []string) ([]api.Finding, error) {
 	client := c.client()
 	defer client.Close()
 	if len(apps) == 0 {
 		apps = []string{""} // all
 	}
-	all := []supervisor.Finding{}
+	all := []api.Finding{}
 	for _, app := range apps {
 		some, err := client.Audit(ctx, app)
 		if err != nil {
@@ -54,7 +54,7 @@ func (c *call) findings(ctx context.Context, apps []string) ([]supervisor.Findin
 }
 
 // sentence gives `whois 1.4.0: manage.py: size 12, was 10`.
-func sentence(f supervisor.Finding) string {
+func sentence(f api.Finding) string {
 	text := f.App
 	for _, part := range []struct{ before, s string }{{" ", f.Release}, {": ", f.Path}, {": ", f.Message}} {
 		if part.s != "" {

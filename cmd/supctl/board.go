@@ -6,15 +6,16 @@ import (
 	"strings"
 	"time"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 	"supd/supervisor/control"
+	"supd/supervisor/release"
 )
 
 // board is what a terminal shows of a rollout.
 type board struct {
 	app     string
 	rollout control.RolloutLine // the newest line: where it stands
-	step    supervisor.Step
+	step    release.Step
 	message string // about all of it
 	note    string // about the connection
 	rows    []*row // in the order of the status; before there is one, as they appeared in the rollout
@@ -24,13 +25,13 @@ type board struct {
 // row is a worker.
 type row struct {
 	name    string
-	status  supervisor.WorkerStatus // of its serving process
+	status  api.WorkerStatus // of its serving process
 	message string
 	since   time.Time // when its replacement began
 	settled time.Time // when its replacement ended
 }
 
-func newBoard(app string, r *supervisor.RolloutStatus) board {
+func newBoard(app string, r *api.RolloutStatus) board {
 	return board{app: app, step: r.Step, rollout: control.RolloutLine{App: app, ID: r.ID, Kind: r.Kind, From: r.From, To: r.To, StartedAt: r.StartedAt}}
 }
 
@@ -38,8 +39,8 @@ func newBoard(app string, r *supervisor.RolloutStatus) board {
 func (b *board) add(l control.RolloutLine) {
 	b.rollout, b.note = l, ""
 	switch {
-	case l.Progress == nil || l.Step == supervisor.StepDone: // the verdict comes next
-		b.step, b.message = supervisor.StepDone, ""
+	case l.Progress == nil || l.Step == release.StepDone: // the verdict comes next
+		b.step, b.message = release.StepDone, ""
 	case l.Worker == "":
 		b.step, b.message = l.Step, printable(l.Message)
 	default:
@@ -52,7 +53,7 @@ func (b *board) add(l control.RolloutLine) {
 }
 
 // status enters the workers and their states.
-func (b *board) status(s *supervisor.Status) {
+func (b *board) status(s *api.Status) {
 	var rows []*row
 	for w := range workers(s) {
 		r := b.row(w.Name)
@@ -64,7 +65,7 @@ func (b *board) status(s *supervisor.Status) {
 	}
 	for _, r := range b.rows { // such as the smoke test's candidate, which no status has
 		if !slices.Contains(rows, r) {
-			r.status = supervisor.WorkerStatus{}
+			r.status = api.WorkerStatus{}
 			rows = append(rows, r)
 		}
 	}
@@ -120,15 +121,15 @@ func (b *board) header(now time.Time) string {
 
 func (b *board) doing() string {
 	switch b.step {
-	case supervisor.StepCheck:
+	case release.StepCheck:
 		return "checking"
-	case supervisor.StepSmoke:
+	case release.StepSmoke:
 		return "smoke test"
-	case supervisor.StepReplace:
+	case release.StepReplace:
 		return "replacing"
-	case supervisor.StepBake:
+	case release.StepBake:
 		return "watching"
-	case supervisor.StepUndo:
+	case release.StepUndo:
 		return "putting back"
 	}
 	return string(b.step)

@@ -9,12 +9,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 	"supd/supervisor/control"
+	"supd/supervisor/release"
 )
 
 // boardOf makes the board of a rollout, with the workers in these states.
-func boardOf(r *supervisor.RolloutStatus, workers ...supervisor.WorkerStatus) board {
+func boardOf(r *api.RolloutStatus, workers ...api.WorkerStatus) board {
 	b := newBoard("whois", r)
 	line := control.RolloutLine{App: "whois", Kind: r.Kind, From: r.From, To: r.To, StartedAt: r.StartedAt}
 	for i := range r.Progress {
@@ -22,9 +23,9 @@ func boardOf(r *supervisor.RolloutStatus, workers ...supervisor.WorkerStatus) bo
 		l.Progress = &r.Progress[i]
 		b.add(l)
 	}
-	b.status(&supervisor.Status{Apps: []supervisor.AppStatus{{Name: "whois", Processes: []supervisor.ProcessStatus{{Workers: workers}}}}})
+	b.status(&api.Status{Apps: []api.AppStatus{{Name: "whois", Processes: []api.ProcessStatus{{Workers: workers}}}}})
 	if r.Ended() {
-		line.RolloutEnd = &control.RolloutEnd{EndedAt: *r.EndedAt, Code: r.Code}
+		line.RolloutEnd = &control.RolloutEnd{EndedAt: r.EndedAt, Code: r.Code}
 		b.add(line)
 	}
 	return b
@@ -34,9 +35,9 @@ func boardOf(r *supervisor.RolloutStatus, workers ...supervisor.WorkerStatus) bo
 // way.
 func half() board {
 	return boardOf(rollout(things[:4]...),
-		supervisor.WorkerStatus{Name: "whois/web.1", State: supervisor.Running, Pid: 4720, Release: "1.5.0"},
-		supervisor.WorkerStatus{Name: "whois/web.2", State: supervisor.Unhealthy, Pid: 4712, Release: "1.4.0"},
-		supervisor.WorkerStatus{Name: "whois/worker.1", State: supervisor.Backoff, Release: "1.4.0"})
+		api.WorkerStatus{Name: "whois/web.1", State: api.Running, Pid: 4720, Release: "1.5.0"},
+		api.WorkerStatus{Name: "whois/web.2", State: api.Unhealthy, Pid: 4712, Release: "1.4.0"},
+		api.WorkerStatus{Name: "whois/worker.1", State: api.Backoff, Release: "1.4.0"})
 }
 
 func TestBoard(t *testing.T) {
@@ -79,7 +80,7 @@ whois: 1.4.0 → 1.5.0, replacing, 0:00:12
   deploy of 1.5.0, 1.4.0 is active
 `},
 		{"ended", boardOf(over(rollout(things[1:2]...), 0, ""),
-			supervisor.WorkerStatus{Name: "whois/web.1", State: supervisor.Running, Pid: 4720}), 80, 24, false, `
+			api.WorkerStatus{Name: "whois/web.1", State: api.Running, Pid: 4720}), 80, 24, false, `
 whois: 1.4.0 → 1.5.0, done, 0:00:12
   whois/web.1  pid 4720  RUNNING  started 1.5.0  0:00:12
 `},
@@ -105,8 +106,8 @@ whois: 1.4.0 → 1.5.0, smoke test, 0:00:12
 // The time of a worker's replacement stops when it is replaced.
 func TestBoardKnowsWhatIsDone(t *testing.T) {
 	b := half()
-	w := supervisor.WorkerStatus{Name: "whois/web.1", State: supervisor.Running, Release: "1.5.0", Ready: true}
-	b.status(&supervisor.Status{Apps: []supervisor.AppStatus{{Processes: []supervisor.ProcessStatus{{Workers: []supervisor.WorkerStatus{w}}}}}})
+	w := api.WorkerStatus{Name: "whois/web.1", State: api.Running, Release: "1.5.0", Ready: true}
+	b.status(&api.Status{Apps: []api.AppStatus{{Processes: []api.ProcessStatus{{Workers: []api.WorkerStatus{w}}}}}})
 	first, second := b.row("whois/web.1"), b.row("whois/web.2")
 	if first.busy() || !second.busy() || first.settled.IsZero() {
 		t.Errorf("%+v, %+v", first, second)
@@ -122,7 +123,7 @@ func TestTerminalDrawsInPlace(t *testing.T) {
 	term := &terminal{out: &out, size: func() (int, int) { return 80, 24 }, board: newBoard("whois", rollout()), end: func() {}}
 	term.note("lost")
 	out.Reset()
-	line := control.RolloutLine{To: "1.5.0", Progress: &supervisor.Progress{Step: supervisor.StepBake, Message: "evil \x1b[2J\n\x9bK"}}
+	line := control.RolloutLine{To: "1.5.0", Progress: &api.Progress{Step: release.StepBake, Message: "evil \x1b[2J\n\x9bK"}}
 	term.add(line)
 	text, found := strings.CutPrefix(out.String(), "\x1b[2A\r\x1b[J")
 	if !found || strings.Contains(text, "\x1b") || strings.Contains(text, "\x9bK") || strings.Count(text, "\n") != 2 || strings.Contains(text, "lost") {

@@ -6,19 +6,19 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 )
 
 // plain ends a colour (SGR of ECMA-48).
 const plain = "\x1b[0m"
 
-var colors = map[supervisor.State]string{
-	supervisor.Running:   "\x1b[32m", // green
-	supervisor.Starting:  "\x1b[33m", // yellow
-	supervisor.Stopping:  "\x1b[33m",
-	supervisor.Unhealthy: "\x1b[31m", // red
-	supervisor.Backoff:   "\x1b[31m",
-	supervisor.Failed:    "\x1b[31m",
+var colors = map[api.State]string{
+	api.Running:   "\x1b[32m", // green
+	api.Starting:  "\x1b[33m", // yellow
+	api.Stopping:  "\x1b[33m",
+	api.Unhealthy: "\x1b[31m", // red
+	api.Backoff:   "\x1b[31m",
+	api.Failed:    "\x1b[31m",
 }
 
 // colored reports whether colours are wanted, and the output shows them.

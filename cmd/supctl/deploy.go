@@ -9,31 +9,31 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 	"supd/supervisor/control"
 )
 
 func (c *call) deploy() *cobra.Command {
-	return c.rollout(supervisor.ActionDeploy, "Replace an app's release by another one, worker by worker",
+	return c.rollout(api.ActionDeploy, "Replace an app's release by another one, worker by worker",
 		"VERSION is by default the newest registered one that has not failed. While a rollout to\n"+
 			"it is under way, that one is shown.")
 }
 
 func (c *call) rollback() *cobra.Command {
-	return c.rollout(supervisor.ActionRollback, "Go back to an app's previous release, or to a named one",
+	return c.rollout(api.ActionRollback, "Go back to an app's previous release, or to a named one",
 		"A rollout that is under way, or paused, is undone.")
 }
 
 // rolloutRequest has the arguments and flags of deploy and rollback.
 type rolloutRequest struct {
-	supervisor.Request
+	api.Request
 	noWait, resume bool
 	timeout        time.Duration
 }
 
 // rollout makes a command that begins a rollout and shows it to its end.
-func (c *call) rollout(action supervisor.Action, short, long string) *cobra.Command {
-	r := rolloutRequest{Request: supervisor.Request{Action: action, Detach: true}}
+func (c *call) rollout(action api.Action, short, long string) *cobra.Command {
+	r := rolloutRequest{Request: api.Request{Action: action, Detach: true}}
 	cmd := &cobra.Command{
 		Use:   string(action) + " APP [VERSION]",
 		Short: short,
@@ -52,7 +52,7 @@ func (c *call) rollout(action supervisor.Action, short, long string) *cobra.Comm
 		RunE: func(cmd *cobra.Command, args []string) error {
 			r.Targets, r.Version = args[:1], strings.Join(args[1:], "")
 			if r.resume {
-				r.Action = supervisor.ActionResume
+				r.Action = api.ActionResume
 			}
 			return c.begin(cmd.Context(), r)
 		},
@@ -60,7 +60,7 @@ func (c *call) rollout(action supervisor.Action, short, long string) *cobra.Comm
 	}
 	cmd.Flags().BoolVar(&r.noWait, "no-wait", false, "end once it has begun")
 	cmd.Flags().DurationVar(&r.timeout, "timeout", 0, "how long to wait, such as 5m; it goes on after that (0 waits without limit)")
-	if action == supervisor.ActionDeploy {
+	if action == api.ActionDeploy {
 		cmd.Flags().BoolVar(&r.resume, "resume", false, "go on with a rollout that has failed and is paused")
 	}
 	return cmd
@@ -103,7 +103,7 @@ func (c *call) begin(ctx context.Context, r rolloutRequest) error {
 }
 
 func (c *call) hold() *cobra.Command {
-	r := supervisor.Request{Action: supervisor.ActionHold}
+	r := api.Request{Action: api.ActionHold}
 	cmd := &cobra.Command{
 		Use:               "hold APP",
 		Short:             "Refuse deploys of an app until unhold",
@@ -125,7 +125,7 @@ func (c *call) unhold() *cobra.Command {
 		Args:              oneApp,
 		ValidArgsFunction: c.completeApps,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return c.do(cmd.Context(), supervisor.Request{Action: supervisor.ActionUnhold, Targets: args})
+			return c.do(cmd.Context(), api.Request{Action: api.ActionUnhold, Targets: args})
 		},
 	}
 }

@@ -15,6 +15,8 @@ import (
 
 	"supd/configs"
 	"supd/supervisor"
+	"supd/supervisor/api"
+	"supd/supervisor/release"
 )
 
 // rolling is a daemon with a rollout of whois, whose state changes.
@@ -24,10 +26,10 @@ type rolling struct {
 	config *configs.Config
 
 	mu    sync.Mutex
-	known *supervisor.RolloutStatus
+	known *api.RolloutStatus
 }
 
-func newRolling(t *testing.T, r *supervisor.RolloutStatus) *rolling {
+func newRolling(t *testing.T, r *api.RolloutStatus) *rolling {
 	t.Helper()
 	dir := t.TempDir()
 	c := &configs.Config{Path: dir + "/supd.toml", Daemon: configs.Daemon{Apps: dir, State: dir + "/state", Runtime: configs.Runtime(dir + "/run"), Logs: dir + "/log"}}
@@ -42,17 +44,17 @@ func newRolling(t *testing.T, r *supervisor.RolloutStatus) *rolling {
 	return d
 }
 
-func (d *rolling) Status() *supervisor.Status {
+func (d *rolling) Status() *api.Status {
 	s := *d.real.Status()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	s.Apps = []supervisor.AppStatus{d.fake.status.Apps[1]}
+	s.Apps = []api.AppStatus{d.fake.status.Apps[1]}
 	s.Apps[0].Rollout = d.known
 	return &s
 }
 
 // becomes makes r the present state of the rollout.
-func (d *rolling) becomes(t *testing.T, r *supervisor.RolloutStatus) {
+func (d *rolling) becomes(t *testing.T, r *api.RolloutStatus) {
 	t.Helper()
 	d.mu.Lock()
 	d.known = r
@@ -64,11 +66,11 @@ var noon = time.Date(2026, 11, 24, 12, 3, 4, 0, time.Local)
 
 // rollout is number 3, from 1.4.0 to 1.5.0, in which these things have happened,
 // one a second: "step worker pid message", "-" being none.
-func rollout(things ...string) *supervisor.RolloutStatus {
-	r := &supervisor.RolloutStatus{ID: 3, Kind: supervisor.KindDeploy, From: "1.4.0", To: "1.5.0", Step: supervisor.StepCheck, StartedAt: noon}
+func rollout(things ...string) *api.RolloutStatus {
+	r := &api.RolloutStatus{Rollout: release.Rollout{ID: 3, Kind: release.KindDeploy, From: "1.4.0", To: "1.5.0", Step: release.StepCheck, StartedAt: noon}}
 	for i, thing := range things {
 		f := strings.SplitN(thing, " ", 4)
-		p := supervisor.Progress{At: noon.Add(time.Duration(i) * time.Second), Step: supervisor.Step(f[0]), Message: f[3]}
+		p := api.Progress{At: noon.Add(time.Duration(i) * time.Second), Step: release.Step(f[0]), Message: f[3]}
 		if f[1] != "-" {
 			p.Worker = f[1]
 			fmt.Sscan(f[2], &p.Pid)
@@ -79,9 +81,9 @@ func rollout(things ...string) *supervisor.RolloutStatus {
 }
 
 // over ends a rollout after 12.34 seconds.
-func over(r *supervisor.RolloutStatus, code int, reason string, output ...string) *supervisor.RolloutStatus {
+func over(r *api.RolloutStatus, code int, reason string, output ...string) *api.RolloutStatus {
 	at := noon.Add(12340 * time.Millisecond)
-	r.EndedAt, r.Code, r.Reason, r.Output = &at, code, reason, output
+	r.EndedAt, r.Code, r.Reason, r.Output = at, code, reason, output
 	return r
 }
 
@@ -101,13 +103,13 @@ const thingLines = `12:03:04 check whois: deploy of 1.5.0, 1.4.0 is active
 `
 
 func TestRolloutEnds(t *testing.T) {
-	kind := func(r *supervisor.RolloutStatus, k string) *supervisor.RolloutStatus { r.Kind = k; return r }
-	first := func(r *supervisor.RolloutStatus) *supervisor.RolloutStatus { r.From = ""; return r }
+	kind := func(r *api.RolloutStatus, k release.Kind) *api.RolloutStatus { r.Kind = k; return r }
+	first := func(r *api.RolloutStatus) *api.RolloutStatus { r.From = ""; return r }
 	paused := rollout(append(things, "paused - 0 paused")...)
 	paused.Reason, paused.Output = "whois/web.2: not ready within 30s", []string{"waiting"}
 	tests := []struct {
 		name, args string
-		rollout    *supervisor.RolloutStatus
+		rollout    *api.RolloutStatus
 		code       int
 		out, err   string
 	}{
@@ -214,7 +216,7 @@ func TestRolloutEndsUnseen(t *testing.T) {
 	out, errs, _, ended := begin(t, "deploy", "whois")
 	out.await(t, "started 1.5.0, pid 4720")
 	stop()
-	history := []supervisor.HistoryEntry{
+	history := []release.Rollout{
 		{ID: 2, Kind: "deploy", To: "1.4.0", Result: "done"},
 		{ID: 3, Kind: "deploy", From: "1.4.0", To: "1.5.0", Result: "rolled back", Reason: "supd was killed", StartedAt: noon, EndedAt: noon.Add(time.Second)},
 	}
@@ -225,12 +227,12 @@ func TestRolloutEndsUnseen(t *testing.T) {
 }
 
 // serveAnother plays a supd that has another rollout, and this history.
-func serveAnother(t *testing.T, path string, history []supervisor.HistoryEntry) (stop func()) {
+func serveAnother(t *testing.T, path string, history []release.Rollout) (stop func()) {
 	t.Helper()
 	other := rollout()
 	other.ID = 4
 	d := newRolling(t, other)
-	d.releases = &supervisor.ReleaseList{App: "whois", History: history}
+	d.releases = &api.ReleaseList{App: "whois", History: history}
 	_, stop = serveOn(t, path, d)
 	return stop
 }
@@ -249,7 +251,7 @@ func TestRolloutIsLost(t *testing.T) {
 }
 
 func TestResultsOfHistory(t *testing.T) {
-	tests := map[supervisor.HistoryEntry]int{
+	tests := map[release.Rollout]int{
 		{From: "1", Result: "done"}: 0, {Result: "done"}: 0, {From: "1", Result: "rolled back"}: 9, {From: "1", Result: "failed"}: 1, {Result: "failed"}: 7,
 	}
 	for h, want := range tests {
@@ -275,11 +277,11 @@ func TestSupdStaysAway(t *testing.T) {
 
 func TestAppNotesAreNoWorkerLines(t *testing.T) {
 	paused := rollout()
-	paused.Step, paused.Reason = supervisor.StepPaused, "web.1: no"
-	s := &supervisor.Status{Apps: []supervisor.AppStatus{
+	paused.Step, paused.Reason = release.StepPaused, "web.1: no"
+	s := &api.Status{Apps: []api.AppStatus{
 		{Name: "a", Rollout: rollout("replace - 0 x")},
 		{Name: "b", Rollout: over(rollout(), 9, "x")},
-		{Name: "c", Rollout: paused, Held: &supervisor.Held{By: "root (uid 0, pid 1)", Reason: "fair"}},
+		{Name: "c", Rollout: paused, Held: &release.Hold{By: "root (uid 0, pid 1)", Reason: "fair"}},
 		{Name: "d", Note: "no release is active; `supctl deploy d`"},
 	}}
 	var b bytes.Buffer
@@ -291,7 +293,7 @@ func TestAppNotesAreNoWorkerLines(t *testing.T) {
 	if diff := cmp.Diff(want, b.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if codeOf(&supervisor.Status{Apps: s.Apps[:3]}) != 0 || codeOf(s) != 3 {
+	if codeOf(&api.Status{Apps: s.Apps[:3]}) != 0 || codeOf(s) != 3 {
 		t.Error("an app that does not run is taken for one that does, or the reverse")
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 	"supd/supervisor/control"
 	"supd/supervisor/release"
 )
@@ -53,7 +53,7 @@ func (c *call) tell(ctx context.Context, h host) error {
 	defer client.Close()
 	result, err := nudge(ctx, client)
 	switch {
-	case err == nil && result.Code != supervisor.CodeDone:
+	case err == nil && result.Code != api.CodeDone:
 		return refused(result)
 	case control.NoAnswer(err), errors.Is(err, errSlow):
 		return nil

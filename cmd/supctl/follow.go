@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 	"supd/supervisor/control"
+	"supd/supervisor/release"
 )
 
 // comeBack is how long a supd that has ended during a rollout may take to come
@@ -27,8 +28,8 @@ var (
 type followed struct {
 	client  *control.Client
 	app     string
-	asked   supervisor.Action
-	rollout *supervisor.RolloutStatus
+	asked   api.Action
+	rollout *api.RolloutStatus
 
 	show shown
 	seen time.Time // time of the last thing that was shown
@@ -53,11 +54,11 @@ func (c *call) follow(ctx context.Context, f followed) error {
 		c.conclude(f)
 		return nil
 	case errors.Is(err, errPaused):
-		c.complain(supervisor.CodeFailed, "%s: %s", f.app, paused(f.app, f.last.Reason))
+		c.complain(api.CodeFailed, "%s: %s", f.app, paused(f.app, f.last.Reason))
 		c.quote(f.last.Output)
 		return nil
 	case errors.Is(err, errLate):
-		return &control.Error{Code: supervisor.CodeTimeout, Message: fmt.Sprintf("%s: %s: %s; `supctl status %s` shows how it goes on", f.app, err, f.step(), f.app)}
+		return &control.Error{Code: api.CodeTimeout, Message: fmt.Sprintf("%s: %s: %s; `supctl status %s` shows how it goes on", f.app, err, f.step(), f.app)}
 	case ctx.Err() != nil:
 		return &control.Error{Code: codeInterrupted, Message: fmt.Sprintf("interrupted; the rollout goes on: `supctl %s` shows it, `supctl rollback %s` undoes it", f.again(), f.app)}
 	default:
@@ -74,7 +75,7 @@ func paused(app, reason string) string {
 	return fmt.Sprintf("paused: %s; `supctl deploy %s --resume` goes on, `supctl rollback %s` undoes it", reason, app, app)
 }
 
-func (f *followed) step() supervisor.Step {
+func (f *followed) step() release.Step {
 	if f.last.Progress == nil {
 		return f.rollout.Step
 	}
@@ -91,7 +92,7 @@ func (f *followed) toEnd(ctx context.Context) error {
 			return context.Cause(ctx)
 		case err == nil || errors.Is(err, errPaused):
 			return err
-		case !control.NoAnswer(err) && codeOfError(err) == supervisor.CodeNoTarget: // this supd does not know the rollout, or has had another one since
+		case !control.NoAnswer(err) && codeOfError(err) == api.CodeNoTarget: // this supd does not know the rollout, or has had another one since
 			return f.lookUp(ctx, err)
 		case !control.NoAnswer(err):
 			return err
@@ -113,7 +114,7 @@ func (f *followed) take(l control.RolloutLine) error {
 	}
 	f.last = l
 	f.show.add(l)
-	if l.Progress != nil && l.Step == supervisor.StepPaused && l.Reason != "" && f.pauses(l) {
+	if l.Progress != nil && l.Step == release.StepPaused && l.Reason != "" && f.pauses(l) {
 		return errPaused
 	}
 	return nil
@@ -122,7 +123,7 @@ func (f *followed) take(l control.RolloutLine) error {
 // changes reports whether the request undoes or resumes a rollout that was under
 // way: then only what happens after it is shown.
 func (f *followed) changes() bool {
-	return f.asked == supervisor.ActionResume || f.asked == supervisor.ActionRollback && f.rollout.Kind == supervisor.KindDeploy
+	return f.asked == api.ActionResume || f.asked == api.ActionRollback && f.rollout.Kind == release.KindDeploy
 }
 
 // known is the time of the last thing that happened before the request.
@@ -136,7 +137,7 @@ func (f *followed) known() time.Time {
 // pauses reports whether a line says that the rollout is paused now. Lines about
 // workers, which may come during a pause, do not.
 func (f *followed) pauses(l control.RolloutLine) bool {
-	return l.Worker == "" && (l.At.After(f.known()) || l.At.Equal(f.known()) && f.rollout.Step == supervisor.StepPaused)
+	return l.Worker == "" && (l.At.After(f.known()) || l.At.Equal(f.known()) && f.rollout.Step == release.StepPaused)
 }
 
 // await waits until a supd answers again.
@@ -162,7 +163,7 @@ func (f *followed) await(ctx context.Context) error {
 		case <-knock.C:
 		case <-late.C:
 			knock.Stop()
-			return &control.Error{Code: supervisor.CodeNoTarget, Message: fmt.Sprintf("%s; it has not come back within %s. The next supd finishes the rollout or undoes it", err, comeBack)}
+			return &control.Error{Code: api.CodeNoTarget, Message: fmt.Sprintf("%s; it has not come back within %s. The next supd finishes the rollout or undoes it", err, comeBack)}
 		case <-ctx.Done():
 			knock.Stop()
 			return context.Cause(ctx)
@@ -191,25 +192,25 @@ func (f *followed) lookUp(ctx context.Context, otherwise error) error {
 }
 
 // codeOfResult is the exit code of a rollout in the history.
-func codeOfResult(h supervisor.HistoryEntry) int {
+func codeOfResult(h release.Rollout) int {
 	switch {
 	case h.Result == "done":
-		return supervisor.CodeDone
+		return api.CodeDone
 	case h.Result == "rolled back":
-		return supervisor.CodeRolledBack
+		return api.CodeRolledBack
 	case h.From == "":
-		return supervisor.CodeNotStarted
+		return api.CodeNotStarted
 	default:
-		return supervisor.CodeFailed
+		return api.CodeFailed
 	}
 }
 
 // conclude prints how the rollout has ended.
 func (c *call) conclude(f followed) {
 	l := f.last
-	code, undone := l.Code, f.asked == supervisor.ActionRollback && l.Kind == supervisor.KindDeploy && l.Code == supervisor.CodeRolledBack
+	code, undone := l.Code, f.asked == api.ActionRollback && l.Kind == release.KindDeploy && l.Code == api.CodeRolledBack
 	if undone { // as was asked for
-		code = supervisor.CodeDone
+		code = api.CodeDone
 	}
 	c.worst(code)
 	if c.json {
@@ -219,18 +220,18 @@ func (c *call) conclude(f followed) {
 	switch {
 	case undone:
 		fmt.Fprintf(c.out, "%s: rolled back to %s in %s\n", l.App, l.From, took)
-	case code == supervisor.CodeDone && l.Kind == supervisor.KindRollback:
+	case code == api.CodeDone && l.Kind == release.KindRollback:
 		fmt.Fprintf(c.out, "%s: rolled back to %s in %s\n", l.App, l.To, took)
-	case code == supervisor.CodeDone:
+	case code == api.CodeDone:
 		fmt.Fprintf(c.out, "%s: %s deployed in %s\n", l.App, l.To, took)
-	case code == supervisor.CodeRolledBack && l.Kind == supervisor.KindRollback:
+	case code == api.CodeRolledBack && l.Kind == release.KindRollback:
 		c.complain(code, "%s: %s serves on, the rollback to %s has failed: %s", l.App, l.From, l.To, l.Reason)
-	case code == supervisor.CodeRolledBack:
+	case code == api.CodeRolledBack:
 		c.complain(code, "%s: rolled back to %s: %s", l.App, l.From, l.Reason)
 	default:
 		c.complain(code, "%s: the %s of %s has failed: %s", l.App, l.Kind, l.To, l.Reason)
 	}
-	if code != supervisor.CodeDone {
+	if code != api.CodeDone {
 		c.quote(l.Output)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"supd/configs"
-	"supd/supervisor"
+	"supd/supervisor/api"
 	"supd/supervisor/control"
 	"supd/supervisor/release"
 )
@@ -105,12 +105,12 @@ func ofRegistry(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, fs.ErrPermission):
-		return &control.Error{Code: supervisor.CodeDenied, Message: fmt.Sprintf("%s; be root, or name the file of a supd of your own with --config", err)}
+		return &control.Error{Code: api.CodeDenied, Message: fmt.Sprintf("%s; be root, or name the file of a supd of your own with --config", err)}
 	default:
 		return failed("%s", strings.Trim(err.Error(), "; \n"))
 	}
 }
 
 func failed(format string, args ...any) error {
-	return &control.Error{Code: supervisor.CodeFailed, Message: fmt.Sprintf(format, args...)}
+	return &control.Error{Code: api.CodeFailed, Message: fmt.Sprintf(format, args...)}
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 	"supd/supervisor/control"
 	"supd/supervisor/output"
 )
@@ -71,7 +71,7 @@ func (c *call) showLogs(ctx context.Context, r logRequest, targets []string) err
 }
 
 // logSources lists each log once, though several processes may share one.
-func logSources(s *supervisor.Status) (all []source) {
+func logSources(s *api.Status) (all []source) {
 	seen, width := map[string]bool{}, 0
 	for _, a := range s.Apps {
 		for _, p := range a.Processes {
@@ -104,7 +104,7 @@ func (c *call) withoutJournal(all []source) (shown []source) {
 	}
 	for _, s := range all {
 		if s.journal {
-			c.complain(supervisor.CodeDone, "the output of %s goes to the journal, and is not shown", s.process)
+			c.complain(api.CodeDone, "the output of %s goes to the journal, and is not shown", s.process)
 		}
 	}
 	return shown
@@ -139,7 +139,7 @@ func (c *call) followLogs(ctx context.Context, client *control.Client, r logRequ
 		<-ended
 	}
 	if first == nil {
-		first = &control.Error{Code: supervisor.CodeNoTarget, Message: "supd on " + c.socket + " has ended"}
+		first = &control.Error{Code: api.CodeNoTarget, Message: "supd on " + c.socket + " has ended"}
 	}
 	return first
 }
@@ -156,7 +156,7 @@ func (c *call) copyLog(ctx context.Context, client *control.Client, r logRequest
 		err = prefixLines(c.out, log, s.prefix, lock)
 	}
 	if err != nil {
-		return &control.Error{Code: supervisor.CodeFailed, Message: fmt.Sprintf("log of %s: %s", s.process, err)}
+		return &control.Error{Code: api.CodeFailed, Message: fmt.Sprintf("log of %s: %s", s.process, err)}
 	}
 	return nil
 }

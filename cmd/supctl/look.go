@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"supd/configs"
-	"supd/supervisor"
+	"supd/supervisor/api"
 	"supd/supervisor/control"
 )
 
@@ -46,7 +46,7 @@ func (c *call) workerPids(ctx context.Context, targets []string) error {
 	for w := range workers(s) {
 		switch {
 		case w.Pid == 0:
-			c.complain(supervisor.CodeNotRunning, "%s: no process, %s", w.Name, w.State)
+			c.complain(api.CodeNotRunning, "%s: no process, %s", w.Name, w.State)
 		case !c.json:
 			fmt.Fprintln(c.out, w.Pid)
 		}
@@ -113,7 +113,7 @@ func (c *call) checkFiles(path string, files []string) int {
 	config, err := load()
 	if err != nil {
 		fmt.Fprintln(c.err, err)
-		return supervisor.CodeInvalid
+		return api.CodeInvalid
 	}
 	return control.Check(config, c.out, c.err)
 }

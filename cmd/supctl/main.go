@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"supd/configs"
-	"supd/supervisor"
+	"supd/supervisor/api"
 	"supd/supervisor/control"
 )
 
@@ -72,7 +72,7 @@ func (c *call) report(ctx context.Context, err error) {
 		c.worst(e.Code)
 	default:
 		fmt.Fprintf(c.err, "supctl: %s (see supctl --help)\n", strings.TrimSpace(err.Error()))
-		c.worst(supervisor.CodeUsage)
+		c.worst(api.CodeUsage)
 	}
 }
 

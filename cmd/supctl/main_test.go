@@ -17,8 +17,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"supd/configs"
-	"supd/supervisor"
+	"supd/supervisor/api"
 	"supd/supervisor/control"
+	"supd/supervisor/release"
 )
 
 // deadline is for what happens in a moment, on a machine that is busy.
@@ -33,26 +34,26 @@ func must(t *testing.T, err error) {
 
 // fake is a daemon of one status that does nothing but note what it is asked.
 type fake struct {
-	status   *supervisor.Status
-	result   supervisor.Result
-	asked    chan supervisor.Request // Do sends the request here, and waits for the end of its context
-	last     supervisor.Request
-	releases *supervisor.ReleaseList // nil is an error
-	findings []supervisor.Finding
+	status   *api.Status
+	result   api.Result
+	asked    chan api.Request // Do sends the request here, and waits for the end of its context
+	last     api.Request
+	releases *api.ReleaseList // nil is an error
+	findings []api.Finding
 }
 
-func (f *fake) Releases(app string) (*supervisor.ReleaseList, error) {
+func (f *fake) Releases(app string) (*api.ReleaseList, error) {
 	if f.releases == nil {
 		return nil, fmt.Errorf("%s has no [release] in its file", app)
 	}
 	return f.releases, nil
 }
 
-func (f *fake) Audit(app string) ([]supervisor.Finding, error) { return f.findings, nil }
+func (f *fake) Audit(app string) ([]api.Finding, error) { return f.findings, nil }
 
-func (f *fake) Status() *supervisor.Status { return f.status }
+func (f *fake) Status() *api.Status { return f.status }
 
-func (f *fake) Do(ctx context.Context, r supervisor.Request) *supervisor.Result {
+func (f *fake) Do(ctx context.Context, r api.Request) *api.Result {
 	f.last = r
 	if f.asked != nil {
 		f.asked <- r
@@ -62,24 +63,24 @@ func (f *fake) Do(ctx context.Context, r supervisor.Request) *supervisor.Result 
 	return &result
 }
 
-func (f *fake) Explain(target string) ([]supervisor.Explanation, error) {
-	return []supervisor.Explanation{{Name: "whois/web.1", Plan: " 1  setsid()\n 2  execve()\n"}, {Name: "whois/web.2", Plan: " 1  execve()\n"}}, nil
+func (f *fake) Explain(target string) ([]api.Explanation, error) {
+	return []api.Explanation{{Name: "whois/web.1", Plan: " 1  setsid()\n 2  execve()\n"}, {Name: "whois/web.2", Plan: " 1  execve()\n"}}, nil
 }
 
 // newFake has whois/web with two workers that run, and off/beat with one that
 // does not.
 func newFake(logs string) *fake {
 	started := time.Now()
-	return &fake{status: &supervisor.Status{Apps: []supervisor.AppStatus{
-		{Name: "off", State: supervisor.Stopped, Processes: []supervisor.ProcessStatus{
-			{Name: "beat", Count: 1, Log: filepath.Join(logs, "beat.log"), Workers: []supervisor.WorkerStatus{
-				{Name: "off/beat.1", Slot: 1, State: supervisor.Stopped},
+	return &fake{status: &api.Status{Apps: []api.AppStatus{
+		{Name: "off", State: api.Stopped, Processes: []api.ProcessStatus{
+			{Name: "beat", Count: 1, Log: filepath.Join(logs, "beat.log"), Workers: []api.WorkerStatus{
+				{Name: "off/beat.1", Slot: 1, State: api.Stopped},
 			}},
 		}},
-		{Name: "whois", State: supervisor.Running, Processes: []supervisor.ProcessStatus{
-			{Name: "web", Count: 2, Log: filepath.Join(logs, "web.log"), Workers: []supervisor.WorkerStatus{
-				{Name: "whois/web.1", Slot: 1, State: supervisor.Running, Pid: 4711, Ready: true, StartedAt: &started},
-				{Name: "whois/web.2", Slot: 2, State: supervisor.Running, Pid: 4712, Ready: true, StartedAt: &started},
+		{Name: "whois", State: api.Running, Processes: []api.ProcessStatus{
+			{Name: "web", Count: 2, Log: filepath.Join(logs, "web.log"), Workers: []api.WorkerStatus{
+				{Name: "whois/web.1", Slot: 1, State: api.Running, Pid: 4711, Ready: true, StartedAt: &started},
+				{Name: "whois/web.2", Slot: 2, State: api.Running, Pid: 4712, Ready: true, StartedAt: &started},
 			}},
 		}},
 	}}}
@@ -181,91 +182,91 @@ func (s *screen) await(t *testing.T, parts ...string) {
 
 // The exit codes are part of the contract.
 func TestExitCodes(t *testing.T) {
-	outcome := func(code int, message string) supervisor.Result {
-		return supervisor.Result{Code: code, Outcomes: []supervisor.Outcome{{Name: "whois/web.1", Code: code, Message: message}}}
+	outcome := func(code int, message string) api.Result {
+		return api.Result{Code: code, Outcomes: []api.Outcome{{Name: "whois/web.1", Code: code, Message: message}}}
 	}
-	whole := func(code int, message string) supervisor.Result {
-		return supervisor.Result{Code: code, Error: message}
+	whole := func(code int, message string) api.Result {
+		return api.Result{Code: code, Error: message}
 	}
 	tests := []struct {
 		args        string
-		result      supervisor.Result
+		result      api.Result
 		code        int
 		stdout, err string
 	}{
-		{"status whois", supervisor.Result{}, 0, "whois/web.1   RUNNING   pid 4711, uptime 0:00:", ""},
-		{"status", supervisor.Result{}, 3, "off/beat.1    STOPPED\nwhois/web.1   RUNNING", ""},
-		{"status off", supervisor.Result{}, 3, "off/beat.1   STOPPED\n", ""},
-		{"status whois:web", supervisor.Result{}, 0, "whois/web.2", ""},
-		{"status whois/wbe", supervisor.Result{}, 4, "", `supctl: no such target "whois/wbe", did you mean "whois/web"?`},
-		{"status whois/", supervisor.Result{}, 2, "", `supctl: target "whois/": want APP`},
+		{"status whois", api.Result{}, 0, "whois/web.1   RUNNING   pid 4711, uptime 0:00:", ""},
+		{"status", api.Result{}, 3, "off/beat.1    STOPPED\nwhois/web.1   RUNNING", ""},
+		{"status off", api.Result{}, 3, "off/beat.1   STOPPED\n", ""},
+		{"status whois:web", api.Result{}, 0, "whois/web.2", ""},
+		{"status whois/wbe", api.Result{}, 4, "", `supctl: no such target "whois/wbe", did you mean "whois/web"?`},
+		{"status whois/", api.Result{}, 2, "", `supctl: target "whois/": want APP`},
 		{"start whois", outcome(0, "started, pid 5"), 0, "whois/web.1: started, pid 5\n", ""},
 		{"start whois", outcome(7, "did not become ready"), 7, "", "supctl: whois/web.1: did not become ready\n"},
 		{"stop all", outcome(0, "already stopped"), 0, "already stopped", ""},
 		{"stop --timeout 1s whois", outcome(8, "still STOPPING"), 8, "", "supctl: whois/web.1: still STOPPING\n"},
 		{"restart whois", outcome(0, "restarted"), 0, "whois/web.1: restarted\n", ""},
 		{"restart --hard whois", outcome(1, "a stop was asked for meanwhile"), 1, "", "a stop was asked for meanwhile"},
-		{"restart nosuch", supervisor.Result{}, 4, "", `supctl: no such target "nosuch"`},
+		{"restart nosuch", api.Result{}, 4, "", `supctl: no such target "nosuch"`},
 		{"signal HUP whois", outcome(0, "sent SIGHUP to pid 4711"), 0, "sent SIGHUP to pid 4711\n", ""},
 		{"signal HUP off", outcome(3, "not running"), 3, "", "supctl: whois/web.1: not running\n"},
 		{"signal NOSUCH whois", whole(2, `unknown signal "NOSUCH"`), 2, "", "supctl: unknown signal \"NOSUCH\"\n"},
-		{"reopen", supervisor.Result{}, 0, "log files reopened\n", ""},
+		{"reopen", api.Result{}, 0, "log files reopened\n", ""},
 		{"reopen", whole(1, "web.log: no space left on device"), 1, "", "supctl: web.log: no space left on device\n"},
-		{"shutdown", supervisor.Result{}, 0, "all workers have stopped\n", ""},
+		{"shutdown", api.Result{}, 0, "all workers have stopped\n", ""},
 		{"shutdown", whole(5, "not permitted"), 5, "", "supctl: not permitted\n"},
-		{"pid whois", supervisor.Result{}, 0, "4711\n4712\n", ""},
-		{"pid whois/web.2", supervisor.Result{}, 0, "4712\n", ""},
-		{"pid off", supervisor.Result{}, 3, "", "supctl: off/beat.1: no process, STOPPED\n"},
-		{"pid nosuch", supervisor.Result{}, 4, "", "no such target"},
-		{"hold whois --reason x", supervisor.Result{Outcomes: []supervisor.Outcome{{Name: "whois", Message: "held"}}}, 0, "whois: held\n", ""},
-		{"hold whos", supervisor.Result{}, 4, "", `supctl: no such app "whos", did you mean "whois"?`},
+		{"pid whois", api.Result{}, 0, "4711\n4712\n", ""},
+		{"pid whois/web.2", api.Result{}, 0, "4712\n", ""},
+		{"pid off", api.Result{}, 3, "", "supctl: off/beat.1: no process, STOPPED\n"},
+		{"pid nosuch", api.Result{}, 4, "", "no such target"},
+		{"hold whois --reason x", api.Result{Outcomes: []api.Outcome{{Name: "whois", Message: "held"}}}, 0, "whois: held\n", ""},
+		{"hold whos", api.Result{}, 4, "", `supctl: no such app "whos", did you mean "whois"?`},
 		{"unhold whois", whole(1, "cannot be journaled"), 1, "", "supctl: cannot be journaled\n"},
 		{"deploy whois", whole(1, "whois has no [release] in whois.toml; restart replaces its workers"), 1, "", "supctl: whois has no [release] in whois.toml"},
-		{"deploy whois 1.5.0", supervisor.Result{Outcomes: []supervisor.Outcome{{Name: "whois", Message: "1.5.0 is active already"}}}, 0, "whois: 1.5.0 is active already\n", ""},
-		{"deploy whois/web", supervisor.Result{}, 4, "", `no such app "whois/web"`},
-		{"deploy --no-wait whois", supervisor.Result{Rollout: &supervisor.RolloutStatus{ID: 3, Kind: "deploy", To: "1.5.0"}}, 0,
+		{"deploy whois 1.5.0", api.Result{Outcomes: []api.Outcome{{Name: "whois", Message: "1.5.0 is active already"}}}, 0, "whois: 1.5.0 is active already\n", ""},
+		{"deploy whois/web", api.Result{}, 4, "", `no such app "whois/web"`},
+		{"deploy --no-wait whois", api.Result{Rollout: &api.RolloutStatus{Rollout: release.Rollout{ID: 3, Kind: "deploy", To: "1.5.0"}}}, 0,
 			"whois: deploy of 1.5.0 has begun; `supctl status whois` shows how it goes\n", ""},
 		{"rollback whois", whole(4, "whois: no release 1.0 is registered; known: 1.4.0"), 4, "", "supctl: whois: no release 1.0"},
-		{"audit", supervisor.Result{}, 0, "ok: every registered release is as it was registered\n", ""},
-		{"audit nosuch", supervisor.Result{}, 4, "", `no such app "nosuch"`},
-		{"explain whois", supervisor.Result{}, 0, "whois/web.1:\n 1  setsid()\n 2  execve()\n\nwhois/web.2:\n 1  execve()\n", ""},
-		{"version", supervisor.Result{}, 0, "supctl dev\nsupd 1.2.3, pid ", ""},
-		{"completion bash", supervisor.Result{}, 0, "__start_supctl", ""},
-		{"completion zsh", supervisor.Result{}, 0, "#compdef supctl", ""},
-		{"completion fish", supervisor.Result{}, 0, "complete -c supctl", ""},
-		{"--help", supervisor.Result{}, 0, "Available Commands:", ""},
+		{"audit", api.Result{}, 0, "ok: every registered release is as it was registered\n", ""},
+		{"audit nosuch", api.Result{}, 4, "", `no such app "nosuch"`},
+		{"explain whois", api.Result{}, 0, "whois/web.1:\n 1  setsid()\n 2  execve()\n\nwhois/web.2:\n 1  execve()\n", ""},
+		{"version", api.Result{}, 0, "supctl dev\nsupd 1.2.3, pid ", ""},
+		{"completion bash", api.Result{}, 0, "__start_supctl", ""},
+		{"completion zsh", api.Result{}, 0, "#compdef supctl", ""},
+		{"completion fish", api.Result{}, 0, "complete -c supctl", ""},
+		{"--help", api.Result{}, 0, "Available Commands:", ""},
 
-		{"", supervisor.Result{}, 2, "", "supctl: no command"},
-		{"restrat whois", supervisor.Result{}, 2, "", `supctl: unknown command "restrat", did you mean "restart"?`},
-		{"reload whois", supervisor.Result{}, 2, "", `supctl: unknown command "reload"`},
-		{"deploy", supervisor.Result{}, 2, "", "supctl: deploy needs an app"},
-		{"deploy whois 1 2", supervisor.Result{}, 2, "", "supctl: deploy needs an app"},
-		{"deploy whois 1/2", supervisor.Result{}, 2, "", "supctl: deploy: "},
-		{"deploy --resume whois 1.5.0", supervisor.Result{}, 2, "", "supctl: --resume goes on with the rollout that is paused"},
-		{"deploy --timeout -5s whois", supervisor.Result{}, 2, "", "supctl: --timeout -5s: want 0"},
-		{"rollback --resume whois", supervisor.Result{}, 2, "", "supctl: unknown flag: --resume"},
-		{"hold", supervisor.Result{}, 2, "", "supctl: hold needs one app"},
-		{"releases", supervisor.Result{}, 2, "", "supctl: releases needs one app"},
-		{"releases -n -1 whois", supervisor.Result{}, 2, "", "supctl: --rollouts -1: want 0 or more"},
-		{"register whois", supervisor.Result{}, 2, "", "supctl: register needs an app and a version"},
-		{"register --drop-ins a b", supervisor.Result{}, 2, "", "supctl: register --drop-ins takes one directory at most"},
-		{"register --drop-ins --deploy", supervisor.Result{}, 2, "", "supctl: --drop-ins excludes --path and --deploy"},
-		{"unregister whois", supervisor.Result{}, 2, "", "supctl: unregister needs an app and a version"},
-		{"unregister --timeout -1s whois 1", supervisor.Result{}, 2, "", "supctl: --timeout -1s: want 0"},
-		{"start", supervisor.Result{}, 2, "", "supctl: start needs a target; `supctl start all` is for every worker"},
-		{"stop", supervisor.Result{}, 2, "", "`supctl stop all`"},
-		{"restart", supervisor.Result{}, 2, "", "`supctl restart all`"},
-		{"signal HUP", supervisor.Result{}, 2, "", "supctl: signal needs a signal and a target"},
-		{"explain", supervisor.Result{}, 2, "", "supctl: explain needs one target"},
-		{"reopen whois", supervisor.Result{}, 2, "", `supctl: reopen takes no argument, got "whois"`},
-		{"shutdown now", supervisor.Result{}, 2, "", "supctl: shutdown takes no argument"},
-		{"completion tcsh", supervisor.Result{}, 2, "", "supctl: completion needs one shell: bash, zsh, fish"},
-		{"start --hard whois", supervisor.Result{}, 2, "", "supctl: unknown flag: --hard"},
-		{"start --timeout 5 whois", supervisor.Result{}, 2, "", "supctl: invalid argument"},
-		{"start --timeout -5s whois", supervisor.Result{}, 2, "", "supctl: --timeout -5s: want 0 (without limit) or more"},
-		{"logs -n -1 whois", supervisor.Result{}, 2, "", "supctl: --lines -1: want 0 or more"},
-		{"logs --json whois", supervisor.Result{}, 2, "", "supctl: logs has no --json"},
-		{"check --json", supervisor.Result{}, 2, "", "supctl: check has no --json"},
+		{"", api.Result{}, 2, "", "supctl: no command"},
+		{"restrat whois", api.Result{}, 2, "", `supctl: unknown command "restrat", did you mean "restart"?`},
+		{"reload whois", api.Result{}, 2, "", `supctl: unknown command "reload"`},
+		{"deploy", api.Result{}, 2, "", "supctl: deploy needs an app"},
+		{"deploy whois 1 2", api.Result{}, 2, "", "supctl: deploy needs an app"},
+		{"deploy whois 1/2", api.Result{}, 2, "", "supctl: deploy: "},
+		{"deploy --resume whois 1.5.0", api.Result{}, 2, "", "supctl: --resume goes on with the rollout that is paused"},
+		{"deploy --timeout -5s whois", api.Result{}, 2, "", "supctl: --timeout -5s: want 0"},
+		{"rollback --resume whois", api.Result{}, 2, "", "supctl: unknown flag: --resume"},
+		{"hold", api.Result{}, 2, "", "supctl: hold needs one app"},
+		{"releases", api.Result{}, 2, "", "supctl: releases needs one app"},
+		{"releases -n -1 whois", api.Result{}, 2, "", "supctl: --rollouts -1: want 0 or more"},
+		{"register whois", api.Result{}, 2, "", "supctl: register needs an app and a version"},
+		{"register --drop-ins a b", api.Result{}, 2, "", "supctl: register --drop-ins takes one directory at most"},
+		{"register --drop-ins --deploy", api.Result{}, 2, "", "supctl: --drop-ins excludes --path and --deploy"},
+		{"unregister whois", api.Result{}, 2, "", "supctl: unregister needs an app and a version"},
+		{"unregister --timeout -1s whois 1", api.Result{}, 2, "", "supctl: --timeout -1s: want 0"},
+		{"start", api.Result{}, 2, "", "supctl: start needs a target; `supctl start all` is for every worker"},
+		{"stop", api.Result{}, 2, "", "`supctl stop all`"},
+		{"restart", api.Result{}, 2, "", "`supctl restart all`"},
+		{"signal HUP", api.Result{}, 2, "", "supctl: signal needs a signal and a target"},
+		{"explain", api.Result{}, 2, "", "supctl: explain needs one target"},
+		{"reopen whois", api.Result{}, 2, "", `supctl: reopen takes no argument, got "whois"`},
+		{"shutdown now", api.Result{}, 2, "", "supctl: shutdown takes no argument"},
+		{"completion tcsh", api.Result{}, 2, "", "supctl: completion needs one shell: bash, zsh, fish"},
+		{"start --hard whois", api.Result{}, 2, "", "supctl: unknown flag: --hard"},
+		{"start --timeout 5 whois", api.Result{}, 2, "", "supctl: invalid argument"},
+		{"start --timeout -5s whois", api.Result{}, 2, "", "supctl: --timeout -5s: want 0 (without limit) or more"},
+		{"logs -n -1 whois", api.Result{}, 2, "", "supctl: --lines -1: want 0 or more"},
+		{"logs --json whois", api.Result{}, 2, "", "supctl: logs has no --json"},
+		{"check --json", api.Result{}, 2, "", "supctl: check has no --json"},
 	}
 	d := newFake(t.TempDir())
 	serve(t, d)
@@ -297,7 +298,7 @@ func TestNobodyAnswers(t *testing.T) {
 }
 
 func TestRequestsSent(t *testing.T) {
-	tests := map[string]supervisor.Request{
+	tests := map[string]api.Request{
 		"start a b":                          {Action: "start", Targets: []string{"whois", "off"}},
 		"restart --timeout 90s --hard whois": {Action: "restart", Targets: []string{"whois"}, Hard: true, Timeout: 90 * time.Second},
 		"deploy --no-wait whois 1.5.0":       {Action: "deploy", Targets: []string{"whois"}, Version: "1.5.0", Detach: true},
@@ -324,7 +325,7 @@ func TestRequestsSent(t *testing.T) {
 // Whoever is interrupted while he waits is told that supd goes on.
 func TestInterrupted(t *testing.T) {
 	d := newFake(t.TempDir())
-	d.asked = make(chan supervisor.Request)
+	d.asked = make(chan api.Request)
 	serve(t, d)
 	ctx, interrupt := context.WithCancel(t.Context())
 	var out, errs bytes.Buffer
@@ -340,7 +341,7 @@ func TestInterrupted(t *testing.T) {
 func TestJSON(t *testing.T) {
 	d := newFake("/nonexistent")
 	serve(t, d)
-	d.result = supervisor.Result{Code: 7, Outcomes: []supervisor.Outcome{{Name: "whois/web.1", Code: 7, Message: "no"}}}
+	d.result = api.Result{Code: 7, Outcomes: []api.Outcome{{Name: "whois/web.1", Code: 7, Message: "no"}}}
 	tests := []struct {
 		args string
 		code int
@@ -365,7 +366,7 @@ func TestJSON(t *testing.T) {
 
 func TestTargetsAreCompleted(t *testing.T) {
 	d := newFake("/nonexistent")
-	d.releases = &supervisor.ReleaseList{App: "whois", Releases: []supervisor.ReleaseStatus{{Version: "1.4.0"}, {Version: "1.5.0"}, {Version: "2.0"}}}
+	d.releases = &api.ReleaseList{App: "whois", Releases: []api.ReleaseStatus{{Version: "1.4.0"}, {Version: "1.5.0"}, {Version: "2.0"}}}
 	serve(t, d)
 	tests := map[string]string{
 		"deploy wh":            "whois\n:4\n",

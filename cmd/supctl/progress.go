@@ -7,8 +7,8 @@ import (
 	"strings"
 	"unicode"
 
-	"supd/supervisor"
 	"supd/supervisor/control"
+	"supd/supervisor/release"
 )
 
 // shown chooses how a rollout is shown.
@@ -39,7 +39,7 @@ type lines struct {
 }
 
 func (s *lines) add(l control.RolloutLine) {
-	if l.Progress == nil || l.Step == supervisor.StepDone { // the verdict comes next
+	if l.Progress == nil || l.Step == release.StepDone { // the verdict comes next
 		return
 	}
 	fmt.Fprintf(s.out, "%s %s %s: %s\n", l.At.Local().Format("15:04:05"), l.Step, subject(l), s.message(l))

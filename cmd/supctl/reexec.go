@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 	"supd/supervisor/control"
 )
 
@@ -36,7 +36,7 @@ func (c *call) replaceSupd(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := client.Do(ctx, supervisor.Request{Action: supervisor.ActionReexec}); err != nil {
+	if _, err := client.Do(ctx, api.Request{Action: api.ActionReexec}); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, reexecTime)
@@ -51,9 +51,9 @@ func (c *call) replaceSupd(ctx context.Context) error {
 			fmt.Fprintf(c.out, "supd %s is now %s, pid %d\n", before.Version, now.Version, now.Pid)
 			return nil
 		case ctx.Err() != nil && err == nil:
-			return &control.Error{Code: supervisor.CodeFailed, Message: "the old supd goes on; its log says why"}
+			return &control.Error{Code: api.CodeFailed, Message: "the old supd goes on; its log says why"}
 		case ctx.Err() != nil:
-			return &control.Error{Code: supervisor.CodeNoTarget, Message: "no supd answers since the old one was asked to give way; its log says why"}
+			return &control.Error{Code: api.CodeNoTarget, Message: "no supd answers since the old one was asked to give way; its log says why"}
 		}
 		time.Sleep(reexecLook)
 	}

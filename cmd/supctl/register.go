@@ -11,7 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"supd/configs"
-	"supd/supervisor"
+	"supd/supervisor/api"
 	"supd/supervisor/control"
 	"supd/supervisor/release"
 )
@@ -105,7 +105,7 @@ func (r registration) directory(place installed, version string) (string, error)
 		path = place.of(version)
 	}
 	if path == "" {
-		return "", &control.Error{Code: supervisor.CodeUsage,
+		return "", &control.Error{Code: api.CodeUsage,
 			Message: fmt.Sprintf("where is %s installed? give --path; there is no [release] in %s that tells", version, place.file)}
 	}
 	return filepath.Abs(path)
@@ -132,20 +132,20 @@ func (c *call) takenUp(ctx context.Context, h host, r registration, app, version
 	defer client.Close()
 	result, err := nudge(ctx, client, app)
 	switch {
-	case err == nil && result.Code != supervisor.CodeDone:
+	case err == nil && result.Code != api.CodeDone:
 		return refused(result)
 	case err == nil && r.deploy && !r.script && result.Rollout != nil:
 		c.warnAll(result.Warnings)
-		return c.follow(ctx, followed{client: client, app: app, asked: supervisor.ActionDeploy, rollout: result.Rollout})
+		return c.follow(ctx, followed{client: client, app: app, asked: api.ActionDeploy, rollout: result.Rollout})
 	case err == nil && r.deploy && !c.json:
 		c.outcomes(result)
 	case err == nil:
 	case errors.Is(err, errSlow):
 		c.note("%s: supd has not answered yet; it takes %s up when it comes to it, or at its next start", app, version)
-	case !r.deploy && codeOfError(err) == supervisor.CodeNoTarget: // nothing that it would have to do
+	case !r.deploy && codeOfError(err) == api.CodeNoTarget: // nothing that it would have to do
 	case control.NoAnswer(err):
 		c.note("%s: no supd answers; it deploys %s when it starts", app, version)
-	case codeOfError(err) == supervisor.CodeNoTarget:
+	case codeOfError(err) == api.CodeNoTarget:
 		c.note("%s: supd has no such app; it deploys %s once there is a file for it", app, version)
 	default:
 		return err
@@ -156,10 +156,10 @@ func (c *call) takenUp(ctx context.Context, h host, r registration, app, version
 var errSlow = errors.New("supd has not answered yet")
 
 // nudge tells supd that something was registered of apps, or of any.
-func nudge(ctx context.Context, client *control.Client, apps ...string) (*supervisor.Result, error) {
+func nudge(ctx context.Context, client *control.Client, apps ...string) (*api.Result, error) {
 	short, cancel := context.WithTimeoutCause(ctx, nudgeTime, errSlow)
 	defer cancel()
-	return client.Do(short, supervisor.Request{Action: supervisor.ActionRefresh, Targets: apps})
+	return client.Do(short, api.Request{Action: api.ActionRefresh, Targets: apps})
 }
 
 // note prints what a person wants to know, and no program.
@@ -176,7 +176,7 @@ func (c *call) warnAll(warnings []string) {
 }
 
 // refused is the error of a result that is none of the best.
-func refused(r *supervisor.Result) error {
+func refused(r *api.Result) error {
 	message := "failed"
 	for _, o := range r.Outcomes {
 		if o.Code == r.Code {
@@ -192,5 +192,5 @@ func codeOfError(err error) int {
 	if errors.As(err, &e) {
 		return e.Code
 	}
-	return supervisor.CodeFailed
+	return api.CodeFailed
 }

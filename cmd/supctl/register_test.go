@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"supd/configs"
-	"supd/supervisor"
+	"supd/supervisor/api"
 	"supd/supervisor/control"
 	"supd/supervisor/release"
 )
@@ -234,13 +234,13 @@ func TestHost(t *testing.T) {
 
 // register tells supd, whose answer decides the exit code for people only.
 func TestRegisterTellsSupd(t *testing.T) {
-	outcome := func(code int, message string) supervisor.Result {
-		return supervisor.Result{Code: code, Outcomes: []supervisor.Outcome{{Name: "whois", Code: code, Message: message}}}
+	outcome := func(code int, message string) api.Result {
+		return api.Result{Code: code, Outcomes: []api.Outcome{{Name: "whois", Code: code, Message: message}}}
 	}
-	deployed := supervisor.Result{Rollout: over(rollout(things[1]), 9, "no good")}
+	deployed := api.Result{Rollout: over(rollout(things[1]), 9, "no good")}
 	tests := []struct {
 		name, args, app string
-		result          supervisor.Result
+		result          api.Result
 		code            int
 		out, err        string
 	}{
@@ -266,7 +266,7 @@ func TestRegisterTellsSupd(t *testing.T) {
 			if code != test.code || out != test.out || !strings.HasPrefix(err, test.err) || (err == "") != (test.err == "") {
 				t.Errorf("exited with %d\nstdout: %s\nstderr: %s", code, out, err)
 			}
-			if test.app == "whois" && (d.last.Action != supervisor.ActionRefresh || strings.Join(d.last.Targets, "") != "whois") {
+			if test.app == "whois" && (d.last.Action != api.ActionRefresh || strings.Join(d.last.Targets, "") != "whois") {
 				t.Errorf("asked for %+v", d.last)
 			}
 		})
@@ -400,14 +400,14 @@ func TestUnregister(t *testing.T) {
 }
 
 func TestUnregisterAsksSupd(t *testing.T) {
-	refusal := supervisor.Result{Code: 1, Error: "whois 1.5.0 is active; deploy another one first"}
-	outcome := func(code int, message string) supervisor.Result {
-		return supervisor.Result{Code: code, Outcomes: []supervisor.Outcome{{Name: "whois", Code: code, Message: message}}}
+	refusal := api.Result{Code: 1, Error: "whois 1.5.0 is active; deploy another one first"}
+	outcome := func(code int, message string) api.Result {
+		return api.Result{Code: code, Outcomes: []api.Outcome{{Name: "whois", Code: code, Message: message}}}
 	}
 	tests := []struct {
 		name, app    string
 		active       string
-		result       supervisor.Result
+		result       api.Result
 		code, script int
 		out, err     string
 		left         string
@@ -415,7 +415,7 @@ func TestUnregisterAsksSupd(t *testing.T) {
 		{"done", "whois", "1.4.0", outcome(0, "1.5.0 is forgotten"), 0, 0, "whois: 1.5.0 is forgotten\n", "", "1.5.0"}, // by the fake supd
 		{"refused", "whois", "1.5.0", refusal, 1, 1, "", "supctl: whois 1.5.0 is active; deploy another one first\n", "1.5.0"},
 		{"drains", "whois", "1.5.0", outcome(8, "still STOPPING"), 8, 0, "", "whois: still STOPPING", "1.5.0"},
-		{"not supd's", "whois", "", supervisor.Result{Code: 1, Error: "whois has no [release]"}, 0, 0, "whois: 1.5.0 is forgotten\n", "", ""},
+		{"not supd's", "whois", "", api.Result{Code: 1, Error: "whois has no [release]"}, 0, 0, "whois: 1.5.0 is forgotten\n", "", ""},
 		{"unknown to supd", "new", "", refusal, 0, 0, "new: 1.5.0 is forgotten\n", "", ""},
 	}
 	for _, test := range tests {
@@ -442,7 +442,7 @@ func TestUnregisterAsksSupd(t *testing.T) {
 				if script {
 					wantWait = scriptTime
 				}
-				if test.app == "whois" && (d.last.Action != supervisor.ActionUnregister || d.last.Version != "1.5.0" || d.last.Timeout != wantWait) {
+				if test.app == "whois" && (d.last.Action != api.ActionUnregister || d.last.Version != "1.5.0" || d.last.Timeout != wantWait) {
 					t.Errorf("asked for %+v", d.last)
 				}
 			})
@@ -459,8 +459,8 @@ func TestReleases(t *testing.T) {
 		}
 	}
 	must(t, os.RemoveAll(m.dir+"/opt/whois/1.3"))
-	entry := release.Rollout{ID: 1, Kind: "deploy", From: "1.4", To: "1.5", By: "root (uid 0, pid 7)", At: noon, EndedAt: noon.Add(12 * time.Second), Result: "rolled back", Reason: "web.1: \x1bexited"}
-	first := release.Rollout{ID: 0, Kind: "deploy", To: "1.4", By: "root (uid 0, pid 7)", At: noon, EndedAt: noon.Add(time.Minute), Result: "done"}
+	entry := release.Rollout{ID: 1, Kind: "deploy", From: "1.4", To: "1.5", By: "root (uid 0, pid 7)", StartedAt: noon, EndedAt: noon.Add(12 * time.Second), Result: "rolled back", Reason: "web.1: \x1bexited"}
+	first := release.Rollout{ID: 0, Kind: "deploy", To: "1.4", By: "root (uid 0, pid 7)", StartedAt: noon, EndedAt: noon.Add(time.Minute), Result: "done"}
 	m.state(t, "whois", release.State{Active: "1.4", Previous: "1.6", Deployed: map[string]time.Time{"1.4": noon},
 		Failed: map[string]release.Mark{"1.5": {At: noon, Reason: "web.1: exited"}}, History: []release.Rollout{first, entry},
 		Held: &release.Hold{By: "root (uid 0, pid 9)", At: noon}})
@@ -493,7 +493,7 @@ func TestReleases(t *testing.T) {
 
 	// supd's answer takes precedence over the files.
 	d := newFake("/nonexistent")
-	d.releases = &supervisor.ReleaseList{App: "whois", Releases: []supervisor.ReleaseStatus{{Version: "9.9"}}}
+	d.releases = &api.ReleaseList{App: "whois", Releases: []api.ReleaseStatus{{Version: "9.9"}}}
 	serve(t, d)
 	if code, out, _ := supctl(t, "releases", "whois"); code != 0 || !strings.Contains(out, "9.9") || strings.Contains(out, "1.4") {
 		t.Errorf("exited with %d, %s", code, out)
@@ -509,7 +509,7 @@ func TestReleases(t *testing.T) {
 
 func TestAudit(t *testing.T) {
 	d := newFake("/nonexistent")
-	d.findings = []supervisor.Finding{{App: "whois", Release: "1.4.0", Path: "a\nb.py", Message: "has another size"}}
+	d.findings = []api.Finding{{App: "whois", Release: "1.4.0", Path: "a\nb.py", Message: "has another size"}}
 	serve(t, d)
 	if code, out, err := supctl(t, "audit", "whois"); code != 1 || out != "whois 1.4.0: ab.py: has another size\n" || err != "" {
 		t.Errorf("exited with %d, %s%s", code, out, err)

@@ -14,7 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 	"supd/supervisor/control"
 	"supd/supervisor/release"
 )
@@ -51,7 +51,7 @@ func (c *call) releases() *cobra.Command {
 
 // releaseList asks supd, or reads the files if no supd answers or it does not know
 // the app.
-func (c *call) releaseList(ctx context.Context, app string) (*supervisor.ReleaseList, error) {
+func (c *call) releaseList(ctx context.Context, app string) (*api.ReleaseList, error) {
 	h, store, err := c.registry()
 	if err != nil {
 		return nil, err
@@ -62,14 +62,14 @@ func (c *call) releaseList(ctx context.Context, app string) (*supervisor.Release
 	switch {
 	case asked == nil:
 		return list, nil
-	case ctx.Err() != nil || codeOfError(asked) != supervisor.CodeNoTarget:
+	case ctx.Err() != nil || codeOfError(asked) != api.CodeNoTarget:
 		return nil, asked
 	}
 	state, err := release.ReadState(store.StatePath(app))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, ofRegistry(err)
 	}
-	list, err = supervisor.ListReleases(store, state, app)
+	list, err = api.ListReleases(store, state, app)
 	switch {
 	case err == nil && len(list.Releases)+len(list.History) > 0:
 		return list, nil
@@ -78,11 +78,11 @@ func (c *call) releaseList(ctx context.Context, app string) (*supervisor.Release
 	case !control.NoAnswer(asked):
 		return nil, asked
 	}
-	return nil, &control.Error{Code: supervisor.CodeNoTarget, Message: fmt.Sprintf("no release of %q is registered in %s", app, h.state)}
+	return nil, &control.Error{Code: api.CodeNoTarget, Message: fmt.Sprintf("no release of %q is registered in %s", app, h.state)}
 }
 
 // writeReleases writes a table of the releases, and one of the last rollouts.
-func writeReleases(w io.Writer, l *supervisor.ReleaseList, rollouts int) {
+func writeReleases(w io.Writer, l *api.ReleaseList, rollouts int) {
 	if l.Held != nil {
 		fmt.Fprintf(w, "%s is held since %s by %s: %s\n\n", l.App, moment(&l.Held.At), l.Held.By, cmp.Or(l.Held.Reason, "no reason given"))
 	}
@@ -102,11 +102,11 @@ func writeReleases(w io.Writer, l *supervisor.ReleaseList, rollouts int) {
 	fmt.Fprintln(w)
 	t = newTable(w, "ROLLOUT", "KIND", "VERSIONS", "STARTED", "TOOK", "BY", "RESULT")
 	for _, h := range history {
-		result := h.Result
+		result := string(h.Result)
 		if h.Reason != "" {
 			result += ": " + printable(h.Reason)
 		}
-		t.row(strconv.Itoa(h.ID), h.Kind, fromTo(h.From, h.To), moment(&h.StartedAt), coarse(h.EndedAt.Sub(h.StartedAt)), h.By, result)
+		t.row(strconv.Itoa(h.ID), string(h.Kind), fromTo(h.From, h.To), moment(&h.StartedAt), coarse(h.EndedAt.Sub(h.StartedAt)), h.By, result)
 	}
 	t.end()
 }

@@ -9,7 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
+	"supd/supervisor/release"
 )
 
 func (c *call) status() *cobra.Command {
@@ -35,23 +36,23 @@ func (c *call) status() *cobra.Command {
 }
 
 // codeOf is 3 when anything is not running, whatever the reason.
-func codeOf(s *supervisor.Status) int {
+func codeOf(s *api.Status) int {
 	for _, a := range s.Apps {
 		if a.Note != "" {
-			return supervisor.CodeNotRunning
+			return api.CodeNotRunning
 		}
 	}
 	for w := range workers(s) {
-		if w.State != supervisor.Running {
-			return supervisor.CodeNotRunning
+		if w.State != api.Running {
+			return api.CodeNotRunning
 		}
 	}
-	return supervisor.CodeDone
+	return api.CodeDone
 }
 
 // workers ranges over all workers of a status.
-func workers(s *supervisor.Status) func(func(supervisor.WorkerStatus) bool) {
-	return func(yield func(supervisor.WorkerStatus) bool) {
+func workers(s *api.Status) func(func(api.WorkerStatus) bool) {
+	return func(yield func(api.WorkerStatus) bool) {
 		for _, a := range s.Apps {
 			for _, p := range a.Processes {
 				for _, w := range p.Workers {
@@ -67,7 +68,7 @@ func workers(s *supervisor.Status) func(func(supervisor.WorkerStatus) bool) {
 // watch shows the status at each change. An interrupt is its normal end.
 func (c *call) watch(cmd *cobra.Command, targets []string) error {
 	ctx, first := cmd.Context(), true
-	err := c.client().Watch(ctx, targets, func(s *supervisor.Status) error {
+	err := c.client().Watch(ctx, targets, func(s *api.Status) error {
 		switch {
 		case c.json:
 		case isTerminal(c.out):
@@ -84,7 +85,7 @@ func (c *call) watch(cmd *cobra.Command, targets []string) error {
 	return err
 }
 
-func (c *call) show(s *supervisor.Status) error {
+func (c *call) show(s *api.Status) error {
 	if c.json {
 		return c.print(s)
 	}
@@ -95,7 +96,7 @@ func (c *call) show(s *supervisor.Status) error {
 
 // writeApps writes what concerns an app as a whole. It does not go to standard
 // output, from which scripts read a line a worker.
-func writeApps(w io.Writer, s *supervisor.Status) {
+func writeApps(w io.Writer, s *api.Status) {
 	for _, a := range s.Apps {
 		if r := a.Rollout; r != nil && !r.Ended() {
 			fmt.Fprintf(w, "%s   %s %s: %s\n", a.Name, r.Kind, fromTo(r.From, r.To), stepOf(a))
@@ -110,8 +111,8 @@ func writeApps(w io.Writer, s *supervisor.Status) {
 }
 
 // stepOf says how far the rollout of an app has come.
-func stepOf(a supervisor.AppStatus) string {
-	if a.Rollout.Step == supervisor.StepPaused {
+func stepOf(a api.AppStatus) string {
+	if a.Rollout.Step == release.StepPaused {
 		return paused(a.Name, a.Rollout.Reason)
 	}
 	return string(a.Rollout.Step)
@@ -126,7 +127,7 @@ func fromTo(from, to string) string {
 }
 
 // writeStatus writes a line for each worker, in columns.
-func writeStatus(w io.Writer, s *supervisor.Status, now time.Time, colored bool) {
+func writeStatus(w io.Writer, s *api.Status, now time.Time, colored bool) {
 	name, state := 0, 0
 	for worker := range workers(s) {
 		name, state = max(name, len(worker.Name)), max(state, len(worker.State))
@@ -141,7 +142,7 @@ func writeStatus(w io.Writer, s *supervisor.Status, now time.Time, colored bool)
 }
 
 // details is the rest of a worker's line.
-func details(w supervisor.WorkerStatus, now time.Time) string {
+func details(w api.WorkerStatus, now time.Time) string {
 	text := history(w, now)
 	if w.Pid != 0 {
 		text = life(w, now)
@@ -153,7 +154,7 @@ func details(w supervisor.WorkerStatus, now time.Time) string {
 }
 
 // life describes the process of a worker.
-func life(w supervisor.WorkerStatus, now time.Time) string {
+func life(w api.WorkerStatus, now time.Time) string {
 	text := fmt.Sprintf("pid %d", w.Pid)
 	if w.StartedAt != nil {
 		text += ", uptime " + clock(now.Sub(*w.StartedAt))
@@ -165,7 +166,7 @@ func life(w supervisor.WorkerStatus, now time.Time) string {
 }
 
 // history says why a worker has no process, and when it gets one.
-func history(w supervisor.WorkerStatus, now time.Time) string {
+func history(w api.WorkerStatus, now time.Time) string {
 	var parts []string
 	if w.LastExit != nil {
 		parts = append(parts, fmt.Sprintf("%s %s ago", w.LastExit.Reason, coarse(now.Sub(w.LastExit.At))))

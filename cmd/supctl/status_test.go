@@ -9,28 +9,28 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 )
 
 // everyState has a worker in each state, as of now.
-func everyState(now time.Time) *supervisor.Status {
+func everyState(now time.Time) *api.Status {
 	ago := func(d time.Duration) *time.Time { at := now.Add(-d); return &at }
-	exit := func(d time.Duration, reason string) *supervisor.Exit {
-		return &supervisor.Exit{Code: 3, At: now.Add(-d), Reason: reason}
+	exit := func(d time.Duration, reason string) *api.Exit {
+		return &api.Exit{Code: 3, At: now.Add(-d), Reason: reason}
 	}
-	return &supervisor.Status{Apps: []supervisor.AppStatus{
-		{Name: "whois", Processes: []supervisor.ProcessStatus{{Name: "web", Workers: []supervisor.WorkerStatus{
-			{Name: "whois/web.1", State: supervisor.Running, Pid: 4711, StartedAt: ago(62 * time.Second)},
-			{Name: "whois/web.2", State: supervisor.Running, Pid: 4712, StartedAt: ago(76*time.Hour + 5*time.Minute + 6*time.Second), Release: "1.4.0", Note: "pid 4713 STARTING"},
-			{Name: "whois/web.3", State: supervisor.Backoff, LastExit: exit(12*time.Second, "exited with code 3"), Restarts: 4, NextStart: ago(-3 * time.Second)},
-			{Name: "whois/web.10", State: supervisor.Failed, LastExit: exit(5*time.Minute, "killed by SIGSEGV"), Restarts: 1},
+	return &api.Status{Apps: []api.AppStatus{
+		{Name: "whois", Processes: []api.ProcessStatus{{Name: "web", Workers: []api.WorkerStatus{
+			{Name: "whois/web.1", State: api.Running, Pid: 4711, StartedAt: ago(62 * time.Second)},
+			{Name: "whois/web.2", State: api.Running, Pid: 4712, StartedAt: ago(76*time.Hour + 5*time.Minute + 6*time.Second), Release: "1.4.0", Note: "pid 4713 STARTING"},
+			{Name: "whois/web.3", State: api.Backoff, LastExit: exit(12*time.Second, "exited with code 3"), Restarts: 4, NextStart: ago(-3 * time.Second)},
+			{Name: "whois/web.10", State: api.Failed, LastExit: exit(5*time.Minute, "killed by SIGSEGV"), Restarts: 1},
 		}}}},
-		{Name: "x", Processes: []supervisor.ProcessStatus{{Name: "y", Workers: []supervisor.WorkerStatus{
-			{Name: "x/y.1", State: supervisor.Starting, Pid: 9, StartedAt: ago(0)},
-			{Name: "x/y.2", State: supervisor.Starting, Note: "waits for web"},
-			{Name: "x/y.3", State: supervisor.Stopping, Pid: 10, StartedAt: ago(25 * time.Hour), LastExit: exit(time.Hour, "old")},
-			{Name: "x/y.4", State: supervisor.Exited, LastExit: exit(3*time.Hour, "exited with code 0")},
-			{Name: "x/y.5", State: supervisor.Stopped},
+		{Name: "x", Processes: []api.ProcessStatus{{Name: "y", Workers: []api.WorkerStatus{
+			{Name: "x/y.1", State: api.Starting, Pid: 9, StartedAt: ago(0)},
+			{Name: "x/y.2", State: api.Starting, Note: "waits for web"},
+			{Name: "x/y.3", State: api.Stopping, Pid: 10, StartedAt: ago(25 * time.Hour), LastExit: exit(time.Hour, "old")},
+			{Name: "x/y.4", State: api.Exited, LastExit: exit(3*time.Hour, "exited with code 0")},
+			{Name: "x/y.5", State: api.Stopped},
 		}}}},
 	}}
 }
@@ -64,7 +64,7 @@ func TestColorsKeepTheColumns(t *testing.T) {
 		t.Errorf("no green:\n%q", colored.String())
 	}
 	text := colored.String()
-	for _, code := range append([]string{plain}, colors[supervisor.Running], colors[supervisor.Starting], colors[supervisor.Failed]) {
+	for _, code := range append([]string{plain}, colors[api.Running], colors[api.Starting], colors[api.Failed]) {
 		text = strings.ReplaceAll(text, code, "")
 	}
 	if diff := cmp.Diff(uncolored.String(), text); diff != "" {

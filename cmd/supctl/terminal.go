@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 	"supd/supervisor/control"
 )
 
@@ -82,7 +82,7 @@ func (t *terminal) tick(ctx context.Context) {
 // again.
 func (t *terminal) watch(ctx context.Context, client *control.Client, app string) {
 	for ctx.Err() == nil {
-		err := client.Watch(ctx, []string{app}, func(status *supervisor.Status) error {
+		err := client.Watch(ctx, []string{app}, func(status *api.Status) error {
 			t.change(func(b *board) { b.status(status) })
 			return nil
 		})

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 	"supd/supervisor/control"
 	"supd/supervisor/release"
 )
@@ -50,7 +50,7 @@ func (c *call) unregister() *cobra.Command {
 			}
 			err := c.unregisterOne(cmd.Context(), r)
 			if kept, ok := errors.AsType[*keptError](err); ok {
-				c.complain(supervisor.CodeFailed, "%s", kept)
+				c.complain(api.CodeFailed, "%s", kept)
 				return nil
 			}
 			return err
@@ -82,12 +82,12 @@ func (c *call) unregisterOne(ctx context.Context, r removal) error {
 	if !answers(ctx, client) {
 		return c.unregisterHere(ctx, r, h, store)
 	}
-	result, err := client.Do(ctx, supervisor.Request{Action: supervisor.ActionUnregister, Targets: []string{r.app},
+	result, err := client.Do(ctx, api.Request{Action: api.ActionUnregister, Targets: []string{r.app},
 		Version: r.version, Force: r.force, Timeout: r.timeout})
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case err == nil && result.Code == supervisor.CodeDone:
+	case err == nil && result.Code == api.CodeDone:
 		if c.json {
 			return c.print(result)
 		}
@@ -95,9 +95,9 @@ func (c *call) unregisterOne(ctx context.Context, r removal) error {
 		return nil
 	case err == nil:
 		return refused(result)
-	case codeOfError(err) == supervisor.CodeFailed && serves(ctx, client, r):
+	case codeOfError(err) == api.CodeFailed && serves(ctx, client, r):
 		return &keptError{err.Error()}
-	case control.NoAnswer(err), codeOfError(err) == supervisor.CodeNoTarget, codeOfError(err) == supervisor.CodeFailed:
+	case control.NoAnswer(err), codeOfError(err) == api.CodeNoTarget, codeOfError(err) == api.CodeFailed:
 		return c.unregisterHere(ctx, r, h, store)
 	default:
 		return err

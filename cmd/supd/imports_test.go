@@ -11,11 +11,15 @@ import (
 var rooms = []string{
 	leaf, "supd/privdrop", "supd/socket", "supd/configs",
 	"supd/supervisor/output", "supd/supervisor/probe", "supd/supervisor/tree",
-	"supd/supervisor/release", "supd/supervisor", "supd/supervisor/control",
+	"supd/supervisor/release", "supd/supervisor/api", "supd/supervisor/record",
+	"supd/supervisor/launch", "supd/supervisor/engine", "supd/supervisor", "supd/supervisor/control",
 }
 
-// alone lists those that import nothing of ours.
-var alone = []string{"supd/privdrop", "supd/socket", "supd/supervisor/output", "supd/supervisor/probe", "supd/supervisor/tree"}
+// leaf is what any package may import.
+const leaf = "supd/privdrop/files"
+
+// alone lists those that import nothing else of ours.
+var alone = []string{leaf, "supd/privdrop", "supd/socket", "supd/supervisor/output", "supd/supervisor/probe", "supd/supervisor/tree"}
 
 // kept says which packages may import a library; no others may.
 var kept = map[string][]string{
@@ -25,17 +29,22 @@ var kept = map[string][]string{
 	"net/http":                        {"supd/supervisor/control", "supd/cmd/"},
 }
 
+// pure are the packages that decide and do nothing, and what they may not import
+// for that.
+var pure = map[string][]string{
+	"supd/supervisor/engine": {"os", "os/", "syscall", "net", "unsafe", "golang.org/x/sys/", "supd/privdrop", "supd/socket",
+		"supd/supervisor/output", "supd/supervisor/tree", "supd/supervisor/probe", "supd/supervisor/launch"},
+}
+
 func TestImports(t *testing.T) {
 	imports := importsOf(t)
 	for i, room := range rooms {
 		for _, path := range imports[room] {
-			if strings.HasPrefix(path, room+"/") {
-				continue // a part of it
-			}
-			if strings.HasPrefix(path, "supd/") && !slices.Contains(rooms[:i], path) {
+			switch {
+			case !strings.HasPrefix(path, "supd/") || strings.HasPrefix(path, room+"/"): // a part of it
+			case !slices.Contains(rooms[:i], path):
 				t.Errorf("%s imports %s, which lies above it", room, path)
-			}
-			if path != leaf && strings.HasPrefix(path, "supd/") && slices.Contains(alone, room) {
+			case path != leaf && slices.Contains(alone, room):
 				t.Errorf("%s imports %s; it may import nothing of ours but %s", room, path, leaf)
 			}
 		}
@@ -44,6 +53,13 @@ func TestImports(t *testing.T) {
 		for pkg, paths := range imports {
 			if slices.Contains(paths, library) && !startsWithOne(pkg, owners) {
 				t.Errorf("%s imports %s, which only %v may", pkg, library, owners)
+			}
+		}
+	}
+	for pkg, forbidden := range pure {
+		for _, path := range imports[pkg] {
+			if slices.ContainsFunc(forbidden, func(f string) bool { return path == f || strings.HasSuffix(f, "/") && strings.HasPrefix(path, f) }) {
+				t.Errorf("%s imports %s; it decides, and does nothing", pkg, path)
 			}
 		}
 	}

@@ -21,6 +21,7 @@ import (
 
 	"supd/configs"
 	"supd/supervisor"
+	"supd/supervisor/api"
 	"supd/supervisor/control"
 )
 
@@ -28,9 +29,9 @@ var version = "dev" // set by the Makefile
 
 // Exit codes, those of supctl.
 const (
-	exitFailed  = supervisor.CodeFailed
-	exitUsage   = supervisor.CodeUsage
-	exitInvalid = supervisor.CodeInvalid
+	exitFailed  = api.CodeFailed
+	exitUsage   = api.CodeUsage
+	exitInvalid = api.CodeInvalid
 )
 
 func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }

@@ -48,7 +48,7 @@ func (r *replacement) Check(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	return r.supervisor.Ask(ctx, []string{path, "--config", r.config, "--check-takeover"}, r.environ)
+	return r.supervisor.RunCommand(ctx, []string{path, "--config", r.config, "--check-takeover"}, r.environ)
 }
 
 // Exec returns only if it has failed. SIGHUP and SIGUSR1 are ignored until the next

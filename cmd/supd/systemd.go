@@ -98,7 +98,7 @@ func (s systemd) attend(ctx context.Context, supd *supervisor.Supervisor) {
 // systemd kills a supd whose loop is stuck.
 func (s systemd) feedWatchdog(ctx context.Context, supd *supervisor.Supervisor, every time.Duration) {
 	each(ctx, every, func() {
-		if supd.Turn(ctx) == nil {
+		if supd.Ping(ctx) == nil {
 			s.tell(nil, daemon.SdNotifyWatchdog)
 		}
 	})
@@ -112,7 +112,7 @@ func (s systemd) stopping(ctx context.Context, supd *supervisor.Supervisor) {
 	}
 	s.tell(nil, daemon.SdNotifyStopping)
 	go each(ctx, stopTime/3, func() {
-		if supd.Turn(ctx) == nil {
+		if supd.Ping(ctx) == nil {
 			s.tell(nil, fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", stopTime.Microseconds()))
 		}
 	})

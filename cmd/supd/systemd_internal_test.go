@@ -14,34 +14,36 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"supd/supervisor"
+	"supd/supervisor/api"
+	"supd/supervisor/release"
 )
 
 func TestSummary(t *testing.T) {
-	workers := func(app string, states ...supervisor.State) supervisor.AppStatus {
-		p := supervisor.ProcessStatus{Name: "web"}
+	workers := func(app string, states ...api.State) api.AppStatus {
+		p := api.ProcessStatus{Name: "web"}
 		for i, state := range states {
-			p.Workers = append(p.Workers, supervisor.WorkerStatus{Name: fmt.Sprintf("%s/web.%d", app, i+1), State: state})
+			p.Workers = append(p.Workers, api.WorkerStatus{Name: fmt.Sprintf("%s/web.%d", app, i+1), State: state})
 		}
-		return supervisor.AppStatus{Name: app, Processes: []supervisor.ProcessStatus{p}}
+		return api.AppStatus{Name: app, Processes: []api.ProcessStatus{p}}
 	}
-	deploys := func(a supervisor.AppStatus, from, to string, ended *time.Time) supervisor.AppStatus {
-		a.Rollout = &supervisor.RolloutStatus{Kind: supervisor.KindDeploy, From: from, To: to, Step: supervisor.StepReplace, EndedAt: ended}
+	deploys := func(a api.AppStatus, from, to string, ended time.Time) api.AppStatus {
+		a.Rollout = &api.RolloutStatus{Rollout: release.Rollout{Kind: release.KindDeploy, From: from, To: to, Step: release.StepReplace, EndedAt: ended}}
 		return a
 	}
-	const r, b = supervisor.Running, supervisor.Backoff
+	const r, b = api.Running, api.Backoff
 	tests := []struct {
-		apps []supervisor.AppStatus
+		apps []api.AppStatus
 		want string
 	}{
 		{nil, "0 apps"},
-		{[]supervisor.AppStatus{workers("a", r)}, "1 app; 1 worker running"},
-		{[]supervisor.AppStatus{workers("a", r, r, b), workers("b", r, supervisor.Failed)}, "2 apps; 3 workers running, 1 in backoff (a/web.3), 1 failed (b/web.2)"},
-		{[]supervisor.AppStatus{workers("a", b, b, b, b)}, "1 app; 4 workers in backoff (a/web.1, a/web.2, a/web.3, …)"},
-		{[]supervisor.AppStatus{deploys(workers("a", r), "1.4", "1.5", nil), deploys(workers("b"), "1", "2", new(time.Time))}, "1 worker running; a: deploy 1.4 → 1.5, replace"},
-		{[]supervisor.AppStatus{deploys(workers("a"), "", "1.5", nil)}, "1 app; a: deploy none → 1.5, replace"},
+		{[]api.AppStatus{workers("a", r)}, "1 app; 1 worker running"},
+		{[]api.AppStatus{workers("a", r, r, b), workers("b", r, api.Failed)}, "2 apps; 3 workers running, 1 in backoff (a/web.3), 1 failed (b/web.2)"},
+		{[]api.AppStatus{workers("a", b, b, b, b)}, "1 app; 4 workers in backoff (a/web.1, a/web.2, a/web.3, …)"},
+		{[]api.AppStatus{deploys(workers("a", r), "1.4", "1.5", time.Time{}), deploys(workers("b"), "1", "2", time.Unix(1, 0))}, "1 worker running; a: deploy 1.4 → 1.5, replace"},
+		{[]api.AppStatus{deploys(workers("a"), "", "1.5", time.Time{})}, "1 app; a: deploy none → 1.5, replace"},
 	}
 	for _, test := range tests {
-		if got := summary(&supervisor.Status{Apps: test.apps}); !strings.HasSuffix(got, test.want) {
+		if got := summary(&api.Status{Apps: test.apps}); !strings.HasSuffix(got, test.want) {
 			t.Errorf("got  %s\nwant %s", got, test.want)
 		}
 	}

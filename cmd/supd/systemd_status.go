@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"supd/supervisor"
+	"supd/supervisor/api"
 )
 
 // reportPause is the least time between two looks at what runs.
@@ -39,25 +40,25 @@ func (s systemd) report(ctx context.Context, supd *supervisor.Supervisor) {
 // counted has the states of workers in the order of the line, and the words for
 // them.
 var counted = []struct {
-	state supervisor.State
+	state api.State
 	words string
 	named bool // the workers are named
 }{
-	{supervisor.Running, "running", false},
-	{supervisor.Starting, "starting", false},
-	{supervisor.Stopping, "stopping", false},
-	{supervisor.Unhealthy, "unhealthy", true},
-	{supervisor.Backoff, "in backoff", true},
-	{supervisor.Failed, "failed", true},
-	{supervisor.Exited, "exited", false},
-	{supervisor.Stopped, "stopped", false},
+	{api.Running, "running", false},
+	{api.Starting, "starting", false},
+	{api.Stopping, "stopping", false},
+	{api.Unhealthy, "unhealthy", true},
+	{api.Backoff, "in backoff", true},
+	{api.Failed, "failed", true},
+	{api.Exited, "exited", false},
+	{api.Stopped, "stopped", false},
 }
 
 // summary is for `systemctl status`: "3 apps; 12 workers running, 1 in backoff
 // (whois/web.2); whois: deploy 1.4.0 → 1.5.0, replace".
-func summary(s *supervisor.Status) string {
+func summary(s *api.Status) string {
 	parts := []string{number(len(s.Apps), "app")}
-	workers := map[supervisor.State][]string{}
+	workers := map[api.State][]string{}
 	var rollouts []string
 	for _, a := range s.Apps {
 		for _, p := range a.Processes {

@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"supd/cmd/demo/load"
-	"supd/supervisor"
+	"supd/supervisor/api"
 )
 
 const (
@@ -108,7 +108,7 @@ func startDaemon(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		err := command(ts, "supctl", "status").Run()
 		var exit *exec.ExitError
-		if errors.As(err, &exit) && exit.ExitCode() == supervisor.CodeNotRunning {
+		if errors.As(err, &exit) && exit.ExitCode() == api.CodeNotRunning {
 			return nil
 		}
 		return err

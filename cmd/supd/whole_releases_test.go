@@ -24,7 +24,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"supd/cmd/demo/load"
-	"supd/supervisor"
+	"supd/supervisor/api"
 )
 
 // startNginx starts an nginx on 127.0.0.1:PORT that passes requests to web.sock.
@@ -243,7 +243,7 @@ func settled(ts *testscript.TestScript, neg bool, args []string) {
 		if err != nil {
 			return fmt.Errorf("supctl status: %w", err)
 		}
-		var status supervisor.Status
+		var status api.Status
 		if err := json.Unmarshal(out, &status); err != nil {
 			return err
 		}
@@ -255,7 +255,7 @@ func settled(ts *testscript.TestScript, neg bool, args []string) {
 	})
 }
 
-func consistent(status supervisor.Status) error {
+func consistent(status api.Status) error {
 	if len(status.Apps) != 1 {
 		return fmt.Errorf("%d apps", len(status.Apps))
 	}
@@ -265,7 +265,7 @@ func consistent(status supervisor.Status) error {
 	}
 	for _, p := range a.Processes {
 		for _, w := range p.Workers {
-			if w.State != supervisor.Running || w.Release != a.Release {
+			if w.State != api.Running || w.Release != a.Release {
 				return fmt.Errorf("%s is %s with %q, want %s", w.Name, w.State, w.Release, a.Release)
 			}
 		}

@@ -5,14 +5,14 @@ import (
 	"io"
 
 	"supd/configs"
-	"supd/supervisor"
+	"supd/supervisor/api"
 )
 
 // Check writes what is wrong with a configuration on this machine to stderr, one
 // error or warning a line, or to stdout that it is valid. It returns the exit code
 // of `supd --check` and `supctl check`. It needs no daemon.
 func Check(c *configs.Config, stdout, stderr io.Writer) int {
-	wrong, traps := supervisor.CheckReleases(c)
+	wrong, traps := api.CheckReleases(c)
 	for _, w := range append(c.Traps(), traps...) {
 		fmt.Fprintf(stderr, "warning: %s\n", w)
 	}
@@ -23,7 +23,7 @@ func Check(c *configs.Config, stdout, stderr io.Writer) int {
 		for _, err := range wrong {
 			fmt.Fprintln(stderr, err)
 		}
-		return supervisor.CodeInvalid
+		return api.CodeInvalid
 	}
 	processes, workers := 0, 0
 	for _, a := range c.Apps {
@@ -33,7 +33,7 @@ func Check(c *configs.Config, stdout, stderr io.Writer) int {
 		}
 	}
 	fmt.Fprintf(stdout, "ok: %s, %s, %s\n", count(len(c.Apps), "app"), count(processes, "process"), count(workers, "worker"))
-	return supervisor.CodeDone
+	return api.CodeDone
 }
 
 // count gives "1 app", "2 processes".

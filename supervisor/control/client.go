@@ -13,7 +13,7 @@ import (
 	"syscall"
 	"time"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 )
 
 // patience is how long an answer may take that supd gives at once.
@@ -46,26 +46,26 @@ func (c *Client) Version(ctx context.Context) (v Version, err error) {
 }
 
 // Status asks for the state of the targets, or of everything if there are none.
-func (c *Client) Status(ctx context.Context, targets ...string) (*supervisor.Status, error) {
-	s := &supervisor.Status{}
+func (c *Client) Status(ctx context.Context, targets ...string) (*api.Status, error) {
+	s := &api.Status{}
 	return s, c.get(ctx, "/v1/status", url.Values{"target": targets}, s)
 }
 
 // Explain asks for the launch plans of the workers that target names.
-func (c *Client) Explain(ctx context.Context, target string) (all []supervisor.Explanation, err error) {
+func (c *Client) Explain(ctx context.Context, target string) (all []api.Explanation, err error) {
 	return all, c.get(ctx, "/v1/explain", url.Values{"target": {target}}, &all)
 }
 
 // Releases asks for the registered releases of an app and the history of its
 // rollouts.
-func (c *Client) Releases(ctx context.Context, app string) (*supervisor.ReleaseList, error) {
-	l := &supervisor.ReleaseList{}
+func (c *Client) Releases(ctx context.Context, app string) (*api.ReleaseList, error) {
+	l := &api.ReleaseList{}
 	return l, c.get(ctx, "/v1/releases", url.Values{"app": {app}}, l)
 }
 
 // Audit asks for what is wrong with an app, or with all of them when app is "".
 // supd looks at each file of each release for it, which may take a while.
-func (c *Client) Audit(ctx context.Context, app string) (all []supervisor.Finding, err error) {
+func (c *Client) Audit(ctx context.Context, app string) (all []api.Finding, err error) {
 	q := url.Values{}
 	if app != "" {
 		q.Set("app", app)
@@ -109,14 +109,14 @@ func (c *Client) Rollout(ctx context.Context, app string, id int, follow bool, e
 
 // Watch calls each with the status now and whenever it has changed. It ends with
 // ctx, or with the first error of each, which it returns.
-func (c *Client) Watch(ctx context.Context, targets []string, each func(*supervisor.Status) error) error {
+func (c *Client) Watch(ctx context.Context, targets []string, each func(*api.Status) error) error {
 	body, err := c.open(ctx, "/v1/status", url.Values{"target": targets, "watch": {"1"}})
 	if err != nil {
 		return err
 	}
 	defer body.Close()
 	for d := json.NewDecoder(body); ; {
-		s := &supervisor.Status{}
+		s := &api.Status{}
 		if err := d.Decode(s); err != nil {
 			return c.lost(ctx, err)
 		}
@@ -138,18 +138,18 @@ func (c *Client) Logs(ctx context.Context, target string, lines int, follow bool
 
 // Do sends r and waits until supd has answered it. CodeTimeout says that it may
 // still be in progress.
-func (c *Client) Do(ctx context.Context, r supervisor.Request) (*supervisor.Result, error) {
+func (c *Client) Do(ctx context.Context, r api.Request) (*api.Result, error) {
 	body, err := json.Marshal(r)
 	if err != nil {
-		return nil, fail(supervisor.CodeUsage, "%s", err)
+		return nil, fail(api.CodeUsage, "%s", err)
 	}
 	if r.Timeout > 0 { // supd answers by then; this is for a supd that does not
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, r.Timeout+patience,
-			fail(supervisor.CodeTimeout, "supd on %s does not answer; what was asked for may be in progress", c.socket))
+			fail(api.CodeTimeout, "supd on %s does not answer; what was asked for may be in progress", c.socket))
 		defer cancel()
 	}
-	result := &supervisor.Result{}
+	result := &api.Result{}
 	return result, c.ask(ctx, http.MethodPost, "/v1/do", bytes.NewReader(body), result)
 }
 
@@ -179,7 +179,7 @@ func (c *Client) open(ctx context.Context, path string, q url.Values) (io.ReadCl
 func (c *Client) send(ctx context.Context, method, url string, body io.Reader) (io.ReadCloser, error) {
 	r, err := http.NewRequestWithContext(ctx, method, "http://supd"+url, body)
 	if err != nil {
-		return nil, fail(supervisor.CodeUsage, "%s", err)
+		return nil, fail(api.CodeUsage, "%s", err)
 	}
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
@@ -194,7 +194,7 @@ func (c *Client) send(ctx context.Context, method, url string, body io.Reader) (
 	defer answer.Body.Close()
 	e := &Error{}
 	if err := json.NewDecoder(answer.Body).Decode(e); err != nil || e.Code == 0 {
-		return nil, fail(supervisor.CodeFailed, "%s answered %s: is that supd?", c.socket, answer.Status)
+		return nil, fail(api.CodeFailed, "%s answered %s: is that supd?", c.socket, answer.Status)
 	}
 	return nil, e
 }
@@ -207,7 +207,7 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	var errno syscall.Errno
 	switch {
 	case errors.Is(err, syscall.EACCES):
-		return fail(supervisor.CodeDenied, "no permission to connect to %s; be root or in the group of the socket", c.socket)
+		return fail(api.CodeDenied, "no permission to connect to %s; be root or in the group of the socket", c.socket)
 	case errors.As(err, &errno):
 		return absent("no supd answers on %s: %s; is it running?", c.socket, errno)
 	case errors.Is(err, io.EOF):
@@ -225,6 +225,6 @@ func (c *Client) lost(ctx context.Context, err error) error {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		return absent("supd on %s has ended", c.socket)
 	default:
-		return fail(supervisor.CodeFailed, "%s: the answer is not supd's: %s", c.socket, err)
+		return fail(api.CodeFailed, "%s: the answer is not supd's: %s", c.socket, err)
 	}
 }

@@ -19,11 +19,12 @@ import (
 	"supd/configs"
 	"supd/privdrop"
 	"supd/supervisor"
+	"supd/supervisor/api"
 )
 
 func TestClientAsks(t *testing.T) {
 	d := newFake("/nonexistent")
-	d.result = supervisor.Result{Code: 7, Outcomes: []supervisor.Outcome{{Name: "whois/web.1", Code: 7, Message: "not ready"}}}
+	d.result = api.Result{Code: 7, Outcomes: []api.Outcome{{Name: "whois/web.1", Code: 7, Message: "not ready"}}}
 	_, c := serve(t, d)
 	ctx := testContext(t)
 
@@ -34,17 +35,17 @@ func TestClientAsks(t *testing.T) {
 	}
 	plans, err := c.Explain(ctx, "whois/web.1")
 	must(t, err)
-	if diff := cmp.Diff([]supervisor.Explanation{{Name: "whois/web.1", Plan: "1 execve\n"}}, plans); diff != "" {
+	if diff := cmp.Diff([]api.Explanation{{Name: "whois/web.1", Plan: "1 execve\n"}}, plans); diff != "" {
 		t.Error(diff)
 	}
-	request := supervisor.Request{Action: supervisor.ActionRestart, Targets: []string{"whois:web", "other"}, Hard: true, Timeout: time.Minute}
+	request := api.Request{Action: api.ActionRestart, Targets: []string{"whois:web", "other"}, Hard: true, Timeout: time.Minute}
 	result, err := c.Do(ctx, request)
 	must(t, err)
 	if diff := cmp.Diff(&d.result, result); diff != "" {
 		t.Error(diff)
 	}
 	request.By = fmt.Sprintf("%s (uid %d, pid %d)", privdrop.UserName(os.Geteuid()), os.Geteuid(), os.Getpid())
-	if diff := cmp.Diff([]supervisor.Request{request}, d.requests()); diff != "" {
+	if diff := cmp.Diff([]api.Request{request}, d.requests()); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -94,13 +95,13 @@ func TestErrorsHaveCodes(t *testing.T) {
 	_, c := serve(t, newFake("/nonexistent"))
 	ctx := testContext(t)
 	_, err := c.Status(ctx, "whois/wab")
-	wantCode(t, err, supervisor.CodeNoTarget, `did you mean "whois/web"?`)
-	_, err = c.Do(ctx, supervisor.Request{Action: "exec", Targets: []string{"all"}})
-	wantCode(t, err, supervisor.CodeUsage, `unknown action "exec"`)
+	wantCode(t, err, api.CodeNoTarget, `did you mean "whois/web"?`)
+	_, err = c.Do(ctx, api.Request{Action: "exec", Targets: []string{"all"}})
+	wantCode(t, err, api.CodeUsage, `unknown action "exec"`)
 	_, err = c.Logs(ctx, "whois", 1, false)
-	wantCode(t, err, supervisor.CodeUsage, "several processes")
+	wantCode(t, err, api.CodeUsage, "several processes")
 	err = c.Watch(ctx, []string{"nosuch"}, nil)
-	wantCode(t, err, supervisor.CodeNoTarget, "no such target")
+	wantCode(t, err, api.CodeNoTarget, "no such target")
 	if NoAnswer(err) {
 		t.Error("an answer is taken for none")
 	}
@@ -110,20 +111,20 @@ func TestNobodyAnswers(t *testing.T) {
 	path := shortDir(t) + "/supd.sock"
 	c := Dial(path)
 	_, err := c.Status(testContext(t))
-	wantCode(t, err, supervisor.CodeNoTarget, "no supd answers on "+path+": no such file or directory; is it running?")
+	wantCode(t, err, api.CodeNoTarget, "no supd answers on "+path+": no such file or directory; is it running?")
 
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	must(t, err)
 	l.SetUnlinkOnClose(false)
 	must(t, l.Close())
-	_, err = c.Do(testContext(t), supervisor.Request{Action: supervisor.ActionReopen})
-	wantCode(t, err, supervisor.CodeNoTarget, "no supd answers on "+path+": connection refused; is it running?")
+	_, err = c.Do(testContext(t), api.Request{Action: api.ActionReopen})
+	wantCode(t, err, api.CodeNoTarget, "no supd answers on "+path+": connection refused; is it running?")
 
 	if !NoAnswer(err) {
 		t.Error("that nobody answers is taken for an answer")
 	}
 	denied := &net.OpError{Op: "dial", Net: "unix", Err: os.NewSyscallError("connect", syscall.EACCES)}
-	wantCode(t, c.unreachable(t.Context(), denied), supervisor.CodeDenied, "no permission to connect to "+path)
+	wantCode(t, c.unreachable(t.Context(), denied), api.CodeDenied, "no permission to connect to "+path)
 }
 
 // strange listens for c and hands every connection to f.
@@ -152,11 +153,11 @@ func TestStrangeAnswers(t *testing.T) {
 		code   int
 		want   string
 	}{
-		"ended":     {"", supervisor.CodeNoTarget, "has ended"},
-		"not json":  {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", supervisor.CodeFailed, "the answer is not supd's"},
-		"cut short": {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{", supervisor.CodeNoTarget, "has ended"},
-		"nginx":     {"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 5\r\n\r\nhello", supervisor.CodeFailed, "answered 502 Bad Gateway: is that supd?"},
-		"ssh":       {"SSH-2.0-OpenSSH\r\n\r\n", supervisor.CodeNoTarget, "no supd answers"},
+		"ended":     {"", api.CodeNoTarget, "has ended"},
+		"not json":  {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", api.CodeFailed, "the answer is not supd's"},
+		"cut short": {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{", api.CodeNoTarget, "has ended"},
+		"nginx":     {"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 5\r\n\r\nhello", api.CodeFailed, "answered 502 Bad Gateway: is that supd?"},
+		"ssh":       {"SSH-2.0-OpenSSH\r\n\r\n", api.CodeNoTarget, "no supd answers"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -178,7 +179,7 @@ func TestCallerGivesUp(t *testing.T) {
 	ctx, cancel := context.WithCancel(testContext(t))
 	gave := make(chan error)
 	go func() {
-		_, err := c.Do(ctx, supervisor.Request{Action: supervisor.ActionStop, Targets: []string{"all"}})
+		_, err := c.Do(ctx, api.Request{Action: api.ActionStop, Targets: []string{"all"}})
 		gave <- err
 	}()
 	<-d.block // it is with the daemon now
@@ -237,11 +238,11 @@ func watchable(t *testing.T) (*supervisor.Supervisor, *configs.Config) {
 func TestWatchSeesChanges(t *testing.T) {
 	d, config := watchable(t)
 	_, c := serve(t, d)
-	seen := make(chan *supervisor.Status, 100)
+	seen := make(chan *api.Status, 100)
 	ctx, cancel := context.WithCancel(testContext(t))
 	ended := make(chan error)
 	go func() {
-		ended <- c.Watch(ctx, nil, func(s *supervisor.Status) error { seen <- s; return nil })
+		ended <- c.Watch(ctx, nil, func(s *api.Status) error { seen <- s; return nil })
 	}()
 	if s := <-seen; len(s.Apps) != 0 {
 		t.Errorf("at first: %+v", s)
@@ -269,9 +270,9 @@ func TestShutdownEndsStreams(t *testing.T) {
 	s, c := serve(t, newFake("/nonexistent"))
 	first, ended := make(chan struct{}, 1), make(chan error, 1)
 	go func() {
-		ended <- c.Watch(testContext(t), nil, func(*supervisor.Status) error { first <- struct{}{}; return nil })
+		ended <- c.Watch(testContext(t), nil, func(*api.Status) error { first <- struct{}{}; return nil })
 	}()
 	<-first
 	must(t, s.Shutdown(testContext(t)))
-	wantCode(t, <-ended, supervisor.CodeNoTarget, "has ended")
+	wantCode(t, <-ended, api.CodeNoTarget, "has ended")
 }

@@ -9,7 +9,7 @@ import (
 	"net/http"
 	"time"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 )
 
 // do passes a request to the daemon, and answers when it is done. A client that
@@ -17,7 +17,7 @@ import (
 func (s *Server) do(w http.ResponseWriter, r *http.Request) error {
 	who := peerFrom(r)
 	if !who.mayAct() {
-		return fail(supervisor.CodeDenied, "not permitted for %s: only %s may change what runs", who, whoMayAct())
+		return fail(api.CodeDenied, "not permitted for %s: only %s may change what runs", who, whoMayAct())
 	}
 	if _, err := parameters(r); err != nil {
 		return err
@@ -33,7 +33,7 @@ func (s *Server) do(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	request.By = who.String()
-	if request.Action == supervisor.ActionReexec {
+	if request.Action == api.ActionReexec {
 		return s.reexec(w, r, who)
 	}
 	result := s.daemon.Do(r.Context(), request)
@@ -42,16 +42,16 @@ func (s *Server) do(w http.ResponseWriter, r *http.Request) error {
 		status = httpStatus(result.Code)
 	}
 	if result.Outcomes == nil {
-		result.Outcomes = []supervisor.Outcome{}
+		result.Outcomes = []api.Outcome{}
 	}
 	_ = writeJSON(w, status, result)
 	return nil
 }
 
 // readRequest reads the body, which has to come within requestTime.
-func readRequest(w http.ResponseWriter, r *http.Request) (request supervisor.Request, err error) {
+func readRequest(w http.ResponseWriter, r *http.Request) (request api.Request, err error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
-		e := fail(supervisor.CodeUsage, "content-type %q: want application/json", r.Header.Get("Content-Type"))
+		e := fail(api.CodeUsage, "content-type %q: want application/json", r.Header.Get("Content-Type"))
 		e.status = http.StatusUnsupportedMediaType
 		return request, e
 	}
@@ -62,10 +62,10 @@ func readRequest(w http.ResponseWriter, r *http.Request) (request supervisor.Req
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&request); err != nil {
-		return request, fail(supervisor.CodeUsage, "body: %s", err)
+		return request, fail(api.CodeUsage, "body: %s", err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return request, fail(supervisor.CodeUsage, "body: more follows after the request")
+		return request, fail(api.CodeUsage, "body: more follows after the request")
 	}
 	return request, nil
 }
@@ -78,11 +78,11 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		e := fail(supervisor.CodeUsage, "body: more than %d bytes", maxBody)
+		e := fail(api.CodeUsage, "body: more than %d bytes", maxBody)
 		e.status = http.StatusRequestEntityTooLarge
 		return nil, e
 	case err != nil:
-		return nil, fail(supervisor.CodeUsage, "body: %s", err)
+		return nil, fail(api.CodeUsage, "body: %s", err)
 	}
 	// Without a deadline net/http notices when the client leaves, however long the
 	// daemon takes.
@@ -95,14 +95,14 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 func (s *Server) reexec(w http.ResponseWriter, r *http.Request, who peer) error {
 	way := s.options.Reexec
 	if way == nil {
-		return fail(supervisor.CodeFailed, "this supd cannot be replaced in its place")
+		return fail(api.CodeFailed, "this supd cannot be replaced in its place")
 	}
-	s.options.Log.Info("request", "action", supervisor.ActionReexec, "by", who.String())
+	s.options.Log.Info("request", "action", api.ActionReexec, "by", who.String())
 	if err := way.Check(r.Context()); err != nil {
-		return fail(supervisor.CodeFailed, "the installed supd cannot go on in the place of this one, which stays: %s", err)
+		return fail(api.CodeFailed, "the installed supd cannot go on in the place of this one, which stays: %s", err)
 	}
 	w.Header().Set("Connection", "close")
-	_ = writeJSON(w, http.StatusOK, &supervisor.Result{Outcomes: []supervisor.Outcome{}})
+	_ = writeJSON(w, http.StatusOK, &api.Result{Outcomes: []api.Outcome{}})
 	_ = http.NewResponseController(w).Flush()
 	if err := way.Exec(); err != nil {
 		s.options.Log.Error("supd was not replaced and goes on", "error", err)

@@ -4,10 +4,10 @@
 //	GET  /v1/status?target=T…[&watch=1]         watch: one JSON document a line, at each change
 //	GET  /v1/explain?target=T
 //	GET  /v1/logs?target=T[&lines=N][&follow=1] the captured output of one process, as it is
-//	GET  /v1/releases?app=A                     a supervisor.ReleaseList
+//	GET  /v1/releases?app=A                     a api.ReleaseList
 //	GET  /v1/rollout?app=A[&id=N][&follow=1]    a RolloutLine a line, of the rollout under way or the last one
-//	GET  /v1/audit[?app=A]                      each supervisor.Finding
-//	POST /v1/do                                 a supervisor.Request, its timeout in nanoseconds
+//	GET  /v1/audit[?app=A]                      each api.Finding
+//	POST /v1/do                                 a api.Request, its timeout in nanoseconds
 //
 // Whoever may connect to the socket may read; root and supd's own user may act. An
 // error is {"code": …, "error": "…"} with the exit code that supctl ends with.

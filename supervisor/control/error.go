@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 )
 
 // Error says why a request failed. Code is the exit code of supctl.
@@ -27,7 +27,7 @@ func NoAnswer(err error) bool {
 
 // absent makes the error of a supd that does not answer.
 func absent(format string, args ...any) *Error {
-	e := fail(supervisor.CodeNoTarget, format, args...)
+	e := fail(api.CodeNoTarget, format, args...)
 	e.noAnswer = true
 	return e
 }
@@ -48,13 +48,13 @@ func (e *Error) httpStatus() int {
 // httpStatus is the HTTP status of a request that failed as a whole.
 func httpStatus(code int) int {
 	switch code {
-	case supervisor.CodeUsage:
+	case api.CodeUsage:
 		return http.StatusBadRequest
-	case supervisor.CodeNoTarget:
+	case api.CodeNoTarget:
 		return http.StatusNotFound
-	case supervisor.CodeDenied:
+	case api.CodeDenied:
 		return http.StatusForbidden
-	case supervisor.CodeTimeout:
+	case api.CodeTimeout:
 		return http.StatusGatewayTimeout
 	default:
 		return http.StatusInternalServerError

@@ -7,7 +7,7 @@ import (
 	"unicode"
 
 	"supd/configs"
-	"supd/supervisor"
+	"supd/supervisor/api"
 )
 
 // arity is how many targets an action takes, and of what kind.
@@ -27,35 +27,35 @@ type form struct {
 	must    string   // the one of them that it needs
 }
 
-var forms = map[supervisor.Action]form{
-	supervisor.ActionStart:      {targets: someTargets},
-	supervisor.ActionStop:       {targets: someTargets},
-	supervisor.ActionRestart:    {targets: someTargets, may: []string{"hard"}},
-	supervisor.ActionSignal:     {targets: someTargets, may: []string{"signal"}, must: "signal"},
-	supervisor.ActionReopen:     {},
-	supervisor.ActionShutdown:   {},
-	supervisor.ActionReexec:     {},
-	supervisor.ActionDeploy:     {targets: oneApp, may: []string{"version", "detach"}},
-	supervisor.ActionRollback:   {targets: oneApp, may: []string{"version", "detach"}},
-	supervisor.ActionResume:     {targets: oneApp, may: []string{"detach"}},
-	supervisor.ActionHold:       {targets: oneApp, may: []string{"reason"}},
-	supervisor.ActionUnhold:     {targets: oneApp},
-	supervisor.ActionUnregister: {targets: oneApp, may: []string{"version", "force"}, must: "version"},
-	supervisor.ActionRefresh:    {targets: upToOneApp},
+var forms = map[api.Action]form{
+	api.ActionStart:      {targets: someTargets},
+	api.ActionStop:       {targets: someTargets},
+	api.ActionRestart:    {targets: someTargets, may: []string{"hard"}},
+	api.ActionSignal:     {targets: someTargets, may: []string{"signal"}, must: "signal"},
+	api.ActionReopen:     {},
+	api.ActionShutdown:   {},
+	api.ActionReexec:     {},
+	api.ActionDeploy:     {targets: oneApp, may: []string{"version", "detach"}},
+	api.ActionRollback:   {targets: oneApp, may: []string{"version", "detach"}},
+	api.ActionResume:     {targets: oneApp, may: []string{"detach"}},
+	api.ActionHold:       {targets: oneApp, may: []string{"reason"}},
+	api.ActionUnhold:     {targets: oneApp},
+	api.ActionUnregister: {targets: oneApp, may: []string{"version", "force"}, must: "version"},
+	api.ActionRefresh:    {targets: upToOneApp},
 }
 
 // longestReason bounds the reason of a hold, in bytes: it is journaled.
 const longestReason = 500
 
 // check refuses a request that does not make sense.
-func check(r supervisor.Request) error {
+func check(r api.Request) error {
 	f, known := forms[r.Action]
 	if !known {
-		return fail(supervisor.CodeUsage, "unknown action %q", r.Action)
+		return fail(api.CodeUsage, "unknown action %q", r.Action)
 	}
 	for _, wrong := range []string{f.targets.problem(r.Targets), f.fieldProblem(r), valueProblem(r)} {
 		if wrong != "" {
-			return fail(supervisor.CodeUsage, "%s: %s", r.Action, wrong)
+			return fail(api.CodeUsage, "%s: %s", r.Action, wrong)
 		}
 	}
 	return nil
@@ -77,7 +77,7 @@ func (a arity) problem(targets []string) string {
 }
 
 // fieldProblem finds a field that is set but does nothing, or one that is missing.
-func (f form) fieldProblem(r supervisor.Request) string {
+func (f form) fieldProblem(r api.Request) string {
 	set := []struct {
 		field string
 		is    bool
@@ -108,7 +108,7 @@ func actionsWith(field string) string {
 	return strings.Join(all, ", ")
 }
 
-func valueProblem(r supervisor.Request) string {
+func valueProblem(r api.Request) string {
 	switch {
 	case r.Timeout < 0:
 		return fmt.Sprintf("timeout %s: want 0 or more", r.Timeout)
@@ -121,7 +121,7 @@ func valueProblem(r supervisor.Request) string {
 }
 
 // find fails unless every target of r exists.
-func find(s *supervisor.Status, r supervisor.Request) error {
+func find(s *api.Status, r api.Request) error {
 	var err error
 	switch forms[r.Action].targets {
 	case someTargets:

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 	"supd/supervisor/output"
 )
 
@@ -46,7 +46,7 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 	log := &logFile{path: path}
 	defer log.close()
 	if err := log.openAt(lines); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fail(supervisor.CodeFailed, "%s", err)
+		return fail(api.CodeFailed, "%s", err)
 	}
 	stream := s.stream(w, r, "text/plain; charset=utf-8")
 	defer stream.end()
@@ -64,7 +64,7 @@ func elsewhere(process string, q query) error {
 	if slot, err := strconv.Atoi(strings.TrimPrefix(target, process+".")); err == nil {
 		match = "SUPD_WORKER=" + process + "." + strconv.Itoa(slot)
 	}
-	return fail(supervisor.CodeFailed, "the output of %s goes to the journal; read it with `journalctl %s`", process, match)
+	return fail(api.CodeFailed, "the output of %s goes to the journal; read it with `journalctl %s`", process, match)
 }
 
 // follow writes what is added to a log until the stream ends.
@@ -94,7 +94,7 @@ func (s *Server) logPath(q query) (string, error) {
 	for _, a := range chosen.Apps {
 		for _, p := range a.Processes {
 			if path != "" && path != p.Log {
-				return "", fail(supervisor.CodeUsage, "%q names several processes; ask for the log of one", target)
+				return "", fail(api.CodeUsage, "%q names several processes; ask for the log of one", target)
 			}
 			path = p.Log
 		}

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 )
 
 // numbered gives the lines from first to last.
@@ -103,7 +103,7 @@ func TestLogsThatAreNotFiles(t *testing.T) {
 	for _, test := range tests {
 		must(t, test.make())
 		_, err := c.Logs(testContext(t), "whois/web", 5, true)
-		wantCode(t, err, supervisor.CodeFailed, test.want)
+		wantCode(t, err, api.CodeFailed, test.want)
 		must(t, os.Remove(path))
 	}
 }
@@ -118,7 +118,7 @@ func TestLogsInTheJournal(t *testing.T) {
 		"whois/web.2": "SUPD_WORKER=whois/web.2",
 	} {
 		_, err := c.Logs(testContext(t), target, 5, true)
-		wantCode(t, err, supervisor.CodeFailed, "the output of whois/web goes to the journal; read it with `journalctl "+match+"`")
+		wantCode(t, err, api.CodeFailed, "the output of whois/web goes to the journal; read it with `journalctl "+match+"`")
 	}
 }
 

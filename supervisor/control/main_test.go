@@ -15,7 +15,8 @@ import (
 	"time"
 
 	"supd/configs"
-	"supd/supervisor"
+	"supd/supervisor/api"
+	"supd/supervisor/release"
 )
 
 // deadline is for what happens in a moment, on a machine that is busy.
@@ -30,19 +31,19 @@ func must(t testing.TB, err error) {
 
 // fake is a daemon of one status that does nothing but note what it is asked.
 type fake struct {
-	status   *supervisor.Status
-	result   supervisor.Result
-	releases *supervisor.ReleaseList // nil is an error
-	findings []supervisor.Finding
+	status   *api.Status
+	result   api.Result
+	releases *api.ReleaseList // nil is an error
+	findings []api.Finding
 	block    chan struct{} // Do waits for it, or for its context, if there is one
 
 	mu   sync.Mutex
-	done []supervisor.Request
+	done []api.Request
 }
 
-func (f *fake) Status() *supervisor.Status { return f.status }
+func (f *fake) Status() *api.Status { return f.status }
 
-func (f *fake) Do(ctx context.Context, r supervisor.Request) *supervisor.Result {
+func (f *fake) Do(ctx context.Context, r api.Request) *api.Result {
 	f.mu.Lock()
 	f.done = append(f.done, r)
 	f.mu.Unlock()
@@ -54,21 +55,21 @@ func (f *fake) Do(ctx context.Context, r supervisor.Request) *supervisor.Result 
 	return &result
 }
 
-func (f *fake) Explain(target string) ([]supervisor.Explanation, error) {
+func (f *fake) Explain(target string) ([]api.Explanation, error) {
 	if target == "whois/worker" {
 		return nil, errors.New(`user "nosuch" does not exist`)
 	}
-	return []supervisor.Explanation{{Name: target, Plan: "1 execve\n"}}, nil
+	return []api.Explanation{{Name: target, Plan: "1 execve\n"}}, nil
 }
 
-func (f *fake) Releases(app string) (*supervisor.ReleaseList, error) {
+func (f *fake) Releases(app string) (*api.ReleaseList, error) {
 	if f.releases == nil || f.releases.App != app {
 		return nil, fmt.Errorf("%s has no [release] in its file", app)
 	}
 	return f.releases, nil
 }
 
-func (f *fake) Audit(app string) (some []supervisor.Finding, err error) {
+func (f *fake) Audit(app string) (some []api.Finding, err error) {
 	if app == "bare" {
 		return nil, errors.New("registry: permission denied")
 	}
@@ -80,7 +81,7 @@ func (f *fake) Audit(app string) (some []supervisor.Finding, err error) {
 	return some, nil
 }
 
-func (f *fake) requests() []supervisor.Request {
+func (f *fake) requests() []api.Request {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.done
@@ -91,36 +92,36 @@ func (f *fake) requests() []supervisor.Request {
 // so no process. Logs are in dir.
 func newFake(dir string) *fake {
 	started := time.Now().Add(-62 * time.Second)
-	exit := &supervisor.Exit{Code: 3, At: time.Now().Add(-12 * time.Second), Reason: "exited with code 3"}
+	exit := &api.Exit{Code: 3, At: time.Now().Add(-12 * time.Second), Reason: "exited with code 3"}
 	next := time.Now().Add(5 * time.Second)
-	return &fake{status: &supervisor.Status{Apps: []supervisor.AppStatus{
-		{Name: "bare", State: supervisor.Stopped, Note: "no release is active"},
-		{Name: "other", State: supervisor.Stopped, Rollout: deployed(), Processes: []supervisor.ProcessStatus{
-			{Name: "beat", Count: 1, Log: filepath.Join(dir, "beat.log"), Workers: []supervisor.WorkerStatus{
-				{Name: "other/beat.1", Slot: 1, State: supervisor.Stopped},
+	return &fake{status: &api.Status{Apps: []api.AppStatus{
+		{Name: "bare", State: api.Stopped, Note: "no release is active"},
+		{Name: "other", State: api.Stopped, Rollout: deployed(), Processes: []api.ProcessStatus{
+			{Name: "beat", Count: 1, Log: filepath.Join(dir, "beat.log"), Workers: []api.WorkerStatus{
+				{Name: "other/beat.1", Slot: 1, State: api.Stopped},
 			}},
 		}},
-		{Name: "whois", State: supervisor.Backoff, Processes: []supervisor.ProcessStatus{
-			{Name: "web", Count: 2, Log: filepath.Join(dir, "web.log"), Workers: []supervisor.WorkerStatus{
-				{Name: "whois/web.1", Slot: 1, State: supervisor.Running, Pid: 4711, Ready: true, StartedAt: &started},
-				{Name: "whois/web.2", Slot: 2, State: supervisor.Backoff, Restarts: 4, LastExit: exit, NextStart: &next},
+		{Name: "whois", State: api.Backoff, Processes: []api.ProcessStatus{
+			{Name: "web", Count: 2, Log: filepath.Join(dir, "web.log"), Workers: []api.WorkerStatus{
+				{Name: "whois/web.1", Slot: 1, State: api.Running, Pid: 4711, Ready: true, StartedAt: &started},
+				{Name: "whois/web.2", Slot: 2, State: api.Backoff, Restarts: 4, LastExit: exit, NextStart: &next},
 			}},
-			{Name: "worker", Count: 1, Log: filepath.Join(dir, "worker.log"), Workers: []supervisor.WorkerStatus{
-				{Name: "whois/worker.1", Slot: 1, State: supervisor.Stopped},
+			{Name: "worker", Count: 1, Log: filepath.Join(dir, "worker.log"), Workers: []api.WorkerStatus{
+				{Name: "whois/worker.1", Slot: 1, State: api.Stopped},
 			}},
 		}},
 	}}}
 }
 
 // deployed is a rollout that has ended well.
-func deployed() *supervisor.RolloutStatus {
+func deployed() *api.RolloutStatus {
 	began := time.Date(2026, 11, 24, 12, 3, 4, 0, time.UTC)
 	ended := began.Add(2 * time.Second)
-	return &supervisor.RolloutStatus{ID: 7, Kind: supervisor.KindDeploy, From: "1.4.0", To: "1.5.0", Step: supervisor.StepDone,
-		By: "root (uid 0, pid 1)", StartedAt: began, EndedAt: &ended, Progress: []supervisor.Progress{
-			{At: began, Step: supervisor.StepReplace, Worker: "other/beat.1", Pid: 5, Message: "started"},
-			{At: ended, Step: supervisor.StepDone, Message: "done"},
-		}}
+	return &api.RolloutStatus{Rollout: release.Rollout{ID: 7, Kind: release.KindDeploy, From: "1.4.0", To: "1.5.0", Step: release.StepDone,
+		By: "root (uid 0, pid 1)", StartedAt: began, EndedAt: ended}, Progress: []api.Progress{
+		{At: began, Step: release.StepReplace, Worker: "other/beat.1", Pid: 5, Message: "started"},
+		{At: ended, Step: release.StepDone, Message: "done"},
+	}}
 }
 
 func testOptions() Options {

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strconv"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 )
 
 // query holds the parameters of a URL.
@@ -17,11 +17,11 @@ type query map[string][]string
 func parameters(r *http.Request, known ...string) (query, error) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, fail(supervisor.CodeUsage, "%s: %s", r.URL.Path, err)
+		return nil, fail(api.CodeUsage, "%s: %s", r.URL.Path, err)
 	}
 	for name := range values {
 		if !slices.Contains(known, name) {
-			return nil, fail(supervisor.CodeUsage, "%s: unknown parameter %q, known are %q", r.URL.Path, name, known)
+			return nil, fail(api.CodeUsage, "%s: unknown parameter %q, known are %q", r.URL.Path, name, known)
 		}
 	}
 	return query(values), nil
@@ -29,7 +29,7 @@ func parameters(r *http.Request, known ...string) (query, error) {
 
 func (q query) one(name string) (string, error) {
 	if len(q[name]) != 1 {
-		return "", fail(supervisor.CodeUsage, "parameter %q: want it once", name)
+		return "", fail(api.CodeUsage, "parameter %q: want it once", name)
 	}
 	return q[name][0], nil
 }
@@ -52,7 +52,7 @@ func (q query) number(name string, otherwise, highest int) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 || n > highest {
-		return 0, fail(supervisor.CodeUsage, "parameter %q: want a number from 0 to %d, got %q", name, highest, text)
+		return 0, fail(api.CodeUsage, "parameter %q: want a number from 0 to %d, got %q", name, highest, text)
 	}
 	return n, nil
 }

@@ -4,7 +4,7 @@ import (
 	"net/http"
 	"strings"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 )
 
 // releases writes the registered releases of an app, and its past rollouts.
@@ -19,7 +19,7 @@ func (s *Server) releases(w http.ResponseWriter, r *http.Request) error {
 	}
 	list, err := s.daemon.Releases(app.Name)
 	if err != nil {
-		return fail(supervisor.CodeFailed, "%s", strings.TrimSpace(err.Error()))
+		return fail(api.CodeFailed, "%s", strings.TrimSpace(err.Error()))
 	}
 	_ = writeJSON(w, http.StatusOK, list)
 	return nil
@@ -41,17 +41,17 @@ func (s *Server) audit(w http.ResponseWriter, r *http.Request) error {
 	}
 	findings, err := s.daemon.Audit(name)
 	if err != nil {
-		return fail(supervisor.CodeFailed, "%s", strings.TrimSpace(err.Error()))
+		return fail(api.CodeFailed, "%s", strings.TrimSpace(err.Error()))
 	}
 	if findings == nil {
-		findings = []supervisor.Finding{}
+		findings = []api.Finding{}
 	}
 	_ = writeJSON(w, http.StatusOK, findings)
 	return nil
 }
 
 // app finds the app that a request names.
-func (s *Server) app(q query) (*supervisor.AppStatus, error) {
+func (s *Server) app(q query) (*api.AppStatus, error) {
 	name, err := q.one("app")
 	if err != nil {
 		return nil, err

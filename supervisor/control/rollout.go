@@ -7,22 +7,23 @@ import (
 	"net/http"
 	"time"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
+	"supd/supervisor/release"
 )
 
 // RolloutLine is one line of the answer to GET /v1/rollout: a thing that has
 // happened, or, in the last line, how the rollout has ended. A line of the step
 // "paused" also says why.
 type RolloutLine struct {
-	App       string    `json:"app"`
-	ID        int       `json:"id"`
-	Kind      string    `json:"kind"`
-	From      string    `json:"from"`
-	To        string    `json:"to"`
-	StartedAt time.Time `json:"started_at"`
+	App       string       `json:"app"`
+	ID        int          `json:"id"`
+	Kind      release.Kind `json:"kind"`
+	From      string       `json:"from"`
+	To        string       `json:"to"`
+	StartedAt time.Time    `json:"started_at"`
 
-	*supervisor.Progress // nil in the last line
-	*RolloutEnd          // nil in all others
+	*api.Progress // nil in the last line
+	*RolloutEnd   // nil in all others
 
 	Reason string   `json:"reason,omitempty"`
 	Output []string `json:"output,omitempty"` // the last lines that the worker at fault has printed
@@ -68,33 +69,33 @@ func (s *Server) rollout(w http.ResponseWriter, r *http.Request) error {
 
 // awaitRollout waits for a Status that has the rollout id of an app, and returns
 // both. 0 is the rollout under way, or else the last.
-func (s *Server) awaitRollout(ctx context.Context, app string, id int) (*supervisor.Status, int, error) {
+func (s *Server) awaitRollout(ctx context.Context, app string, id int) (*api.Status, int, error) {
 	late := time.NewTimer(statusLag)
 	defer late.Stop()
 	for {
 		now := s.daemon.Status()
 		switch last := lastRollout(now, app); {
 		case last == nil && id == 0:
-			return nil, 0, fail(supervisor.CodeNoTarget, "%s has had no rollout since supd started; `supctl releases %s` shows those before", app, app)
+			return nil, 0, fail(api.CodeNoTarget, "%s has had no rollout since supd started; `supctl releases %s` shows those before", app, app)
 		case last != nil && (id == 0 || id == last.ID):
 			return now, last.ID, nil
 		case last != nil && id < last.ID:
-			return nil, 0, fail(supervisor.CodeNoTarget, "rollout %d of %s is over, %d is the last one; `supctl releases %s` shows how it ended", id, app, last.ID, app)
+			return nil, 0, fail(api.CodeNoTarget, "rollout %d of %s is over, %d is the last one; `supctl releases %s` shows how it ended", id, app, last.ID, app)
 		}
 		select {
 		case <-now.Next():
 		case <-late.C:
-			return nil, 0, fail(supervisor.CodeNoTarget, "there is no rollout %d of %s", id, app)
+			return nil, 0, fail(api.CodeNoTarget, "there is no rollout %d of %s", id, app)
 		case <-ctx.Done():
-			return nil, 0, fail(supervisor.CodeFailed, "the client has gone")
+			return nil, 0, fail(api.CodeFailed, "the client has gone")
 		case <-s.closing.Done():
-			return nil, 0, fail(supervisor.CodeFailed, "supd is stopping")
+			return nil, 0, fail(api.CodeFailed, "supd is stopping")
 		}
 	}
 }
 
 // lastRollout is the newest rollout of an app, or nil.
-func lastRollout(s *supervisor.Status, app string) *supervisor.RolloutStatus {
+func lastRollout(s *api.Status, app string) *api.RolloutStatus {
 	for i := range s.Apps {
 		if s.Apps[i].Name == app {
 			return s.Apps[i].Rollout
@@ -105,7 +106,7 @@ func lastRollout(s *supervisor.Status, app string) *supervisor.RolloutStatus {
 
 // followRollout writes what happens until the rollout has ended, another one has
 // taken its place, or nobody reads any more. Without follow it writes once.
-func (s *Server) followRollout(reader *rolloutReader, now *supervisor.Status, stream *stream, follow bool) {
+func (s *Server) followRollout(reader *rolloutReader, now *api.Status, stream *stream, follow bool) {
 	for {
 		last := lastRollout(now, reader.app)
 		if last == nil || last.ID != reader.id || reader.write(last) != nil {
@@ -127,12 +128,12 @@ type rolloutReader struct {
 }
 
 // write writes what is new.
-func (r *rolloutReader) write(s *supervisor.RolloutStatus) error {
+func (r *rolloutReader) write(s *api.RolloutStatus) error {
 	line := RolloutLine{App: r.app, ID: s.ID, Kind: s.Kind, From: s.From, To: s.To, StartedAt: s.StartedAt}
 	for ; r.seen < len(s.Progress); r.seen++ {
 		l := line
 		l.Progress = &s.Progress[r.seen]
-		if l.Step == supervisor.StepPaused {
+		if l.Step == release.StepPaused {
 			l.Reason, l.Output = s.Reason, s.Output
 		}
 		if err := r.to.Encode(l); err != nil {
@@ -142,7 +143,7 @@ func (r *rolloutReader) write(s *supervisor.RolloutStatus) error {
 	if !s.Ended() {
 		return nil
 	}
-	line.RolloutEnd = &RolloutEnd{*s.EndedAt, s.Code}
+	line.RolloutEnd = &RolloutEnd{s.EndedAt, s.Code}
 	line.Reason, line.Output = s.Reason, s.Output
 	return r.to.Encode(line)
 }

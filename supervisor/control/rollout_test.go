@@ -13,6 +13,8 @@ import (
 
 	"supd/configs"
 	"supd/supervisor"
+	"supd/supervisor/api"
+	"supd/supervisor/release"
 )
 
 // changing is a daemon whose published rollouts change.
@@ -22,16 +24,16 @@ type changing struct {
 	config *configs.Config
 
 	mu   sync.Mutex
-	apps []supervisor.AppStatus
+	apps []api.AppStatus
 }
 
 // newChanging has the app whois.
 func newChanging(t *testing.T) *changing {
 	real, config := watchable(t)
-	return &changing{fake: newFake("/nonexistent"), real: real, config: config, apps: []supervisor.AppStatus{{Name: "whois"}}}
+	return &changing{fake: newFake("/nonexistent"), real: real, config: config, apps: []api.AppStatus{{Name: "whois"}}}
 }
 
-func (d *changing) Status() *supervisor.Status {
+func (d *changing) Status() *api.Status {
 	s := *d.real.Status()
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -40,27 +42,27 @@ func (d *changing) Status() *supervisor.Status {
 }
 
 // publish makes r the last rollout of whois.
-func (d *changing) publish(t *testing.T, r *supervisor.RolloutStatus) {
+func (d *changing) publish(t *testing.T, r *api.RolloutStatus) {
 	t.Helper()
 	d.mu.Lock()
-	d.apps = []supervisor.AppStatus{{Name: "whois", Rollout: r}}
+	d.apps = []api.AppStatus{{Name: "whois", Rollout: r}}
 	d.mu.Unlock()
 	must(t, d.real.Apply(d.config))
 }
 
 // underWay is a rollout in which these things have happened, one a second.
-func underWay(id int, messages ...string) *supervisor.RolloutStatus {
-	r := &supervisor.RolloutStatus{ID: id, Kind: supervisor.KindDeploy, From: "1.4.0", To: "1.5.0", Step: supervisor.StepReplace,
-		StartedAt: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}
+func underWay(id int, messages ...string) *api.RolloutStatus {
+	r := &api.RolloutStatus{Rollout: release.Rollout{ID: id, Kind: release.KindDeploy, From: "1.4.0", To: "1.5.0", Step: release.StepReplace,
+		StartedAt: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)}}
 	for i, m := range messages {
-		r.Progress = append(r.Progress, supervisor.Progress{At: r.StartedAt.Add(time.Duration(i) * time.Second), Step: r.Step, Worker: "whois/web.1", Message: m})
+		r.Progress = append(r.Progress, api.Progress{At: r.StartedAt.Add(time.Duration(i) * time.Second), Step: r.Step, Worker: "whois/web.1", Message: m})
 	}
 	return r
 }
 
-func ended(r *supervisor.RolloutStatus, code int, reason string, output ...string) *supervisor.RolloutStatus {
+func ended(r *api.RolloutStatus, code int, reason string, output ...string) *api.RolloutStatus {
 	at := r.StartedAt.Add(time.Minute)
-	r.EndedAt, r.Code, r.Reason, r.Output = &at, code, reason, output
+	r.EndedAt, r.Code, r.Reason, r.Output = at, code, reason, output
 	return r
 }
 
@@ -104,7 +106,7 @@ func TestFollowRollout(t *testing.T) {
 	f.want(t, "started, pid 5")
 	d.publish(t, underWay(3, "started, pid 5", "ready after 1s", "started, pid 6"))
 	f.want(t, "ready after 1s", "started, pid 6")
-	d.publish(t, ended(underWay(3, "started, pid 5", "ready after 1s", "started, pid 6", "failed"), supervisor.CodeRolledBack, "web.1: exited with code 3", "Traceback", "ImportError"))
+	d.publish(t, ended(underWay(3, "started, pid 5", "ready after 1s", "started, pid 6", "failed"), api.CodeRolledBack, "web.1: exited with code 3", "Traceback", "ImportError"))
 	last := f.want(t, "failed", "")
 	want := RolloutLine{App: "whois", ID: 3, Kind: "deploy", From: "1.4.0", To: "1.5.0", StartedAt: underWay(3).StartedAt,
 		RolloutEnd: &RolloutEnd{underWay(3).StartedAt.Add(time.Minute), 9}, Reason: "web.1: exited with code 3", Output: []string{"Traceback", "ImportError"}}
@@ -140,7 +142,7 @@ func TestRolloutIsAnother(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	err := c.Rollout(testContext(t), "whois", 3, true, nil)
-	wantCode(t, err, supervisor.CodeNoTarget, "rollout 3 of whois is over, 4 is the last one")
+	wantCode(t, err, api.CodeNoTarget, "rollout 3 of whois is over, 4 is the last one")
 	if NoAnswer(err) {
 		t.Error("an answer is taken for none")
 	}
@@ -150,8 +152,8 @@ func TestRolloutIsAnother(t *testing.T) {
 func TestPausedRollout(t *testing.T) {
 	d := newChanging(t)
 	r := underWay(3, "started")
-	r.Step, r.Reason, r.Output = supervisor.StepPaused, "web.1: not ready in time", []string{"waiting for the database"}
-	r.Progress = append(r.Progress, supervisor.Progress{At: r.StartedAt, Step: supervisor.StepPaused, Message: "paused"})
+	r.Step, r.Reason, r.Output = release.StepPaused, "web.1: not ready in time", []string{"waiting for the database"}
+	r.Progress = append(r.Progress, api.Progress{At: r.StartedAt, Step: release.StepPaused, Message: "paused"})
 	d.publish(t, r)
 	_, c := serve(t, d)
 	f := follow(testContext(t), c, 3)
@@ -208,9 +210,9 @@ func TestRolloutLines(t *testing.T) {
 
 func TestReleasesAndFindings(t *testing.T) {
 	d := newFake("/nonexistent")
-	d.releases = &supervisor.ReleaseList{App: "whois", Releases: []supervisor.ReleaseStatus{{Version: "1.4.0", Path: "/opt/whois/1.4.0", State: "active"}},
-		History: []supervisor.HistoryEntry{{ID: 1, To: "1.4.0", Result: "done"}}}
-	d.findings = []supervisor.Finding{{App: "other", Release: "1", Path: "x.py", Message: "gone"}, {App: "whois", Release: "1.4.0", Path: "a.py", Message: "size"}}
+	d.releases = &api.ReleaseList{App: "whois", Releases: []api.ReleaseStatus{{Version: "1.4.0", Path: "/opt/whois/1.4.0", State: "active"}},
+		History: []release.Rollout{{ID: 1, To: "1.4.0", Result: "done"}}}
+	d.findings = []api.Finding{{App: "other", Release: "1", Path: "x.py", Message: "gone"}, {App: "whois", Release: "1.4.0", Path: "a.py", Message: "size"}}
 	_, c := serve(t, d)
 	ctx := testContext(t)
 	list, err := c.Releases(ctx, "whois")
@@ -218,7 +220,7 @@ func TestReleasesAndFindings(t *testing.T) {
 	if diff := cmp.Diff(d.releases, list); diff != "" {
 		t.Error(diff)
 	}
-	for app, want := range map[string][]supervisor.Finding{"": d.findings, "whois": d.findings[1:]} {
+	for app, want := range map[string][]api.Finding{"": d.findings, "whois": d.findings[1:]} {
 		got, err := c.Audit(ctx, app)
 		must(t, err)
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -232,5 +234,5 @@ func TestReleasesAndFindings(t *testing.T) {
 		t.Errorf("findings %v, want an empty list", none)
 	}
 	_, err = c.Releases(ctx, "other")
-	wantCode(t, err, supervisor.CodeFailed, "has no [release]")
+	wantCode(t, err, api.CodeFailed, "has no [release]")
 }

@@ -6,28 +6,28 @@ import (
 	"strings"
 	"time"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 )
 
 // choose gives the part of a status that targets name, or all of it if there are
 // none. Each target has to name at least one worker, or all of an app without
 // processes.
-func choose(s *supervisor.Status, targets []string) (*supervisor.Status, error) {
-	parsed := make([]supervisor.Target, len(targets))
+func choose(s *api.Status, targets []string) (*api.Status, error) {
+	parsed := make([]api.Target, len(targets))
 	for i, text := range targets {
-		t, err := supervisor.ParseTarget(text)
+		t, err := api.ParseTarget(text)
 		if err != nil {
-			return nil, fail(supervisor.CodeUsage, "%s", err)
+			return nil, fail(api.CodeUsage, "%s", err)
 		}
 		if !names(t, s) {
-			return nil, fail(supervisor.CodeNoTarget, "no such target %q%s", text, suggest(text, allNames(s)))
+			return nil, fail(api.CodeNoTarget, "no such target %q%s", text, suggest(text, allNames(s)))
 		}
 		parsed[i] = t
 	}
 	return part(s, parsed), nil
 }
 
-func names(t supervisor.Target, s *supervisor.Status) bool {
+func names(t api.Target, s *api.Status) bool {
 	for _, a := range s.Apps {
 		if len(a.Processes) == 0 && isWhole(t, a.Name) {
 			return true
@@ -44,32 +44,32 @@ func names(t supervisor.Target, s *supervisor.Status) bool {
 }
 
 // isWhole reports whether t names all of an app, whatever its processes are.
-func isWhole(t supervisor.Target, app string) bool { return t.Matches(app, "", 0) }
+func isWhole(t api.Target, app string) bool { return t.Matches(app, "", 0) }
 
 // chooseApp finds the app that has exactly this name.
-func chooseApp(s *supervisor.Status, name string) (*supervisor.AppStatus, error) {
+func chooseApp(s *api.Status, name string) (*api.AppStatus, error) {
 	names := make([]string, len(s.Apps))
 	for i := range s.Apps {
 		if names[i] = s.Apps[i].Name; names[i] == name {
 			return &s.Apps[i], nil
 		}
 	}
-	return nil, fail(supervisor.CodeNoTarget, "no such app %q%s", name, suggest(name, names))
+	return nil, fail(api.CodeNoTarget, "no such app %q%s", name, suggest(name, names))
 }
 
 // part copies what the targets name, with the uptime of this moment: the snapshot
 // has that of its publication.
-func part(s *supervisor.Status, targets []supervisor.Target) *supervisor.Status {
-	chosen := &supervisor.Status{Apps: []supervisor.AppStatus{}}
+func part(s *api.Status, targets []api.Target) *api.Status {
+	chosen := &api.Status{Apps: []api.AppStatus{}}
 	now := time.Now()
 	for _, a := range s.Apps {
-		processes := []supervisor.ProcessStatus{}
+		processes := []api.ProcessStatus{}
 		for _, p := range a.Processes {
 			if p.Workers = workersOf(p, a.Name, targets, now); len(p.Workers) > 0 || len(targets) == 0 {
 				processes = append(processes, p)
 			}
 		}
-		bare := len(a.Processes) == 0 && slices.ContainsFunc(targets, func(t supervisor.Target) bool { return isWhole(t, a.Name) })
+		bare := len(a.Processes) == 0 && slices.ContainsFunc(targets, func(t api.Target) bool { return isWhole(t, a.Name) })
 		if a.Processes = processes; len(processes) > 0 || len(targets) == 0 || bare {
 			chosen.Apps = append(chosen.Apps, a)
 		}
@@ -77,8 +77,8 @@ func part(s *supervisor.Status, targets []supervisor.Target) *supervisor.Status 
 	return chosen
 }
 
-func workersOf(p supervisor.ProcessStatus, app string, targets []supervisor.Target, now time.Time) []supervisor.WorkerStatus {
-	workers := []supervisor.WorkerStatus{}
+func workersOf(p api.ProcessStatus, app string, targets []api.Target, now time.Time) []api.WorkerStatus {
+	workers := []api.WorkerStatus{}
 	for _, w := range p.Workers {
 		if !isTarget(targets, app, p.Name, w.Slot) {
 			continue
@@ -91,7 +91,7 @@ func workersOf(p supervisor.ProcessStatus, app string, targets []supervisor.Targ
 	return workers
 }
 
-func isTarget(targets []supervisor.Target, app, process string, slot int) bool {
+func isTarget(targets []api.Target, app, process string, slot int) bool {
 	for _, t := range targets {
 		if t.Matches(app, process, slot) {
 			return true
@@ -122,7 +122,7 @@ func suggest(text string, names []string) string {
 }
 
 // allNames lists each app, process and worker.
-func allNames(s *supervisor.Status) []string {
+func allNames(s *api.Status) []string {
 	var all []string
 	for _, a := range s.Apps {
 		all = append(all, a.Name)

@@ -11,16 +11,16 @@ import (
 	"strings"
 	"time"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 )
 
 // Daemon is what the API asks: a *supervisor.Supervisor.
 type Daemon interface {
-	Status() *supervisor.Status
-	Do(context.Context, supervisor.Request) *supervisor.Result
-	Explain(target string) ([]supervisor.Explanation, error)
-	Releases(app string) (*supervisor.ReleaseList, error)
-	Audit(app string) ([]supervisor.Finding, error)
+	Status() *api.Status
+	Do(context.Context, api.Request) *api.Result
+	Explain(target string) ([]api.Explanation, error)
+	Releases(app string) (*api.ReleaseList, error)
+	Audit(app string) ([]api.Finding, error)
 }
 
 // Options are those of a Server.
@@ -123,11 +123,11 @@ func (t routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	route, known := t[r.URL.Path]
 	switch {
 	case !known:
-		e := fail(supervisor.CodeUsage, "no such path %q in this version of supd", r.URL.Path)
+		e := fail(api.CodeUsage, "no such path %q in this version of supd", r.URL.Path)
 		e.status = http.StatusNotFound
 		writeError(w, e)
 	case route.method != r.Method:
-		e := fail(supervisor.CodeUsage, "%s takes %s, not %q", r.URL.Path, route.method, r.Method)
+		e := fail(api.CodeUsage, "%s takes %s, not %q", r.URL.Path, route.method, r.Method)
 		e.status = http.StatusMethodNotAllowed
 		w.Header().Set("Allow", route.method)
 		writeError(w, e)
@@ -141,7 +141,7 @@ func (t routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func writeError(w http.ResponseWriter, err error) {
 	var e *Error
 	if !errors.As(err, &e) {
-		e = fail(supervisor.CodeFailed, "%s", err)
+		e = fail(api.CodeFailed, "%s", err)
 	}
 	_ = writeJSON(w, e.httpStatus(), e)
 }
@@ -175,7 +175,7 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
 	}
 	all, err := s.daemon.Explain(target)
 	if err != nil {
-		return fail(supervisor.CodeFailed, "%s", strings.TrimSpace(err.Error()))
+		return fail(api.CodeFailed, "%s", strings.TrimSpace(err.Error()))
 	}
 	_ = writeJSON(w, http.StatusOK, all)
 	return nil

@@ -14,7 +14,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
+	"supd/supervisor/release"
 )
 
 func contains(s, part string) bool { return strings.Contains(s, part) }
@@ -182,7 +183,7 @@ func TestWhoMayAct(t *testing.T) {
 		w := handle(d, test.peer, post(`{"action":"shutdown"}`))
 		if !test.may {
 			e := decode(t, w.Body.Bytes())
-			if w.Code != http.StatusForbidden || e.Code != supervisor.CodeDenied || !contains(e.Message, "only root") {
+			if w.Code != http.StatusForbidden || e.Code != api.CodeDenied || !contains(e.Message, "only root") {
 				t.Errorf("%v: %d, %+v", test.peer, w.Code, e)
 			}
 		}
@@ -199,7 +200,7 @@ func TestWhoMayAct(t *testing.T) {
 
 // A valid request reaches the daemon as it was sent.
 func TestAcceptedRequests(t *testing.T) {
-	tests := map[string]supervisor.Request{
+	tests := map[string]api.Request{
 		`{"action":"deploy","targets":["whois"]}`: {Action: "deploy", Targets: []string{"whois"}},
 		`{"action":"deploy","targets":["bare"],"version":"1.5.0~rc1+b2","detach":true,"timeout":5}`: {Action: "deploy", Targets: []string{"bare"},
 			Version: "1.5.0~rc1+b2", Detach: true, Timeout: 5},
@@ -216,7 +217,7 @@ func TestAcceptedRequests(t *testing.T) {
 		d := newFake("/nonexistent")
 		w := handle(d, peer{uid: 0}, post(body))
 		want.By = peer{uid: 0}.String()
-		if diff := cmp.Diff([]supervisor.Request{want}, d.requests()); diff != "" || w.Code != http.StatusOK {
+		if diff := cmp.Diff([]api.Request{want}, d.requests()); diff != "" || w.Code != http.StatusOK {
 			t.Errorf("%s: %d %s\n%s", body, w.Code, w.Body, diff)
 		}
 	}
@@ -224,25 +225,25 @@ func TestAcceptedRequests(t *testing.T) {
 
 func TestResultsBecomeAnswers(t *testing.T) {
 	tests := []struct {
-		result supervisor.Result
+		result api.Result
 		status int
 	}{
-		{supervisor.Result{}, 200},
-		{supervisor.Result{Code: 7, Outcomes: []supervisor.Outcome{{Name: "whois/web.1", Code: 7, Message: "not ready"}}}, 200},
-		{supervisor.Result{Code: 9, Rollout: &supervisor.RolloutStatus{ID: 3, Kind: "deploy", Code: 9}, Warnings: []string{"manage.py has changed"}}, 200},
-		{supervisor.Result{Code: 2, Error: "no such signal"}, 400},
-		{supervisor.Result{Code: 4, Error: "no worker matches"}, 404},
-		{supervisor.Result{Code: 8, Error: "still in progress"}, 504},
-		{supervisor.Result{Code: 1, Error: "supd is stopping"}, 500},
+		{api.Result{}, 200},
+		{api.Result{Code: 7, Outcomes: []api.Outcome{{Name: "whois/web.1", Code: 7, Message: "not ready"}}}, 200},
+		{api.Result{Code: 9, Rollout: &api.RolloutStatus{Rollout: release.Rollout{ID: 3, Kind: "deploy"}, Code: 9}, Warnings: []string{"manage.py has changed"}}, 200},
+		{api.Result{Code: 2, Error: "no such signal"}, 400},
+		{api.Result{Code: 4, Error: "no worker matches"}, 404},
+		{api.Result{Code: 8, Error: "still in progress"}, 504},
+		{api.Result{Code: 1, Error: "supd is stopping"}, 500},
 	}
 	for _, test := range tests {
 		d := newFake("/nonexistent")
 		d.result = test.result
 		w := handle(d, peer{uid: 0}, post(`{"action":"start","targets":["whois"]}`))
-		var got supervisor.Result
+		var got api.Result
 		must(t, json.Unmarshal(w.Body.Bytes(), &got))
 		if len(test.result.Outcomes) == 0 {
-			test.result.Outcomes = []supervisor.Outcome{} // never null
+			test.result.Outcomes = []api.Outcome{} // never null
 		}
 		if diff := cmp.Diff(test.result, got); diff != "" || w.Code != test.status {
 			t.Errorf("%+v: %d, want %d\n%s", test.result, w.Code, test.status, diff)

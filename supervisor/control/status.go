@@ -5,7 +5,7 @@ import (
 	"net/http"
 	"time"
 
-	"supd/supervisor"
+	"supd/supervisor/api"
 )
 
 // calm is how long a watcher waits after a change before it looks again: of
@@ -36,10 +36,10 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 
 // watch writes the status now and whenever it has changed, until the client goes or
 // the server ends. A target that was removed meanwhile is left out.
-func (s *Server) watch(w http.ResponseWriter, r *http.Request, now *supervisor.Status, texts []string) {
-	var targets []supervisor.Target
+func (s *Server) watch(w http.ResponseWriter, r *http.Request, now *api.Status, texts []string) {
+	var targets []api.Target
 	for _, text := range texts {
-		t, _ := supervisor.ParseTarget(text) // choose has accepted them all
+		t, _ := api.ParseTarget(text) // choose has accepted them all
 		targets = append(targets, t)
 	}
 	stream := s.stream(w, r, "application/json")

@@ -20,11 +20,11 @@ var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 
 // full has something in every field.
 func full() State {
-	one := Rollout{ID: 1, Kind: "deploy", From: "0.9", To: "1.0", Place: &Place{Path: "/opt/1.0", Files: "/opt/1.0"}, Step: "bake", By: "root (uid 0, pid 7)", At: noon, EndedAt: noon.Add(time.Minute), Result: "done", Reason: "none"}
-	two := Rollout{ID: 2, Kind: "rollback", From: "1.0", To: "0.9", Place: &Place{Path: "/opt", Files: "/state"}, Step: "replace", By: "x", At: noon}
+	one := Rollout{ID: 1, Kind: "deploy", From: "0.9", To: "1.0", Step: "bake", By: "root (uid 0, pid 7)", StartedAt: noon, EndedAt: noon.Add(time.Minute), Result: "done", Reason: "none"}
+	two := Rollout{ID: 2, Kind: "rollback", From: "1.0", To: "0.9", Step: "replace", By: "x", StartedAt: noon}
 	return State{Active: "1.0", Place: &Place{Path: "/opt", Files: "/other"}, Previous: "0.9", Held: &Hold{By: "root", At: noon, Reason: "night"},
 		Failed: map[string]Mark{"1.1": {At: noon, Reason: "exited"}}, Deployed: map[string]time.Time{"1.0": noon},
-		Rollout: &two, History: []Rollout{one}, NextID: 3}
+		Rollout: &two, Target: &Place{Path: "/opt", Files: "/state"}, History: []Rollout{one}, NextID: 3}
 }
 
 func openState(t *testing.T, path string) *Journal {
@@ -88,7 +88,7 @@ func TestStateIsACopy(t *testing.T) {
 	must(t, j.Write(s))
 	for _, s := range []State{s, j.State()} {
 		s.Held.Reason, s.Rollout.Step, s.History[0].Result = "x", "x", "x"
-		s.Place.Files, s.Rollout.Place.Files, s.History[0].Place.Files = "x", "x", "x"
+		s.Place.Files, s.Target.Files = "x", "x"
 		s.Failed["1.1"], s.Deployed["1.0"] = Mark{}, time.Time{}
 	}
 	if got := j.State(); !reflect.DeepEqual(got, full()) {

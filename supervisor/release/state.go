@@ -17,6 +17,7 @@ type State struct {
 	Failed   map[string]Mark      `json:"failed,omitempty"`   // versions whose last rollout failed
 	Deployed map[string]time.Time `json:"deployed,omitempty"` // when each version last became active
 	Rollout  *Rollout             `json:"rollout,omitempty"`  // under way
+	Target   *Place               `json:"target,omitempty"`   // of the release that Rollout goes to
 	History  []Rollout            `json:"history,omitempty"`  // ended, newest last
 	NextID   int                  `json:"next_id,omitempty"`  // of the next rollout
 }
@@ -42,22 +43,6 @@ type Mark struct {
 	Reason string    `json:"reason,omitempty"`
 }
 
-// Rollout is a rollout that is under way or has ended. Kind, Step and Result are
-// for the supervisor to interpret.
-type Rollout struct {
-	ID      int       `json:"id"`
-	Kind    string    `json:"kind"`
-	From    string    `json:"from,omitempty"`
-	To      string    `json:"to"`
-	Place   *Place    `json:"place,omitempty"` // of To
-	Step    string    `json:"step,omitempty"`
-	By      string    `json:"by"`
-	At      time.Time `json:"at"`
-	EndedAt time.Time `json:"ended_at,omitzero"`
-	Result  string    `json:"result,omitempty"`
-	Reason  string    `json:"reason,omitempty"`
-}
-
 // The most that a State keeps, so that it fits into its journal.
 const (
 	historyLength  = 50
@@ -69,14 +54,8 @@ const (
 // Clone gives a State that shares nothing with s and whose maps are not nil. It
 // leaves out what is too old to be kept, and cuts long reasons.
 func (s State) Clone() State {
-	s.Held, s.Rollout, s.Place = clone(s.Held), clone(s.Rollout), clone(s.Place)
-	if s.Rollout != nil {
-		s.Rollout.Place = clone(s.Rollout.Place)
-	}
+	s.Held, s.Rollout, s.Place, s.Target = clone(s.Held), clone(s.Rollout), clone(s.Place), clone(s.Target)
 	s.History = slices.Clone(s.History[max(0, len(s.History)-historyLength):])
-	for i := range s.History {
-		s.History[i].Place = clone(s.History[i].Place)
-	}
 	s.Failed, s.Deployed = copied(s.Failed), copied(s.Deployed)
 	for len(s.Failed) > failedLength && s.dropFailed() {
 	}

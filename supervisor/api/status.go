@@ -1,0 +1,94 @@
+package api
+
+import (
+	"fmt"
+	"time"
+
+	"supd/supervisor/release"
+)
+
+// State is what a worker is doing, as status prints it.
+type State string
+
+// WorkerName is the name of a slot and of its worker, "whois/web.1".
+func WorkerName(app, process string, slot int) string {
+	return fmt.Sprintf("%s/%s.%d", app, process, slot)
+}
+
+// The states of a worker.
+const (
+	Starting State = "STARTING" // launched, not yet ready
+	Running  State = "RUNNING"  // ready
+	// Unhealthy was ready, and does not answer any more: it is replaced.
+	Unhealthy State = "UNHEALTHY"
+	Stopping  State = "STOPPING" // told to stop
+	Backoff   State = "BACKOFF"  // waits to be started again
+	Exited    State = "EXITED"   // ended by itself, and is not to be restarted
+	Failed    State = "FAILED"   // given up
+	Stopped   State = "STOPPED"  // not wanted
+)
+
+// Status is what runs, at one moment. It is published by the owner and never
+// changed afterwards.
+type Status struct {
+	Apps []AppStatus `json:"apps"`
+
+	next chan struct{} // closed when a newer Status is published
+}
+
+// NewStatus is the Status of apps that is to be published next.
+func NewStatus(apps []AppStatus) *Status { return &Status{Apps: apps, next: make(chan struct{})} }
+
+// Supersede says that a newer Status has been published. It is called once, by
+// whoever publishes.
+func (s *Status) Supersede() { close(s.next) }
+
+// Next is closed when a newer Status has been published.
+func (s *Status) Next() <-chan struct{} { return s.next }
+
+// AppStatus is one app. State is the worst of its workers'.
+type AppStatus struct {
+	Name      string          `json:"name"`
+	Release   string          `json:"release"`
+	Previous  string          `json:"previous"`
+	State     State           `json:"state"`
+	Processes []ProcessStatus `json:"processes"`
+	Held      *release.Hold   `json:"held,omitempty"`
+	Rollout   *RolloutStatus  `json:"rollout,omitempty"` // under way, or the last one since supd started
+	Note      string          `json:"note,omitempty"`    // what keeps the app from running
+}
+
+// ProcessStatus is one process; Count is the number of workers desired by
+// the configuration.
+type ProcessStatus struct {
+	Name    string         `json:"name"`
+	Count   int            `json:"count"`
+	Log     string         `json:"log"`
+	Workers []WorkerStatus `json:"workers"`
+}
+
+// WorkerStatus is one slot. While it is replaced it tells of the worker that
+// serves, and Note of the other one.
+type WorkerStatus struct {
+	Name          string     `json:"name"`
+	Slot          int        `json:"slot"`
+	State         State      `json:"state"`
+	Pid           int        `json:"pid"` // 0: no process
+	Release       string     `json:"release"`
+	Ready         bool       `json:"ready"`
+	Generation    int        `json:"generation"`
+	StartedAt     *time.Time `json:"started_at"`
+	UptimeSeconds float64    `json:"uptime_seconds"`
+	Restarts      int        `json:"restarts"`
+	LastExit      *Exit      `json:"last_exit"`
+	NextStart     *time.Time `json:"next_start,omitempty"` // of a worker in BACKOFF
+	Note          string     `json:"note,omitempty"`
+}
+
+// Exit is how a worker ended. Code is -1 when a signal ended it or it never ran.
+type Exit struct {
+	Code   int       `json:"code"`
+	Signal string    `json:"signal"` // "SIGKILL"; "" when it exited
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"` // a sentence for people
+}

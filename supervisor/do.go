@@ -1,0 +1,82 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"supd/privdrop"
+	"supd/supervisor/api"
+	"supd/supervisor/engine"
+)
+
+// Do asks for r and waits for its end, or for that of ctx; what was asked for
+// goes on then.
+func (s *Supervisor) Do(ctx context.Context, r api.Request) *api.Result {
+	switch r.Action {
+	case api.ActionReopen:
+		if err := s.Reopen(); err != nil {
+			return &api.Result{Code: api.CodeFailed, Error: err.Error()}
+		}
+		return &api.Result{}
+	case api.ActionRefresh:
+		return s.refresh(r)
+	case api.ActionDeploy, api.ActionRollback, api.ActionResume, api.ActionHold, api.ActionUnhold, api.ActionUnregister:
+		return s.ofRelease(ctx, r)
+	default:
+		return s.wait(ctx, func(o *engine.Owner, reply chan<- *api.Result) { o.Do(r, reply) })
+	}
+}
+
+// Explain gives the launch plans of the workers that target names, as they would be
+// launched now. Values of environment variables are left out.
+func (s *Supervisor) Explain(target string) (all []api.Explanation, err error) {
+	var wrong error
+	launches, err := engine.Ask(s.owner, func(o *engine.Owner) (launches []engine.Launch) {
+		launches, wrong = o.Launches(target)
+		return launches
+	})
+	if err = errors.Join(err, wrong); err != nil {
+		return nil, err
+	}
+	for _, l := range launches {
+		plan, err := l.Explain()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", l.Name(), err)
+		}
+		all = append(all, api.Explanation{Name: l.Name(), Plan: plan})
+	}
+	return all, nil
+}
+
+// RunCommand runs a program as supd itself runs, and waits for its end. An end that
+// is not good is an error with what it has said.
+func (s *Supervisor) RunCommand(ctx context.Context, argv, env []string) error {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer read.Close()
+	null := int(s.host.launcher.Null.Fd())
+	said := int(write.Fd())
+	plan, err := privdrop.Spec{Argv: argv, Env: env, KeepPrivs: true, AllowRoot: true, Files: []int{null, said, said}}.Plan()
+	if err != nil {
+		write.Close()
+		return err
+	}
+	text := make(chan []byte, 1)
+	go func() {
+		all, _ := io.ReadAll(io.LimitReader(read, 4<<10)) // an error is its end
+		text <- all
+		io.Copy(io.Discard, read)
+	}()
+	failure, err := s.host.run(ctx, plan)
+	write.Close()
+	if err == nil && failure != "" {
+		err = fmt.Errorf("%s: %s: %s", argv[0], failure, strings.TrimSpace(string(<-text)))
+	}
+	return err
+}

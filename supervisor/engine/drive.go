@@ -1,0 +1,172 @@
+package engine
+
+import (
+	"slices"
+	"time"
+
+	"supd/supervisor/api"
+	"supd/supervisor/record"
+	"supd/supervisor/release"
+)
+
+// roll brings the rollout of each app as far as it goes now.
+func (o *Owner) roll(now time.Time) {
+	for _, a := range o.apps {
+		r := a.rollout
+		if r == nil || r.pending != "" || o.quitting {
+			continue
+		}
+		switch r.status.Step {
+		case release.StepSmoke:
+			o.smoke(r)
+		case release.StepReplace:
+			o.replaceAll(r, now)
+		case release.StepBake:
+			o.bake(r, now)
+		case release.StepUndo:
+			o.undo(r, now)
+		}
+	}
+}
+
+// replaceAll moves slot after slot to the new release.
+func (o *Owner) replaceAll(r *rollout, now time.Time) {
+	done := true
+	for _, t := range r.stages {
+		if t.to == nil {
+			continue // it goes when all is well
+		}
+		if !t.begun && !r.mayBegin(t) {
+			done = false
+			o.wake(now.Add(drainPatience)) // or as soon as something happens
+			continue
+		}
+		done = o.move(r, t, now) && done
+	}
+	if done {
+		o.enter(r, release.StepBake)
+	}
+}
+
+// move brings the slots of one process on, and reports whether all have arrived and
+// have been ready for min_ready.
+func (o *Owner) move(r *rollout, t *stage, now time.Time) (arrived bool) {
+	p := t.process
+	if !t.begun {
+		o.startStage(r, t)
+	}
+	arrived = true
+	for _, s := range p.slots {
+		if s.revision != t.to && o.mayMove(s, t.to, now) {
+			if !s.Up {
+				r.say(s, 0, "is stopped, and stays so")
+			}
+			o.moveSlot(s, t.to)
+		}
+		switch w := s.fresh(); {
+		case !s.Up && s.revision == t.to:
+		case s.revision != t.to || !s.fulfilled():
+			arrived = false
+		case w != nil:
+			if at := w.Ready.Add(r.app.config.Rollout.MinReady); at.After(now) {
+				o.wake(at)
+				arrived = false
+			}
+		}
+	}
+	return arrived
+}
+
+// mayMove reports whether the slot's turn has come.
+func (o *Owner) mayMove(s *slot, to *revision, now time.Time) bool {
+	live := slices.ContainsFunc(s.workers, (*worker).live)
+	if s.Up && live && s.alone() {
+		return s.mayStopFirst(to)
+	}
+	return !s.Up || !live || to == nil || !s.process.isMoving(to) && o.maySurge(s, to, now)
+}
+
+// moveSlot makes another revision the desired one of a slot. What had ended there
+// for good runs once more: it is another program.
+func (o *Owner) moveSlot(s *slot, to *revision) {
+	s.revision = to
+	s.retryNow()
+}
+
+// bake waits, and makes the new release the active one.
+func (o *Owner) bake(r *rollout, now time.Time) {
+	if r.deadline.After(now) {
+		o.wake(r.deadline)
+		return
+	}
+	o.end(r)
+}
+
+// smoke brings the test on: the candidate gets ready, is asked, and is stopped.
+func (o *Owner) smoke(r *rollout) {
+	s := r.candidate
+	switch {
+	case s == nil: // after a takeover: the process to be asked is in the configuration no more
+		o.enter(r, release.StepReplace)
+		return
+	case !s.Up:
+		o.afterCandidate(r)
+		return
+	}
+	w := s.fresh()
+	switch {
+	case s.Done:
+		o.fault(r, nil, s.name()+": "+s.LastExit.Reason+" before it was asked")
+	case r.trial == trialStarts && w != nil && w.State == api.Running:
+		r.trial = trialAsks
+		w.observer.Smoke(r.app.config.Rollout.Smoke)
+	}
+}
+
+// afterCandidate goes on when nothing of a candidate that was stopped is left.
+func (o *Owner) afterCandidate(r *rollout) {
+	s := r.candidate
+	if !s.idle() {
+		return
+	}
+	s.process.counted[record.Candidate] = s.Generation
+	switch r.trial {
+	case trialPassed:
+		r.candidate = nil
+		o.enter(r, release.StepReplace)
+	case trialStarts, trialAsks: // it is an earlier supd's
+		o.startCandidate(r)
+	}
+}
+
+// undo brings slot after slot back, and ends when all run the old release, as far
+// as it runs.
+func (o *Owner) undo(r *rollout, now time.Time) {
+	done := r.blamed == nil && (r.candidate == nil || r.candidate.idle())
+	for _, t := range r.stages {
+		for _, s := range t.process.slots {
+			if s.removed {
+				done = done && s.idle()
+				continue
+			}
+			if s.revision != t.from && o.mayMove(s, t.from, now) {
+				o.moveSlot(s, t.from)
+				t.failures[s] = s.Failures
+			}
+			switch {
+			case t.from == nil:
+				done = done && s.idle()
+			case s.revision != t.from:
+				done = false
+			case !s.Up || s.fulfilled():
+			case s.Failures > t.failures[s]:
+				r.broken = s.name() + ": " + s.Trouble
+			default:
+				done = false
+			}
+		}
+	}
+	if done {
+		o.end(r)
+	}
+}

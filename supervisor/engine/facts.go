@@ -1,0 +1,54 @@
+package engine
+
+import (
+	"fmt"
+
+	"supd/configs"
+	"supd/supervisor/api"
+	"supd/supervisor/release"
+)
+
+// Facts is what those who prepare a request or a configuration have to know of an
+// app.
+type Facts struct {
+	Config    *configs.Config // that is applied
+	App       *configs.App    // as its file says; nil: the configuration does not have it
+	State     release.State
+	Rollout   *api.RolloutStatus // under way
+	Trouble   bool               // the active release cannot be started
+	Journaled bool               // the owner has its journal
+}
+
+// Facts gives what is known of each app.
+func (o *Owner) Facts() map[string]Facts {
+	all := map[string]Facts{}
+	for _, a := range o.apps {
+		f := Facts{Config: o.config, State: a.state.Clone(), Trouble: a.trouble != nil, Journaled: a.journal != nil}
+		if o.config != nil && !a.removed {
+			f.App = AppOf(o.config, a.name)
+		}
+		if a.rollout != nil {
+			status := a.rollout.status
+			f.Rollout = &status
+		}
+		all[a.name] = f
+	}
+	return all
+}
+
+// Launches gives how the workers that a target names would be launched now.
+func (o *Owner) Launches(target string) (all []Launch, err error) {
+	slots, err := o.resolve([]string{target})
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range slots {
+		if s.revision == nil {
+			return nil, fmt.Errorf("%s: no release is active; `supctl deploy %s` comes first", s.name(), s.process.app.name)
+		}
+		w := &worker{slot: s, config: s.revision.Config, revision: s.revision}
+		w.Generation = s.Generation + 1
+		all = append(all, o.launchOf(w))
+	}
+	return all, nil
+}

@@ -1,0 +1,56 @@
+package engine
+
+// Freeze lets nothing new begin, and calls do once nothing is under way that another
+// supd could not go on with; again and again, until Thaw.
+func (o *Owner) Freeze(do func()) { o.frozen = do }
+
+// Thaw lets all go on as before.
+func (o *Owner) Thaw() { o.frozen = nil }
+
+// IsFrozen reports whether nothing new begins.
+func (o *Owner) IsFrozen() bool { return o.frozen != nil }
+
+// Await runs events until something that is waited for is closed: those who close it
+// may wait for an event of theirs to be run.
+func (o *Owner) Await(closed <-chan struct{}) {
+	for {
+		select {
+		case <-closed:
+			return
+		default:
+		}
+		select {
+		case <-closed:
+			return
+		case e := <-o.events:
+			o.happen(e)
+		}
+	}
+}
+
+// IsQuiet runs the events that wait already, and reports whether nothing is under
+// way then.
+func (o *Owner) IsQuiet() bool {
+	o.drain()
+	return o.isQuiet()
+}
+
+func (o *Owner) isQuiet() bool {
+	if o.quitting { // which must not wait for this
+		return true
+	}
+	if o.launching > 0 || o.saving || len(o.dead) > 0 {
+		return false
+	}
+	swept := true // else the last words of a dead worker would be lost
+	o.eachSlot(func(s *slot) { swept = swept && s.sweeps == 0 })
+	if !swept {
+		return false
+	}
+	for _, a := range o.apps {
+		if r := a.rollout; r != nil && r.pending != "" {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,148 @@
+package engine
+
+import (
+	"supd/configs"
+	"supd/supervisor/record"
+	"supd/supervisor/release"
+)
+
+// Event is something that happened, or that is asked for; it runs in the owner's
+// goroutine.
+type Event func(*Owner)
+
+// Host is what the owner has done outside of it; the tests of its loop put a
+// simulated one in its place. Nothing of it blocks on anything but the local
+// kernel: what takes time is done elsewhere and reported by an Event.
+type Host struct {
+	Reaper  Reaper
+	Sockets Sockets
+	Save    func(r *record.Record, done Event) // where the next supd finds it
+	Changed func(Change)                       // of an app's releases
+}
+
+// Reaper ends what has died.
+type Reaper interface {
+	// Reap collects all children that have died, workers and others.
+	Reap(isWorker func(pid int) bool) []Exit
+	// Sweep kills what the workers left behind that have Left since the last time,
+	// in one search, and releases what was made for them. alive are the pids of
+	// workers, which are spared.
+	Sweep(alive []int, done Event)
+}
+
+// Sockets are the listening sockets of all apps, by key ("whois/web").
+type Sockets interface {
+	Open(map[string]configs.Socket) error // all of them or none, and no others
+	Relisten(keys []string)               // with the configured backlog
+	Repair(Damage) (another bool, err error)
+	Inodes(key string) []uint64 // none where the socket is not open
+}
+
+// Damage is what a process that holds a socket has done to it.
+type Damage struct {
+	Key      string
+	Kind     string // for the log
+	ShutDown bool   // nobody can listen on it any more; else its path is missing
+}
+
+// Program starts the workers of one revision, and has what that takes beside the
+// configuration.
+type Program interface {
+	Start(Launch) // reports Started or Failed
+	// Adopt goes on with a worker that an earlier supd has launched. starting says
+	// that nobody knows whether it is ready.
+	Adopt(l Launch, w *record.Worker, starting bool) Handle
+	Explain(Launch) (string, error) // the launch plan; may block, and runs anywhere
+}
+
+// Launch is a worker that is to be started, or to be taken over. What becomes of it
+// is reported by the Events that its methods make.
+type Launch struct {
+	worker *worker
+
+	App        string
+	Process    *configs.Process
+	Release    *configs.Version // nil: the app has none
+	Slot       int
+	Generation int
+	Candidate  bool // of a smoke test: no request may reach it
+	InRollout  bool // its last lines of output may be asked for
+}
+
+// Handle is a started worker as the owner knows it.
+type Handle struct {
+	Record   record.Process
+	Process  Process
+	Observer Observer
+}
+
+// Process is the main process of a worker. None of its methods blocks.
+type Process interface {
+	Signal(configs.Signal) error // record.ErrEnded: it is about to be reaped
+	Kill()                       // SIGKILL to it and to its process group
+	Alive() bool                 // false once it has ended, reaped or not
+	Left()                       // it is dead: what it has left behind is swept the next time
+}
+
+// Observer listens to a worker and looks after it. None of its methods blocks.
+type Observer interface {
+	BecameReady()       // nothing asks any more whether it is
+	Watch(closely bool) // begins, or changes how often; reports Checked and Churned
+	Smoke(path string)  // of a candidate; reports Smoked
+	StopTail()          // it is no part of a rollout any more
+	Answer() string     // the last one to the question whether it is ready; "" if none came
+	Output() []string   // the last lines it has printed, while it was part of a rollout
+}
+
+// Journal keeps the release state of one app.
+type Journal interface {
+	Write(s release.State, written func(error) Event) // in the order of the calls
+	Close()                                           // once all is written
+}
+
+// Change says what has changed about an app's releases.
+type Change struct {
+	App    string
+	State  release.State
+	Active *App // set where another release has become active
+	// Postponed: a changed configuration has waited for this.
+	Postponed bool
+}
+
+// Exit is how a process ended: with a code, by a signal, or before it ran at all
+// (code -1, no signal, and a reason).
+type Exit struct {
+	Pid    int
+	Code   int
+	Signal configs.Signal
+	Reason string
+}
+
+// Prepared is a configuration with everything looked up and opened that the owner
+// must not wait for.
+type Prepared struct {
+	Config *configs.Config
+	Apps   []App // those of Config
+}
+
+// App is an app with the release that it is to run.
+type App struct {
+	Config    *configs.App              // as it is with the release
+	Release   *configs.Version          // nil: none is active, or it has none
+	Revisions map[string]Revision       // by process; none where no release is active
+	Sockets   map[string]configs.Socket // by key, with ids
+	Trouble   error                     // why the active release cannot be started
+
+	// Of one with releases whose journal was opened just now; nil: the owner has it.
+	Journal Journal
+	State   release.State
+}
+
+// Revision is what the workers of a process are launched from. It does not change.
+type Revision struct {
+	Config  *configs.Process
+	Release *configs.Version // nil: the app has none
+	Key     string           // record.Key, of two that launch the same the same
+	UID     int              // of its workers
+	Program Program
+}

@@ -1,0 +1,211 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+
+	"supd/configs"
+)
+
+// app finds an app, or adds it.
+func (o *Owner) app(name string) *app {
+	if a := o.findApp(name); a != nil {
+		return a
+	}
+	a := &app{name: name}
+	o.apps = append(o.apps, a)
+	return a
+}
+
+func (o *Owner) findApp(name string) *app {
+	for _, a := range o.apps {
+		if a.name == name {
+			return a
+		}
+	}
+	return nil
+}
+
+// AppOf finds an app in a configuration, or gives nil.
+func AppOf(c *configs.Config, name string) *configs.App {
+	i := slices.IndexFunc(c.Apps, func(a configs.App) bool { return a.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &c.Apps[i]
+}
+
+// configOf finds a process of an app, or nil.
+func configOf(a *configs.App, name string) *configs.Process {
+	for i := range a.Processes {
+		if a.Processes[i].Name == name {
+			return &a.Processes[i]
+		}
+	}
+	return nil
+}
+
+// process finds a process, or adds it.
+func (a *app) process(name string) *process {
+	for _, p := range a.processes {
+		if p.name == name {
+			return p
+		}
+	}
+	p := &process{app: a, name: name, counted: map[int]int{}}
+	a.processes = append(a.processes, p)
+	return p
+}
+
+// keepOnly stops the processes that c, which may be nil, does not have.
+func (a *app) keepOnly(c *configs.App) {
+	for _, p := range a.processes {
+		if c == nil || configOf(c, p.name) == nil {
+			p.removed = true // one that comes back is seen to by applyProcess
+			p.resize(false)
+		}
+	}
+}
+
+func (o *Owner) eachSlot(do func(*slot)) {
+	for _, a := range o.apps {
+		for _, p := range a.processes {
+			for _, s := range p.slots {
+				do(s)
+			}
+		}
+		if a.rollout != nil && a.rollout.candidate != nil {
+			do(a.rollout.candidate)
+		}
+	}
+	for _, s := range o.lateCandidates {
+		do(s)
+	}
+}
+
+func (p *process) fullName() string { return p.app.name + "/" + p.name }
+
+func byName(a, b *process) int { return strings.Compare(a.name, b.name) }
+
+// isDesired reports whether any slot is desired.
+func (p *process) isDesired() bool {
+	return slices.ContainsFunc(p.slots, func(s *slot) bool { return s.Up })
+}
+
+// ready reports whether every desired slot is ready, or has done its work (a
+// process with restart = "never" that exited well).
+func (p *process) ready() bool {
+	return !slices.ContainsFunc(p.slots, func(s *slot) bool {
+		return s.Up && !s.ready() && !(s.Done && s.LastClean)
+	})
+}
+
+// idle reports whether nothing of the process runs.
+func (p *process) idle() bool {
+	return !slices.ContainsFunc(p.slots, func(s *slot) bool { return !s.idle() })
+}
+
+// resize makes slots up to the configured count, and marks those above as gone.
+func (p *process) resize(up bool) {
+	for n := len(p.slots); n < p.config.Count; n++ {
+		p.addSlot(n+1, p.revision, up)
+	}
+	for i, s := range p.slots {
+		was := s.removed
+		s.removed = p.removed || i >= p.config.Count
+		switch {
+		case s.removed:
+			s.Up = false
+		case was && up: // it is back before its last worker was gone
+			s.revision = p.revision
+			s.want()
+		}
+	}
+}
+
+// addSlot makes the slot of a number, which is the next one.
+func (p *process) addSlot(number int, r *revision, up bool) {
+	s := p.newSlot(number, r)
+	if up {
+		s.want()
+	}
+	p.slots = append(p.slots, s)
+}
+
+func (p *process) newSlot(number int, r *revision) *slot {
+	s := &slot{process: p, number: number, revision: r}
+	s.Generation = p.counted[number]
+	return s
+}
+
+// wantAll asks for a worker in every slot.
+func (p *process) wantAll() {
+	for _, s := range p.slots {
+		if !s.removed {
+			s.want()
+		}
+	}
+}
+
+// retryAll starts at once what waits to be started again.
+func (p *process) retryAll() {
+	for _, s := range p.slots {
+		if len(s.workers) == 0 && s.Up && !s.Done {
+			s.retryNow()
+		}
+	}
+}
+
+// forget drops empty slots that are gone from the configuration.
+func (p *process) forget() {
+	for n := len(p.slots); n > 0 && p.slots[n-1].removed && p.slots[n-1].idle(); n-- {
+		p.counted[n] = p.slots[n-1].Generation
+		p.slots = p.slots[:n-1]
+	}
+}
+
+// surge is how many workers there may be beyond the count while replacing.
+func (p *process) surge() int {
+	s := p.app.config.Rollout.Surge
+	return max(1, s.Workers, len(p.slots)*s.Percent/100)
+}
+
+// heals reports whether another slot of the process is getting a new worker in the
+// place of an unhealthy one. One slot at a time does.
+func (p *process) heals(besides *slot) bool {
+	return slices.ContainsFunc(p.slots, func(s *slot) bool {
+		return s != besides && s.isIll() && s.fresh() != nil
+	})
+}
+
+// isMoving reports whether a slot that was moved has not launched its worker yet.
+func (p *process) isMoving(to *revision) bool {
+	return slices.ContainsFunc(p.slots, func(s *slot) bool {
+		return s.Up && s.revision == to && s.fresh() == nil && s.hasOlder()
+	})
+}
+
+// mayStopFirst reports whether no other slot of the process is between two workers.
+func (s *slot) mayStopFirst(to *revision) bool {
+	return !slices.ContainsFunc(s.process.slots, func(other *slot) bool {
+		return other != s && other.Up && other.revision == to && !other.fulfilled() && len(other.stale()) == 0
+	})
+}
+
+func (o *Owner) dependentStopping(p *process) bool {
+	return slices.ContainsFunc(p.app.processes, func(d *process) bool {
+		return slices.Contains(d.config.After, p.name) && !d.isDesired() && !d.idle()
+	})
+}
+
+// socketKeys are the keys of the process's sockets.
+func (p *process) socketKeys() []string {
+	keys := make([]string, len(p.config.Sockets))
+	for i, name := range p.config.Sockets {
+		keys[i] = SocketKey(p.app.name, name)
+	}
+	return keys
+}
+
+// SocketKey names a socket among those of all apps.
+func SocketKey(app, name string) string { return app + "/" + name }

@@ -1,0 +1,88 @@
+package engine
+
+import (
+	"slices"
+	"time"
+
+	"supd/configs"
+)
+
+var repairBackoff = configs.Backoff{Initial: 100 * time.Millisecond, Max: 30 * time.Second, Factor: 2, Reset: 10 * time.Second}
+
+// Damaged is the event of a socket that a worker has shut down or unlinked.
+func (o *Owner) Damaged(d Damage) {
+	r := o.repairs[d.Key]
+	if r == nil {
+		r = &repair{}
+		o.repairs[d.Key] = r
+	}
+	if r.pending && (r.damage.ShutDown || !d.ShutDown) {
+		return // binding anew mends a missing path too
+	}
+	now := time.Now()
+	wait := nextDelay(&r.inARow, repairBackoff, now.Sub(r.last), true)
+	r.damage, r.pending, r.at = d, true, now.Add(wait)
+	o.log.Error("socket damaged by a process that holds it", "socket", d.Key, "damage", d.Kind, "repair_in", wait)
+}
+
+// repair mends the sockets whose time has come.
+func (o *Owner) repair(now time.Time) {
+	for key, r := range o.repairs {
+		switch {
+		case !r.pending:
+		case r.at.After(now):
+			o.wake(r.at)
+		default:
+			o.mend(key, r, now)
+		}
+	}
+}
+
+func (o *Owner) mend(key string, r *repair, now time.Time) {
+	another, err := o.host.Sockets.Repair(r.damage)
+	if err != nil {
+		r.at = now.Add(nextDelay(&r.inARow, repairBackoff, 0, false))
+		o.wake(r.at)
+		o.log.Error("socket not repaired, trying again", "socket", key, "error", err)
+		return
+	}
+	r.pending, r.last = false, now
+	o.log.Warn("socket repaired", "socket", key, "damage", r.damage.Kind)
+	if another {
+		o.replaceUsers(key)
+	}
+}
+
+// replaceUsers replaces the workers that hold a socket which is no more.
+func (o *Owner) replaceUsers(key string) {
+	for _, a := range o.apps {
+		for _, p := range a.processes {
+			if slices.Contains(p.socketKeys(), key) {
+				o.renewSame(p)
+			}
+		}
+	}
+	o.unsettled = true
+}
+
+// renewSame replaces every worker of a process by a new one of the same release.
+func (o *Owner) renewSame(p *process) {
+	made := map[*revision]*revision{}
+	for _, s := range p.slots {
+		if s.revision != nil {
+			s.revision = o.anew(p, s.revision, made)
+		}
+	}
+}
+
+// anew gives the revision that follows another in the same shape; made remembers
+// those that were made already.
+func (o *Owner) anew(p *process, e *revision, made map[*revision]*revision) *revision {
+	if made[e] == nil {
+		made[e] = o.numbered(e.Revision)
+		if p.revision == e {
+			p.revision = made[e]
+		}
+	}
+	return made[e]
+}

@@ -1,0 +1,302 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"supd/configs"
+	"supd/supervisor/api"
+	"supd/supervisor/release"
+)
+
+// Do is the event of a Request that is not about releases.
+func (o *Owner) Do(r api.Request, reply chan<- *api.Result) {
+	if r.Action == api.ActionShutdown {
+		o.log.Info("request", "action", r.Action, "by", r.By)
+		o.Quit()
+		o.wait(r, nil, reply)
+		return
+	}
+	slots, err := o.resolve(r.Targets)
+	if err != nil {
+		reply <- &api.Result{Code: api.CodeNoTarget, Error: err.Error()}
+		return
+	}
+	o.log.Info("request", "action", r.Action, "targets", r.Targets, "by", r.By)
+	if o.quitting {
+		reply <- &api.Result{Code: api.CodeFailed, Error: "supd is stopping"}
+		return
+	}
+	if r.Action == api.ActionSignal {
+		reply <- o.signalAll(r, slots)
+		return
+	}
+	if r.Action == api.ActionRestart {
+		for _, s := range slots {
+			if other := s.process.app.rollout; other != nil {
+				reply <- api.Refuse(api.CodeFailed, "%s", Busy(s.process.app.name, &other.status))
+				return
+			}
+		}
+	}
+	o.wait(r, slots, reply)
+}
+
+// wait changes what is desired of the slots, and remembers who waits for that.
+func (o *Owner) wait(r api.Request, slots []*slot, reply chan<- *api.Result) *waiter {
+	w := &waiter{request: r, slots: slots, before: map[*slot]before{}, outcomes: map[*slot]api.Outcome{}, reply: reply}
+	if r.Timeout > 0 {
+		w.deadline = time.Now().Add(r.Timeout)
+	}
+	made := map[*revision]*revision{}
+	for _, s := range slots {
+		b := before{failures: s.Failures}
+		switch r.Action {
+		case api.ActionStart:
+			b.already = s.Up && s.ready()
+			if !s.Up || !s.ready() {
+				s.wantStarted()
+			}
+		case api.ActionStop:
+			b.already = !s.Up && s.idle()
+			s.Up = false
+		case api.ActionRestart:
+			o.restart(s, made, r.Hard)
+		}
+		b.revision = number(s.revision)
+		w.before[s] = b
+	}
+	o.waiters = append(o.waiters, w)
+	return w
+}
+
+// restart wants a new worker: beside the old one, or after it.
+func (o *Owner) restart(s *slot, made map[*revision]*revision, hard bool) {
+	if s.revision != nil {
+		s.revision = o.anew(s.process, s.revision, made)
+	}
+	if !s.Up {
+		s.want()
+	}
+	s.retryNow()
+	if !hard {
+		return
+	}
+	for _, w := range s.workers {
+		o.stop(w, "hard restart", false)
+	}
+}
+
+// Retire is the event of the request to stop an app whose release goes.
+func (o *Owner) Retire(r api.Request, reply chan<- *api.Result) {
+	a := o.findApp(r.Targets[0])
+	if a == nil {
+		reply <- &api.Result{}
+		return
+	}
+	o.log.Info("app is stopped, since its release goes", "app", a.name, "version", r.Version, "by", r.By)
+	o.abort(a, "the release was unregistered")
+	state := a.state.Clone()
+	state.Active, state.Place, state.Previous = "", nil, ""
+	a.state = state
+	o.journaled(a, state, func(err error) Event {
+		return func(o *Owner) {
+			if err != nil {
+				o.log.Error("that no release is active is not in the journal", "app", a.name, "error", err)
+			}
+		}
+	})
+	var slots []*slot
+	for _, p := range a.processes {
+		slots = append(slots, p.slots...)
+	}
+	stop := api.Request{Action: api.ActionStop, Targets: r.Targets, Timeout: r.Timeout, By: r.By}
+	o.wait(stop, slots, reply).after = func() {
+		for _, s := range slots {
+			s.revision = nil
+			if s.process.config.Autostart && !s.removed {
+				s.want() // as soon as there is a release again
+			}
+		}
+		for _, p := range a.processes {
+			p.revision = nil
+		}
+	}
+}
+
+// outcomeOf is what has come of a rollout that is waited for.
+func (w *waiter) outcomeOf() *api.Result {
+	r := w.rollout
+	status := r.status
+	result := &api.Result{Code: api.CodeTimeout, Rollout: &status}
+	message := "still in progress: " + string(status.Step)
+	if status.Step == release.StepPaused && !status.Ended() {
+		result.Code, message = api.CodeFailed, "paused: "+status.Reason
+	}
+	if status.Ended() {
+		result.Code = status.Code
+		message = status.To + " is active"
+		if status.Code != api.CodeDone {
+			message = status.Reason
+		}
+		if status.Code == api.CodeRolledBack && w.request.Action == api.ActionRollback && strings.HasPrefix(status.Reason, "undone by") {
+			result.Code, message = api.CodeDone, status.From+" serves again"
+		}
+	}
+	result.Outcomes = []api.Outcome{{Name: r.app.name, Code: result.Code, Message: message}}
+	return result
+}
+
+// resolve finds the slots that targets name; each has to name one at least.
+func (o *Owner) resolve(targets []string) (slots []*slot, err error) {
+	seen := map[*slot]bool{}
+	for _, text := range targets {
+		t, err := api.ParseTarget(text)
+		if err != nil {
+			return nil, err
+		}
+		found := false
+		o.eachSlot(func(s *slot) {
+			if s.removed || !t.Matches(s.process.app.name, s.process.name, s.number) {
+				return
+			}
+			found = true
+			if !seen[s] {
+				seen[s] = true
+				slots = append(slots, s)
+			}
+		})
+		if !found {
+			return nil, fmt.Errorf("no worker matches %q", text)
+		}
+	}
+	return slots, nil
+}
+
+// signalAll sends the signal to the main process of each worker that has one.
+func (o *Owner) signalAll(r api.Request, slots []*slot) *api.Result {
+	sig, err := configs.ParseSignal(r.Signal)
+	if err != nil {
+		return &api.Result{Code: api.CodeUsage, Error: err.Error()}
+	}
+	result := &api.Result{}
+	for _, s := range slots {
+		result.Add(o.signal(s, sig))
+	}
+	return result
+}
+
+func (o *Owner) signal(s *slot, sig configs.Signal) api.Outcome {
+	w := s.serving()
+	if w == nil || w.handle == nil {
+		return api.Outcome{Name: s.name(), Code: api.CodeNotRunning, Message: "not running"}
+	}
+	if err := o.send(w, sig); err != nil {
+		return api.Outcome{Name: s.name(), Code: api.CodeFailed, Message: err.Error()}
+	}
+	return api.Outcome{Name: s.name(), Code: api.CodeDone, Message: fmt.Sprintf("sent %s to pid %d", configs.SignalName(sig), w.Pid)}
+}
+
+// answer replies to the waiters whose slots are all decided, or whose time is up.
+func (o *Owner) answer(now time.Time) {
+	waiting := o.waiters[:0]
+	for _, w := range o.waiters {
+		if o.decided(w, now) {
+			if w.after != nil {
+				w.after()
+			}
+			w.reply <- w.result()
+			continue
+		}
+		o.wake(w.deadline)
+		waiting = append(waiting, w)
+	}
+	clear(o.waiters[len(waiting):])
+	o.waiters = waiting
+}
+
+func (o *Owner) decided(w *waiter, now time.Time) bool {
+	late := !w.deadline.IsZero() && !w.deadline.After(now)
+	if w.request.Action == api.ActionShutdown {
+		return o.idle() || late
+	}
+	if w.rollout != nil {
+		return w.rollout.isOver() || late || o.quitting
+	}
+	for _, s := range w.slots {
+		if _, done := w.outcomes[s]; done {
+			continue
+		}
+		outcome, done := w.outcome(s, w.before[s])
+		if !done && late {
+			outcome, done = api.Outcome{Name: s.name(), Code: api.CodeTimeout, Message: "still " + string(s.state(now))}, true
+		}
+		if done {
+			w.outcomes[s] = outcome
+		}
+	}
+	return len(w.outcomes) == len(w.slots)
+}
+
+// outcome is what has come of the request for one slot, if that is known.
+func (w *waiter) outcome(s *slot, b before) (api.Outcome, bool) {
+	done := func(code int, message string) (api.Outcome, bool) {
+		return api.Outcome{Name: s.name(), Code: code, Message: message}, true
+	}
+	if w.request.Action == api.ActionStop {
+		return w.stopOutcome(s, b, done)
+	}
+	switch {
+	case !s.Up:
+		return done(api.CodeFailed, "a stop was asked for meanwhile")
+	case b.already:
+		return done(api.CodeDone, "already running")
+	case s.revision == nil:
+		return done(api.CodeFailed, fmt.Sprintf("no release is active; `supctl deploy %s` comes first", s.process.app.name))
+	case number(s.revision) < b.revision:
+		why := "another worker of the process was not started"
+		if s.Failures > b.failures {
+			why = s.Trouble
+		}
+		return done(api.CodeNotStarted, why+"; the old worker goes on")
+	case s.Done && s.LastClean && len(s.workers) == 0:
+		return done(api.CodeDone, "finished: "+s.LastExit.Reason)
+	case s.Failures > b.failures:
+		return done(api.CodeNotStarted, s.Trouble)
+	case s.Done && len(s.workers) == 0:
+		return done(api.CodeNotStarted, s.LastExit.Reason)
+	case !s.ready() || s.fresh() == nil || len(s.workers) > 1 && w.request.Action == api.ActionRestart:
+		return api.Outcome{}, false
+	case w.request.Action == api.ActionRestart:
+		return done(api.CodeDone, fmt.Sprintf("restarted, pid %d", s.fresh().Pid))
+	default:
+		return done(api.CodeDone, fmt.Sprintf("started, pid %d", s.fresh().Pid))
+	}
+}
+
+func (w *waiter) stopOutcome(s *slot, b before, done func(int, string) (api.Outcome, bool)) (api.Outcome, bool) {
+	switch {
+	case s.Up:
+		return done(api.CodeFailed, "a start was asked for meanwhile")
+	case !s.idle():
+		return api.Outcome{}, false
+	case b.already:
+		return done(api.CodeDone, "already stopped")
+	case s.LastExit == nil:
+		return done(api.CodeDone, "stopped")
+	default:
+		return done(api.CodeDone, "stopped, "+s.LastExit.Reason)
+	}
+}
+
+func (w *waiter) result() *api.Result {
+	if w.rollout != nil {
+		return w.outcomeOf()
+	}
+	r := &api.Result{}
+	for _, s := range w.slots {
+		r.Add(w.outcomes[s])
+	}
+	return r
+}

@@ -1,0 +1,164 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"supd/configs"
+	"supd/supervisor/api"
+	"supd/supervisor/release"
+)
+
+// say adds to what is shown of the rollout. s is nil for what concerns all.
+func (r *rollout) say(s *slot, pid int, message string) {
+	p := api.Progress{At: time.Now(), Step: r.status.Step, Pid: pid, Message: message}
+	if s != nil {
+		p.Worker = s.name()
+	}
+	r.status.Progress = append(r.status.Progress, p)
+}
+
+// tell adds to what is shown of a rollout under way.
+func (o *Owner) tell(w *worker, message string) {
+	if r := w.slot.process.app.rollout; r != nil {
+		r.say(w.slot, w.Pid, strings.TrimSpace(message))
+	}
+}
+
+// heads is the step that the rollout is in, or that is being journaled.
+func (r *rollout) heads() release.Step { return cmp.Or(r.pending, r.status.Step) }
+
+// isTrial reports whether the new release is still tried in a step.
+func isTrial(s release.Step) bool {
+	return s == release.StepSmoke || s == release.StepReplace || s == release.StepBake
+}
+
+// targets reports whether a worker is of the release that a rollout goes to, and the
+// rollout still depends on it.
+func (r *rollout) targets(w *worker) bool {
+	if r == nil || !isTrial(r.status.Step) || !isTrial(r.heads()) {
+		return false
+	}
+	return w.slot == r.candidate || slices.ContainsFunc(r.stages, func(t *stage) bool {
+		return t.to != nil && w.revision == t.to
+	})
+}
+
+// isUndone reports whether the release has failed, and what there is of it goes.
+func (r *rollout) isUndone() bool {
+	switch r.status.Step {
+	case release.StepUndo:
+		return true
+	case release.StepPaused: // what runs goes on until a person decides, and the step begins
+		return false
+	default:
+		return r.pending == release.StepUndo || r.pending == release.StepPaused
+	}
+}
+
+// forbids reports whether e is of a release that is being undone: nothing more of it
+// is started.
+func (r *rollout) forbids(e *revision) bool {
+	return r != nil && r.isUndone() && slices.ContainsFunc(r.stages, func(t *stage) bool {
+		return t.to != nil && t.to == e && t.from != e
+	})
+}
+
+// mayBegin reports whether the processes that t comes after are replaced, but for
+// old workers that still drain.
+func (r *rollout) mayBegin(t *stage) bool {
+	for _, other := range r.stages {
+		if other.to != nil && slices.Contains(t.config.After, other.process.name) && !other.isFar() {
+			return false
+		}
+	}
+	return true
+}
+
+// isFar reports whether every slot runs the new release, or waits for nothing but
+// the end of workers that drain.
+func (t *stage) isFar() bool {
+	if !t.begun {
+		return false
+	}
+	waiting, drains, now := false, false, time.Now()
+	for _, s := range t.process.slots {
+		switch {
+		case !s.Up:
+		case s.revision != t.to:
+			waiting = true
+		case !s.fulfilled():
+			return false
+		}
+		drains = drains || slices.ContainsFunc(s.workers, func(w *worker) bool { return w.drainsLong(now) })
+	}
+	return !waiting || drains
+}
+
+// record is the rollout as the journal has it.
+func (r *rollout) record(step release.Step) *release.Rollout {
+	one := r.status.Rollout
+	one.Step = step
+	return &one
+}
+
+func placeOf(v *configs.Version) *release.Place {
+	if v == nil {
+		return nil
+	}
+	return &release.Place{Path: v.Path, Files: v.Files}
+}
+
+// result is how the rollout ended, its exit code, and whether the new release is
+// active now.
+func (r *rollout) result() (result release.Result, code int, ok bool) {
+	switch {
+	case r.status.Step == release.StepBake:
+		return release.Done, api.CodeDone, true
+	case r.status.From == "":
+		return release.Failed, api.CodeNotStarted, false
+	case r.broken != "":
+		return release.Failed, api.CodeFailed, false
+	default:
+		return release.RolledBack, api.CodeRolledBack, false
+	}
+}
+
+// ended is the app's state after the rollout.
+func (r *rollout) ended(result release.Result, ok bool, now time.Time) release.State {
+	state := r.app.state.Clone()
+	record := *r.record("")
+	record.EndedAt, record.Result = now, result
+	state.Rollout, state.Target = nil, nil
+	state.NextID = r.status.ID + 1
+	state.History = append(state.History, record)
+	if ok {
+		state.Previous, state.Active = r.status.From, r.status.To
+		if r.status.From == r.status.To {
+			state.Previous = r.app.state.Previous
+		}
+		state.Place = placeOf(r.target.Release)
+		state.Deployed[r.status.To] = now
+		delete(state.Failed, r.status.To)
+	} else if r.status.To != r.status.From {
+		state.Failed[r.status.To] = release.Mark{At: now, Reason: r.status.Reason}
+	}
+	return state
+}
+
+// close says in the status that the rollout has ended.
+func (r *rollout) close(result release.Result, code int, now time.Time) {
+	message := string(result)
+	if result == release.RolledBack {
+		message = "rolled back, " + r.status.From + " serves"
+	}
+	r.status.EndedAt, r.status.Result, r.status.Code, r.status.Step = now, result, code, release.StepDone
+	r.say(nil, 0, message)
+}
+
+// isOver reports whether who waits for a rollout can be answered.
+func (r *rollout) isOver() bool {
+	return r.status.Ended() || r.status.Step == release.StepPaused && r.pending == ""
+}

@@ -1,0 +1,185 @@
+package engine
+
+import (
+	"slices"
+	"time"
+
+	"supd/configs"
+	"supd/supervisor/api"
+	"supd/supervisor/record"
+)
+
+func (s *slot) name() string {
+	return api.WorkerName(s.process.app.name, s.process.name, s.number)
+}
+
+// fresh is the live worker of the desired revision, unless it is unhealthy; stale are the
+// other live ones.
+func (s *slot) fresh() *worker {
+	for _, w := range s.workers {
+		if w.live() && w.revision == s.revision && w.State != api.Unhealthy {
+			return w
+		}
+	}
+	return nil
+}
+
+func (s *slot) stale() (stale []*worker) {
+	for _, w := range s.workers {
+		if w.live() && (w.revision != s.revision || w.State == api.Unhealthy) {
+			stale = append(stale, w)
+		}
+	}
+	return stale
+}
+
+// runs is the slot's live worker of a revision, or nil.
+func (s *slot) runs(e *revision) *worker {
+	for _, w := range s.workers {
+		if w.live() && w.revision == e {
+			return w
+		}
+	}
+	return nil
+}
+
+// hasOlder reports whether a worker of another revision than the desired one lives.
+func (s *slot) hasOlder() bool {
+	return slices.ContainsFunc(s.workers, func(w *worker) bool { return w.live() && w.revision != s.revision })
+}
+
+// serving is the worker that status tells of: the newest ready one, else the
+// newest.
+func (s *slot) serving() *worker {
+	var best *worker
+	for _, w := range s.workers {
+		if best == nil || w.State == api.Running || best.State == api.Stopping {
+			best = w
+		}
+	}
+	return best
+}
+
+// idle reports whether nothing of this slot is left running.
+func (s *slot) idle() bool { return len(s.workers) == 0 && s.sweeps == 0 }
+
+// ready reports whether the slot has a ready worker.
+func (s *slot) ready() bool {
+	w := s.serving()
+	return w != nil && w.State == api.Running
+}
+
+// isIll reports whether the slot's worker is to be replaced for its health alone.
+func (s *slot) isIll() bool {
+	return !s.hasOlder() && slices.ContainsFunc(s.workers, func(w *worker) bool { return w.State == api.Unhealthy })
+}
+
+// fulfilled reports whether the slot's worker of the desired revision is ready, or has
+// done its work.
+func (s *slot) fulfilled() bool {
+	if w := s.fresh(); w != nil {
+		return w.State == api.Running
+	}
+	return s.Done && s.LastClean && len(s.workers) == 0
+}
+
+// alone reports whether the slot's workers must never run side by side.
+func (s *slot) alone() bool { return s.process.app.config.Rollout.Strategy == configs.StrategyReplace }
+
+// mayStart reports whether the slot has no worker, apart from old ones that drain
+// after another one had taken over.
+func (s *slot) mayStart() bool {
+	return !slices.ContainsFunc(s.workers, func(w *worker) bool { return w.live() || !w.Draining })
+}
+
+// waitsFor lists the processes that have to be ready before the first start. One
+// that nobody wants is not waited for.
+func (s *slot) waitsFor() (names []string) {
+	for _, p := range s.process.app.processes {
+		if slices.Contains(s.process.config.After, p.name) && p.isDesired() && !p.ready() {
+			names = append(names, p.name)
+		}
+	}
+	return names
+}
+
+// state is the slot's own when no worker has one.
+func (s *slot) state(now time.Time) api.State {
+	if w := s.serving(); w != nil {
+		return w.State
+	}
+	switch {
+	case !s.Up || s.revision == nil:
+		return api.Stopped
+	case s.GaveUp:
+		return api.Failed
+	case s.Done:
+		return api.Exited
+	case s.Retry.After(now):
+		return api.Backoff
+	default:
+		return api.Starting
+	}
+}
+
+// want asks for a worker, whatever has failed before.
+func (s *slot) want() {
+	s.Up, s.Gated = true, true
+	s.retryNow()
+}
+
+// wantStarted asks for a worker; a start that is under way goes on.
+func (s *slot) wantStarted() {
+	if !s.Up {
+		s.want()
+		return
+	}
+	s.retryNow()
+}
+
+func (s *slot) retryNow() {
+	s.Done, s.GaveUp = false, false
+	s.Retry = time.Time{}
+	s.InARow = 0
+}
+
+func (s *slot) failed(why string) {
+	s.Failures++
+	s.Trouble = why
+}
+
+func (s *slot) remove(w *worker) {
+	for i, other := range s.workers {
+		if other == w {
+			s.workers = append(s.workers[:i:i], s.workers[i+1:]...)
+			return
+		}
+	}
+}
+
+// record is the slot as the next supd has to know it.
+func (s *slot) record() record.Slot {
+	r := record.Slot{App: s.process.app.name, Process: s.process.name, Number: s.number, SlotState: s.SlotState}
+	r.Up = s.Up || s.leaves
+	for _, w := range s.workers {
+		if w.handle != nil { // else it is found by its environment, if it comes to be
+			r.Workers = append(r.Workers, w.record())
+		}
+	}
+	return r
+}
+
+// restore puts back what is known of a slot.
+func (s *slot) restore(saved *record.Slot) {
+	s.SlotState = saved.SlotState
+	s.Up = saved.Up && !s.removed && s.number != record.Candidate
+	s.Gated = saved.Gated && saved.Generation == 0
+}
+
+// settleRevision lets a slot whose app's release cannot be started go on with what
+// it has.
+func (s *slot) settleRevision() {
+	if s.revision == nil && s.process.app.trouble != nil && len(s.workers) > 0 {
+		s.revision = s.workers[0].revision
+	}
+}

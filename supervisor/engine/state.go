@@ -1,0 +1,192 @@
+package engine
+
+import (
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"supd/configs"
+	"supd/supervisor/api"
+	"supd/supervisor/record"
+	"supd/supervisor/release"
+)
+
+// Owner is the state of supd. Only the goroutine that runs it may touch it, but for
+// Post, Status, Done and Ask; before it runs, that is whoever has made it.
+type Owner struct {
+	log    *slog.Logger
+	host   Host
+	events chan Event
+	status atomic.Pointer[api.Status]
+	done   chan struct{} // closed when Run has stopped everything
+
+	config         *configs.Config
+	apps           []*app             // by name
+	repairs        map[string]*repair // damaged sockets, by key
+	workers        map[int]*worker    // by pid: those that are to be reaped
+	earlyDeaths    map[int]Exit       // while a launch was under way: perhaps its process
+	tasks          map[int]chan<- Exit
+	launching      int
+	revisions      int // so many were made
+	waiters        []*waiter
+	dead           []*worker // to be swept
+	lateCandidates []*slot   // of rollouts that are over
+	frozen         func()    // to be called once nothing is under way; nil: all goes on
+	quitting       bool
+	exitOn         configs.ExitOn
+	verdict        error     // why exit_on has ended supd
+	saving         bool      // what runs is being recorded
+	changes        int       // events so far that may have changed it
+	recorded       int       // changes by the time it was recorded last
+	timer          time.Time // the nearest deadline
+	unsettled      bool      // something was changed that settle has to see
+}
+
+// queueLength is how many events may wait for the owner before who posts waits.
+const queueLength = 64
+
+// New makes an owner with nothing to run.
+func New(log *slog.Logger, host Host, exitOn configs.ExitOn) *Owner {
+	o := &Owner{log: log, host: host, exitOn: exitOn, events: make(chan Event, queueLength), done: make(chan struct{}),
+		workers: map[int]*worker{}, earlyDeaths: map[int]Exit{}, tasks: map[int]chan<- Exit{}, repairs: map[string]*repair{}}
+	o.status.Store(api.NewStatus(nil))
+	return o
+}
+
+// app is an application as the owner keeps it.
+type app struct {
+	name      string
+	config    *configs.App              // with the release that is active
+	processes []*process                // by name
+	sockets   map[string]configs.Socket // by key
+	removed   bool
+
+	state     release.State // as it was journaled last
+	journal   Journal       // nil: it has no releases, and has had none
+	rollout   *rollout      // under way; nil is none
+	last      *api.RolloutStatus
+	postponed bool  // a new configuration waits for the end of the rollout
+	trouble   error // why the active release cannot be started
+}
+
+// process is a command and its slots. A process that is gone from the
+// configuration stays until its last slot is empty.
+type process struct {
+	app      *app
+	name     string
+	config   *configs.Process // of the release that is active
+	slots    []*slot          // by number, from 1
+	revision *revision        // the newest that is desired; nil: no release is active
+	removed  bool
+	added    *rollout    // whose release alone has it; nil: the configuration has it
+	counted  map[int]int // launches of slots that were forgotten
+}
+
+// revision is a Revision as the owner numbers it; two of them are the same when
+// their pointers are. A restart, a configuration that a worker would feel and
+// another release all make a new one, and the slots are moved on to it one by one.
+type revision struct {
+	Revision
+	number int // a newer one has a higher number
+}
+
+// slot is the stable place of a worker: whois/web.1. Up and revision say what is
+// desired. While its worker is replaced it has two workers, and while an old one
+// drains for long even more.
+type slot struct {
+	process *process
+	number  int
+
+	record.SlotState           // Up is what is desired
+	leaves           bool      // it was up before supd was told to quit: it is again if that is not finished
+	revision         *revision // of the worker that is desired; nil: there is none to start
+	removed          bool      // gone from the configuration: forgotten once it is empty
+
+	launched int       // number of the revision that was launched last; 0: an earlier supd's
+	workers  []*worker // oldest first
+	sweeps   int       // searches for left-over processes under way
+}
+
+// worker is one running copy: one launch of one slot. It is Starting, Running,
+// Unhealthy, Stopping or Exited; what comes before and after belongs to the slot.
+type worker struct {
+	slot     *slot
+	config   *configs.Process // what it was launched with
+	revision *revision        // that it was launched from
+
+	record.WorkerState         // State and Deadline are changed by set alone
+	record.Process             // zero while the launch is under way
+	handle             Process // likewise nil
+	observer           Observer
+
+	unwell  int       // questions in a row that it has not answered well
+	stopped time.Time // when it was told to stop
+}
+
+// rollout replaces the workers of an app's release by those of another. Like all
+// else it works by changing what is desired: it moves slots from one revision to the other,
+// and settle does the rest. Each of its steps is journaled before it begins and
+// is idempotent, so that the next supd goes on with the rollout of one that died.
+type rollout struct {
+	app    *app
+	status api.RolloutStatus // as it is published
+	target App
+	stages []*stage // each process after those that it comes after
+
+	pending  release.Step // that is being journaled: nothing is done meanwhile; "" is none
+	deadline time.Time    // of the bake
+
+	candidate *slot // of the smoke test, in no process's slots
+	trial     trial
+
+	blamed *worker // whose last output is still to come
+	broken string  // why the old release does not come back either
+}
+
+// stage is one process in a rollout.
+type stage struct {
+	process  *process
+	from, to *revision // nil: the release does not have the process
+	config   *configs.Process
+	count    int // of the slots before
+	begun    bool
+	failures map[*slot]int // of the slots, when it was undone
+}
+
+// trial is how far the smoke test of a rollout has come.
+type trial int
+
+const (
+	trialStarts trial = iota // the candidate is to get ready
+	trialAsks                // it was asked
+	trialPassed              // it has answered well, and is stopped
+)
+
+// waiter is a Request whose end somebody waits for.
+type waiter struct {
+	request  api.Request
+	rollout  *rollout // whose end is waited for; nil: that of the slots
+	after    func()   // before the answer; may be nil
+	slots    []*slot
+	before   map[*slot]before
+	outcomes map[*slot]api.Outcome
+	deadline time.Time
+	reply    chan<- *api.Result // with room for the one answer
+}
+
+// before is what a slot was like when the request came.
+type before struct {
+	revision int // number of the one that the request wants
+	failures int
+	already  bool // so, as was asked for
+}
+
+// repair is a damaged socket that waits to be mended, at once the first time and
+// with growing delays when it is damaged again and again.
+type repair struct {
+	damage  Damage
+	pending bool
+	at      time.Time
+	last    time.Time // repaired
+	inARow  int       // repairs
+}

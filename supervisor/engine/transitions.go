@@ -1,0 +1,231 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"supd/supervisor/api"
+)
+
+// started is the event that ends a launch.
+func (o *Owner) started(w *worker, h Handle) {
+	o.launching--
+	w.Process, w.handle, w.observer = h.Record, h.Process, h.Observer
+	w.Launched = time.Now()
+	early, died := o.earlyDeaths[w.Pid]
+	died = died && !w.handle.Alive()
+	o.forgetEarlyDeaths()
+	if died {
+		o.ended(w, early)
+		return
+	}
+	o.workers[w.Pid] = w
+	switch w.State {
+	case api.Starting:
+		o.log.Info("worker", "worker", w.slot.name(), "pid", w.Pid, "to", api.Starting, "generation", w.Generation)
+		o.transit(w, api.Starting, w.Launched.Add(startTime(w.config.Ready)), "")
+		o.tell(w, "started "+w.revision.version())
+		if w.slot.process.app.rollout.targets(w) {
+			w.observer.Watch(true)
+		}
+	case api.Stopping: // told so meanwhile
+		o.nextStep(w)
+	case api.Running, api.Unhealthy, api.Exited: // nobody is before it was started
+	}
+}
+
+// notStarted is the event of a launch that has come to nothing.
+func (o *Owner) notStarted(w *worker, why error) {
+	o.launching--
+	o.forgetEarlyDeaths()
+	o.ended(w, Exit{Code: -1, Reason: why.Error()})
+}
+
+// becameReady is the event of a worker that answered, or lived long enough.
+func (o *Owner) becameReady(w *worker, how string) {
+	switch w.State {
+	case api.Starting:
+		w.Ready = time.Now()
+		o.host.Sockets.Relisten(w.slot.process.socketKeys())
+		w.observer.BecameReady()
+		o.transit(w, api.Running, o.watchdogDeadline(w), how)
+		o.tell(w, "ready after "+w.Ready.Sub(w.Launched).Round(time.Millisecond).String())
+		w.observer.Watch(w.slot.process.app.rollout.targets(w))
+	case api.Running, api.Unhealthy: // it says so once more
+	case api.Stopping, api.Exited: // too late
+	}
+}
+
+// pinged is the event of a WATCHDOG=1.
+func (o *Owner) pinged(w *worker) {
+	switch w.State {
+	case api.Running:
+		w.set(api.Running, o.watchdogDeadline(w))
+	case api.Unhealthy:
+		o.recovered(w, "sent WATCHDOG=1")
+	case api.Starting: // the watchdog counts from ready on
+	case api.Stopping, api.Exited:
+	}
+}
+
+// expired is the event of a deadline that has passed.
+func (o *Owner) expired(w *worker) {
+	switch w.State {
+	case api.Starting:
+		if w.config.Ready.Uptime > 0 {
+			o.becameReady(w, "lived for "+w.config.Ready.Uptime.String())
+			return
+		}
+		o.fail(w, notReady(w))
+	case api.Running:
+		o.ill(w, "no WATCHDOG=1 for "+w.config.Watchdog.String())
+	case api.Stopping:
+		o.nextStep(w)
+	case api.Unhealthy, api.Exited: // have no deadline
+	}
+}
+
+// checked is the event of an answer to a health probe; nil is a good one.
+func (o *Owner) checked(w *worker, err error) {
+	switch w.State {
+	case api.Running, api.Unhealthy:
+		if err == nil {
+			w.unwell = 0
+			o.recovered(w, "answers again")
+			return
+		}
+		w.unwell++
+		if w.unwell >= w.config.Health.Failures {
+			o.ill(w, err.Error())
+		}
+	case api.Starting, api.Stopping, api.Exited:
+	}
+}
+
+// churned is the event of a worker whose child processes die young, one after the
+// other, while it lives on itself.
+func (o *Owner) churned(w *worker, deaths int) {
+	why := fmt.Sprintf("%d of its child processes have died young within a minute", deaths)
+	switch w.State {
+	case api.Starting:
+		o.fail(w, why)
+	case api.Running:
+		o.ill(w, why)
+	case api.Unhealthy, api.Stopping, api.Exited:
+	}
+}
+
+// smoked is the event of the answer that a candidate has given.
+func (o *Owner) smoked(w *worker, err error) {
+	r := w.slot.process.app.rollout
+	if !r.targets(w) {
+		return
+	}
+	path := r.app.config.Rollout.Smoke
+	if err != nil {
+		o.fault(r, w, fmt.Sprintf("GET %s: %s", path, err))
+		return
+	}
+	r.trial = trialPassed
+	r.say(w.slot, w.Pid, "GET "+path+" is well")
+	o.stopCandidate(r)
+}
+
+// ill is the event of a worker that was ready and is no good any more. It goes on,
+// and settle starts another one in its place, which may not come at once: what all
+// workers depend on may be away, and a new one would be no better.
+func (o *Owner) ill(w *worker, why string) {
+	switch w.State {
+	case api.Running:
+	case api.Starting, api.Unhealthy, api.Stopping, api.Exited:
+		return
+	}
+	s, now := w.slot, time.Now()
+	r := s.process.app.rollout
+	targeted := r.targets(w)
+	o.transit(w, api.Unhealthy, time.Time{}, why)
+	if w.revision == s.revision {
+		s.failed(why)
+	}
+	if targeted {
+		o.fault(r, w, "unhealthy: "+why)
+		return
+	}
+	s.Retry = now.Add(nextDelay(&s.InARow, w.revision.Config.Backoff, w.readyFor(now), true))
+}
+
+// recovered is the event of a worker that is well after all.
+func (o *Owner) recovered(w *worker, how string) {
+	switch w.State {
+	case api.Unhealthy:
+		w.unwell = 0
+		o.transit(w, api.Running, o.watchdogDeadline(w), how)
+	case api.Starting, api.Running, api.Stopping, api.Exited:
+	}
+}
+
+// fail stops a worker that is desired but no good.
+func (o *Owner) fail(w *worker, why string) {
+	switch w.State {
+	case api.Starting, api.Running, api.Unhealthy:
+	case api.Stopping, api.Exited: // what was said of it comes too late
+		return
+	}
+	s := w.slot
+	r := s.process.app.rollout
+	targeted := r.targets(w)
+	w.Failure = why
+	o.stop(w, why, false)
+	switch {
+	case targeted:
+		o.fault(r, w, why)
+	case r == nil && s.hasOlder() && w.revision == s.revision:
+		s.failed(why)
+		o.abandon(s.process, why)
+	}
+}
+
+// ended is the event of a worker's death: it leaves its slot, what it left
+// behind is searched for, and the slot's policy decides what follows.
+func (o *Owner) ended(w *worker, e Exit) {
+	s, now := w.slot, time.Now()
+	if o.workers[e.Pid] == w {
+		delete(o.workers, e.Pid)
+	}
+	s.remove(w)
+	if w.handle != nil {
+		s.sweeps++
+		w.handle.Left()
+		o.dead = append(o.dead, w)
+	}
+	was := w.State
+	w.set(api.Exited, time.Time{}) // whatever is still reported of it comes too late
+	asked := was == api.Stopping && w.Failure == ""
+	clean := e.isClean(w.config.SuccessExit, w.Sent) && w.Failure == ""
+	if !asked || s.LastExit == nil || len(s.workers) == 0 {
+		s.LastExit, s.LastClean = e.of(w, now), clean
+	}
+	if asked && w.revision != s.revision {
+		o.tell(w, "stopped "+w.revision.version())
+	}
+	o.log.Info("worker ended", "worker", s.name(), "pid", w.Pid, "from", was, "generation", w.Generation,
+		"why", e.of(w, now).Reason, "asked", asked)
+	if asked || !s.Up {
+		return
+	}
+	if w.revision == s.revision && (w.Ready.IsZero() || !clean) {
+		s.failed(s.LastExit.Reason)
+	}
+	r := s.process.app.rollout
+	switch {
+	case r.targets(w) && !(clean && w.isFinal(clean)):
+		o.again(s, w, clean, now)
+		o.fault(r, w, s.LastExit.Reason)
+	case r == nil && s.hasOlder() && w.revision == s.revision:
+		o.abandon(s.process, s.LastExit.Reason)
+	case s.fresh() == nil:
+		o.again(s, w, clean, now)
+	}
+}
+
+// What happens to a worker, each event with every state that it may come in.

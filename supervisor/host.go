@@ -1,0 +1,132 @@
+package supervisor
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"supd/configs"
+	"supd/socket"
+	"supd/supervisor/engine"
+	"supd/supervisor/launch"
+	"supd/supervisor/record"
+	"supd/supervisor/tree"
+)
+
+// host does for the owner what is done outside of it. Its methods run in the owner's
+// goroutine, except where they say otherwise; what they start in others reports by
+// post.
+type host struct {
+	log      *slog.Logger
+	post     func(engine.Event) // any goroutine
+	launcher *launch.Launcher
+	sockets  *sockets
+	lock     *os.File // of the runtime directory
+	writer   record.Writer
+	self     int
+
+	living      map[*launch.Worker]bool // not yet released
+	dead        []*launch.Worker        // to be swept
+	predecessor *predecessor            // while it is taken over
+}
+
+func newHost(c *configs.Config, log *slog.Logger, post func(engine.Event)) (*host, error) {
+	runtime := c.Daemon.Runtime
+	lock, err := lockRuntime(runtime)
+	if err != nil {
+		return nil, err
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDONLY, 0)
+	if err != nil {
+		return nil, err
+	}
+	set, err := socket.NewSet(runtime.Sockets())
+	if err != nil {
+		return nil, err
+	}
+	dir, why := tree.OwnedCgroup()
+	if dir == "" {
+		log.Info("no cgroup of its own: left-over processes are found through /proc", "why", why)
+	}
+	boot, err := tree.BootID()
+	if err != nil {
+		return nil, err
+	}
+	h := &host{log: log, post: post, lock: lock, self: os.Getpid(), living: map[*launch.Worker]bool{},
+		sockets: &sockets{log: log, set: set}, writer: record.Writer{Log: log, Path: runtime.Record(), Boot: boot}}
+	h.launcher = &launch.Launcher{Log: log, Runtime: runtime, Null: null, Cgroups: dir, Run: h.run}
+	return h, nil
+}
+
+// lockTime is how long the lock of a supd that was killed is waited for: it goes
+// when the last of its threads ends, some time after the process is seen to be gone.
+const lockTime = time.Second
+
+// lockRuntime keeps a second supd away from the runtime directory. The lock goes
+// with the process.
+func lockRuntime(runtime configs.Runtime) (*os.File, error) {
+	path := runtime.Lock()
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	for end := time.Now().Add(lockTime); err == unix.EWOULDBLOCK && time.Now().Before(end); {
+		time.Sleep(5 * time.Millisecond)
+		err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	}
+	if err == nil {
+		return file, nil
+	}
+	file.Close()
+	if err == unix.EWOULDBLOCK {
+		return nil, fmt.Errorf("another supd runs with %s as its runtime directory; stop it, or give this one a directory of its own", runtime)
+	}
+	return nil, &os.PathError{Op: "flock", Path: path, Err: err}
+}
+
+// pause is between two records, for each slot in them: to write down a thousand
+// workers for each one that starts would cost more than to start them.
+const pause = 50 * time.Microsecond
+
+// save writes what runs, in a goroutine of its own.
+func (h *host) save(r *record.Record, done engine.Event) {
+	go func() {
+		h.writer.Write(r)
+		time.AfterFunc(time.Duration(len(r.Slots))*pause, func() { h.post(done) })
+	}()
+}
+
+// close is called when nothing runs any more.
+func (h *host) close() {
+	if err := h.sockets.close(); err != nil {
+		h.log.Warn("closing sockets", "error", err)
+	}
+	h.launcher.Null.Close()
+	h.lock.Close()
+}
+
+// Kept is a listening socket that somebody else is to hold as well, so that it
+// outlives supd.
+type Kept struct {
+	Key string
+	Fds []int // duplicates, which the receiver closes; none: the socket was closed
+}
+
+// keeping is what was said to whoever keeps sockets.
+type keeping struct {
+	changed func([]Kept)
+	inodes  map[string][]uint64 // of the sockets that were passed on, by key
+}
+
+// predecessor is what an earlier supd has left.
+type predecessor struct {
+	became   bool          // it was this very process, when it was another program
+	recorded bool          // there is a record, of this boot of the machine
+	passed   launch.Passed // descriptors that came through an execve
+	slots    []record.Slot
+	workers  map[*record.Worker]*launch.Worker // the living and the dead
+}

@@ -1,0 +1,124 @@
+package launch
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"supd/configs"
+)
+
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// environment gives the command and the whole environment of a launch, with all
+// variables expanded. LISTEN_* and WATCHDOG_* are privdrop's to add. Of two
+// settings of a name the later wins: the account's, env_inherit, env_file, [env],
+// SUPD_*.
+func environment(s Spec, runtimeDir, notify string) (argv, env []string, err error) {
+	p := s.Process
+	vars := variables(s)
+	all := identity(s)
+	for _, name := range p.EnvInherit {
+		if value, ok := os.LookupEnv(name); ok {
+			all[name] = value
+		}
+	}
+	if p.EnvFile != "" {
+		file, err := configs.ReadEnvFile(p.EnvFile)
+		if err != nil {
+			return nil, nil, err
+		}
+		maps.Copy(all, file)
+	}
+	if err := expandEnv(all, p.Env, vars); err != nil {
+		return nil, nil, err
+	}
+	if p.Venv != "" {
+		all["VIRTUAL_ENV"] = p.Venv
+		all["PATH"] = filepath.Join(p.Venv, "bin") + ":" + all["PATH"]
+	}
+	maps.Copy(all, supdEnv(s, runtimeDir, notify))
+	for name, value := range all {
+		vars["env."+name] = value
+	}
+	for _, arg := range p.Command {
+		arg, err := configs.Expand(arg, vars)
+		if err != nil {
+			return nil, nil, fmt.Errorf("command: %w", err)
+		}
+		argv = append(argv, arg)
+	}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		env = append(env, name+"="+all[name])
+	}
+	return argv, env, nil
+}
+
+// expandEnv adds [env]; its values may use what is set already as {env.NAME}.
+func expandEnv(all, env, vars map[string]string) error {
+	for name, value := range all {
+		vars["env."+name] = value
+	}
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		value, err := configs.Expand(env[name], vars)
+		if err != nil {
+			return fmt.Errorf("env.%s: %w", name, err)
+		}
+		all[name] = value
+	}
+	return nil
+}
+
+// addEnv makes the environment's variables known as {env.NAME}.
+func addEnv(vars map[string]string, env []string) {
+	for _, pair := range env {
+		name, value, _ := strings.Cut(pair, "=")
+		vars["env."+name] = value
+	}
+}
+
+func variables(s Spec) map[string]string {
+	vars := map[string]string{
+		"app": s.App, "process": s.Process.Name,
+		"slot": strconv.Itoa(s.Slot), "generation": strconv.Itoa(s.Generation),
+	}
+	for i, name := range s.Process.Sockets {
+		vars["socket."+name] = strconv.Itoa(3 + i)
+	}
+	if s.Release != nil {
+		vars["version"], vars["release"] = s.Release.Name, s.Release.Path
+	}
+	if s.hasProbe() {
+		vars["socket.probe"] = strconv.Itoa(3 + len(s.Process.Sockets))
+	}
+	return vars
+}
+
+// identity is what login(1) would set.
+func identity(s Spec) map[string]string {
+	a := s.Account
+	return map[string]string{
+		"HOME": a.Home, "USER": a.Name, "LOGNAME": a.Name, "SHELL": a.Shell, "PATH": defaultPath,
+	}
+}
+
+func supdEnv(s Spec, runtimeDir, notify string) map[string]string {
+	version, path := "", ""
+	if s.Release != nil {
+		version, path = s.Release.Name, s.Release.Path
+	}
+	env := map[string]string{
+		"SUPD_APP": s.App, "SUPD_PROCESS": s.Process.Name, "SUPD_SLOT": strconv.Itoa(s.Slot),
+		"SUPD_WORKER": s.Name(), "SUPD_GENERATION": strconv.Itoa(s.Generation),
+		"SUPD_VERSION": version, "SUPD_RELEASE": path,
+		"XDG_RUNTIME_DIR": runtimeDir,
+	}
+	if notify != "" {
+		env["NOTIFY_SOCKET"] = notify
+	}
+	return env
+}

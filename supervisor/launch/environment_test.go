@@ -1,0 +1,73 @@
+package launch
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"supd/configs"
+	"supd/privdrop"
+)
+
+func testJob(p configs.Process) Spec {
+	p.Name = "web"
+	return Spec{App: "whois", Process: &p, Slot: 2, Generation: 7,
+		Account: &privdrop.Account{Name: "whois", UID: 998, GID: 998, Home: "/var/lib/whois", Shell: "/usr/sbin/nologin"}}
+}
+
+func TestEnvironment(t *testing.T) {
+	t.Setenv("LANG", "C.UTF-8")
+	t.Setenv("SECRET", "supd's own")
+	file := filepath.Join(t.TempDir(), "env")
+	if err := os.WriteFile(file, []byte("FROM_FILE=1\nBOTH=file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	argv, env, err := environment(testJob(configs.Process{
+		Command:    []string{"celery", "-n", "{process}{slot}-{generation}@{env.ZONE}", "{socket.http}", "{socket.probe}", "{{}}"},
+		Venv:       "/opt/whois/venv",
+		EnvInherit: []string{"LANG", "NOT_SET"},
+		EnvFile:    file,
+		Env:        map[string]string{"BOTH": "table", "ZONE": "eu", "HOMEDIR": "{env.HOME}/x"},
+		Sockets:    []string{"http"},
+		Ready:      configs.Ready{HTTP: "/"},
+	}), "/run/supd/workers/x", "/run/supd/notify/x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"celery", "-n", "web2-7@eu", "3", "4", "{}"}, argv); diff != "" {
+		t.Error("argv", diff)
+	}
+	want := []string{
+		"BOTH=table", "FROM_FILE=1", "HOME=/var/lib/whois", "HOMEDIR=/var/lib/whois/x", "LANG=C.UTF-8", "LOGNAME=whois",
+		"NOTIFY_SOCKET=/run/supd/notify/x", "PATH=/opt/whois/venv/bin:" + defaultPath, "SHELL=/usr/sbin/nologin",
+		"SUPD_APP=whois", "SUPD_GENERATION=7", "SUPD_PROCESS=web", "SUPD_RELEASE=", "SUPD_SLOT=2", "SUPD_VERSION=",
+		"SUPD_WORKER=whois/web.2", "USER=whois", "VIRTUAL_ENV=/opt/whois/venv", "XDG_RUNTIME_DIR=/run/supd/workers/x", "ZONE=eu",
+	}
+	if diff := cmp.Diff(want, env); diff != "" {
+		t.Error("environment", diff)
+	}
+}
+
+func TestEnvironmentErrors(t *testing.T) {
+	for name, p := range map[string]configs.Process{
+		"env_file missing": {Command: []string{"x"}, EnvFile: "/does/not/exist"},
+		"variable in env":  {Command: []string{"x"}, Env: map[string]string{"A": "{nothing}"}},
+		"variable":         {Command: []string{"x", "{env.NOTHING}"}},
+	} {
+		if _, _, err := environment(testJob(p), "", ""); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+// TestNoSecretInErrors: a value that cannot be expanded is not shown.
+func TestNoSecretInErrors(t *testing.T) {
+	p := configs.Process{Command: []string{"x"}, Env: map[string]string{"PASSWORD": "hunter2{x}"}}
+	_, _, err := environment(testJob(p), "", "")
+	if err == nil || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("error %v", err)
+	}
+}

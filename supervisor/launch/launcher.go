@@ -1,0 +1,87 @@
+package launch
+
+import (
+	"context"
+	"log/slog"
+	"os"
+
+	"supd/configs"
+	"supd/privdrop"
+	"supd/supervisor/api"
+	"supd/supervisor/output"
+)
+
+// Launcher is what all launches share. It does not change.
+type Launcher struct {
+	Log     *slog.Logger
+	Runtime configs.Runtime
+	Null    *os.File // every worker's standard input
+	Cgroups string   // the cgroup v2 directory that supd owns, or ""
+	// Run starts a command that is no worker, and waits for its end; it is killed
+	// with its process group when ctx ends. failure is "" when the command has
+	// exited with 0, and else says how it has ended. It is the supervisor's, whose
+	// owner reaps every child.
+	Run func(ctx context.Context, plan *privdrop.Plan) (failure string, err error)
+}
+
+// Report is told what happens to a worker. Its methods may wait for the owner of
+// the worker, and are called from any goroutine but that.
+type Report interface {
+	Ready(how string)         // it answered, or said so
+	Ping()                    // WATCHDOG=1
+	Ill(why string)           // it says so itself
+	Checked(err error)        // the answer to a health probe; nil is a good one
+	Churned(deaths int)       // its child processes die young, one after the other
+	Ended(exit privdrop.Exit) // of one that is no child of this process
+}
+
+// Spec is all that a launch needs to know. It does not change.
+type Spec struct {
+	App        string
+	Process    *configs.Process
+	Account    *privdrop.Account
+	Log        *output.Log
+	Slot       int
+	Generation int
+	Release    *configs.Version // nil: the app has none
+	Candidate  bool             // of a smoke test: no request may reach it
+	InRollout  bool             // its last lines of output are remembered
+	Address    func(socket string) Address
+	Report     Report
+}
+
+// Address is where a socket of the app listens now.
+type Address struct{ Network, Address string }
+
+// Name is "whois/web.1".
+func (s Spec) Name() string { return api.WorkerName(s.App, s.Process.Name, s.Slot) }
+
+// File is the name beneath the runtime directory of what is made for this launch.
+func (s Spec) File() string {
+	return configs.LaunchName(s.App, s.Process.Name, s.Slot, s.Generation)
+}
+
+// listenNames are the worker's sockets, its own last.
+func (s Spec) listenNames() []string {
+	names := s.Process.Sockets[:len(s.Process.Sockets):len(s.Process.Sockets)]
+	if s.hasProbe() {
+		names = append(names, "probe")
+	}
+	return names
+}
+
+// hasProbe reports whether the worker gets a socket of its own to be asked on.
+func (s Spec) hasProbe() bool { return s.Candidate || s.Process.Probe() }
+
+// workerSpec is the part of a launch that the configuration states.
+func (s Spec) workerSpec(argv, env []string) privdrop.Spec {
+	p := s.Process
+	resources := p.Resources
+	resources.OOMScoreAdjust = oomScore(p.OOMScoreAdjust)
+	return privdrop.Spec{
+		Argv: argv, Env: env, Dir: p.Directory,
+		Account: s.Account, AllowRoot: p.AllowRoot,
+		Resources: resources, Capabilities: p.Capabilities,
+		Watchdog: p.Watchdog, Session: true, Mounts: s.mounts(),
+	}
+}

@@ -1,0 +1,145 @@
+package launch
+
+import (
+	"errors"
+	"net"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// notifySocket receives sd_notify(3) messages of one worker: it has a socket of
+// its own, so that nothing has to find out who sent what.
+type notifySocket struct {
+	conn *net.UnixConn
+	path string
+}
+
+// notifies reports whether the worker gets a NOTIFY_SOCKET.
+func (s Spec) notifies() bool { return s.Process.Ready.Notify || s.Process.Watchdog > 0 }
+
+// openNotify binds the socket of a worker that notifies.
+func (w *Worker) openNotify() error {
+	if !w.spec.notifies() {
+		return nil
+	}
+	n, err := listenNotify(w.launcher.Runtime.Notify(w.spec.File()), w.spec.Account.UID)
+	if err == nil {
+		w.listenTo(n)
+	}
+	return err
+}
+
+func (w *Worker) listenTo(n *notifySocket) {
+	w.notify, w.Belongings.Notify = n, true
+	go n.receive(w.notified)
+}
+
+// notifyPath is NOTIFY_SOCKET, or "" for a worker that has none.
+func (w *Worker) notifyPath() string {
+	if w.notify == nil {
+		return ""
+	}
+	return w.notify.path
+}
+
+func (w *Worker) notified(line string) {
+	switch line {
+	case "READY=1":
+		if w.spec.Process.Ready.Notify {
+			w.spec.Report.Ready("sent READY=1")
+		}
+	case "WATCHDOG=1":
+		w.spec.Report.Ping()
+	case "WATCHDOG=trigger":
+		w.spec.Report.Ill("sent WATCHDOG=trigger")
+	}
+}
+
+// listenNotify binds the socket so that only the worker's user may send to it.
+func listenNotify(path string, uid int) (*notifySocket, error) {
+	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, err
+	}
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return nil, err
+	}
+	n := &notifySocket{conn, path}
+	err = errors.Join(os.Chmod(path, 0o600), os.Lchown(path, uid, -1))
+	if err != nil {
+		n.close()
+		return nil, err
+	}
+	return n, nil
+}
+
+// receive calls each with every line of every message until the socket is closed.
+func (n *notifySocket) receive(each func(line string)) {
+	for {
+		text, err := n.message()
+		if err != nil {
+			return
+		}
+		for line := range strings.SplitSeq(text, "\n") {
+			each(line)
+		}
+	}
+}
+
+// message holds no buffer while it waits. Descriptors that came along
+// (sd_pid_notify_with_fds(3), BARRIER=1) are closed at once, which is what the
+// barrier waits for.
+func (n *notifySocket) message() (text string, err error) {
+	raw, err := n.conn.SyscallConn()
+	if err != nil {
+		return "", err
+	}
+	var failed error
+	err = raw.Read(func(fd uintptr) bool {
+		var data, oob [4096]byte
+		size, oobSize, _, _, e := unix.Recvmsg(int(fd), data[:], oob[:], unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+		if e == unix.EAGAIN {
+			return false
+		}
+		failed, text = e, string(data[:max(0, size)])
+		closeRights(oob[:max(0, oobSize)])
+		return true
+	})
+	return text, errors.Join(err, failed)
+}
+
+func closeRights(oob []byte) {
+	messages, err := unix.ParseSocketControlMessage(oob)
+	if err != nil {
+		return
+	}
+	for _, m := range messages {
+		fds, _ := unix.ParseUnixRights(&m) // none with an error
+		for _, fd := range fds {
+			unix.Close(fd)
+		}
+	}
+}
+
+func (n *notifySocket) close() error {
+	return errors.Join(n.conn.Close(), os.Remove(n.path))
+}
+
+// inheritNotify goes on with the socket that came through an execve.
+func (w *Worker) inheritNotify(fd int) error {
+	path := w.launcher.Runtime.Notify(w.spec.File())
+	file := os.NewFile(uintptr(fd), path)
+	defer file.Close()
+	conn, err := net.FilePacketConn(file)
+	if err != nil {
+		return err
+	}
+	unixConn, ok := conn.(*net.UnixConn)
+	if !ok {
+		return errors.Join(errors.New("descriptor of "+path+" is no unix socket"), conn.Close())
+	}
+	w.listenTo(&notifySocket{unixConn, path})
+	return nil
+}

@@ -1,0 +1,74 @@
+package launch
+
+import (
+	"golang.org/x/sys/unix"
+)
+
+// Passed are the descriptors that came through an execve, by what they are.
+type Passed map[string]int
+
+// take gives a descriptor away, once.
+func (p Passed) take(name string) (fd int, ok bool) {
+	fd, ok = p[name]
+	delete(p, name)
+	return fd, ok
+}
+
+// Close closes what nobody has taken.
+func (p Passed) Close() {
+	for _, fd := range p {
+		unix.Close(fd)
+	}
+}
+
+// Passing is the descriptors that are to go through an execve.
+type Passing struct {
+	Fds  Passed
+	undo []func()
+}
+
+// Add lets a descriptor through.
+func (p *Passing) Add(name string, fd int) {
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0); err != nil {
+		return
+	}
+	p.Fds[name] = fd
+	p.undo = append(p.undo, func() { unix.CloseOnExec(fd) })
+}
+
+// Undo puts all back as it was, after an execve that has failed.
+func (p *Passing) Undo() {
+	for _, undo := range p.undo {
+		undo()
+	}
+}
+
+// StopReading ends the reading of the worker's output, for good or until Leave is
+// undone. It returns at once; what is closed says that nobody reads any more.
+func (w *Worker) StopReading() (stopped <-chan struct{}) {
+	if w.capture == nil {
+		closed := make(chan struct{})
+		close(closed)
+		return closed
+	}
+	w.capture.Leave()
+	return w.capture.Done()
+}
+
+// Leave passes on what is open for the worker, whose output nobody reads any more:
+// what it says in the meantime waits.
+func (w *Worker) Leave(p *Passing) {
+	name := w.spec.File()
+	if w.capture != nil {
+		if pipe := w.capture.Left(); pipe != nil {
+			p.Add("output "+name, int(pipe.Fd()))
+			p.undo = append(p.undo, func() { w.captureFrom(pipe) })
+		}
+	}
+	if w.notify != nil {
+		if file, err := w.notify.conn.File(); err == nil {
+			p.Add("notify "+name, int(file.Fd()))
+			p.undo = append(p.undo, func() { file.Close() })
+		}
+	}
+}

@@ -1,0 +1,192 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"supd/privdrop"
+	"supd/socket"
+	"supd/supervisor/output"
+	"supd/supervisor/tree"
+)
+
+// Start launches a worker. fds are the descriptors of its shared sockets, which
+// stay the caller's. After an error what was made for the worker is removed in the
+// background.
+func (l *Launcher) Start(s Spec, fds []int) (*Worker, error) {
+	w := l.worker(s)
+	if err := w.start(fds); err != nil {
+		go w.Release()
+		return nil, err
+	}
+	return w, nil
+}
+
+func (w *Worker) start(fds []int) error {
+	spec, out, err := w.prepare(fds)
+	if err != nil {
+		return err
+	}
+	defer out.close()
+	if spec.CgroupFD != 0 {
+		defer unix.Close(spec.CgroupFD)
+	}
+	plan, err := spec.Plan()
+	if err != nil {
+		return err
+	}
+	if w.process, err = plan.Start(); err != nil {
+		return err
+	}
+	w.Pid = w.process.Pid
+	// An error says that it has died already, and that nobody will look for it.
+	w.Identity.Start, w.Identity.Inode, _ = w.process.Identity()
+	w.Belongings.Pipe, _ = output.PipeInode(out.read) // without it nobody takes it over
+	w.captureFrom(out.take())
+	if w.spec.Process.Health.Exec != nil {
+		w.launched = spec
+	}
+	w.ask(spec)
+	return nil
+}
+
+// prepare makes everything that the worker needs beside the process, and says how
+// it is to be launched.
+func (w *Worker) prepare(fds []int) (privdrop.Spec, *pipe, error) {
+	none, s := privdrop.Spec{}, w.spec
+	if err := w.makeDirectory(); err != nil {
+		return none, nil, err
+	}
+	if s.Candidate {
+		var err error
+		if fds, err = w.openPrivate(); err != nil {
+			return none, nil, err
+		}
+	}
+	if s.hasProbe() {
+		if err := w.openProbe(); err != nil {
+			return none, nil, err
+		}
+		fds = append(fds[:len(fds):len(fds)], w.probe.Fd())
+	}
+	if err := w.openNotify(); err != nil {
+		return none, nil, err
+	}
+	argv, env, err := environment(s, w.Belongings.Directory, w.notifyPath())
+	if err != nil {
+		return none, nil, err
+	}
+	out, err := newPipe(s.Account)
+	if err != nil {
+		return none, nil, fmt.Errorf("pipe for the output: %w", err)
+	}
+	spec := s.workerSpec(argv, env)
+	spec.Files = append([]int{int(w.launcher.Null.Fd()), out.worker(), out.worker()}, fds...)
+	spec.ListenNames = s.listenNames()
+	w.Belongings.Sockets = inodesOf(spec.ListenNames, fds)
+	if w.launcher.Cgroups != "" {
+		if spec.CgroupFD, err = w.makeCgroup(); err != nil {
+			out.close()
+			return none, nil, err
+		}
+	}
+	return spec, out, nil
+}
+
+// makeDirectory makes XDG_RUNTIME_DIR: the worker's own, so that two generations
+// of gunicorn do not share a control socket.
+func (w *Worker) makeDirectory() error {
+	runtime, account := w.launcher.Runtime, w.spec.Account
+	dir := runtime.Worker(w.spec.File())
+	if err := os.RemoveAll(dir); err != nil { // of an earlier supd
+		return err
+	}
+	err := os.Mkdir(dir, 0o700)
+	if errors.Is(err, fs.ErrNotExist) { // somebody has cleaned up
+		if err = runtime.Make(); err == nil {
+			err = os.Mkdir(dir, 0o700)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("runtime directory: %w", err)
+	}
+	w.Belongings.Directory = dir
+	if account.UID == os.Geteuid() {
+		return nil
+	}
+	return os.Chown(dir, account.UID, account.GID)
+}
+
+func (w *Worker) openProbe() (err error) {
+	spec := w.probeSpec()
+	w.probePath = strings.TrimPrefix(spec.Listen, "unix:")
+	w.probe, err = socket.Open(spec)
+	return err
+}
+
+func (w *Worker) probeSpec() socket.Spec {
+	return socket.Spec{
+		Name:   "probe",
+		Listen: "unix:" + w.launcher.Runtime.Probe(w.spec.File()),
+		Mode:   0o600, // supd alone asks
+	}
+}
+
+// openPrivate opens a listener of the worker's own in the place of each shared one.
+func (w *Worker) openPrivate() (fds []int, err error) {
+	for i, name := range w.spec.Process.Sockets {
+		path := w.launcher.Runtime.Private(w.spec.File(), i)
+		spec := socket.Spec{Name: name, Listen: "unix:" + path, Mode: 0o600}
+		if w.spec.Address(name).Network == "udp" {
+			spec = socket.Spec{Name: name, Listen: "udp:127.0.0.1:0"}
+		}
+		s, err := socket.Open(spec)
+		if err != nil {
+			return nil, err
+		}
+		w.private = append(w.private, s)
+		fds = append(fds, s.Fd())
+	}
+	return fds, nil
+}
+
+func (w *Worker) makeCgroup() (int, error) {
+	dir, err := tree.MakeCgroup(w.launcher.Cgroups, w.spec.File())
+	if err != nil {
+		return 0, fmt.Errorf("cgroup: %w", err)
+	}
+	w.Belongings.Cgroup = dir.Name()
+	defer dir.Close()
+	return unix.FcntlInt(dir.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+}
+
+// Explain gives the plan that a launch makes, call by call, and does nothing else:
+// its descriptors are all supd's /dev/null, and the names of directories and
+// sockets are those that a launch would use.
+func (l *Launcher) Explain(s Spec) (string, error) {
+	notify := ""
+	if s.notifies() {
+		notify = l.Runtime.Notify(s.File())
+	}
+	argv, env, err := environment(s, l.Runtime.Worker(s.File()), notify)
+	if err != nil {
+		return "", err
+	}
+	spec := s.workerSpec(argv, env)
+	spec.ListenNames = s.listenNames()
+	for range 3 + len(spec.ListenNames) {
+		spec.Files = append(spec.Files, int(l.Null.Fd()))
+	}
+	plan, err := spec.Plan()
+	if err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	err = plan.Explain(&text)
+	return text.String(), err
+}

@@ -1,0 +1,32 @@
+package launch
+
+import (
+	"slices"
+	"sync/atomic"
+)
+
+// What is remembered of a worker's output while it is part of a rollout.
+const (
+	tailLines = 20
+	tailWidth = 400 // bytes of a line
+)
+
+// tail is the last lines of a worker's output. One goroutine adds, any may read.
+type tail struct{ lines atomic.Pointer[[]string] }
+
+func (t *tail) add(line []byte) {
+	text := string(line[:min(len(line), tailWidth)])
+	var lines []string
+	if have := t.lines.Load(); have != nil {
+		lines = slices.Clone((*have)[max(0, len(*have)-tailLines+1):])
+	}
+	lines = append(lines, text)
+	t.lines.Store(&lines)
+}
+
+func (t *tail) all() []string {
+	if have := t.lines.Load(); have != nil {
+		return *have
+	}
+	return nil
+}

@@ -1,0 +1,136 @@
+package launch
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"supd/supervisor/probe"
+	"supd/supervisor/tree"
+)
+
+// often is how often the child processes of a worker in a rollout are looked at:
+// the end of the rollout may be near.
+const often = time.Second
+
+// Watch begins to look after the worker, or changes how closely. It is called by
+// whoever owns the worker.
+func (w *Worker) Watch(closely bool) {
+	h := w.spec.Process.Health
+	if !h.Asks() && h.Children == 0 {
+		return
+	}
+	w.often.Store(closely)
+	switch {
+	case w.watching == nil && !h.Asks() && !closely:
+		w.watching = make(chan struct{})
+		w.timer = time.AfterFunc(h.Interval, w.watchParent)
+	case w.watching == nil || closely && isClosed(w.watching):
+		w.watching = make(chan struct{})
+		go w.watch()
+	case closely && w.timer != nil && w.timer.Stop():
+		go w.watch()
+	default:
+		select {
+		case w.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// watchParent goes on to watch a worker that has child processes. Of one that has
+// none there is nothing to see: a thousand of them cost nothing.
+func (w *Worker) watchParent() {
+	if all, err := tree.Children(w.Pid); err != nil || len(all) == 0 {
+		close(w.watching)
+		return
+	}
+	w.watch()
+}
+
+// stopWatching waits until nobody watches any more.
+func (w *Worker) stopWatching() {
+	if w.timer != nil && w.timer.Stop() {
+		return
+	}
+	if w.watching != nil {
+		<-w.watching
+	}
+}
+
+// watch asks the worker at each interval and looks at its children, until it is
+// released, or until it is found to have none and nothing to be asked.
+func (w *Worker) watch() {
+	defer close(w.watching)
+	h := w.spec.Process.Health
+	_, question := w.question(w.launched, h.Question())
+	brood := children{pid: w.Pid}
+	next := time.Now().Add(h.Interval)
+	for {
+		closely := w.often.Load() && h.Children > 0
+		if question == nil && !closely && brood.looked && !brood.has() {
+			return
+		}
+		until := next
+		if soon := time.Now().Add(often); closely && soon.Before(until) {
+			until = soon
+		}
+		if !w.rest(time.Until(until)) {
+			return
+		}
+		if h.Children > 0 {
+			if deaths := brood.look(time.Now()); deaths >= h.Children {
+				w.spec.Report.Churned(deaths)
+			}
+		}
+		if now := time.Now(); !now.Before(next) {
+			next = now.Add(h.Interval)
+			if question != nil {
+				w.spec.Report.Checked(within(w.life, h.Timeout, question))
+			}
+		}
+	}
+}
+
+// rest waits for that long, or until the worker is to be looked at more closely;
+// false is its end.
+func (w *Worker) rest(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.wake:
+	case <-w.life.Done():
+		return false
+	}
+	return true
+}
+
+func within(ctx context.Context, d time.Duration, question func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, d, fmt.Errorf("no answer within %s", d))
+	defer cancel()
+	err := question(ctx)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// Smoke asks the candidate of a smoke test, and calls answered in a goroutine.
+func (w *Worker) Smoke(path string, answered func(error)) {
+	network, at := w.probe.Addr()
+	go func() {
+		answered(within(w.life, w.spec.Process.Ready.Timeout, func(ctx context.Context) error {
+			return probe.HTTP(ctx, network, at, "localhost", path)
+		}))
+	}()
+}

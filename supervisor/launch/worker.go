@@ -1,0 +1,153 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"supd/privdrop"
+	"supd/socket"
+	"supd/supervisor/output"
+	"supd/supervisor/record"
+	"supd/supervisor/tree"
+)
+
+// Worker is a started worker with everything that was made for it alone.
+type Worker struct {
+	record.Process // as the next supd has to know it
+
+	launcher  *Launcher
+	spec      Spec
+	process   *privdrop.Process // nil: it ended before this supd was there
+	launched  privdrop.Spec     // for commands that ask
+	capture   *output.Capture
+	tail      tail // of its output, while it is part of a rollout
+	notify    *notifySocket
+	probe     *socket.Socket
+	probePath string
+	private   []*socket.Socket // in the place of the shared ones: of a candidate
+	aliveAt   uint64           // when an adopted one was alive for certain: clock ticks since boot
+
+	life       context.Context // until it is released
+	die        context.CancelFunc
+	asks       context.Context // until it is ready
+	stopAsking context.CancelFunc
+	asking     chan struct{}          // closed once nobody asks any more; nil if nobody did
+	answer     atomic.Pointer[string] // the last one, to the question whether it is ready
+
+	often    atomic.Bool   // it is watched closely: it is part of a rollout
+	wake     chan struct{} // with room for one: often has changed
+	timer    *time.Timer   // when its children are looked at first
+	watching chan struct{} // closed once nobody watches any more; nil if nobody did
+}
+
+func (l *Launcher) worker(s Spec) *Worker {
+	w := &Worker{launcher: l, spec: s, wake: make(chan struct{}, 1)}
+	w.life, w.die = context.WithCancel(context.Background())
+	w.asks, w.stopAsking = context.WithCancel(w.life)
+	return w
+}
+
+// Signal sends a signal to the main process. The error is record.ErrEnded where it
+// has ended, and is about to be reaped.
+func (w *Worker) Signal(sig unix.Signal) error {
+	if w.process == nil {
+		return endedError{unix.ESRCH}
+	}
+	err := w.process.Signal(sig)
+	if errors.Is(err, unix.ESRCH) {
+		return endedError{err}
+	}
+	return err
+}
+
+// endedError is the error of a signal to a process that has ended.
+type endedError struct{ error }
+
+func (endedError) Is(target error) bool { return target == record.ErrEnded }
+
+// Alive reports whether the main process has not ended, reaped or not.
+func (w *Worker) Alive() bool { return w.process != nil && w.process.Alive() }
+
+// Kill spares nobody in the process group. It is called only before the main
+// process is reaped, so that the pid is still this worker's.
+func (w *Worker) Kill() {
+	if !w.Adopted { // else another may have reaped it
+		unix.Kill(-w.Pid, unix.SIGKILL)
+	}
+	_ = w.Signal(unix.SIGKILL)
+}
+
+// Left says how the processes are known that the worker leaves behind.
+func (w *Worker) Left() tree.Worker {
+	return tree.Worker{Pid: w.Pid, Name: w.spec.Name(), Generation: w.spec.Generation, Cgroup: w.Belongings.Cgroup,
+		Adopted: w.Adopted, Runtime: w.Belongings.Directory, Start: w.Identity.Start, Seen: w.aliveAt}
+}
+
+// Answer is the last one to the question whether it is ready; "" if none came.
+func (w *Worker) Answer() string {
+	if last := w.answer.Load(); last != nil {
+		return *last
+	}
+	return ""
+}
+
+// BecameReady ends the questions whether it is. Its last lines are remembered on
+// only while it is part of a rollout.
+func (w *Worker) BecameReady() {
+	w.stopAsking()
+	if !w.spec.InRollout {
+		w.StopTail()
+	}
+}
+
+// StopTail stops remembering the last lines: no rollout depends on it any more.
+func (w *Worker) StopTail() {
+	if w.capture != nil {
+		w.capture.StopMatching()
+	}
+}
+
+// Output is the last lines that the worker has printed, while it was part of a
+// rollout.
+func (w *Worker) Output() []string { return w.tail.all() }
+
+// Release gives back what was made for the worker, after its last process is
+// dead. Its last output is in the log when Release returns.
+func (w *Worker) Release() {
+	w.die()
+	w.stopWatching()
+	if w.asking != nil {
+		<-w.asking
+	}
+	if w.capture != nil {
+		w.capture.Finish()
+		<-w.capture.Done()
+	}
+	errs := []error{}
+	if w.notify != nil {
+		errs = append(errs, w.notify.close())
+	}
+	if w.probe != nil {
+		errs = append(errs, w.probe.Close())
+	}
+	for _, s := range w.private {
+		errs = append(errs, s.Close())
+	}
+	if w.process != nil {
+		errs = append(errs, w.process.Close())
+	}
+	if dir := w.Belongings.Directory; dir != "" {
+		errs = append(errs, os.RemoveAll(dir))
+	}
+	if group := w.Belongings.Cgroup; group != "" {
+		errs = append(errs, tree.KillCgroup(group))
+	}
+	if err := errors.Join(errs...); err != nil {
+		w.launcher.Log.Warn("cleaning up after a worker", "error", err)
+	}
+}

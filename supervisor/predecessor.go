@@ -1,0 +1,337 @@
+package supervisor
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"supd/configs"
+	"supd/privdrop"
+	"supd/supervisor/api"
+	"supd/supervisor/engine"
+	"supd/supervisor/launch"
+	"supd/supervisor/output"
+	"supd/supervisor/record"
+	"supd/supervisor/tree"
+)
+
+// inherit finds out what an earlier supd has left running, and offers the sockets
+// of its workers to the set. Nothing of theirs is touched.
+func (h *host) inherit() (*predecessor, error) {
+	r, err := record.Read(h.writer.Path, h.writer.Boot)
+	if err != nil {
+		h.log.Error("record of what runs", "error", err)
+	}
+	p := &predecessor{passed: launch.Passed{}, workers: map[*record.Worker]*launch.Worker{}}
+	h.predecessor = p
+	if r != nil {
+		p.slots, p.recorded = r.Slots, true
+		p.receive(r, h.self)
+	}
+	for name, fd := range p.passed {
+		if key, isSocket := strings.CutPrefix(name, "socket "); isSocket {
+			key, _, _ = strings.Cut(key, " ")
+			h.sockets.offer(key, fd)
+			delete(p.passed, name)
+		}
+	}
+	if !p.became { // else all was recorded when nothing moved any more
+		if err := p.unrecorded(h.launcher.Runtime.Workers(), h.log); err != nil {
+			return nil, err
+		}
+	}
+	return p, h.findAll(p)
+}
+
+// receive takes the descriptors that came through an execve: of a record that this
+// very process has left, when it was another program.
+func (p *predecessor) receive(r *record.Record, self int) {
+	if r.Pid != self {
+		return
+	}
+	if start, err := tree.StartTime(self); err != nil || start != r.Start {
+		return
+	}
+	p.became = true
+	for name, fd := range r.Passed {
+		unix.CloseOnExec(fd)
+		p.passed[name] = fd
+	}
+}
+
+// findAll looks for the process of each recorded worker.
+func (h *host) findAll(p *predecessor) error {
+	offered := map[string]bool{}
+	for i := range p.slots {
+		s := &p.slots[i]
+		for k := range s.Workers {
+			w := &s.Workers[k]
+			if err := h.find(p, s, w); err != nil { // what may live must not be started a second time
+				return fmt.Errorf("%s, pid %d, cannot be taken over: %w", s.Name(), w.Pid, err)
+			}
+			if s.Number != record.Candidate { // whose sockets are its own
+				h.offer(s.App, w, p.workers[w], offered)
+			}
+		}
+	}
+	return nil
+}
+
+func (h *host) find(p *predecessor, s *record.Slot, w *record.Worker) error {
+	process := w.Process
+	process.Adopted = !p.became || w.Adopted // else it is this process's child
+	if process.Belongings.Directory != "" {
+		// Beneath the runtime directory as it is called now: it is removed with all
+		// that is in it.
+		process.Belongings.Directory = h.launcher.Runtime.Worker(s.File(w.Generation))
+	}
+	found, err := h.launcher.Find(process)
+	if err != nil {
+		return err
+	}
+	p.workers[w] = found
+	w.Alive, w.Adopted = found.Lives(), found.Adopted
+	return nil
+}
+
+// unrecorded adds workers whose launch was not recorded any more before the
+// earlier supd was killed. They are known by their environment.
+func (p *predecessor) unrecorded(workers string, log *slog.Logger) error {
+	found, err := tree.Find(workers)
+	if err != nil {
+		return fmt.Errorf("searching for workers: %w", err)
+	}
+	for _, one := range found {
+		if p.has(one.Pid) {
+			continue
+		}
+		slot := p.slot(one.Worker)
+		if slot == nil || !wasMade(slot, one) {
+			log.Error("a process with the environment of a worker, but not its directory, is left alone", "pid", one.Pid, "worker", one.Worker)
+			continue
+		}
+		log.Warn("worker without a record", "worker", one.Worker, "pid", one.Pid)
+		slot.Generation = max(slot.Generation, one.Generation)
+		w := record.Worker{Version: environmentOf(one.Pid, "SUPD_VERSION"), Found: record.Found{Lost: !p.recorded, UID: uidOf(one.Pid)}}
+		w.Generation, w.State, w.Launched = one.Generation, api.Starting, time.Now().Add(-tree.Age(one.Start))
+		w.Pid, w.Identity.Start, w.Belongings.Directory = one.Pid, one.Start, one.Runtime
+		slot.Workers = append(slot.Workers, w)
+	}
+	return nil
+}
+
+// wasMade reports whether a supd has made the directory that a process names as its
+// own. Anybody can start one with the environment of a worker, but not with the
+// directory; the process may have changed its user since it got that of root.
+func wasMade(s *record.Slot, one tree.Launched) bool {
+	var st unix.Stat_t
+	if filepath.Base(one.Runtime) != s.File(one.Generation) || unix.Lstat(one.Runtime, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return false
+	}
+	return st.Uid == 0 || uidOf(one.Pid) == int(st.Uid)
+}
+
+// uidOf is the real uid of a process, -1 if there is none (proc_pid_status(5)).
+func uidOf(pid int) int {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return -1
+	}
+	_, after, _ := strings.Cut(string(data), "\nUid:\t")
+	text, _, _ := strings.Cut(after, "\t")
+	uid, err := strconv.Atoi(text)
+	if err != nil {
+		return -1
+	}
+	return uid
+}
+
+func (p *predecessor) has(pid int) bool {
+	return slices.ContainsFunc(p.slots, func(s record.Slot) bool {
+		return slices.ContainsFunc(s.Workers, func(w record.Worker) bool { return w.Pid == pid })
+	})
+}
+
+// slot finds or adds the slot of a worker's name, "whois/web.1"; nil where it is
+// none.
+func (p *predecessor) slot(name string) *record.Slot {
+	app, rest, _ := strings.Cut(name, "/")
+	process, number, ok := strings.Cut(rest, ".")
+	n, err := strconv.Atoi(number)
+	if !ok || err != nil || !record.IsName(app) || !record.IsName(process) || n < 0 || n > record.MostSlots {
+		return nil
+	}
+	for i := range p.slots {
+		if s := &p.slots[i]; s.App == app && s.Process == process && s.Number == n {
+			return s
+		}
+	}
+	p.slots = append(p.slots, record.Slot{App: app, Process: process, Number: n, SlotState: record.SlotState{Up: true}})
+	return &p.slots[len(p.slots)-1]
+}
+
+// environmentOf gives a variable that a process was started with.
+func environmentOf(pid int, name string) string {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	if err != nil {
+		return ""
+	}
+	for entry := range strings.SplitSeq(string(data), "\x00") {
+		if value, ok := strings.CutPrefix(entry, name+"="); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// offer gives the set a copy of each listening socket that the worker holds.
+func (h *host) offer(app string, w *record.Worker, found *launch.Worker, offered map[string]bool) {
+	if !found.Lives() {
+		return
+	}
+	for name, inode := range w.Belongings.Sockets {
+		key := engine.SocketKey(app, name)
+		if offered[key] || name == "probe" {
+			continue
+		}
+		fd, err := found.Held(inode)
+		if err != nil {
+			h.log.Debug("socket of a worker", "socket", key, "pid", w.Pid, "error", err)
+			continue
+		}
+		offered[key] = true
+		h.sockets.set.Offer(key, fd)
+	}
+	if w.Key == "" { // it was not recorded, and is from now on
+		held := map[string]uint64{}
+		for i, fd := range found.AllHeld() {
+			held["held "+strconv.Itoa(i)] = inodesIn([]int{fd})[0]
+			h.sockets.set.Offer("of "+w.Belongings.Directory, fd)
+		}
+		w.Belongings.Sockets, found.Belongings.Sockets = held, held
+	}
+}
+
+// warn says which sockets an earlier supd has not left.
+func (s *sockets) warn(recorded bool) {
+	for key, one := range s.set.All() {
+		if recorded && !one.Adopted() {
+			s.log.Warn("socket bound anew: no listener of an earlier supd was found", "socket", key)
+		}
+	}
+	for _, refused := range s.set.Refused() {
+		s.log.Warn("socket of before", "error", refused)
+	}
+}
+
+// takeOver makes what an earlier supd has left what this one has, and removes the
+// rest.
+func (s *Supervisor) takeOver(c *configs.Config, p prepared, left *predecessor) {
+	lost := map[string]engine.Lost{}
+	for _, one := range p.Apps {
+		state := one.State
+		isLost := state.Active == "" && state.NextID == 0 && state.Rollout == nil // the first rollout of all makes NextID more than 0
+		if one.Config.Release != nil && isLost && left.runs(one.Config.Name) {
+			lost[one.Config.Name] = s.releaseOf(c, left, one.Config.Name)
+		}
+	}
+	s.owner.TakeOver(engine.Predecessor{Slots: left.slots, Lost: lost, Program: s.programOf})
+	left.passed.Close()
+	s.host.sweepRuntime(left)
+	s.host.predecessor = nil
+}
+
+// programOf listens on to a worker whose process the configuration does not have any
+// more.
+func (s *Supervisor) programOf(w *record.Worker, c *configs.Process) engine.Program {
+	p := &program{host: s.host, account: &privdrop.Account{}}
+	if path := cmp.Or(w.Log, c.Log.File); path != "" {
+		p.log = s.files.OpenLater(path, output.Options{UID: -1, GID: -1, Mode: 0o640})
+	}
+	return p
+}
+
+// releaseOf prepares the app with the release that its living workers run: the one
+// that was desired, where there are two.
+func (s *Supervisor) releaseOf(c *configs.Config, left *predecessor, app string) engine.Lost {
+	lost := engine.Lost{Err: errors.New("no worker tells its release")}
+	for w := range left.living(app) {
+		var v configs.Version
+		switch {
+		case w.Old && lost.App.Release != nil:
+			continue
+		case w.Release != nil:
+			v = *w.Release
+		case w.Version != "":
+			r, err := s.store.Get(app, w.Version)
+			if err != nil {
+				lost.Err = err
+				continue
+			}
+			v = versionOf(r)
+		default:
+			continue
+		}
+		lost.App, lost.Err = s.preparer(c, nil).release(app, v)
+		if lost.Err == nil && !w.Old {
+			return lost
+		}
+	}
+	return lost
+}
+
+// living are an app's workers but for candidates, the dead left out.
+func (p *predecessor) living(app string) iter.Seq[*record.Worker] {
+	return func(yield func(*record.Worker) bool) {
+		for i := range p.slots {
+			for k := range p.slots[i].Workers {
+				w := &p.slots[i].Workers[k]
+				if p.slots[i].App == app && p.slots[i].Number != record.Candidate && w.Alive && !yield(w) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func (p *predecessor) runs(app string) bool {
+	for range p.living(app) {
+		return true
+	}
+	return false
+}
+
+// sweepRuntime removes what was made for workers that are gone.
+func (h *host) sweepRuntime(left *predecessor) {
+	alive, dead := map[string]bool{}, map[string]bool{} // a dead worker's end removes its directory
+	for _, w := range left.workers {
+		name := filepath.Base(w.Belongings.Directory)
+		alive[name], dead[name] = w.Lives(), !w.Lives()
+	}
+	runtime := h.launcher.Runtime
+	for _, dir := range []string{runtime.Workers(), runtime.Probes(), runtime.Notifies()} {
+		entries, err := os.ReadDir(dir)
+		if err != nil {
+			h.log.Warn("cleaning up after an earlier supd", "error", err)
+		}
+		for _, entry := range entries {
+			name := entry.Name()
+			if alive[name] || dir == runtime.Workers() && dead[name] || strings.HasPrefix(name, ".") {
+				continue
+			}
+			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+				h.log.Warn("cleaning up after an earlier supd", "error", err)
+			}
+		}
+	}
+}

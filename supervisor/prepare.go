@@ -1,0 +1,247 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+
+	"supd/configs"
+	"supd/privdrop"
+	"supd/supervisor/engine"
+	"supd/supervisor/output"
+	"supd/supervisor/record"
+	"supd/supervisor/release"
+)
+
+// prepared is a configuration with everything looked up and opened that the owner
+// must not wait for.
+type prepared struct {
+	engine.Prepared
+	options map[*output.Log]output.Options
+}
+
+// preparer looks up every user and opens every log file and journal. It may block.
+type preparer struct {
+	*Supervisor
+	config  *configs.Config
+	have    map[string]engine.Facts // what the owner knows already
+	options map[*output.Log]output.Options
+}
+
+func (s *Supervisor) preparer(c *configs.Config, have map[string]engine.Facts) *preparer {
+	return &preparer{s, c, have, map[*output.Log]output.Options{}}
+}
+
+// all prepares every app. All errors are returned at once; that the active release
+// cannot be started is none of an app whose was so already, and of none at the first
+// start. What was opened for a configuration that is not applied is to be closed by
+// leave.
+func (p *preparer) all(first bool) (all prepared, err error) {
+	all = prepared{engine.Prepared{Config: p.config}, p.options}
+	var errs []error
+	for i := range p.config.Apps {
+		a := &p.config.Apps[i]
+		one, err := p.one(a)
+		if one.Trouble != nil && !first && !p.have[a.Name].Trouble {
+			err = one.Trouble
+		}
+		sockets, bad := socketsOf(a)
+		one.Sockets = sockets
+		errs = append(errs, bad, err)
+		all.Apps = append(all.Apps, one)
+	}
+	if err := errors.Join(errs...); err != nil {
+		all.leave()
+		return prepared{}, err
+	}
+	return all, nil
+}
+
+// leave closes the journals that were opened for a configuration that is not
+// applied: the next one opens them again.
+func (p prepared) leave() {
+	for _, one := range p.Apps {
+		if one.Journal != nil {
+			one.Journal.Close()
+		}
+	}
+}
+
+// socketsOf looks up whom the sockets of an app belong to.
+func socketsOf(a *configs.App) (map[string]configs.Socket, error) {
+	all := map[string]configs.Socket{}
+	var errs []error
+	for _, s := range a.Sockets {
+		spec, err := s.Resolve()
+		errs = append(errs, wrap(err, a.File+": socket."+s.Name))
+		s.Spec = spec
+		all[engine.SocketKey(a.Name, s.Name)] = s
+	}
+	return all, errors.Join(errs...)
+}
+
+// one prepares an app with its active release, if it has releases.
+func (p *preparer) one(a *configs.App) (engine.App, error) {
+	if a.Release == nil {
+		return p.app(a, nil)
+	}
+	state := p.have[a.Name].State
+	var opened engine.Journal
+	if !p.have[a.Name].Journaled {
+		file, err := p.openJournal(a.Name)
+		if err != nil {
+			return engine.App{Config: a}, fmt.Errorf("%s: release state: %w", a.Name, err)
+		}
+		state, opened = file.State(), newJournal(file, p.owner.Post)
+	}
+	with := engine.App{Config: a}
+	if v, err := p.activeVersion(a.Name, state); v != nil {
+		if err == nil {
+			with, err = p.release(a.Name, *v)
+		}
+		if err != nil {
+			with = engine.App{Config: a, Release: v, Trouble: err}
+		}
+	}
+	with.State, with.Journal = state, opened
+	return with, nil
+}
+
+// activeVersion is the release that the workers run, nil if there is none. It is the
+// one that they were started from, also where the same version has been registered
+// anew since. The error is why it cannot be found.
+func (s *Supervisor) activeVersion(app string, state release.State) (*configs.Version, error) {
+	if state.Active == "" {
+		return nil, nil
+	}
+	v := configs.Version{Name: state.Active}
+	if state.Place != nil {
+		v.Path, v.Files = state.Place.Path, state.Place.Files
+	}
+	if !isDirectory(v.Files) {
+		r, err := s.store.Get(app, state.Active)
+		if errors.Is(err, release.ErrUnknown) {
+			return &v, fmt.Errorf("its files are gone from %s; install the package again, or deploy another release", v.Files)
+		}
+		if err != nil {
+			return &v, err
+		}
+		v = versionOf(r)
+	}
+	return &v, nil
+}
+
+func isDirectory(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// versionOf is what a configuration needs to know of a registered release.
+func versionOf(r release.Release) configs.Version {
+	return configs.Version{Name: r.Version, Path: r.Path, Files: r.Files()}
+}
+
+// release prepares an app with a release, and says what keeps that from running
+// here.
+func (p *preparer) release(app string, v configs.Version) (engine.App, error) {
+	a, err := p.config.With(app, v)
+	if err != nil {
+		return engine.App{}, err
+	}
+	if wrong := p.config.VerifyApp(a, v); len(wrong) > 0 {
+		return engine.App{}, new(configs.Errors(wrong))
+	}
+	if a.Release.InPlace() {
+		if err := privdrop.CanMount(); err != nil {
+			return engine.App{}, &unfitError{fmt.Errorf("%s: release.path: each worker needs a mount namespace, and this supd cannot make one: %w; run supd as root where that is permitted, or install versions side by side (release.directory)", a.File, err)}
+		}
+	}
+	return p.app(a, &v)
+}
+
+// unfitError says that it is this supd that cannot run a release, any release.
+type unfitError struct{ error }
+
+// prepareRelease prepares an app with a registered release.
+func (s *Supervisor) prepareRelease(c *configs.Config, app string, r release.Release) (engine.App, error) {
+	if !r.Present() {
+		return engine.App{}, fmt.Errorf("the files of %s are gone from %s; install the package again", r.Version, r.Files())
+	}
+	return s.preparer(c, nil).release(app, versionOf(r)) // a release cannot set options of a log
+}
+
+func (p *preparer) app(a *configs.App, v *configs.Version) (engine.App, error) {
+	one := engine.App{Config: a, Release: v, Revisions: map[string]engine.Revision{}}
+	var errs []error
+	for i := range a.Processes {
+		c := &a.Processes[i]
+		r, err := p.revision(a, c, v)
+		errs = append(errs, err)
+		one.Revisions[c.Name] = r
+	}
+	return one, errors.Join(errs...)
+}
+
+func (p *preparer) revision(a *configs.App, c *configs.Process, v *configs.Version) (engine.Revision, error) {
+	name := a.Name + "/" + c.Name
+	account, err := account(c)
+	if err != nil {
+		return engine.Revision{}, fmt.Errorf("%s:%d: %s: %w", a.File, c.Line, name, err)
+	}
+	options := logOptions(c.Log, account)
+	log, err := p.files.Open(c.Log.File, options)
+	if err != nil {
+		return engine.Revision{}, fmt.Errorf("%s:%d: %s: log: %w", a.File, c.Line, name, err)
+	}
+	p.options[log] = options
+	return engine.Revision{Config: c, Release: v, Key: record.Key(c, account, v), UID: account.UID,
+		Program: &program{p.host, account, log}}, nil
+}
+
+func wrap(err error, what string) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// account is whom the process runs as; without a user, supd itself.
+func account(c *configs.Process) (*privdrop.Account, error) {
+	id := privdrop.Identity{User: c.User, Group: c.Group, Groups: c.Groups}
+	if id.User == "" {
+		id.User = strconv.Itoa(os.Geteuid())
+		if id.Group == "" {
+			id.Group = strconv.Itoa(os.Getegid())
+		}
+	}
+	a, err := privdrop.Lookup(id)
+	if err == nil && os.Geteuid() != 0 && a.UID != os.Geteuid() {
+		return nil, fmt.Errorf("user %q: this supd does not run as root and can change to nobody; remove user, or run it as root", id.User)
+	}
+	return a, err
+}
+
+// CheckAccounts says what keeps this very process from running the workers of c as
+// the users that it names. What it names that does not exist is an error as well.
+func CheckAccounts(c *configs.Config) error {
+	var errs []error
+	for i := range c.Apps {
+		a := &c.Apps[i]
+		for k := range a.Processes {
+			p := &a.Processes[k]
+			_, err := account(p)
+			errs = append(errs, wrap(err, fmt.Sprintf("%s:%d: %s/%s", a.File, p.Line, a.Name, p.Name)))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// logOptions let the group of the process's account read its log.
+func logOptions(c configs.Log, a *privdrop.Account) output.Options {
+	o := output.Options{MaxSize: c.MaxSize, Keep: c.Keep, UID: -1, GID: a.GID, Mode: 0o640}
+	if os.Geteuid() != 0 {
+		o.GID = -1
+	}
+	return o
+}

@@ -1,0 +1,125 @@
+package supervisor
+
+import (
+	"context"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"supd/privdrop"
+	"supd/supervisor/engine"
+	"supd/supervisor/tree"
+)
+
+// Reap collects every child that has died, orphans that were re-parented to supd
+// included. A worker's process group is killed while the pid of its leader is
+// still taken, so that the number cannot belong to anybody else.
+func (h *host) Reap(isWorker func(pid int) bool) (dead []engine.Exit) {
+	for {
+		pid := deadChild()
+		if pid == 0 {
+			return dead
+		}
+		if isWorker(pid) {
+			unix.Kill(-pid, unix.SIGKILL) // ESRCH: nobody is left in it
+		}
+		var status unix.WaitStatus
+		if got, err := unix.Wait4(pid, &status, unix.WNOHANG, nil); err == nil && got == pid {
+			dead = append(dead, exitOf(pid, status))
+		}
+	}
+}
+
+func exitOf(pid int, status unix.WaitStatus) engine.Exit {
+	if status.Signaled() {
+		return engine.Exit{Pid: pid, Code: -1, Signal: status.Signal()}
+	}
+	return engine.Exit{Pid: pid, Code: status.ExitStatus()}
+}
+
+// exitOfAnother is the end of a worker that is no child of this process; the owner
+// knows its pid.
+func exitOfAnother(exit privdrop.Exit) engine.Exit {
+	if exit.Known {
+		return exitOf(0, exit.Status)
+	}
+	return engine.Exit{Code: -1, Reason: "ended, nobody knows how"}
+}
+
+// deadChild looks for a child to reap without reaping it; 0 is none.
+func deadChild() int {
+	for {
+		var info unix.Siginfo
+		err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil { // ECHILD: there is none
+			return 0
+		}
+		// siginfo_t of a 64-bit Linux has si_pid at 16; waitid(2) leaves 0 there
+		// when no child has died.
+		return int(*(*int32)(unsafe.Add(unsafe.Pointer(&info), 16)))
+	}
+}
+
+// Sweep searches /proc in a goroutine: reading it may wait for a busy process.
+func (h *host) Sweep(alive []int, done engine.Event) {
+	known := make(map[int]bool, len(alive))
+	for _, pid := range alive {
+		known[pid] = true
+	}
+	dead := h.dead
+	h.dead = nil
+	go func() {
+		workers := make([]tree.Worker, len(dead))
+		for i, w := range dead {
+			workers[i] = w.Left()
+		}
+		killed, err := tree.Sweep(h.self, workers, func(pid int) bool { return known[pid] })
+		for name, pids := range killed {
+			h.log.Warn("killed what the worker left behind", "worker", name, "pids", pids)
+		}
+		if err != nil {
+			h.log.Error("searching for left-over processes", "error", err)
+		}
+		for _, w := range dead {
+			w.Release()
+		}
+		h.post(func(o *engine.Owner) {
+			for _, w := range dead {
+				delete(h.living, w)
+			}
+			done(o)
+		})
+	}()
+}
+
+// run starts a command that is no worker and waits for its end, which the owner
+// reaps: os/exec cannot be used in a process whose owner reaps every child. Any
+// goroutine but the owner's may call it.
+func (h *host) run(ctx context.Context, plan *privdrop.Plan) (failure string, err error) {
+	h.post((*engine.Owner).TaskStarts)
+	process, err := plan.Start()
+	if err != nil {
+		h.post((*engine.Owner).TaskFailed)
+		return "", err
+	}
+	defer process.Close()
+	ended := make(chan engine.Exit, 1)
+	h.post(func(o *engine.Owner) { o.TaskStarted(process.Pid, process.Alive, ended) })
+	select {
+	case e := <-ended:
+		if e.Code != 0 || e.Signal != 0 {
+			failure = e.String()
+		}
+		return failure, nil
+	case <-ctx.Done():
+		h.post(func(o *engine.Owner) {
+			if o.IsTask(process.Pid) { // else the pid may be somebody else's by now
+				unix.Kill(-process.Pid, unix.SIGKILL)
+			}
+		})
+		return "", ctx.Err()
+	}
+}

@@ -1,0 +1,58 @@
+package supervisor
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+
+	"golang.org/x/sys/unix"
+
+	"supd/supervisor/engine"
+	"supd/supervisor/tree"
+)
+
+// Run supervises until ctx ends or a shutdown is asked for, then stops every
+// worker and closes the sockets. It is called once.
+func (s *Supervisor) Run(ctx context.Context) {
+	children := make(chan os.Signal, 1)
+	signal.Notify(children, unix.SIGCHLD)
+	defer signal.Stop(children)
+	go func() {
+		for {
+			select {
+			case <-children:
+				s.owner.Post((*engine.Owner).ChildDied)
+			case <-ctx.Done():
+				s.owner.Post((*engine.Owner).Quit)
+				ctx = context.WithoutCancel(ctx)
+			case <-s.owner.Done():
+				return
+			}
+		}
+	}()
+	s.owner.Post((*engine.Owner).ChildDied) // those of a supd that has become this one may have died meanwhile
+	go s.takeUp()
+	s.host.sockets.watch(s.owner.Post)
+	s.owner.Run()
+	s.killLeft()
+	s.forgetRecord()
+	s.host.close()
+	s.files.Close()
+}
+
+// killLeft ends what no worker could be found for.
+func (s *Supervisor) killLeft() {
+	killed, err := tree.KillAll(os.Getpid(), func(int) bool { return false })
+	if len(killed) > 0 || err != nil {
+		s.log.Warn("killed what was left behind", "pids", killed, "error", err)
+	}
+	s.host.Reap(func(int) bool { return false })
+}
+
+// forgetRecord removes the record of what runs: nothing does any more.
+func (s *Supervisor) forgetRecord() {
+	if err := os.Remove(s.host.writer.Path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		s.log.Warn("record of what ran", "error", err)
+	}
+}

@@ -1,0 +1,200 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"supd/configs"
+	"supd/socket"
+	"supd/supervisor/engine"
+	"supd/supervisor/launch"
+)
+
+// passOn says what has changed about the sockets since it last did.
+func (s *sockets) passOn() {
+	k := s.keeping
+	if k == nil {
+		return
+	}
+	now := map[string][]uint64{}
+	var changes []Kept
+	for key, one := range s.set.All() {
+		now[key] = inodesIn(one.Fds())
+		if slices.Equal(now[key], k.inodes[key]) {
+			continue
+		}
+		if _, before := k.inodes[key]; before {
+			changes = append(changes, Kept{Key: key})
+		}
+		changes = append(changes, Kept{key, s.duplicates(one.Fds())})
+	}
+	for _, key := range slices.Sorted(maps.Keys(k.inodes)) {
+		if now[key] == nil {
+			changes = append(changes, Kept{Key: key})
+		}
+	}
+	k.inodes = now
+	if len(changes) > 0 {
+		k.changed(changes)
+	}
+}
+
+func inodesIn(fds []int) []uint64 {
+	inodes := make([]uint64, len(fds))
+	for i, fd := range fds {
+		var st unix.Stat_t
+		if unix.Fstat(fd, &st) == nil {
+			inodes[i] = st.Ino
+		}
+	}
+	return inodes
+}
+
+func (s *sockets) duplicates(fds []int) (all []int) {
+	for _, fd := range fds {
+		fd, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			s.log.Error("listening socket cannot be passed on, it ends with supd", "error", err)
+			continue
+		}
+		all = append(all, fd)
+	}
+	return all
+}
+
+// pass lets the listening sockets through an execve.
+func (s *sockets) pass(p *launch.Passing) {
+	for key, one := range s.set.All() {
+		for i, fd := range one.Fds() {
+			p.Add(fmt.Sprintf("socket %s %d", key, i), fd)
+		}
+	}
+}
+
+// sockets are the listening sockets of all apps: engine.Sockets.
+type sockets struct {
+	log     *slog.Logger
+	set     *socket.Set
+	earlier []string // names of sockets that were there before this supd
+	keeping *keeping // nil: the sockets end with supd
+}
+
+// Open opens all sockets or none, and closes the others.
+func (s *sockets) Open(all map[string]configs.Socket) error {
+	specs := make(map[string]socket.Spec, len(all))
+	for key, one := range all {
+		specs[key] = one.Spec
+	}
+	err := s.set.Apply(specs)
+	s.passOn()
+	if errors.Is(err, socket.ErrLeftover) {
+		s.log.Warn("sockets", "error", err)
+		return nil
+	}
+	return err
+}
+
+// Relisten sets the backlog again that a worker may have changed: gunicorn calls
+// listen(2) on what it inherits, with a number of its own.
+func (s *sockets) Relisten(keys []string) {
+	for _, key := range keys {
+		one := s.set.Get(key)
+		if one == nil {
+			continue
+		}
+		if err := one.Relisten(); err != nil { // shut down, which the watcher reports
+			s.log.Debug("listen", "socket", key, "error", err)
+		}
+	}
+}
+
+// watch reports what those who hold the sockets do to them.
+func (s *sockets) watch(post func(engine.Event)) {
+	s.set.Watch(func(d socket.Damage) {
+		damage := engine.Damage{Key: d.Key, Kind: string(d.Kind), ShutDown: d.Kind == socket.ShutDown}
+		post(func(o *engine.Owner) { o.Damaged(damage) })
+	})
+}
+
+// Repair reports whether another listener is there now, which the workers lack. A
+// path whose hard link is lost as well is bound anew.
+func (s *sockets) Repair(d engine.Damage) (another bool, err error) {
+	before := s.set.Get(d.Key)
+	defer s.passOn()
+	if !d.ShutDown {
+		err = s.set.Repair(socket.Damage{Key: d.Key, Kind: socket.Unlinked})
+		if !errors.Is(err, socket.ErrPathLost) {
+			return false, err
+		}
+	}
+	err = s.set.Repair(socket.Damage{Key: d.Key, Kind: socket.ShutDown})
+	return s.set.Get(d.Key) != before, err
+}
+
+// Inodes are those of a socket's listeners.
+func (s *sockets) Inodes(key string) []uint64 {
+	if one := s.set.Get(key); one != nil {
+		return inodesIn(one.Fds())
+	}
+	return nil
+}
+
+// addresses are those of an app's sockets as they are now.
+func (s *sockets) addresses(app string, names []string) func(name string) launch.Address {
+	all := map[string]launch.Address{}
+	for _, name := range names {
+		if one := s.set.Get(engine.SocketKey(app, name)); one != nil {
+			network, at := one.Addr()
+			all[name] = launch.Address{Network: network, Address: at}
+		}
+	}
+	return func(name string) launch.Address { return all[name] }
+}
+
+// duplicatesFor duplicates the listening descriptors for the time of a launch, in
+// which the owner may close its own.
+func (s *sockets) duplicatesFor(app string, names []string) (fds []int, err error) {
+	for _, name := range names {
+		one := s.set.Get(engine.SocketKey(app, name))
+		if one == nil {
+			err = fmt.Errorf("socket %s is not open", name)
+			break
+		}
+		fd, e := unix.FcntlInt(uintptr(one.Fd()), unix.F_DUPFD_CLOEXEC, 0)
+		if e != nil {
+			err = fmt.Errorf("socket %s: dup: %w", name, e)
+			break
+		}
+		fds = append(fds, fd)
+	}
+	if err != nil {
+		closeAll(fds)
+	}
+	return fds, err
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		unix.Close(fd)
+	}
+}
+
+// offer gives the set a descriptor that an earlier supd has opened, or whoever has
+// started this one.
+func (s *sockets) offer(name string, fd int) {
+	s.earlier = append(s.earlier, name)
+	s.set.Offer(name, fd)
+}
+
+// close closes the sockets, or leaves them to the next supd where they are kept.
+func (s *sockets) close() error {
+	if s.keeping != nil {
+		return s.set.Leave()
+	}
+	return s.set.Close()
+}

@@ -1,0 +1,91 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"supd/configs"
+	"supd/supervisor/engine"
+	"supd/supervisor/output"
+	"supd/supervisor/release"
+	"supd/supervisor/tree"
+)
+
+// New resolves the configuration and opens its sockets and log files; nothing
+// runs yet. A socket that was inherited is not opened but taken; one that no
+// configured socket is like is closed. The process becomes the reaper of its
+// descendants' orphans.
+func New(c *configs.Config, log *slog.Logger, inherited ...Inherited) (*Supervisor, error) {
+	if err := errors.Join(c.Daemon.Runtime.Make(), os.MkdirAll(c.Daemon.Logs, 0o755), tree.BecomeSubreaper()); err != nil {
+		return nil, err
+	}
+	s := &Supervisor{log: log, apply: make(chan struct{}, 1), files: output.NewFiles(log), store: release.Open(c.Daemon.State),
+		daemon: c.Daemon, control: c.Control}
+	s.newest.Store(c)
+	post := func(e engine.Event) { s.owner.Post(e) }
+	var err error
+	if s.host, err = newHost(c, log, post); err != nil {
+		return nil, err
+	}
+	s.owner = engine.New(log, engine.Host{Reaper: s.host, Sockets: s.host.sockets, Save: s.host.save, Changed: s.changed}, c.Daemon.ExitOn)
+	for _, i := range inherited {
+		s.host.sockets.offer(i.Name, i.Fd)
+	}
+	if err := s.first(c); err != nil {
+		s.host.close()
+		return nil, err
+	}
+	s.owner.Publish(time.Now())
+	return s, nil
+}
+
+// first applies the configuration that supd starts with. The owner does not run
+// yet.
+func (s *Supervisor) first(c *configs.Config) error {
+	if err := s.files.KeepIn(c.Daemon.Runtime.Output()); err != nil {
+		return err
+	}
+	p, err := s.preparer(c, nil).all(true)
+	if err != nil {
+		return err
+	}
+	left, err := s.host.inherit()
+	if err == nil {
+		err = s.owner.Apply(p.Prepared)
+	}
+	if err != nil {
+		p.leave()
+		return err
+	}
+	s.host.sockets.warn(left.recorded)
+	for _, one := range p.Apps {
+		s.resumeRollout(c, one, left.recorded)
+	}
+	s.takeOver(c, p, left)
+	if err := s.files.WriteRest(); err != nil {
+		s.log.Error("what an earlier supd has left of the output of workers that are gone", "error", err)
+	}
+	return nil
+}
+
+// resumeRollout plans the rollout of an app that an earlier supd has not brought to
+// its end.
+func (s *Supervisor) resumeRollout(c *configs.Config, one engine.App, crashed bool) {
+	rollout, place := one.State.Rollout, one.State.Target
+	if rollout == nil {
+		return
+	}
+	app := one.Config.Name
+	to, err := s.store.Get(app, rollout.To)
+	if err == nil && place != nil && to.Files() != place.Files {
+		err = fmt.Errorf("%s was registered anew meanwhile", rollout.To)
+	}
+	var target engine.App
+	if err == nil {
+		target, err = s.prepareRelease(c, app, to)
+	}
+	s.owner.Unfinished(app, crashed, target, err)
+}
