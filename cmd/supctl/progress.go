@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"strings"
-	"unicode"
 
 	"supd/supervisor/control"
 	"supd/supervisor/release"
@@ -64,18 +62,4 @@ func (s *lines) message(l control.RolloutLine) string {
 	}
 	s.pids[l.Worker] = l.Pid
 	return fmt.Sprintf("%s, pid %d", printable(l.Message), l.Pid)
-}
-
-// printable leaves out what would move the cursor, since the text may come from a
-// worker.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\t':
-			return ' '
-		case !unicode.IsPrint(r):
-			return -1
-		}
-		return r
-	}, s)
 }

@@ -204,13 +204,6 @@ func supervise(stop context.Context, s *supervisor.Supervisor, config *configs.C
 	}
 }
 
-func poke(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
 func order(s *supervisor.Supervisor, config *configs.Config, started systemd, sig os.Signal) {
 	log := started.log
 	if sig == unix.SIGHUP {

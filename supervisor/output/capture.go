@@ -9,41 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// maxLine bounds an unfinished line: the beginning of a longer one is written
-	// before its end has come.
-	maxLine = 64 << 10
-	// lineTime is how long an unfinished line waits for its end before it is
-	// written: a prompt has none.
-	lineTime = time.Second
-	// maxRead is how much is read before the capture checks whether it is to end.
-	maxRead = 4 << 20
-)
-
-// Capture reads one worker's pipe into a Log until its end.
-type Capture struct {
-	log    *Log
-	pipe   *os.File
-	name   string
-	fields string // for the journal, encoded
-	match  matcher
-	ready  chan struct{} // of capacity 1: the pipe has something
-	finish chan struct{} // closed by Finish
-	end    func()
-	leave  chan struct{} // closed by Leave
-	quit   func()
-	done   chan struct{}
-
-	// Of the goroutine that reads, until done.
-	in    *intake   // nil until there was something
-	since time.Time // when the unfinished line that is held came
-	large bool      // the pipe was enlarged
-	pace  pace
-	left  *os.File
-
-	unended bool // the last entry sent to the journal was no whole line
-}
-
 // Capture starts a goroutine that reads r, which Pipe has made, until all writers
 // have closed it, and then closes r. Until StopMatching is called, the goroutine
 // calls onLine with each line without its end, or with the first 64 KiB of a longer
@@ -222,9 +187,6 @@ func inPipe(fd int) int {
 	}
 	return n
 }
-
-// pipeState is the state in which a read leaves a pipe.
-type pipeState int
 
 const (
 	drained pipeState = iota // it is empty for now

@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
 )
 
 // complete ends the write of p to the log at path during which a supd was killed: a
@@ -66,22 +64,4 @@ func findFile(path string, id fileID) *os.File {
 		}
 	}
 	return nil
-}
-
-const appending = unix.O_RDWR | unix.O_APPEND
-
-func openIf(path string, id fileID, flags int) *os.File {
-	var st unix.Stat_t
-	if unix.Lstat(path, &st) != nil || idOf(&st) != id {
-		return nil
-	}
-	fd, err := unix.Open(path, flags|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil
-	}
-	if unix.Fstat(fd, &st) != nil || idOf(&st) != id {
-		unix.Close(fd)
-		return nil
-	}
-	return os.NewFile(uintptr(fd), path)
 }

@@ -4,21 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"sync"
 )
-
-// Files are the open logs by path, so that all processes that name a file share
-// its Log, and all can be reopened at once. Its methods may be called from any
-// goroutine.
-type Files struct {
-	log     *slog.Logger
-	journal string // see Options
-
-	mu   sync.Mutex // a Reopen and a new configuration may come at the same time
-	open map[string]*Log
-	keep *store          // nil without KeepIn
-	rest map[string]bool // names of files in keep that an earlier supd has left and no capture has taken up
-}
 
 // NewFiles makes an empty set whose logs report their trouble to log.
 func NewFiles(log *slog.Logger) *Files {

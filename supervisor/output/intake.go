@@ -12,54 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// intake holds the output that a capture has taken from its pipe and not yet
-// written to its log. It is a file that is mapped into memory (mmap(2),
-// MAP_SHARED): the kernel keeps it when supd is killed between two instructions. It
-// does not survive a failure of the machine: nothing is synced.
-//
-// Each step is noted before it is taken, so that the next supd can find out whether
-// it was taken. A read takes no more than was seen in the pipe, so it happens whole
-// or not at all: it does not sleep, and a signal ends a process only on its way
-// back from a system call (signal(7)). A write to the log may happen in part; the
-// file shows how much.
-type intake struct {
-	memory []byte
-	head   *head
-	data   []byte // what follows the head and the address
-	path   string // of the file; "": it is in memory only
-
-	touched int // how much of data has pages
-	first   int // how much of data shares a page with the head
-}
-
-// head is the beginning of the file. Other versions of supd read it: a change of
-// the layout needs another magic.
-type head struct {
-	magic  [16]byte
-	boot   [36]byte // /proc/sys/kernel/random/boot_id
-	length uint32   // of the address of the log, which follows the head: see Capture.address
-	pipe   uint64   // its inode
-	_      uint32
-	turn   uint32 // which of the states is current
-	states [2]state
-}
-
 var magic = [16]byte([]byte("supd output 1\n\x00\x00"))
-
-// state says where the data stands. The current one is never changed: the other one
-// is written, then head.turn.
-type state struct {
-	begin, end uint32 // data[begin:end] was taken from the pipe and is not known to be in the log
-
-	reading uint32   // so many bytes are being read into data, from end on
-	mark    [16]byte // the last bytes of that place before the read
-
-	writing uint32 // so many bytes from begin on are being written to file,
-	newline uint32 // 1: with a newline before them,
-	midline uint32 // 1: the last write ended within a line,
-	file    fileID
-	size    int64 // of file, before the write if one is under way
-}
 
 const (
 	headSize = int(unsafe.Sizeof(head{}))

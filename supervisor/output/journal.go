@@ -2,7 +2,6 @@ package output
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -11,18 +10,6 @@ import (
 	"time"
 	"unicode/utf8"
 )
-
-// Journal begins the path of a Log that is no file: output that is captured to
-// "journal:whois/web" goes to the systemd journal, where its SYSLOG_IDENTIFIER is
-// whois/web. Each line is an entry of its own, without its end; a line that is
-// longer than 64 KiB, or not ended within a second, becomes several.
-//
-// A line is sent again if supd was killed after sending it and before noting that.
-const Journal = "journal:"
-
-// Field is what the journal gets about a worker besides its lines. The name has
-// only capital letters, digits and _, and begins with a letter.
-type Field struct{ Name, Value string }
 
 const (
 	// journalSocket is where journald takes entries
@@ -36,17 +23,6 @@ const (
 	// journalBuffer holds the longest entry, which has to go out in one piece.
 	journalBuffer = 4 * maxLine
 )
-
-// journal is a connection to journald. The Log's lock is held for each call.
-//
-// go-systemd's journal.Send is no replacement: it waits without end for a journal
-// that takes nothing, under a lock that all senders share.
-type journal struct {
-	socket string
-	conn   *net.UnixConn // nil: connect again
-	entry  []byte        // memory for the next one
-	next   time.Time     // no try before
-}
 
 func openJournal(socket string) (*journal, error) {
 	j := &journal{socket: socket}
@@ -173,28 +149,6 @@ func (l *Log) entry(from *Capture, message []byte) []byte {
 	return e
 }
 
-// appendField writes a value of one line as NAME=VALUE, and one of several with its
-// length.
-func appendField(to []byte, f Field) []byte {
-	to = append(to, f.Name...)
-	if strings.Contains(f.Value, "\n") {
-		to = append(to, '\n')
-		to = binary.LittleEndian.AppendUint64(to, uint64(len(f.Value)))
-	} else {
-		to = append(to, '=')
-	}
-	to = append(to, f.Value...)
-	return append(to, '\n')
-}
-
-func encode(fields []Field) string {
-	var all []byte
-	for _, f := range fields {
-		all = appendField(all, f)
-	}
-	return string(all)
-}
-
 // address says in an intake where its content goes: the path of the log, and for
 // the journal the worker's fields, on lines of their own.
 func (c *Capture) address() string {
@@ -202,13 +156,4 @@ func (c *Capture) address() string {
 		return c.log.path
 	}
 	return c.log.path + "\n" + c.fields
-}
-
-// parseAddress takes an address apart.
-func parseAddress(address string) (path, fields string) {
-	if !strings.HasPrefix(address, Journal) {
-		return address, ""
-	}
-	path, fields, _ = strings.Cut(address, "\n")
-	return path, fields
 }

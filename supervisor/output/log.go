@@ -7,56 +7,10 @@ import (
 	"log/slog"
 	"os"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// Options say what a log file is like.
-type Options struct {
-	MaxSize int64        // bytes; the file is rotated before it grows beyond; 0: never
-	Keep    int          // rotated files: path.1 is the newest
-	UID     int          // owner of new files; -1 keeps supd's
-	GID     int          // their group, and that of a new directory; -1 likewise
-	Mode    fs.FileMode  // of new files, whatever the umask
-	Log     *slog.Logger // nil: nothing is said
-
-	journal string // its socket; "" is journald's
-}
-
-// Log is a log file that several captures write to, or the journal: see Journal. A
-// file is opened for appending, so that truncating it from outside (logrotate's
-// copytruncate) leaves no hole. That it was moved away is noticed by the first
-// write after a second.
-type Log struct {
-	path    string
-	files   *Files   // that this log belongs to, or nil
-	journal *journal // nil: it is a file
-
-	written atomic.Int64
-	dropped atomic.Int64
-
-	// The captures of several workers write whole lines: one lock around each write
-	// and rotation keeps a line from being cut in two. A capture that waits for it
-	// would wait for the same file anyway.
-	mu      sync.Mutex
-	options Options
-	file    *os.File // nil: it could not be opened yet, and each Write fails (os.ErrInvalid)
-	fd      int      // of file
-	id      fileID
-	size    int64
-	limit   int64     // size at which to rotate: MaxSize, or more after a failure
-	looked  time.Time // when path was last compared with the file
-
-	last    *Capture // who wrote last; nil: an earlier supd
-	midline bool     // the file ends within a line of last
-	broken  bool     // that line's rest was dropped: the next write begins a new one
-	failing bool     // the last write failed
-	lost    bool     // path could not be opened anew
-	closed  bool
-}
 
 // Open opens the log at path, and makes it and its directory (0750) if they are
 // missing. A path that begins with Journal is the journal.

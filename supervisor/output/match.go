@@ -1,16 +1,6 @@
 package output
 
-import (
-	"bytes"
-	"sync/atomic"
-)
-
-// matcher calls a function with whole lines, until it is told to stop.
-type matcher struct {
-	call  func([]byte)
-	on    atomic.Bool
-	begun []byte // the line that has come in part, up to maxLine of it
-}
+import "bytes"
 
 // pass looks for lines only while somebody waits for one, since that takes time.
 func (m *matcher) pass(data []byte) {

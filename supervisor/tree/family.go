@@ -2,9 +2,6 @@ package tree
 
 import "slices"
 
-// family is all processes at one moment, by pid.
-type family map[int]process
-
 // children gives the pids of the children by the pid of the parent.
 func (f family) children() map[int][]int {
 	children := map[int][]int{}

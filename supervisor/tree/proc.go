@@ -14,6 +14,9 @@ import (
 	"supd/privdrop/files"
 )
 
+// family is all processes at one moment, by pid.
+type family map[int]process
+
 // process is what /proc/PID/stat says of a process (proc_pid_stat(5)).
 type process struct {
 	pid, parent, group, session int

@@ -10,23 +10,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Worker is a worker whose main process is dead.
-type Worker struct {
-	Pid        int
-	Name       string // SUPD_WORKER
-	Generation int    // SUPD_GENERATION
-	Cgroup     string // its directory, if it was born in one of its own
-
-	// Adopted says that an earlier supd has launched the worker: neither it nor
-	// what it leaves behind descends from this supd.
-	Adopted bool
-	Runtime string // XDG_RUNTIME_DIR; "": not known
-	Start   uint64 // of the main process, in clock ticks since the boot
-	// Seen is a moment, as Now gives it, at which the main process was alive for
-	// certain; the later, the better. 0: none is known.
-	Seen uint64
-}
-
 // BecomeSubreaper makes orphans among the descendants children of this process.
 func BecomeSubreaper() error {
 	return os.NewSyscallError("prctl PR_SET_CHILD_SUBREAPER", unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0))

@@ -1,0 +1,186 @@
+package output
+
+import (
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxLine bounds an unfinished line: the beginning of a longer one is written
+	// before its end has come.
+	maxLine = 64 << 10
+	// lineTime is how long an unfinished line waits for its end before it is
+	// written: a prompt has none.
+	lineTime = time.Second
+	// maxRead is how much is read before the capture checks whether it is to end.
+	maxRead = 4 << 20
+)
+
+// matcher calls a function with whole lines, until it is told to stop.
+type matcher struct {
+	call  func([]byte)
+	on    atomic.Bool
+	begun []byte // the line that has come in part, up to maxLine of it
+}
+
+// Log is a log file that several captures write to, or the journal: see Journal. A
+// file is opened for appending, so that truncating it from outside (logrotate's
+// copytruncate) leaves no hole. That it was moved away is noticed by the first
+// write after a second.
+type Log struct {
+	path    string
+	files   *Files   // that this log belongs to, or nil
+	journal *journal // nil: it is a file
+
+	written atomic.Int64
+	dropped atomic.Int64
+
+	// The captures of several workers write whole lines: one lock around each write
+	// and rotation keeps a line from being cut in two. A capture that waits for it
+	// would wait for the same file anyway.
+	mu      sync.Mutex
+	options Options
+	file    *os.File // nil: it could not be opened yet, and each Write fails (os.ErrInvalid)
+	fd      int      // of file
+	id      fileID
+	size    int64
+	limit   int64     // size at which to rotate: MaxSize, or more after a failure
+	looked  time.Time // when path was last compared with the file
+
+	last    *Capture // who wrote last; nil: an earlier supd
+	midline bool     // the file ends within a line of last
+	broken  bool     // that line's rest was dropped: the next write begins a new one
+	failing bool     // the last write failed
+	lost    bool     // path could not be opened anew
+	closed  bool
+}
+
+// Options say what a log file is like.
+type Options struct {
+	MaxSize int64        // bytes; the file is rotated before it grows beyond; 0: never
+	Keep    int          // rotated files: path.1 is the newest
+	UID     int          // owner of new files; -1 keeps supd's
+	GID     int          // their group, and that of a new directory; -1 likewise
+	Mode    fs.FileMode  // of new files, whatever the umask
+	Log     *slog.Logger // nil: nothing is said
+
+	journal string // its socket; "" is journald's
+}
+
+// journal is a connection to journald. The Log's lock is held for each call.
+//
+// go-systemd's journal.Send is no replacement: it waits without end for a journal
+// that takes nothing, under a lock that all senders share.
+type journal struct {
+	socket string
+	conn   *net.UnixConn // nil: connect again
+	entry  []byte        // memory for the next one
+	next   time.Time     // no try before
+}
+
+// Field is what the journal gets about a worker besides its lines. The name has
+// only capital letters, digits and _, and begins with a letter.
+type Field struct{ Name, Value string }
+
+// state says where the data stands. The current one is never changed: the other one
+// is written, then head.turn.
+type state struct {
+	begin, end uint32 // data[begin:end] was taken from the pipe and is not known to be in the log
+
+	reading uint32   // so many bytes are being read into data, from end on
+	mark    [16]byte // the last bytes of that place before the read
+
+	writing uint32 // so many bytes from begin on are being written to file,
+	newline uint32 // 1: with a newline before them,
+	midline uint32 // 1: the last write ended within a line,
+	file    fileID
+	size    int64 // of file, before the write if one is under way
+}
+
+// head is the beginning of the file. Other versions of supd read it: a change of
+// the layout needs another magic.
+type head struct {
+	magic  [16]byte
+	boot   [36]byte // /proc/sys/kernel/random/boot_id
+	length uint32   // of the address of the log, which follows the head: see Capture.address
+	pipe   uint64   // its inode
+	_      uint32
+	turn   uint32 // which of the states is current
+	states [2]state
+}
+
+// intake holds the output that a capture has taken from its pipe and not yet
+// written to its log. It is a file that is mapped into memory (mmap(2),
+// MAP_SHARED): the kernel keeps it when supd is killed between two instructions. It
+// does not survive a failure of the machine: nothing is synced.
+//
+// Each step is noted before it is taken, so that the next supd can find out whether
+// it was taken. A read takes no more than was seen in the pipe, so it happens whole
+// or not at all: it does not sleep, and a signal ends a process only on its way
+// back from a system call (signal(7)). A write to the log may happen in part; the
+// file shows how much.
+type intake struct {
+	memory []byte
+	head   *head
+	data   []byte // what follows the head and the address
+	path   string // of the file; "": it is in memory only
+
+	touched int // how much of data has pages
+	first   int // how much of data shares a page with the head
+}
+
+// Files are the open logs by path, so that all processes that name a file share
+// its Log, and all can be reopened at once. Its methods may be called from any
+// goroutine.
+type Files struct {
+	log     *slog.Logger
+	journal string // see Options
+
+	mu   sync.Mutex // a Reopen and a new configuration may come at the same time
+	open map[string]*Log
+	keep *store          // nil without KeepIn
+	rest map[string]bool // names of files in keep that an earlier supd has left and no capture has taken up
+}
+
+// fileID tells files apart.
+type fileID struct{ device, inode uint64 }
+
+// pipeState is the state in which a read leaves a pipe.
+type pipeState int
+
+// Capture reads one worker's pipe into a Log until its end.
+type Capture struct {
+	log    *Log
+	pipe   *os.File
+	name   string
+	fields string // for the journal, encoded
+	match  matcher
+	ready  chan struct{} // of capacity 1: the pipe has something
+	finish chan struct{} // closed by Finish
+	end    func()
+	leave  chan struct{} // closed by Leave
+	quit   func()
+	done   chan struct{}
+
+	// Of the goroutine that reads, until done.
+	in    *intake   // nil until there was something
+	since time.Time // when the unfinished line that is held came
+	large bool      // the pipe was enlarged
+	pace  pace
+	left  *os.File
+
+	unended bool // the last entry sent to the journal was no whole line
+}
+
+// Journal begins the path of a Log that is no file: output that is captured to
+// "journal:whois/web" goes to the systemd journal, where its SYSLOG_IDENTIFIER is
+// whois/web. Each line is an entry of its own, without its end; a line that is
+// longer than 64 KiB, or not ended within a second, becomes several.
+//
+// A line is sent again if supd was killed after sending it and before noting that.
+const Journal = "journal:"
