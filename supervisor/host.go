@@ -93,10 +93,10 @@ func lockRuntime(runtime configs.Runtime) (*os.File, error) {
 const pause = 50 * time.Microsecond
 
 // save writes what runs, in a goroutine of its own.
-func (h *host) save(r *record.Record, done engine.Event) {
+func (h *host) save(r *record.Record, done func(ok bool) engine.Event) {
 	go func() {
 		h.writer.Write(r)
-		time.AfterFunc(time.Duration(len(r.Slots))*pause, func() { h.post(done) })
+		time.AfterFunc(time.Duration(len(r.Slots))*pause, func() { h.post(done(!h.writer.Failed)) })
 	}()
 }
 

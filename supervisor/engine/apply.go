@@ -41,6 +41,7 @@ func (o *Owner) Apply(p Prepared) error {
 		}
 		o.applyApp(a, one, movedSockets(before, one.Config))
 	}
+	o.mayGo = true
 	slices.SortFunc(o.apps, func(a, b *app) int { return strings.Compare(a.name, b.name) })
 	return nil
 }
@@ -100,6 +101,8 @@ func (o *Owner) applyApp(a *app, one App, moved map[string]bool) {
 		o.applyProcess(a.process(pc.Name), pc, &e, moved)
 	}
 	slices.SortFunc(a.processes, byName)
+	a.dependents = nil
+	o.touchApp(a)
 }
 
 // applyProcess makes r what the process is to run; nil is nothing yet.
@@ -160,8 +163,10 @@ func (o *Owner) removeGone(apps []App) {
 		case i < 0:
 			o.abort(a, "the app was removed from the configuration")
 			a.keepOnly(nil)
+			o.touchApp(a)
 		case a.rollout == nil:
 			a.keepOnly(apps[i].Config)
+			o.touchApp(a)
 		}
 	}
 }

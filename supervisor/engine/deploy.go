@@ -149,7 +149,7 @@ func (o *Owner) Hold(asked api.Request, reply chan<- *api.Result) {
 				reply <- api.Refuse(api.CodeFailed, "%s: cannot be journaled: %s", a.name, err)
 				return
 			}
-			a.state.Held = state.Held
+			a.state.Held, a.isUnshown = state.Held, true
 			if state.Held == nil { // what was registered to be deployed meanwhile
 				o.host.Changed(Change{App: a.name, State: a.state})
 			}

@@ -16,6 +16,11 @@ func (o *Owner) roll(now time.Time) {
 		if r == nil || r.pending != "" || o.quitting {
 			continue
 		}
+		if !a.isUnrolled && (r.wakes.IsZero() || r.wakes.After(now)) {
+			o.wake(r.wakes)
+			continue
+		}
+		a.isUnrolled, a.isUnshown, r.wakes = false, true, time.Time{}
 		switch r.status.Step {
 		case release.StepSmoke:
 			o.smoke(r)
@@ -29,6 +34,14 @@ func (o *Owner) roll(now time.Time) {
 	}
 }
 
+// wakeRollout lets a rollout go on at t at the latest.
+func (o *Owner) wakeRollout(r *rollout, t time.Time) {
+	if !t.IsZero() && (r.wakes.IsZero() || t.Before(r.wakes)) {
+		r.wakes = t
+	}
+	o.wake(t)
+}
+
 // replaceAll moves slot after slot to the new release.
 func (o *Owner) replaceAll(r *rollout, now time.Time) {
 	done := true
@@ -38,7 +51,7 @@ func (o *Owner) replaceAll(r *rollout, now time.Time) {
 		}
 		if !t.begun && !r.mayBegin(t) {
 			done = false
-			o.wake(now.Add(drainPatience)) // or as soon as something happens
+			o.wakeRollout(r, r.drainedAt(now)) // or as soon as something happens
 			continue
 		}
 		done = o.move(r, t, now) && done
@@ -69,7 +82,7 @@ func (o *Owner) move(r *rollout, t *stage, now time.Time) (arrived bool) {
 			arrived = false
 		case w != nil:
 			if at := w.Ready.Add(r.app.config.Rollout.MinReady); at.After(now) {
-				o.wake(at)
+				o.wakeRollout(r, at)
 				arrived = false
 			}
 		}
@@ -83,7 +96,7 @@ func (o *Owner) mayMove(s *slot, to *revision, now time.Time) bool {
 	if s.Up && live && s.alone() {
 		return s.mayStopFirst(to)
 	}
-	return !s.Up || !live || to == nil || !s.process.isMoving(to) && o.maySurge(s, to, now)
+	return !s.Up || !live || to == nil || s.process.moving[to] == 0 && o.maySurge(s, to, now)
 }
 
 // moveSlot makes another revision the desired one of a slot. What had ended there
@@ -91,12 +104,14 @@ func (o *Owner) mayMove(s *slot, to *revision, now time.Time) bool {
 func (o *Owner) moveSlot(s *slot, to *revision) {
 	s.revision = to
 	s.retryNow()
+	o.touch(s)
+	o.count(s) // the next slot asks whether this one has a new worker yet
 }
 
 // bake waits, and makes the new release the active one.
 func (o *Owner) bake(r *rollout, now time.Time) {
 	if r.deadline.After(now) {
-		o.wake(r.deadline)
+		o.wakeRollout(r, r.deadline)
 		return
 	}
 	o.end(r)
@@ -129,9 +144,10 @@ func (o *Owner) afterCandidate(r *rollout) {
 	if !s.idle() {
 		return
 	}
-	s.process.counted[record.Candidate] = s.Generation
+	s.process.launched[record.Candidate] = s.Generation
 	switch r.trial {
 	case trialPassed:
+		o.forgetSlot(s)
 		r.candidate = nil
 		o.enter(r, release.StepReplace)
 	case trialStarts, trialAsks: // it is an earlier supd's

@@ -82,7 +82,12 @@ func (o *Owner) forgetRollout(r *rollout, active *App) {
 	last := r.status
 	a.last, a.rollout = &last, nil
 	o.host.Changed(Change{App: a.name, State: a.state, Active: active, Postponed: a.postponed})
-	o.unsettled = true
+	if r.candidate != nil {
+		o.lateCandidates = append(o.lateCandidates, r.candidate)
+		o.touch(r.candidate)
+	}
+	o.mayGo = true
+	o.touchApp(a)
 }
 
 // abort ends a rollout at once, with what runs left as it is.

@@ -27,7 +27,7 @@ const (
 // checkExitOn ends supd when what exit_on waits for has come about. A rollout is
 // waited for: what fails in it is put back.
 func (o *Owner) checkExitOn() {
-	if o.quitting || o.exitOn == "" || o.exitOn == configs.ExitNever {
+	if o.quitting || o.exitOn == "" || o.exitOn == configs.ExitNever || len(o.queue) == 0 {
 		return
 	}
 	count := map[outlook]int{}

@@ -23,7 +23,7 @@ func (o *Owner) Await(closed <-chan struct{}) {
 		case <-closed:
 			return
 		case e := <-o.events:
-			o.happen(e)
+			e(o)
 		}
 	}
 }

@@ -16,8 +16,8 @@ type Event func(*Owner)
 type Host struct {
 	Reaper  Reaper
 	Sockets Sockets
-	Save    func(r *record.Record, done Event) // where the next supd finds it
-	Changed func(Change)                       // of an app's releases
+	Save    func(r *record.Record, done func(ok bool) Event) // where the next supd finds it
+	Changed func(Change)                                     // of an app's releases
 }
 
 // Reaper ends what has died.

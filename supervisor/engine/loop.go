@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"supd/supervisor/api"
@@ -15,10 +16,11 @@ func (o *Owner) Run() {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		o.timer, o.unsettled = time.Time{}, false
+		o.timer = time.Time{}
 		now := time.Now()
 		if o.frozen == nil {
 			o.checkExitOn()
+			o.touchDue(now)
 			o.roll(now)
 			o.settle(now)
 		} else if o.isQuiet() {
@@ -28,15 +30,15 @@ func (o *Owner) Run() {
 		o.sweep()
 		o.repair(now)
 		o.answer(now)
-		o.Publish(now)
+		o.show(now)
 		if o.frozen == nil { // else it is done at the end
 			o.save()
 		}
 		if o.finished() {
+			o.Publish(now)
 			return
 		}
-		if o.unsettled {
-			o.changes++
+		if o.isUnsettled() {
 			o.drain()
 			continue
 		}
@@ -47,12 +49,19 @@ func (o *Owner) Run() {
 		}
 		select {
 		case e := <-o.events:
-			o.happen(e)
+			e(o)
 			o.drain()
 		case <-timer.C:
-			o.changes++
 		}
 	}
+}
+
+// isUnsettled reports whether something was changed in this turn that settle, or a
+// rollout, still has to see.
+func (o *Owner) isUnsettled() bool {
+	return o.frozen == nil && (len(o.queue) > 0 || slices.ContainsFunc(o.apps, func(a *app) bool {
+		return a.isUnrolled && a.rollout != nil && a.rollout.pending == "" && !o.quitting
+	}))
 }
 
 // drain runs the events that are waiting already, so that a storm of them is
@@ -61,16 +70,11 @@ func (o *Owner) drain() {
 	for {
 		select {
 		case e := <-o.events:
-			o.happen(e)
+			e(o)
 		default:
 			return
 		}
 	}
-}
-
-func (o *Owner) happen(e Event) {
-	o.changes++
-	e(o)
 }
 
 func (o *Owner) finished() bool {
@@ -88,8 +92,37 @@ func (o *Owner) Post(e Event) {
 	}
 }
 
-// Status is what runs now.
-func (o *Owner) Status() *api.Status { return o.status.Load() }
+// statusTime is how long a reader waits for the owner before it gets what was
+// published last.
+const statusTime = time.Second
+
+// Status is what runs now. It is made when somebody reads it.
+func (o *Owner) Status() *api.Status {
+	last := o.status.Load()
+	select {
+	case <-last.Next():
+	default:
+		return last
+	}
+	fresh := make(chan *api.Status, 1)
+	late := time.NewTimer(statusTime)
+	defer late.Stop()
+	select {
+	case o.events <- func(o *Owner) { o.readers = append(o.readers, fresh) }:
+	case <-o.done:
+		return o.status.Load()
+	case <-late.C:
+		return last
+	}
+	select {
+	case now := <-fresh:
+		return now
+	case <-o.done:
+		return o.status.Load()
+	case <-late.C:
+		return last
+	}
+}
 
 // Done is closed when the owner has stopped everything.
 func (o *Owner) Done() <-chan struct{} { return o.done }
@@ -122,7 +155,10 @@ func (o *Owner) Quit() {
 			o.stopCandidate(a.rollout)
 		}
 	}
-	o.eachSlot(func(s *slot) { s.leaves, s.Up = s.leaves || s.Up, false })
+	o.eachSlot(func(s *slot) {
+		s.leaves, s.Up = s.leaves || s.Up, false
+		o.touch(s)
+	})
 }
 
 // Quits reports whether supd was told to stop.
@@ -163,26 +199,53 @@ func (o *Owner) sweep() {
 		for _, w := range dead {
 			w.slot.sweeps--
 			o.swept(w)
+			o.touch(w.slot)
 		}
 	})
 }
 
-// save begins to write what runs, if that may have changed; while it is being done
-// the next time comes afterwards.
+// save begins to write what has changed, if anything has; while it is being done the
+// next time comes afterwards.
 func (o *Owner) save() {
-	if o.saving || o.changes == o.recorded {
+	if o.saving || len(o.unsaved)+len(o.gone) == 0 {
 		return
 	}
-	o.recorded, o.saving = o.changes, true
-	o.host.Save(o.Record(), func(o *Owner) {
-		o.saving = false
-		o.changes-- // this event changes nothing
+	o.saving = true
+	o.host.Save(o.unsavedRecord(), func(ok bool) Event {
+		return func(o *Owner) {
+			o.saving = false
+			if !ok { // the next time the whole is tried
+				o.wholes = 0
+			}
+		}
 	})
+}
+
+// unsavedRecord is what has changed since the last record: all of it, where a short
+// one would not be much shorter than what was written since the last whole one.
+func (o *Owner) unsavedRecord() *record.Record {
+	o.written += len(o.unsaved)
+	if o.wholes == 0 || o.written > max(2*o.wholes, 64) || len(o.lateCandidates) > 0 {
+		return o.Record()
+	}
+	r := &record.Record{Part: true, Gone: o.gone, Slots: make([]record.Slot, 0, len(o.unsaved))}
+	o.gone = nil
+	for _, s := range o.unsaved {
+		s.unsaved = false
+		r.Slots = append(r.Slots, s.record())
+	}
+	o.unsaved = o.unsaved[:0]
+	return r
 }
 
 // Record describes all that runs.
 func (o *Owner) Record() *record.Record {
 	r := &record.Record{Format: record.Format}
+	for _, s := range o.unsaved {
+		s.unsaved = false
+	}
+	o.unsaved = o.unsaved[:0]
 	o.eachSlot(func(s *slot) { r.Slots = append(r.Slots, s.record()) })
+	o.wholes, o.written, o.gone = len(r.Slots), 0, nil
 	return r
 }

@@ -620,6 +620,8 @@ func history(t *testing.T, seed uint64) {
 	for range 60 {
 		w.step(random)
 		time.Sleep(time.Duration(random.Int64N(int64(10 * time.Second))))
+		synctest.Wait()
+		w.settled()
 	}
 	if seed%4 == 0 { // in the middle of it
 		w.quit()

@@ -63,6 +63,7 @@ func (o *Owner) plan(r *rollout) {
 		}
 	}
 	slices.SortFunc(a.processes, byName)
+	a.dependents = nil
 	sortStages(r.stages)
 }
 
@@ -98,4 +99,5 @@ func (o *Owner) startStage(r *rollout, t *stage) {
 	for n := len(p.slots); n < t.config.Count; n++ {
 		p.addSlot(n+1, t.to, up)
 	}
+	o.touchAll(p.slots)
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"supd/configs"
+	"supd/supervisor/api"
 )
 
 // app finds an app, or adds it.
@@ -12,7 +13,7 @@ func (o *Owner) app(name string) *app {
 	if a := o.findApp(name); a != nil {
 		return a
 	}
-	a := &app{name: name}
+	a := &app{name: name, named: map[string]*process{}}
 	o.apps = append(o.apps, a)
 	return a
 }
@@ -47,13 +48,12 @@ func configOf(a *configs.App, name string) *configs.Process {
 
 // process finds a process, or adds it.
 func (a *app) process(name string) *process {
-	for _, p := range a.processes {
-		if p.name == name {
-			return p
-		}
+	if p := a.named[name]; p != nil {
+		return p
 	}
-	p := &process{app: a, name: name, counted: map[int]int{}}
+	p := &process{app: a, name: name, launched: map[int]int{}}
 	a.processes = append(a.processes, p)
+	a.named[name] = p
 	return p
 }
 
@@ -87,22 +87,37 @@ func (p *process) fullName() string { return p.app.name + "/" + p.name }
 
 func byName(a, b *process) int { return strings.Compare(a.name, b.name) }
 
-// isDesired reports whether any slot is desired.
+// isDesired reports whether any slot is desired, also where that is not counted yet.
 func (p *process) isDesired() bool {
 	return slices.ContainsFunc(p.slots, func(s *slot) bool { return s.Up })
 }
 
 // ready reports whether every desired slot is ready, or has done its work (a
 // process with restart = "never" that exited well).
-func (p *process) ready() bool {
-	return !slices.ContainsFunc(p.slots, func(s *slot) bool {
-		return s.Up && !s.ready() && !(s.Done && s.LastClean)
-	})
+func (c *counts) ready() bool { return c.unready == 0 }
+
+// comesAfter are the processes that have to be ready before p starts.
+func (p *process) comesAfter() (all []*process) {
+	for _, name := range p.config.After {
+		if before := p.app.named[name]; before != nil {
+			all = append(all, before)
+		}
+	}
+	return all
 }
 
-// idle reports whether nothing of the process runs.
-func (p *process) idle() bool {
-	return !slices.ContainsFunc(p.slots, func(s *slot) bool { return !s.idle() })
+// dependents are the processes that come after p.
+func (p *process) dependents() []*process {
+	a := p.app
+	if a.dependents == nil {
+		a.dependents = map[*process][]*process{}
+		for _, other := range a.processes {
+			for _, before := range other.comesAfter() {
+				a.dependents[before] = append(a.dependents[before], other)
+			}
+		}
+	}
+	return a.dependents[p]
 }
 
 // resize makes slots up to the configured count, and marks those above as gone.
@@ -133,8 +148,8 @@ func (p *process) addSlot(number int, r *revision, up bool) {
 }
 
 func (p *process) newSlot(number int, r *revision) *slot {
-	s := &slot{process: p, number: number, revision: r}
-	s.Generation = p.counted[number]
+	s := &slot{process: p, number: number, revision: r, label: api.WorkerName(p.app.name, p.name, number)}
+	s.Generation = p.launched[number]
 	return s
 }
 
@@ -156,46 +171,10 @@ func (p *process) retryAll() {
 	}
 }
 
-// forget drops empty slots that are gone from the configuration.
-func (p *process) forget() {
-	for n := len(p.slots); n > 0 && p.slots[n-1].removed && p.slots[n-1].idle(); n-- {
-		p.counted[n] = p.slots[n-1].Generation
-		p.slots = p.slots[:n-1]
-	}
-}
-
 // surge is how many workers there may be beyond the count while replacing.
 func (p *process) surge() int {
 	s := p.app.config.Rollout.Surge
 	return max(1, s.Workers, len(p.slots)*s.Percent/100)
-}
-
-// heals reports whether another slot of the process is getting a new worker in the
-// place of an unhealthy one. One slot at a time does.
-func (p *process) heals(besides *slot) bool {
-	return slices.ContainsFunc(p.slots, func(s *slot) bool {
-		return s != besides && s.isIll() && s.fresh() != nil
-	})
-}
-
-// isMoving reports whether a slot that was moved has not launched its worker yet.
-func (p *process) isMoving(to *revision) bool {
-	return slices.ContainsFunc(p.slots, func(s *slot) bool {
-		return s.Up && s.revision == to && s.fresh() == nil && s.hasOlder()
-	})
-}
-
-// mayStopFirst reports whether no other slot of the process is between two workers.
-func (s *slot) mayStopFirst(to *revision) bool {
-	return !slices.ContainsFunc(s.process.slots, func(other *slot) bool {
-		return other != s && other.Up && other.revision == to && !other.fulfilled() && len(other.stale()) == 0
-	})
-}
-
-func (o *Owner) dependentStopping(p *process) bool {
-	return slices.ContainsFunc(p.app.processes, func(d *process) bool {
-		return slices.Contains(d.config.After, p.name) && !d.isDesired() && !d.idle()
-	})
 }
 
 // socketKeys are the keys of the process's sockets.

@@ -9,36 +9,66 @@ import (
 	"supd/supervisor/api"
 )
 
-// Publish makes what runs now known to everybody else.
-func (o *Owner) Publish(now time.Time) {
+// show says that what is published is out of date, and makes it anew for those who
+// read it.
+func (o *Owner) show(now time.Time) {
+	if len(o.unsaved) > 0 || slices.ContainsFunc(o.apps, func(a *app) bool { return a.isUnshown }) {
+		o.supersede()
+	}
+	if len(o.readers) == 0 {
+		return
+	}
+	fresh := o.Publish(now)
+	for _, r := range o.readers {
+		r <- fresh
+	}
+	o.readers = nil
+}
+
+// supersede says once that what is published is out of date.
+func (o *Owner) supersede() {
+	last := o.status.Load()
+	select {
+	case <-last.Next():
+	default:
+		last.Supersede()
+	}
+}
+
+// Publish makes what runs now known to everybody else. What has not changed is
+// shared with what was published before.
+func (o *Owner) Publish(now time.Time) *api.Status {
 	apps := make([]api.AppStatus, 0, len(o.apps))
 	for _, a := range o.apps {
-		apps = append(apps, a.status(now))
+		if a.isUnshown {
+			a.isUnshown = false
+			a.shown = a.status(now)
+		}
+		apps = append(apps, a.shown)
 	}
-	o.status.Swap(api.NewStatus(apps)).Supersede()
+	o.supersede()
+	fresh := api.NewStatus(apps)
+	o.status.Store(fresh)
+	return fresh
 }
 
 func (a *app) status(now time.Time) api.AppStatus {
-	s := api.AppStatus{Name: a.name, State: a.worst(now), Processes: make([]api.ProcessStatus, 0, len(a.processes)),
-		Release: a.state.Active, Previous: a.state.Previous, Held: a.state.Held, Rollout: a.last, Note: a.note()}
+	worst, processes := -1, make([]api.ProcessStatus, 0, len(a.processes))
+	for _, p := range a.processes {
+		p.show(now)
+		worst = max(worst, p.worst)
+		processes = append(processes, p.shown)
+	}
+	rollout := a.last
 	if a.rollout != nil {
 		now := a.rollout.status // what it holds only grows
-		s.Rollout = &now
+		rollout = &now
 	}
-	for _, p := range a.processes {
-		s.Processes = append(s.Processes, p.status(now))
-	}
-	return s
+	return api.AppStatus{Name: a.name, State: stateOf(worst), Processes: processes, Release: a.state.Active, Previous: a.state.Previous,
+		Held: a.state.Held, Rollout: rollout, Note: a.note()}
 }
 
-// worst is the worst state of an app's workers.
-func (a *app) worst(now time.Time) api.State {
-	worst := -1
-	for _, p := range a.processes {
-		for _, s := range p.slots {
-			worst = max(worst, slices.Index(severity, s.state(now)))
-		}
-	}
+func stateOf(worst int) api.State {
 	if worst < 0 {
 		return api.Stopped
 	}
@@ -59,12 +89,27 @@ func (a *app) note() string {
 	return ""
 }
 
-func (p *process) status(now time.Time) api.ProcessStatus {
-	s := api.ProcessStatus{Name: p.name, Count: p.config.Count, Log: p.config.Log.File, Workers: make([]api.WorkerStatus, 0, len(p.slots))}
-	for _, slot := range p.slots {
-		s.Workers = append(s.Workers, slot.status(now))
+// show makes what is shown of a process anew, where slots of it have changed.
+func (p *process) show(now time.Time) {
+	same := p.shown.Workers != nil && len(p.shown.Workers) == len(p.slots) && p.shown.Count == p.config.Count && p.shown.Log == p.config.Log.File
+	if same && len(p.unshown) == 0 {
+		return
 	}
-	return s
+	workers := make([]api.WorkerStatus, len(p.slots)) // others still read what was shown before
+	kept := copy(workers, p.shown.Workers)
+	for _, s := range p.slots {
+		if s.unshown || s.number > kept {
+			workers[s.number-1] = s.status(now)
+		}
+	}
+	for _, s := range p.unshown {
+		s.unshown = false
+	}
+	p.unshown, p.worst = nil, -1
+	for i := range workers {
+		p.worst = max(p.worst, slices.Index(severity, workers[i].State))
+	}
+	p.shown = api.ProcessStatus{Name: p.name, Count: p.config.Count, Log: p.config.Log.File, Workers: workers}
 }
 
 func (s *slot) status(now time.Time) api.WorkerStatus {

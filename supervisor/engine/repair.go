@@ -59,10 +59,10 @@ func (o *Owner) replaceUsers(key string) {
 		for _, p := range a.processes {
 			if slices.Contains(p.socketKeys(), key) {
 				o.renewSame(p)
+				o.touchAll(p.slots)
 			}
 		}
 	}
-	o.unsettled = true
 }
 
 // renewSame replaces every worker of a process by a new one of the same release.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -66,6 +67,8 @@ func (o *Owner) wait(r api.Request, slots []*slot, reply chan<- *api.Result) *wa
 		}
 		b.revision = number(s.revision)
 		w.before[s] = b
+		s.waiters = append(s.waiters, w)
+		o.touch(s)
 	}
 	o.waiters = append(o.waiters, w)
 	return w
@@ -118,6 +121,7 @@ func (o *Owner) Retire(r api.Request, reply chan<- *api.Result) {
 			if s.process.config.Autostart && !s.removed {
 				s.want() // as soon as there is a release again
 			}
+			o.touch(s)
 		}
 		for _, p := range a.processes {
 			p.revision = nil
@@ -207,6 +211,7 @@ func (o *Owner) answer(now time.Time) {
 				w.after()
 			}
 			w.reply <- w.result()
+			w.forget()
 			continue
 		}
 		o.wake(w.deadline)
@@ -224,7 +229,12 @@ func (o *Owner) decided(w *waiter, now time.Time) bool {
 	if w.rollout != nil {
 		return w.rollout.isOver() || late || o.quitting
 	}
-	for _, s := range w.slots {
+	look := w.changed
+	if late {
+		look = w.slots
+	}
+	w.changed = nil
+	for _, s := range look {
 		if _, done := w.outcomes[s]; done {
 			continue
 		}
@@ -237,6 +247,13 @@ func (o *Owner) decided(w *waiter, now time.Time) bool {
 		}
 	}
 	return len(w.outcomes) == len(w.slots)
+}
+
+// forget takes a waiter from its slots: it has its answer.
+func (w *waiter) forget() {
+	for _, s := range w.slots {
+		s.waiters = slices.DeleteFunc(s.waiters, func(other *waiter) bool { return other == w })
+	}
 }
 
 // outcome is what has come of the request for one slot, if that is known.

@@ -32,6 +32,7 @@ func (o *Owner) abandon(p *process, why string) {
 				o.stop(f, "replacement abandoned", false)
 			}
 			s.revision = stale[len(stale)-1].revision
+			o.touch(s)
 		}
 	}
 }

@@ -97,6 +97,21 @@ func (t *stage) isFar() bool {
 	return !waiting || drains
 }
 
+// drainedAt is when the next worker will have drained for long, zero for never.
+func (r *rollout) drainedAt(now time.Time) (at time.Time) {
+	for _, t := range r.stages {
+		for _, s := range t.process.slots {
+			for _, w := range s.workers {
+				long := w.stopped.Add(drainPatience)
+				if w.State == api.Stopping && w.Draining && long.After(now) && (at.IsZero() || long.Before(at)) {
+					at = long
+				}
+			}
+		}
+	}
+	return at
+}
+
 // record is the rollout as the journal has it.
 func (r *rollout) record(step release.Step) *release.Rollout {
 	one := r.status.Rollout

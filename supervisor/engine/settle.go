@@ -9,47 +9,39 @@ import (
 	"supd/supervisor/record"
 )
 
+// idle reports whether nothing runs, and nothing is being launched.
+func (o *Owner) idle() bool { return o.launching == 0 && o.busy == 0 }
+
 // maxLaunching bounds the launches that are under way at a time: they share the
 // processors, and a launch that hangs (a dead file server) must not leave the
 // others without a turn.
 const maxLaunching = 16
 
-// settle brings every slot as near to what is desired as can be now. It is idempotent,
-// and calls o.wake with the next moment at which it would do more.
+// settle brings every slot that was touched as near to what is desired as can be
+// now. It is idempotent, and sets alarms for the next moment at which it would do
+// more.
 func (o *Owner) settle(now time.Time) {
-	for _, a := range o.apps {
-		for _, p := range a.processes {
-			o.settleProcess(p, now)
+	o.unpark(&o.crowded, parkedForLaunch, maxLaunching-o.launching)
+	for len(o.queue) > 0 {
+		touched := o.queue
+		o.queue = nil
+		for _, s := range touched { // before one decides by what has become of another
+			o.count(s)
 		}
-		if a.rollout != nil && a.rollout.candidate != nil {
-			o.settleSlot(a.rollout.candidate, now)
+		for _, s := range touched {
+			s.queued = false
+			o.settleSlot(s, now)
+			o.count(s)
+		}
+		o.unpark(&o.crowded, parkedForLaunch, maxLaunching-o.launching)
+		if len(o.queue) == 0 {
+			o.offerRoom()
 		}
 	}
-	for _, s := range o.lateCandidates {
-		o.settleSlot(s, now)
+	if o.mayGo {
+		o.mayGo = false
+		o.forget()
 	}
-	o.lateCandidates = slices.DeleteFunc(o.lateCandidates, (*slot).idle)
-	o.forget()
-}
-
-// wake makes the timer fire at t at the latest; the zero time is never.
-func (o *Owner) wake(t time.Time) {
-	if !t.IsZero() && (o.timer.IsZero() || t.Before(o.timer)) {
-		o.timer = t
-	}
-}
-
-func (o *Owner) idle() bool {
-	idle := o.launching == 0
-	o.eachSlot(func(s *slot) { idle = idle && s.idle() })
-	return idle
-}
-
-func (o *Owner) settleProcess(p *process, now time.Time) {
-	for _, s := range p.slots {
-		o.settleSlot(s, now)
-	}
-	p.forget()
 }
 
 func (o *Owner) settleSlot(s *slot, now time.Time) {
@@ -63,8 +55,9 @@ func (o *Owner) settleSlot(s *slot, now time.Time) {
 		o.replace(s, now)
 	}
 	for _, w := range s.workers {
-		o.wake(w.Deadline)
+		o.wakeAt(s, w.Deadline)
 	}
+	o.mayGo = o.mayGo || s.idle() && (s.removed || s.number == record.Candidate)
 }
 
 // expire runs the deadlines that have passed.
@@ -72,8 +65,7 @@ func (o *Owner) expire(s *slot, now time.Time) {
 	for _, w := range slices.Clone(s.workers) {
 		if !w.Deadline.IsZero() && !w.Deadline.After(now) {
 			o.expired(w)
-			o.changes++
-			o.unsettled = true // a rollout may go on with what has become of it
+			o.touch(s)
 		}
 	}
 }
@@ -81,7 +73,11 @@ func (o *Owner) expire(s *slot, now time.Time) {
 // stopSlot stops what runs in a slot that is not desired, unless a process
 // that comes after this one still has to stop first.
 func (o *Owner) stopSlot(s *slot) {
-	if len(s.workers) == 0 || s.number != record.Candidate && !s.removed && o.dependentStopping(s.process) {
+	if len(s.workers) == 0 {
+		return
+	}
+	if s.number != record.Candidate && !s.removed && s.process.dependentsStop() {
+		park(&s.process.stopping, s, parkedForStop)
 		return
 	}
 	for _, w := range s.workers {
@@ -93,8 +89,9 @@ func (o *Owner) start(s *slot, now time.Time) {
 	switch {
 	case s.Done || s.GaveUp || s.revision == nil || s.process.app.rollout.forbids(s.revision):
 	case s.Retry.After(now):
-		o.wake(s.Retry)
+		o.wakeAt(s, s.Retry)
 	case s.Gated && len(s.waitsFor()) > 0:
+		park(&s.process.gated, s, parkedForStart)
 	default:
 		o.launch(s, now)
 	}
@@ -103,6 +100,7 @@ func (o *Owner) start(s *slot, now time.Time) {
 // launch starts the worker that the slot is to have; Started or Failed ends that.
 func (o *Owner) launch(s *slot, now time.Time) {
 	if o.launching >= maxLaunching {
+		park(&o.crowded, s, parkedForLaunch)
 		return
 	}
 	o.launching++
@@ -134,11 +132,13 @@ func (o *Owner) replace(s *slot, now time.Time) {
 		}
 	case s.alone():
 		if s.Retry.After(now) {
-			o.wake(s.Retry)
+			o.wakeAt(s, s.Retry)
 		} else if s.mayStopFirst(s.revision) {
 			for _, w := range stale {
 				o.stop(w, "another takes its place", false)
 			}
+		} else {
+			s.waitForRoom()
 		}
 	case len(stale) > 1: // a replacement that is out of date before it was done
 		for _, w := range stale {
@@ -148,7 +148,7 @@ func (o *Owner) replace(s *slot, now time.Time) {
 		}
 	case fresh == nil && s.process.app.rollout.forbids(s.revision):
 	case fresh == nil && s.Retry.After(now):
-		o.wake(s.Retry)
+		o.wakeAt(s, s.Retry)
 	case fresh == nil:
 		if o.maySurge(s, s.revision, now) {
 			o.launch(s, now)
@@ -174,38 +174,74 @@ func (o *Owner) stopSurplus(s *slot) {
 
 // maySurge reports whether one more worker fits beside those of the process, and
 // whether the last replaced one has been ready for min_ready. Old workers that
-// still drain count: memory is what the surge bounds.
+// still drain count: memory is what the surge bounds. A slot for which there is no
+// room is parked.
 func (o *Owner) maySurge(s *slot, to *revision, now time.Time) bool {
 	p := s.process
-	extra, since := 0, time.Time{}
-	for _, other := range p.slots {
-		extra += max(0, len(other.workers)-1)
-		f := other.fresh()
-		switch {
-		case other == s:
-		case f != nil && f.revision == to && f.Ready.After(since):
-			since = f.Ready
-		}
-	}
-	if extra >= p.surge() || s.isIll() && p.heals(s) {
+	if p.surplus >= p.surge() || s.isIll() && p.healing > 0 {
+		s.waitForRoom()
 		return false
 	}
-	if at := since.Add(p.app.config.Rollout.MinReady); !since.IsZero() && at.After(now) {
-		o.wake(at)
+	if p.newestOf != to {
+		return true
+	}
+	if at := p.newest.Add(p.app.config.Rollout.MinReady); at.After(now) {
+		o.wakeAt(s, at)
 		return false
 	}
 	return true
 }
 
+// mayStopFirst reports whether no slot of the process is between two workers.
+func (s *slot) mayStopFirst(to *revision) bool { return s.process.between[to] == 0 }
+
+// dependentsStop reports whether a process that comes after p still has to stop.
+func (p *process) dependentsStop() bool {
+	return slices.ContainsFunc(p.dependents(), func(d *process) bool { return d.desired == 0 && d.counts.busy > 0 })
+}
+
 // forget drops processes and apps that are gone from the configuration and empty.
 func (o *Owner) forget() {
+	o.lateCandidates = slices.DeleteFunc(o.lateCandidates, func(s *slot) bool {
+		if s.idle() {
+			o.forgetSlot(s)
+		}
+		return s.idle()
+	})
 	for _, a := range o.apps {
-		a.processes = slices.DeleteFunc(a.processes, func(p *process) bool { return p.removed && len(p.slots) == 0 })
+		o.forgetProcesses(a)
 	}
 	o.apps = slices.DeleteFunc(o.apps, func(a *app) bool {
 		gone := a.removed && len(a.processes) == 0 && a.rollout == nil
 		if gone && a.journal != nil {
 			a.journal.Close()
+		}
+		return gone
+	})
+}
+
+// forgetSlot says to the record that a slot is no more.
+func (o *Owner) forgetSlot(s *slot) {
+	p := s.process
+	p.launched[s.number] = s.Generation
+	o.gone = append(o.gone, s.name())
+	if s.number == record.Candidate { // another one may have the same name
+		o.wholes = 0
+	}
+}
+
+// forgetProcesses drops empty slots that are gone from the configuration, and
+// processes without any.
+func (o *Owner) forgetProcesses(a *app) {
+	a.processes = slices.DeleteFunc(a.processes, func(p *process) bool {
+		for n := len(p.slots); n > 0 && p.slots[n-1].removed && p.slots[n-1].idle(); n-- {
+			o.forgetSlot(p.slots[n-1])
+			p.slots, a.isUnshown = p.slots[:n-1], true
+		}
+		gone := p.removed && len(p.slots) == 0
+		if gone {
+			delete(a.named, p.name)
+			a.dependents, a.isUnshown = nil, true
 		}
 		return gone
 	})

@@ -9,9 +9,7 @@ import (
 	"supd/supervisor/record"
 )
 
-func (s *slot) name() string {
-	return api.WorkerName(s.process.app.name, s.process.name, s.number)
-}
+func (s *slot) name() string { return s.label }
 
 // fresh is the live worker of the desired revision, unless it is unhealthy; stale are the
 // other live ones.
@@ -95,11 +93,12 @@ func (s *slot) mayStart() bool {
 // waitsFor lists the processes that have to be ready before the first start. One
 // that nobody wants is not waited for.
 func (s *slot) waitsFor() (names []string) {
-	for _, p := range s.process.app.processes {
-		if slices.Contains(s.process.config.After, p.name) && p.isDesired() && !p.ready() {
+	for _, p := range s.process.comesAfter() {
+		if p.desired > 0 && !p.ready() {
 			names = append(names, p.name)
 		}
 	}
+	slices.Sort(names)
 	return names
 }
 

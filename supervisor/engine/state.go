@@ -34,12 +34,21 @@ type Owner struct {
 	frozen         func()    // to be called once nothing is under way; nil: all goes on
 	quitting       bool
 	exitOn         configs.ExitOn
-	verdict        error     // why exit_on has ended supd
-	saving         bool      // what runs is being recorded
-	changes        int       // events so far that may have changed it
-	recorded       int       // changes by the time it was recorded last
+	verdict        error // why exit_on has ended supd
+	saving         bool  // what runs is being recorded
+	wholes         int   // slots in the last whole record
+	written        int   // slots in the parts since then
+	readers        []chan<- *api.Status
 	timer          time.Time // the nearest deadline
-	unsettled      bool      // something was changed that settle has to see
+
+	queue   []*slot // to be settled
+	alarms  alarms
+	crowded []*slot    // that wait for the end of a launch
+	roomy   []*process // with slots that wait for room, which there may be now
+	unsaved []*slot    // changed since the last record
+	gone    []string   // slots that are no more, likewise
+	busy    int        // slots that are not idle
+	mayGo   bool       // a process or an app may be empty, and is gone from the configuration
 }
 
 // queueLength is how many events may wait for the owner before who posts waits.
@@ -55,11 +64,13 @@ func New(log *slog.Logger, host Host, exitOn configs.ExitOn) *Owner {
 
 // app is an application as the owner keeps it.
 type app struct {
-	name      string
-	config    *configs.App              // with the release that is active
-	processes []*process                // by name
-	sockets   map[string]configs.Socket // by key
-	removed   bool
+	name       string
+	config     *configs.App // with the release that is active
+	processes  []*process   // by name
+	named      map[string]*process
+	dependents map[*process][]*process   // who comes after whom; nil: is to be made anew
+	sockets    map[string]configs.Socket // by key
+	removed    bool
 
 	state     release.State // as it was journaled last
 	journal   Journal       // nil: it has no releases, and has had none
@@ -67,6 +78,10 @@ type app struct {
 	last      *api.RolloutStatus
 	postponed bool  // a new configuration waits for the end of the rollout
 	trouble   error // why the active release cannot be started
+
+	isUnrolled bool // something has happened that its rollout has to see
+	isUnshown  bool // its status is not what is published
+	shown      api.AppStatus
 }
 
 // process is a command and its slots. A process that is gone from the
@@ -79,7 +94,17 @@ type process struct {
 	revision *revision        // the newest that is desired; nil: no release is active
 	removed  bool
 	added    *rollout    // whose release alone has it; nil: the configuration has it
-	counted  map[int]int // launches of slots that were forgotten
+	launched map[int]int // launches of slots that were forgotten, and of candidates
+
+	counts
+	gated, stopping, crowded []*slot // that are parked
+	full                     bool    // a slot has found no room since the last change
+
+	newest   time.Time // when a worker of the revision newestOf became ready last
+	newestOf *revision
+	unshown  []*slot // whose status is not in shown
+	shown    api.ProcessStatus
+	worst    int // index in severity of the worst worker shown; below 0 is none
 }
 
 // revision is a Revision as the owner numbers it; two of them are the same when
@@ -105,6 +130,13 @@ type slot struct {
 	launched int       // number of the revision that was launched last; 0: an earlier supd's
 	workers  []*worker // oldest first
 	sweeps   int       // searches for left-over processes under way
+
+	label                    string
+	queued, unshown, unsaved bool
+	parked                   uint8
+	waiters                  []*waiter
+	counted                  share
+	wakes                    time.Time // its alarm; zero is none
 }
 
 // worker is one running copy: one launch of one slot. It is Starting, Running,
@@ -135,6 +167,7 @@ type rollout struct {
 
 	pending  release.Step // that is being journaled: nothing is done meanwhile; "" is none
 	deadline time.Time    // of the bake
+	wakes    time.Time    // when it is to go on at the latest; zero is when something happens
 
 	candidate *slot // of the smoke test, in no process's slots
 	trial     trial
@@ -169,6 +202,7 @@ type waiter struct {
 	after    func()   // before the answer; may be nil
 	slots    []*slot
 	before   map[*slot]before
+	changed  []*slot // since they were looked at last
 	outcomes map[*slot]api.Outcome
 	deadline time.Time
 	reply    chan<- *api.Result // with room for the one answer

@@ -53,6 +53,7 @@ func (o *Owner) journaled(a *app, s release.State, written func(error) Event) {
 func (o *Owner) step(r *rollout, to release.Step) {
 	o.log.Info("rollout step", "app", r.app.name, "id", r.status.ID, "step", to)
 	r.status.Step = to
+	defer o.touchApp(r.app)
 	switch to {
 	case release.StepSmoke:
 		o.startCandidate(r)
@@ -79,6 +80,7 @@ func (o *Owner) startCandidate(r *rollout) {
 		s := t.process.newSlot(record.Candidate, t.to)
 		s.Up = true
 		r.candidate, r.trial = s, trialStarts
+		o.touch(s)
 		r.say(s, 0, "candidate, on private sockets")
 		return
 	}
@@ -88,6 +90,7 @@ func (o *Owner) startCandidate(r *rollout) {
 func (o *Owner) stopCandidate(r *rollout) {
 	if r.candidate != nil {
 		r.candidate.Up = false
+		o.touch(r.candidate)
 	}
 }
 
@@ -102,6 +105,7 @@ func (o *Owner) fault(r *rollout, w *worker, why string) {
 	r.say(nil, 0, "failed: "+why)
 	o.log.Error("rollout failed", "app", r.app.name, "id", r.status.ID, "to", r.status.To, "why", why)
 	o.stopCandidate(r)
+	o.touchApp(r.app)
 	if r.app.config.Rollout.OnFailure == configs.OnFailurePause && r.status.From != "" && r.status.Step != release.StepSmoke {
 		o.pause(r)
 		return

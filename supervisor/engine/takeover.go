@@ -50,7 +50,10 @@ func (o *Owner) TakeOver(p Predecessor) {
 		if r := a.rollout; r != nil {
 			o.goOn(r)
 		}
+		o.touchApp(a)
 	}
+	o.touchAll(o.lateCandidates)
+	o.mayGo = true
 }
 
 // assume makes the release active that an app's workers run, where its journal is

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"encoding/json"
 	"math/rand/v2"
 	"runtime"
 	"slices"
@@ -51,10 +50,7 @@ func (w *world) replaced() {
 	gone := make(chan struct{})
 	w.s.post(func(o *Owner) {
 		o.Freeze(func() {
-			var err error
-			if w.record, err = json.Marshal(o.Record()); err != nil {
-				w.t.Error(err)
-			}
+			w.writer.Write(o.Record())
 			w.leave()
 			close(gone)
 			runtime.Goexit()
@@ -71,11 +67,11 @@ func (w *world) leave() {
 
 // found is what the next supd finds, and which of its workers live.
 func (w *world) found(became bool) (slots []record.Slot) {
-	if w.record != nil {
-		r, err := record.Parse(w.record)
-		if err != nil {
-			w.t.Fatal(err)
-		}
+	r, err := record.Read(w.writer.Path, w.writer.Boot)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if r != nil {
 		slots = r.Slots
 	}
 	recorded := map[int]bool{}
@@ -89,7 +85,7 @@ func (w *world) found(became bool) (slots []record.Slot) {
 	}
 	for _, p := range w.procs {
 		if !p.dead && !recorded[p.id] {
-			slots = w.unrecorded(slots, p, w.record == nil)
+			slots = w.unrecorded(slots, p, r == nil)
 		}
 	}
 	return slots
@@ -366,6 +362,8 @@ func historyWithTakeOver(t *testing.T, seed uint64) {
 	for range 40 {
 		f.stepOrTakeOver(random)
 		time.Sleep(time.Duration(random.Int64N(int64(10 * time.Second))))
+		synctest.Wait()
+		f.settled()
 	}
 	f.in(func(*Owner) { calm = true })
 	time.Sleep(10 * time.Minute) // whatever is under way ends, or is paused

@@ -46,6 +46,7 @@ func (o *Owner) becameReady(w *worker, how string) {
 	switch w.State {
 	case api.Starting:
 		w.Ready = time.Now()
+		w.slot.process.newest, w.slot.process.newestOf = w.Ready, w.revision
 		o.host.Sockets.Relisten(w.slot.process.socketKeys())
 		w.observer.BecameReady()
 		o.transit(w, api.Running, o.watchdogDeadline(w), how)
@@ -189,6 +190,7 @@ func (o *Owner) fail(w *worker, why string) {
 // behind is searched for, and the slot's policy decides what follows.
 func (o *Owner) ended(w *worker, e Exit) {
 	s, now := w.slot, time.Now()
+	o.touch(s)
 	if o.workers[e.Pid] == w {
 		delete(o.workers, e.Pid)
 	}

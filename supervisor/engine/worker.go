@@ -18,6 +18,7 @@ func (o *Owner) transit(w *worker, to api.State, deadline time.Time, why string)
 		o.log.Info("worker", "worker", w.slot.name(), "pid", w.Pid, "from", w.State, "to", to, "why", why)
 	}
 	w.set(to, deadline)
+	o.touch(w.slot)
 }
 
 // live reports whether the worker neither stops nor has ended.

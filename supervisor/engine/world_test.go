@@ -2,10 +2,11 @@ package engine
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -108,7 +109,7 @@ type world struct {
 	full     func(release.State) error // whether a state can be journaled
 	journals map[string][]release.State
 	changes  []Change
-	record   []byte // what runs, as it was written last
+	writer   record.Writer
 
 	lock   sync.Mutex
 	owner  *Owner   // nil: no supd is there
@@ -143,6 +144,7 @@ func (w *world) now() *Owner {
 // synctest.Test.
 func newWorld(t *testing.T, behave func(Launch) behaviour, processes ...configs.Process) *world {
 	w := &world{t: t, behave: behave, lastPid: 100, journals: map[string][]release.State{}}
+	w.writer = record.Writer{Log: slog.New(slog.DiscardHandler), Path: filepath.Join(t.TempDir(), "state.json"), Boot: "this"}
 	w.s = client{w}
 	w.owner = w.newOwner()
 	if err := w.owner.Apply(w.config(configs.Rollout{Surge: configs.Surge{Workers: 1}}, processes...)); err != nil {
@@ -301,14 +303,10 @@ func (j worldJournal) Write(s release.State, written func(error) Event) {
 	})
 }
 
-func (w *world) save(r *record.Record, done Event) {
-	text, err := json.Marshal(r)
-	if err != nil {
-		w.t.Error(err)
-	}
+func (w *world) save(r *record.Record, done func(bool) Event) {
 	w.after(time.Millisecond, func(o *Owner) {
-		w.record = text
-		done(o)
+		w.writer.Write(r)
+		done(!w.writer.Failed)(o)
 	})
 }
 
@@ -431,4 +429,36 @@ func (w *world) logs() slog.Handler {
 		return slog.DiscardHandler
 	}
 	return slog.NewTextHandler(os.Stderr, nil)
+}
+
+// settled looks whether settle has overlooked a slot: settling each once more must
+// change nothing.
+func (w *world) settled() {
+	w.in(func(o *Owner) {
+		if o.frozen != nil {
+			return
+		}
+		before := w.footprint(o)
+		o.eachSlot(func(s *slot) { o.touch(s) })
+		for _, a := range o.apps {
+			a.isUnrolled = true
+		}
+		o.roll(time.Now())
+		o.settle(time.Now())
+		if after := w.footprint(o); before != after {
+			w.t.Errorf("settle has overlooked something: %s, and then %s", before, after)
+		}
+	})
+}
+
+// footprint is what settle may change.
+func (w *world) footprint(o *Owner) string {
+	text := fmt.Sprint(o.launching, " ")
+	o.eachSlot(func(s *slot) {
+		text += fmt.Sprint(s.name(), s.Up, s.Generation, len(s.workers), " ")
+		for _, worker := range s.workers {
+			text += fmt.Sprint(worker.Pid, worker.State, " ")
+		}
+	})
+	return text
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -19,19 +20,54 @@ type Writer struct {
 	text   bytes.Buffer // kept for the next time
 }
 
-// Write replaces the file. It is not synced: a machine that crashes takes the
-// workers along.
+// Write replaces the file, or adds a Part to it. It is not synced: a machine that
+// crashes takes the workers along.
 func (w *Writer) Write(s *Record) {
 	s.Boot = w.Boot
 	w.text.Reset()
-	err := json.NewEncoder(&w.text).Encode(s)
-	if err == nil {
-		err = ReplaceFile(w.Path, w.text.Bytes())
+	var err error
+	if s.Part && !w.Failed {
+		err = w.add(part{s.Slots, s.Gone})
+	} else {
+		err = w.replace(s)
 	}
 	if err != nil && !w.Failed {
 		w.Log.Error("what runs is not recorded: were supd killed, the next one would have to search for it", "file", w.Path, "error", err)
 	}
 	w.Failed = err != nil
+}
+
+func (w *Writer) replace(s *Record) error {
+	if s.Part { // it is added to a record that is not there
+		return errNoWhole
+	}
+	if err := json.NewEncoder(&w.text).Encode(s); err != nil {
+		return err
+	}
+	return ReplaceFile(w.Path, w.text.Bytes())
+}
+
+// add writes a part behind the record, in one write: a supd that is killed in the
+// middle of it leaves a last line that Parse leaves out.
+func (w *Writer) add(p part) error {
+	if err := json.NewEncoder(&w.text).Encode(p); err != nil {
+		return err
+	}
+	file, err := os.OpenFile(w.Path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(w.text.Bytes())
+	return errors.Join(err, file.Close())
+}
+
+// errNoWhole says that a whole record has to be written first.
+var errNoWhole = errors.New("the record before it is missing")
+
+// part is what follows a whole record in its file, once for each change.
+type part struct {
+	Changed []Slot   `json:"changed"` // first those that are Gone go
+	Gone    []string `json:"gone,omitempty"`
 }
 
 // ReplaceFile puts data into the place of a file that only this user may read. It is
@@ -66,10 +102,15 @@ func Read(path, boot string) (*Record, error) {
 	return s, nil
 }
 
-// Parse reads a record, and refuses one that no supd can have written.
+// Parse reads a record with the parts that follow it, and refuses one that no supd can
+// have written.
 func Parse(data []byte) (*Record, error) {
 	s := &Record{}
-	if err := json.Unmarshal(data, s); err != nil {
+	in := json.NewDecoder(bytes.NewReader(data))
+	if err := in.Decode(s); err != nil {
+		return nil, err
+	}
+	if err := s.takeParts(in); err != nil {
 		return nil, err
 	}
 	if s.Format < 1 || s.Format > Format {
@@ -79,4 +120,51 @@ func Parse(data []byte) (*Record, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// takeParts changes the record as the parts say that follow it. The last one may be
+// torn: the supd that wrote it was killed.
+func (s *Record) takeParts(in *json.Decoder) error {
+	for {
+		var p part
+		switch err := in.Decode(&p); {
+		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+			return nil
+		case err != nil:
+			return err
+		case p.Changed == nil:
+			return errors.New("what follows the record is no change of it")
+		}
+		s.change(p)
+	}
+}
+
+func (s *Record) change(p part) {
+	at := map[string]int{}
+	for i := range s.Slots {
+		at[s.Slots[i].Name()] = i
+	}
+	gone := map[int]bool{}
+	for _, name := range p.Gone {
+		if i, known := at[name]; known {
+			gone[i] = true
+		}
+	}
+	for _, one := range p.Changed {
+		i, known := at[one.Name()]
+		if !known {
+			at[one.Name()] = len(s.Slots)
+			s.Slots = append(s.Slots, one)
+			continue
+		}
+		s.Slots[i] = one
+		delete(gone, i)
+	}
+	left := s.Slots[:0]
+	for i, one := range s.Slots {
+		if !gone[i] {
+			left = append(left, one)
+		}
+	}
+	s.Slots = left
 }

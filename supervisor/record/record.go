@@ -21,6 +21,11 @@ type Record struct {
 	Boot   string `json:"boot"` // boot id: pids mean nothing in another
 	Slots  []Slot `json:"slots"`
 
+	// Part says that only the slots are here that have changed since the record before
+	// it, whose Format and Boot hold on; Gone names those that are no more.
+	Part bool     `json:"-"`
+	Gone []string `json:"-"`
+
 	// Of a supd that has become another program.
 	Pid    int            `json:"pid,omitempty"`
 	Start  uint64         `json:"start,omitempty"`  // when it was started
