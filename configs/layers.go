@@ -43,6 +43,45 @@ func merge(layers ...*value) *value {
 	return s.table(s.koanf.Raw())
 }
 
+// overlay is merge for what each of many processes says: koanf copies all that lies
+// below once more each time, and of a thousand processes that is most of the time
+// that reading them takes. What is below is shared, not copied.
+func overlay(below *value, layers ...*value) *value {
+	for _, above := range layers {
+		if above != nil {
+			below = below.under(above.withLogTable())
+		}
+	}
+	return below
+}
+
+// under is a table with another one over it, key by key.
+func (v *value) under(above *value) *value {
+	both := &value{Kind: aTable, Table: maps.Clone(v.Table), Place: above.Place}
+	for name, child := range above.Table {
+		below := both.Table[name]
+		if below == nil || below.Kind != aTable || child.Kind != aTable {
+			both.Table[name] = child
+			continue
+		}
+		if kinds := kindsOf[name]; outranked([]*value{above}, name, kinds) {
+			below = below.without(name, kinds)
+		}
+		both.Table[name] = below.under(child)
+	}
+	return both
+}
+
+// without is a table of kinds without any.
+func (v *value) without(table string, kinds []string) *value {
+	with := *v
+	with.Table = maps.Clone(v.Table)
+	maps.DeleteFunc(with.Table, func(key string, _ *value) bool {
+		return slices.Contains(kinds, key) || key == "socket" && table != "log" // where it would be an unknown key
+	})
+	return &with
+}
+
 // withLogTable has a log that is a string, which is short for its file, as a table.
 func (v *value) withLogTable() *value {
 	log := v.child("log")

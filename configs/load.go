@@ -53,6 +53,7 @@ type loader struct {
 	environ []string
 	builtIn *value // [defaults] of defaults.toml
 	stated  *value // [defaults] of supd.toml
+	base    *value // of a process: both together, once they were asked for
 	config  *Config
 }
 
@@ -240,7 +241,7 @@ func (l *loader) process(in input, a *App, name string, own, stated *value) (inp
 	maps.DeleteFunc(shared.Table, func(key string, _ *value) bool {
 		return !slices.Contains([]string{"user", "group", "env"}, key)
 	})
-	merged := input{merge(l.builtIn.child("process"), l.stated.child("process").onlyTable(), own, shared, stated), &scope}
+	merged := input{overlay(l.processDefaults(), own, shared, stated), &scope}
 	merged.checkName(name)
 	p := Process{Name: name, Line: line, AllowRoot: a.AllowRoot, Env: map[string]string{}}
 	readTable(merged, processKeys, &p)
@@ -249,6 +250,14 @@ func (l *loader) process(in input, a *App, name string, own, stated *value) (inp
 	checkProcess(merged, a, &p)
 	a.places.remember(name, merged.value)
 	return merged, p
+}
+
+// processDefaults is [defaults.process] over what is built in.
+func (l *loader) processDefaults() *value {
+	if l.base == nil {
+		l.base = merge(l.builtIn.child("process"), l.stated.child("process").onlyTable())
+	}
+	return l.base
 }
 
 func (l *loader) result() (*Config, error) {
