@@ -93,7 +93,7 @@ func (l *loader) daemon(must bool) {
 	var s settings
 	readTable(input{top, &l.scope}, settingsKeys, &s)
 	l.config.Daemon, l.config.Control = s.Daemon, s.control()
-	l.config.places.remember("", top)
+	l.config.places[""] = top
 }
 
 func (l *loader) defaults() *value {
@@ -192,7 +192,7 @@ func (l *loader) readApp(top *value, v *Version, own map[string]*value) App {
 	readTable(in, appKeys, &a)
 	rollout := input{merge(l.builtIn.child("rollout"), l.stated.child("rollout").onlyTable(), top.child("rollout").onlyTable()), &scope}
 	readTable(rollout, rolloutKeys, &a.Rollout)
-	a.places.remember("", top)
+	a.places[""] = top
 	l.processes(in, &a, own)
 	checkSmoke(rollout, &a)
 	return a
@@ -248,7 +248,7 @@ func (l *loader) process(in input, a *App, name string, own, stated *value) (inp
 	merged.locate(&p)
 	l.logOf(merged.at("log"), a.Name, name, &p.Log)
 	checkProcess(merged, a, &p)
-	a.places.remember(name, merged.value)
+	a.places[name] = merged.value
 	return merged, p
 }
 

@@ -15,44 +15,55 @@ type Place struct {
 	Key  string // "process.web.command", or an environment variable's name
 }
 
-// places are those of a table and of all that is below it, by the name of what the
-// table makes ("" for a file's top, else a process) and the key in it.
-type places map[[2]string]Place
+// places are those of tables and of all that is below them, by the name of what the
+// table makes ("" for a file's top, else a process). They are looked for when somebody
+// has to be told: of a thousand processes hardly any.
+type places map[string]*value
 
-// remember keeps the places below a table for Traps and Verify. The keys are
-// those of the app file, wherever the value came from.
-func (p places) remember(of string, v *value) { p.below(of, "", v) }
-
-func (p places) below(of, key string, v *value) {
-	p[[2]string{of, key}] = v.Place
-	for _, name := range sortedKeys(v.Table) {
-		p.below(of, dotted(key, name), v.Table[name])
+// find gives where a key in a table was written; that of "" is the table itself.
+func (p places) find(of, key string) Place {
+	v := p[of]
+	for at := ""; v != nil && at != key; {
+		at, v = v.toward(at, key)
 	}
+	if v == nil {
+		return Place{}
+	}
+	return v.Place
+}
+
+// toward gives the child that has the key at, or below it, and the child's own key.
+func (v *value) toward(at, key string) (string, *value) {
+	for name, child := range v.Table {
+		below := dotted(at, name)
+		if below == key || strings.HasPrefix(key, below+".") {
+			return below, child
+		}
+	}
+	return at, nil
 }
 
 // at gives where a key was written; what holds by default is in the table that
 // does not mention it.
 func (p places) at(of, key string) Place {
-	if at := p[[2]string{of, key}]; at.File != "" {
+	if at := p.find(of, key); at.File != "" {
 		return at
 	}
-	at := p[[2]string{of, ""}]
+	at := p.find(of, "")
 	at.Key = strings.TrimPrefix(at.Key+"."+key, ".")
 	return at
 }
 
 // place is at of a key of supd.toml.
 func (c *Config) place(key string) Place {
-	if at := c.places[[2]string{"", key}]; at.File != "" {
+	if at := c.places.find("", key); at.File != "" {
 		return at
 	}
 	return Place{c.Path, 0, key}
 }
 
-// states tells whether the app's file sets a key of a process.
-func (a *App) states(process, key string) bool {
-	return a.places[[2]string{process, key}].File == a.File
-}
+// states reports whether the app's file sets a key of a process.
+func (a *App) states(process, key string) bool { return a.places.find(process, key).File == a.File }
 
 // place gives where a key of the app's file ("") or of a process was written.
 func (a *App) place(of, key string) Place { return a.places.at(of, key) }

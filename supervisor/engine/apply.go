@@ -41,7 +41,7 @@ func (o *Owner) Apply(p Prepared) error {
 		}
 		o.applyApp(a, one, movedSockets(before, one.Config))
 	}
-	o.mayGo = true
+	o.mayGo, o.isUnshown = true, true
 	slices.SortFunc(o.apps, func(a, b *app) int { return strings.Compare(a.name, b.name) })
 	return nil
 }

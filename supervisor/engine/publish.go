@@ -12,7 +12,7 @@ import (
 // show says that what is published is out of date, and makes it anew for those who
 // read it.
 func (o *Owner) show(now time.Time) {
-	if len(o.unsaved) > 0 || slices.ContainsFunc(o.apps, func(a *app) bool { return a.isUnshown }) {
+	if o.isUnshown || len(o.unsaved) > 0 || slices.ContainsFunc(o.apps, func(a *app) bool { return a.isUnshown }) {
 		o.supersede()
 	}
 	if len(o.readers) == 0 {
@@ -46,6 +46,7 @@ func (o *Owner) Publish(now time.Time) *api.Status {
 		}
 		apps = append(apps, a.shown)
 	}
+	o.isUnshown = false
 	o.supersede()
 	fresh := api.NewStatus(apps)
 	o.status.Store(fresh)

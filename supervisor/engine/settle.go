@@ -213,6 +213,7 @@ func (o *Owner) forget() {
 	}
 	o.apps = slices.DeleteFunc(o.apps, func(a *app) bool {
 		gone := a.removed && len(a.processes) == 0 && a.rollout == nil
+		o.isUnshown = o.isUnshown || gone
 		if gone && a.journal != nil {
 			a.journal.Close()
 		}

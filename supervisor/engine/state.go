@@ -41,14 +41,15 @@ type Owner struct {
 	readers        []chan<- *api.Status
 	timer          time.Time // the nearest deadline
 
-	queue   []*slot // to be settled
-	alarms  alarms
-	crowded []*slot    // that wait for the end of a launch
-	roomy   []*process // with slots that wait for room, which there may be now
-	unsaved []*slot    // changed since the last record
-	gone    []string   // slots that are no more, likewise
-	busy    int        // slots that are not idle
-	mayGo   bool       // a process or an app may be empty, and is gone from the configuration
+	queue     []*slot // to be settled
+	alarms    alarms
+	crowded   []*slot    // that wait for the end of a launch
+	roomy     []*process // with slots that wait for room, which there may be now
+	unsaved   []*slot    // changed since the last record
+	gone      []string   // slots that are no more, likewise
+	busy      int        // slots that are not idle
+	mayGo     bool       // a process or an app may be empty, and is gone from the configuration
+	isUnshown bool       // apps have come or gone since the status was published
 }
 
 // queueLength is how many events may wait for the owner before who posts waits.
