@@ -49,16 +49,18 @@ type parcel struct {
 	options       map[string]string
 }
 
-// The health settings of a release. One whose children die is to be detected by
-// churn.
+// How a release is looked after. One whose health or whose children are the fault is
+// to be found by that, and soon; of all others a busy machine must find nothing.
 const (
-	answered  = `http = "/healthz", interval = "200ms", timeout = "200ms", failures = 3`
+	answered  = `http = "/healthz", interval = "10s", timeout = "10s", failures = 3`
+	asked     = `http = "/healthz", interval = "1s", timeout = "1s", failures = 2`
 	childless = `children = 2`
 )
 
-// How long a release may take to become ready. A release that never will has less
-// time, since its test waits for all of it.
-const patient, impatient = "60s", "3s"
+// How long a release may take to get ready. One that lives and will not is given less
+// time, for that is the whole of its test's duration: enough to start, and to say what
+// is wrong.
+const patient, impatient = "60s", "10s"
 
 // The options of deb and rpmbuild:
 //
@@ -164,6 +166,8 @@ func (p parcel) source(ts *testscript.TestScript, file string) string {
 		command = "gunicorn-of-another-name"
 	case "import", "hang", "status":
 		timeout, workers = impatient, 1
+	case "sick":
+		workers, health = 1, asked
 	case "leaks":
 		workers, health = 1, childless
 	case "none":

@@ -14,7 +14,7 @@ def health():
     return "200 OK"
 
 
-def post_request():
+def post_request(environ):
     try:
         HELD.append(bytearray(64 << 20))
     except MemoryError:

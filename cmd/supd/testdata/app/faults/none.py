@@ -5,5 +5,5 @@ def health():
     return "200 OK"
 
 
-def post_request():
+def post_request(environ):
     pass

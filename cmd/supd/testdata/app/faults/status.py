@@ -6,5 +6,5 @@ def health():
     return "500 Internal Server Error"
 
 
-def post_request():
+def post_request(environ):
     pass
