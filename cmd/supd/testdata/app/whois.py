@@ -19,8 +19,12 @@ def app(environ, start_response):
         body = late.VERSION
     elif path == "/pid":
         body = str(os.getpid())
-    elif path == "/slow":
-        time.sleep(int(query["ms"][0]) / 1000)
     body = body.encode()
     start_response(status, [("X-Version", VERSION), ("Content-Type", "text/plain"), ("Content-Length", str(len(body)))])
-    return [body]
+    return slowly(body, int(query["ms"][0]) / 1000) if path == "/slow" else [body]
+
+
+def slowly(body, seconds):
+    yield body[:1]  # whoever has it knows that he is being answered
+    time.sleep(seconds)
+    yield body[1:]
