@@ -134,6 +134,7 @@ func TestEnvironment(t *testing.T) {
 func TestLaunch(t *testing.T) {
 	needRoot(t)
 	path := filepath.Join(t.TempDir(), "web.sock")
+	// ls does not write to a pipe: the shell would have an end of it among its own.
 	const script = `
 id -u; id -g; umask; ulimit -Sn; ulimit -Hn; ulimit -c; pwd
 grep -E '^(Groups|Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs|SigBlk|SigIgn|Cpus_allowed_list):' /proc/self/status | tr -s ' \t' ' '
@@ -141,7 +142,8 @@ echo $HOME $USER $LOGNAME $SHELL
 test "$LISTEN_PID" = $$ && echo $LISTEN_FDS $LISTEN_FDNAMES
 cat /proc/self/oom_score_adj; nice
 cut -d' ' -f5,6 /proc/$$/stat | { read group session; test $session = $$ && echo leader; }
-readlink /proc/$$/fd/3 /proc/$$/fd/4 | tr -d '[:digit:]'; ls /proc/$$/fd | tr '\n' ' '`
+ls -m /proc/$$/fd
+readlink /proc/$$/fd/3 /proc/$$/fd/4 | tr -d '[:digit:]'`
 	stdout, stderr, code := suprun(t,
 		"--user", "65534", "--group", "65533", "--groups", "33,44", "--cap", "net_raw,CAP_NET_BIND_SERVICE", "--umask", "0077",
 		"--limit", "nofile=100:200", "--limit", "core=0", "--nice", "3", "--oom-score-adjust", "77", "--cpu-affinity", "0",
@@ -170,9 +172,10 @@ SigIgn: 0000000000000000
 77
 3
 leader
+0, 1, 2, 3, 4
 socket:[]
 socket:[]
-0 1 2 3 4 `
+`
 	if code != 0 {
 		t.Fatalf("status %d: %s", code, stderr)
 	}
