@@ -180,7 +180,7 @@ func TestRolloutInterrupted(t *testing.T) {
 
 func TestRolloutTimeout(t *testing.T) {
 	serve(t, newRolling(t, rollout(things...)))
-	code, out, err := supctl(t, "deploy", "--timeout", "100ms", "whois")
+	code, out, err := supctl(t, "deploy", "--timeout", "2s", "whois") // enough for all lines
 	if code != 8 || out != thingLines || err != "supctl: whois: still in progress: bake; `supctl status whois` shows how it goes on\n" {
 		t.Errorf("exited with %d\nstdout: %s\nstderr: %s", code, out, err)
 	}
