@@ -88,6 +88,7 @@ func (in *intake) take(fd, n int) (int, error) {
 	s := in.state()
 	place := in.data[s.end:][:n]
 	if in.path != "" {
+		mapIn(place)
 		s.reading = uint32(n)
 		copy(s.mark[:], mark(fd, place))
 		in.set(s)
@@ -97,6 +98,16 @@ func (in *intake) take(fd, n int) (int, error) {
 	s.end += uint32(max(got, 0))
 	in.set(s)
 	return max(got, 0), err
+}
+
+// mapIn maps all pages of a place for writing. They are not always: the kernel protects
+// what it has written back, and another supd may have reserved them. If a page is not
+// mapped, and another thread is changing what is mapped, a read ends there when supd is
+// killed at that moment; what it has copied before is out of the pipe by then.
+func mapIn(place []byte) {
+	for at := 0; at < len(place); at += page {
+		place[at] = 0
+	}
 }
 
 // mark writes bytes to the end of place that the coming read will replace by other

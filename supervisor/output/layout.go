@@ -122,7 +122,7 @@ type head struct {
 // Each step is noted before it is taken, so that the next supd can find out whether
 // it was taken. A read takes no more than was seen in the pipe, so it happens whole
 // or not at all: it does not sleep, and a signal ends a process only on its way
-// back from a system call (signal(7)). A write to the log may happen in part; the
+// back from a system call (signal(7)); see mapIn. A write to the log may happen in part; the
 // file shows how much.
 type intake struct {
 	memory []byte
