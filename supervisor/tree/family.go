@@ -1,6 +1,9 @@
 package tree
 
-import "slices"
+import (
+	"errors"
+	"slices"
+)
 
 // children gives the pids of the children by the pid of the parent.
 func (f family) children() map[int][]int {
@@ -88,4 +91,41 @@ func (f family) owner(p process, dead []Worker) (w *Worker, known bool) {
 		}
 	}
 	return nil, err == nil
+}
+
+// newChildren is the children of self that known does not know, with all that is
+// beneath them. What a worker leaves behind is among them, since self is the reaper of
+// its descendants' orphans; a search of all processes would cost more the more there
+// are.
+func newChildren(self int, known func(pid int) bool) (family, error) {
+	children, err := listedChildren(self)
+	if errors.Is(err, errNoList) {
+		return processes()
+	}
+	if err != nil {
+		return nil, err
+	}
+	f := family{}
+	for pid := range children {
+		if !known(pid) {
+			f.add(pid)
+		}
+	}
+	return f, nil
+}
+
+// add reads a process and all that is beneath it, as far as it is there.
+func (f family) add(pid int) {
+	p, err := readStat(pid)
+	if _, seen := f[pid]; err != nil || seen {
+		return
+	}
+	f[pid] = p
+	children, err := listedChildren(pid)
+	if err != nil {
+		return // it has ended, and what was beneath it is a child of self
+	}
+	for child := range children {
+		f.add(child)
+	}
 }

@@ -60,7 +60,11 @@ func Sweep(self int, dead []Worker, alive func(pid int) bool) (killed map[string
 		}
 	}
 	if len(own)+len(adopted) > 0 {
-		errs = append(errs, chase(killed, func(f family) ([]leftover, bool) { return f.left(self, own, adopted, alive) }))
+		read := processes
+		if len(adopted) == 0 {
+			read = func() (family, error) { return newChildren(self, alive) }
+		}
+		errs = append(errs, chase(killed, read, func(f family) ([]leftover, bool) { return f.left(self, own, adopted, alive) }))
 	}
 	return killed, errors.Join(errs...)
 }
@@ -91,7 +95,7 @@ func (f family) left(self int, own, adopted []Worker, alive func(pid int) bool) 
 // beneath them, are left alone.
 func KillAll(self int, except func(pid int) bool) (killed []int, err error) {
 	all, nobody := map[string][]int{}, new(Worker)
-	err = chase(all, func(f family) ([]leftover, bool) {
+	err = chase(all, processes, func(f family) ([]leftover, bool) {
 		return f.beneath(self, except, func(process) *Worker { return nobody }), true
 	})
 	return all[""], err
@@ -100,11 +104,11 @@ func KillAll(self int, except func(pid int) bool) (killed []int, err error) {
 // chase kills what find finds among the processes of the moment until find is sure
 // that nothing is left, or has found nothing several times. It adds the pids to
 // killed.
-func chase(killed map[string][]int, find func(family) (left []leftover, sure bool)) error {
+func chase(killed map[string][]int, read func() (family, error), find func(family) (left []leftover, sure bool)) error {
 	deadline := time.Now().Add(deathTime)
 	looked := 0
 	for round := 0; ; round++ {
-		f, err := processes()
+		f, err := read()
 		if err != nil {
 			return err
 		}
