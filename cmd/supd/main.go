@@ -126,7 +126,9 @@ func parse(args []string, stderr io.Writer) (o options, code int) {
 // serve runs until stop is done, by SIGTERM or SIGINT, or until `supctl shutdown`
 // or exit_on ends supd.
 func serve(stop context.Context, config *configs.Config, o options) error {
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	lines := newLogWriter(os.Stderr)
+	defer lines.flush()
+	log := slog.New(slog.NewTextHandler(lines, nil))
 	given := inherited() // before environ, which it changes: a supd that replaces this one gets its sockets in another way
 	environ := os.Environ()
 	started := startedBy(log)
@@ -155,8 +157,9 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 		return err
 	}
 	defer remove()
+	defer time.AfterFunc(startTime, debug.FreeOSMemory).Stop() // what reading the configuration and the first launches took
 	server := control.NewServer(s, control.Options{Version: version, Log: log,
-		Reexec: &replacement{s, config.Path, environ, orders, stop}})
+		Reexec: &replacement{s, config.Path, environ, orders, stop, lines.flush}})
 	go server.Serve(listener)
 	supervise(stop, s, config, started, orders, o.ready)
 	quit, end := context.WithTimeout(context.Background(), 5*time.Second)
@@ -164,6 +167,9 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 	server.Shutdown(quit) // answers the request for the shutdown
 	return s.Err()
 }
+
+// startTime is when the start of even many workers is over.
+const startTime = 10 * time.Second
 
 // supervise runs the workers, and turns signals and changed files into new
 // configurations.

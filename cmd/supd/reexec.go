@@ -25,6 +25,7 @@ type replacement struct {
 	environ    []string // the environment that this one was started with
 	orders     chan os.Signal
 	stop       context.Context // done once supd was told to stop
+	flush      func()          // of supd's own log
 }
 
 var errStops = errors.New("supd is stopping")
@@ -65,6 +66,7 @@ func (r *replacement) Exec() error {
 		if r.stop.Err() != nil {
 			return errStops
 		}
+		r.flush()
 		return os.NewSyscallError("execve "+path, syscall.Exec(path, os.Args, r.environ))
 	})
 }

@@ -54,6 +54,9 @@ func addTo(m *map[*revision]int, r *revision, n int) {
 	if (*m)[r] += n; (*m)[r] == 0 {
 		delete(*m, r)
 	}
+	if len(*m) == 0 { // as of nearly all processes, nearly always
+		*m = nil
+	}
 }
 
 func one(b bool) int {

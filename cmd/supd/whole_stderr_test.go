@@ -1,0 +1,101 @@
+package main_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestNobodyReadsStandardError: a log reader that is stuck stops neither the
+// supervision nor the end.
+func TestNobodyReadsStandardError(t *testing.T) {
+	if os.Getenv(namespaceVariable) != "" {
+		t.Skip("runs outside of the namespace")
+	}
+	t.Parallel()
+	dir, err := os.MkdirTemp(built.root, "stderr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	user := ""
+	if built.user != "" {
+		user = "user = \"" + built.user + "\"\n"
+	}
+	write(t, dir+"/supd.toml", "[daemon]\napps = \"apps\"\nstate = \"state\"\nruntime = \"run\"\nlogs = \"log\"\n[control]\nsocket = \"supd.sock\"\ngroup = \"\"\n")
+	write(t, dir+"/apps/a.toml", user+"[process.dies]\ncommand = [\"/bin/false\"]\ncount = 8\nbackoff = { initial = \"1ms\", max = \"2ms\" }\n"+
+		"[process.sleeps]\ncommand = [\"/bin/sleep\", \"1000000\"]\nready = { uptime = \"1ms\" }\n")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close() // and nobody reads it
+	if _, err := unix.FcntlInt(w.Fd(), unix.F_SETPIPE_SZ, 4096); err != nil {
+		t.Fatal(err)
+	}
+	supd := exec.Command(filepath.Join(built.bin, "supd"), "--config", dir+"/supd.toml")
+	supd.Stdout, supd.Stderr = w, w
+	if err := supd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.Close()
+	ended := make(chan error, 1)
+	go func() { ended <- supd.Wait() }()
+	supctl := func(args ...string) string {
+		out, _ := exec.Command(filepath.Join(built.bin, "supctl"), append([]string{"--socket", dir + "/supd.sock"}, args...)...).CombinedOutput()
+		return string(out)
+	}
+	await(t, func() bool { return strings.Contains(supctl("status", "a/sleeps"), "RUNNING") })
+	await(t, func() bool { return full(r) })
+	before := supctl("pid", "a/sleeps")
+	if out := supctl("signal", "KILL", "a/sleeps"); !strings.Contains(out, "sent SIGKILL") {
+		t.Errorf("signal: %s", out)
+	}
+	await(t, func() bool {
+		now := supctl("pid", "a/sleeps")
+		return now != before && strings.Contains(supctl("status", "a/sleeps"), "RUNNING")
+	})
+	if err := supd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("supd: %v", err)
+		}
+	case <-time.After(time.Minute):
+		supd.Process.Kill()
+		t.Error("SIGTERM is not obeyed")
+	}
+}
+
+// full reports whether nothing more fits into a pipe of one page.
+func full(r *os.File) bool {
+	n, err := unix.IoctlGetInt(int(r.Fd()), unix.TIOCINQ)
+	return err == nil && n > 3000
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// await looks again and again until something is so.
+func await(t *testing.T, so func() bool) {
+	t.Helper()
+	for end := time.Now().Add(2 * time.Minute); !so(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it does not come about")
+		}
+	}
+}
