@@ -14,8 +14,11 @@ type call struct {
 	args [6]uintptr
 	// want is the error number that the call must fail with; 0: it must succeed.
 	want uintptr
+	// mayFail above 0 goes on after a failure, whatever the error number.
+	mayFail uintptr
 	// feeds is how many calls further on the result becomes the first argument;
-	// 0: it is not used.
+	// 0: it is not used. That of a failure is no descriptor: the other call fails
+	// with EBADF.
 	feeds uintptr
 
 	name   string // in errors: "setrlimit nofile"
@@ -42,6 +45,9 @@ func (c *calls) feed(from, to int) { c.list[from].feeds = uintptr(to - from) }
 
 // mustFail makes EPERM the one outcome of the last call that is right.
 func (c *calls) mustFail() { c.list[len(c.list)-1].want = uintptr(unix.EPERM) }
+
+// optional lets the plan go on where a call fails.
+func (c *calls) optional(i int) { c.list[i].mayFail = 1 }
 
 // text returns the address of s with a NUL behind it.
 func (c *calls) text(s string) uintptr { return address(c, append([]byte(s), 0)) }

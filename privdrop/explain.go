@@ -39,8 +39,12 @@ func (p *Plan) run(i int) int {
 func (p *Plan) line(i int) string {
 	c := &p.list[i]
 	switch {
+	case c.series != "" && c.mayFail != 0:
+		return "may fail: " + c.series
 	case c.series != "":
 		return c.series
+	case c.mayFail != 0:
+		return "may fail: " + c.text
 	case c.want != 0:
 		return "must fail with EPERM: " + c.text
 	}

@@ -38,7 +38,12 @@ perform:
 	TESTQ BX, BX
 	JNZ  mustfail
 	CMPQ AX, $0xfffffffffffff001 // -4095
-	JCC  wrong
+	JCS  right
+	MOVQ call_mayFail(R12), BX
+	TESTQ BX, BX
+	JZ   wrong
+
+right:
 	MOVQ call_feeds(R12), BX
 	TESTQ BX, BX
 	JZ   next

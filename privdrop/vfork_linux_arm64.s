@@ -35,7 +35,11 @@ perform:
 	MOVD call_want(R19), R9
 	CBNZ R9, mustfail
 	CMN  $4095, R0 // carry: -4095 and above
-	BCS  wrong
+	BCC  right
+	MOVD call_mayFail(R19), R9
+	CBZ  R9, wrong
+
+right:
 	MOVD call_feeds(R19), R9
 	CBZ  R9, next
 	MOVD $call__size, R10
