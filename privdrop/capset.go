@@ -8,11 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Bits of linux/securebits.h.
+// Bits of linux/securebits.h. The bit above each locks it.
 const (
 	secureNoRoot       = 1 << 0
 	secureNoRootLocked = 1 << 1
-	secureKeepCaps     = 1 << 4
+	secureLocks        = 0xaaaaaaaa
 )
 
 func (b *builder) checkCapabilities() error {
@@ -54,8 +54,10 @@ func (b *builder) bound() {
 	}
 	// An execve by uid 0 then gives no more than the ambient set. Not
 	// SECBIT_NO_SETUID_FIXUP: a root worker that changes to another user counts
-	// on losing its capabilities.
-	bits := b.host.securebits&^secureKeepCaps | secureNoRoot | secureNoRootLocked
+	// on losing its capabilities. What this process has locked cannot be changed
+	// (capabilities(7), "The securebits flags"); the rest of its bits is its own.
+	locks := b.host.securebits & secureLocks
+	bits := b.host.securebits&(locks|locks>>1) | secureNoRoot | secureNoRootLocked
 	b.add("securebits", "prctl(PR_SET_SECUREBITS, SECBIT_NOROOT|SECBIT_NOROOT_LOCKED)",
 		unix.SYS_PRCTL, unix.PR_SET_SECUREBITS, uintptr(bits), 0, 0, 0)
 }
