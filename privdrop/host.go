@@ -1,10 +1,12 @@
 package privdrop
 
 import (
+	"bytes"
 	"math/bits"
 
 	"golang.org/x/sys/unix"
 
+	"supd/privdrop/files"
 	"supd/privdrop/nofile"
 )
 
@@ -17,6 +19,15 @@ type host struct {
 	securebits int
 	nofile     *Limit // as the process was started with; nil where it still is
 	pid        string // what /proc/self is
+	keyrings   bool   // keyctl(2) is there
+
+	// What fork hands on, as far as the plan goes by it.
+	nice        int
+	hardLimits  map[int]uint64 // of the resources in unnamed; nil with CAP_SYS_RESOURCE
+	noHugePages bool           // PR_SET_THP_DISABLE
+	mergesPages bool           // PR_SET_MEMORY_MERGE
+	dumpings    string         // coredump_filter
+	machine     *machine       // nil is the kernel's defaults
 }
 
 func thisProcess() host {
@@ -24,7 +35,47 @@ func thisProcess() host {
 	h.effective, h.permitted = capabilitySets()
 	h.securebits, _ = unix.PrctlRetInt(unix.PR_GET_SECUREBITS, 0, 0, 0, 0)
 	h.pid = procSelf()
+	h.keyrings = hasKeyrings()
+	h.readInherited()
 	return h
+}
+
+func (h *host) readInherited() {
+	h.machine = thisMachine()
+	if value, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err == nil {
+		h.nice = 20 - value // as the system call returns it (getpriority(2), "C library/kernel differences")
+	}
+	if !h.has(unix.CAP_SYS_RESOURCE) {
+		h.hardLimits = hardLimits()
+	}
+	h.noHugePages = isSet(unix.PR_GET_THP_DISABLE)
+	h.mergesPages = isSet(unix.PR_GET_MEMORY_MERGE) // Linux 6.4
+	if filter, err := files.Read("/proc/self/coredump_filter"); err == nil {
+		h.dumpings = string(bytes.TrimSpace(filter))
+	}
+}
+
+func hardLimits() map[int]uint64 {
+	all := map[int]uint64{}
+	for _, r := range unnamed {
+		var have unix.Rlimit
+		if unix.Getrlimit(r.number, &have) == nil {
+			all[r.number] = have.Max
+		}
+	}
+	return all
+}
+
+func isSet(option int) bool {
+	value, err := unix.PrctlRetInt(option, 0, 0, 0, 0)
+	return err == nil && value > 0
+}
+
+func (h host) usual() *machine {
+	if h.machine != nil {
+		return h.machine
+	}
+	return kernelDefaults()
 }
 
 func (h host) has(capability int) bool { return h.effective&(1<<capability) != 0 }

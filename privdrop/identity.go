@@ -91,6 +91,9 @@ func (b *builder) switchUser() {
 		b.add("keep capabilities", "prctl(PR_SET_KEEPCAPS, 1)", unix.SYS_PRCTL, unix.PR_SET_KEEPCAPS, 1, 0, 0, 0)
 	}
 	b.add("setresuid", fmt.Sprintf("setresuid(%d, %[1]d, %[1]d)", a.UID), unix.SYS_SETRESUID, uintptr(a.UID), uintptr(a.UID), uintptr(a.UID))
+	if a.UID != b.host.uid {
+		b.ownKeyring()
+	}
 }
 
 // tryTakingBack makes sure of the drop: a kernel, a filter or a mistake in here

@@ -39,6 +39,8 @@ func work(args []string) int {
 		return startReport()
 	case "mount":
 		return mountReport()
+	case "launcher":
+		return launchReport(args[1:])
 	case "foster":
 		return foster(args[1:])
 	}
@@ -47,19 +49,20 @@ func work(args []string) int {
 
 // report is what a worker finds of itself.
 type report struct {
-	Pid, Sid int
-	Status   map[string]string // of /proc/self/status
-	Limits   map[string]string // of /proc/self/limits: soft and hard
-	Files    []string          // what each descriptor is
-	Cwd      string
-	Env      []string
-	OOM      string
-	Nice     int
-	Tried    map[string]string // forbidden acts: how they ended
+	Pid, Sid  int
+	Status    map[string]string // of /proc/self/status
+	Limits    map[string]string // of /proc/self/limits: soft and hard
+	Files     []string          // what each descriptor is
+	Cwd       string
+	Env       []string
+	OOM       string
+	Nice      int
+	Inherited map[string]string // what fork and execve hand on
+	Tried     map[string]string // forbidden acts: how they ended
 }
 
 func printReport() int {
-	r := report{Pid: os.Getpid(), Env: os.Environ(), Files: openFiles()}
+	r := report{Pid: os.Getpid(), Env: os.Environ(), Files: openFiles(), Inherited: inherited()}
 	r.Sid, _ = unix.Getsid(0)
 	r.Cwd, _ = os.Getwd()
 	r.Status = pairs("/proc/self/status", ":")

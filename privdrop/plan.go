@@ -44,11 +44,14 @@ func (s Spec) plan(h host) (*Plan, error) {
 	b.enterCgroup()
 	b.resetSignals()
 	b.leaveSession()
+	b.leaveKeyring()
 	env := b.environment()
-	b.schedule()
-	b.mount()          // takes a capability
-	b.descriptors()    // before a limit forbids their numbers
-	b.limits()         // raising one takes a capability
+	b.forget()
+	b.schedule()     // after what a Spec may set otherwise
+	b.mount()        // takes a capability
+	b.descriptors()  // before a limit forbids their numbers
+	b.forgetLimits() // raising one takes a capability
+	b.limits()
 	b.dropPrivileges() // takes them
 	b.enterDirectory() // what the user may not enter must fail
 	b.tryTakingBack()

@@ -19,11 +19,11 @@ var update = flag.Bool("update", false, "write testdata/*.golden anew")
 
 // rootHost is a root process on Linux 5.9 or later, ordinary one of uid 1000.
 func rootHost() host {
-	return host{lastCap: 40, effective: 1<<41 - 1, permitted: 1<<41 - 1, pid: fmt.Sprint(unix.Getpid())}
+	return host{lastCap: 40, effective: 1<<41 - 1, permitted: 1<<41 - 1, pid: fmt.Sprint(unix.Getpid()), keyrings: true}
 }
 
 func ordinaryHost() host {
-	return host{uid: 1000, gid: 1000, lastCap: 40, pid: fmt.Sprint(unix.Getpid())}
+	return host{uid: 1000, gid: 1000, lastCap: 40, pid: fmt.Sprint(unix.Getpid()), keyrings: true}
 }
 
 func whois() *Account {

@@ -9,14 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Resources are the settings of a worker that no privilege goes by. A field's zero
-// value keeps what this process has.
+// Resources are the settings of a worker that no privilege goes by. Unless they say
+// otherwise, it has what a process of this machine has when nobody has set anything,
+// whatever this process has: see the table of the package. Limits that are not named
+// are the exception, and are those of this process.
 type Resources struct {
-	Umask          *Umask
+	Umask          *Umask // nil is 0022
 	Limits         Limits
-	Nice           *int  // in NiceRange
-	OOMScoreAdjust *int  // in OOMScoreAdjustRange
-	CPUAffinity    []int // in CPURange; nil keeps the mask
+	Nice           *int  // in NiceRange; nil is 0
+	OOMScoreAdjust *int  // in OOMScoreAdjustRange; nil is 0
+	CPUAffinity    []int // in CPURange; nil is all
 }
 
 // Range is the lowest and the highest number that a setting may be.
@@ -31,6 +33,9 @@ var (
 	OOMScoreAdjustRange = Range{-1000, 1000} // proc_pid_oom_score_adj(5)
 	CPURange            = Range{0, 8191}
 )
+
+// cpuWords is the length of a mask of all CPUs.
+const cpuWords = 8192 / 64
 
 func (r Resources) check() error {
 	for name, limit := range r.Limits {
@@ -71,27 +76,23 @@ func (b *builder) schedule() {
 			unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, 0, uintptr(*s.Nice))
 	}
 	if s.CPUAffinity != nil {
-		mask := make([]uint64, CPURange.High/64+1)
+		mask := make([]uint64, cpuWords)
 		for _, cpu := range s.CPUAffinity {
 			mask[cpu/64] |= 1 << (cpu % 64)
 		}
 		b.add("sched_setaffinity", fmt.Sprintf("sched_setaffinity(0, %v)", s.CPUAffinity),
 			unix.SYS_SCHED_SETAFFINITY, 0, uintptr(len(mask)*8), address(&b.calls, mask))
 	}
+	mask := usualUmask
 	if s.Umask != nil {
-		b.add("umask", fmt.Sprintf("umask(%s)", *s.Umask), unix.SYS_UMASK, uintptr(*s.Umask))
+		mask = *s.Umask
 	}
+	b.add("umask", fmt.Sprintf("umask(%s)", mask), unix.SYS_UMASK, uintptr(mask))
 }
 
 // oomScoreAdjust: a child of vfork changes its own value alone, though it shares
 // the parent's memory (proc(5), fs/proc/base.c).
-func (b *builder) oomScoreAdjust(value string) {
-	at := ^uintptr(99) // AT_FDCWD, -100
-	file := b.add("open oom_score_adj", `openat("/proc/self/oom_score_adj", O_WRONLY)`,
-		unix.SYS_OPENAT, at, b.text("/proc/self/oom_score_adj"), unix.O_WRONLY|unix.O_CLOEXEC)
-	b.feed(file, b.add("write oom_score_adj", fmt.Sprintf("write(oom_score_adj, %q)", value),
-		unix.SYS_WRITE, 0, b.text(value), uintptr(len(value))))
-}
+func (b *builder) oomScoreAdjust(value string) { b.writeOwn("oom_score_adj", value) }
 
 // limits gives RLIMIT_NOFILE back as it was before Go raised it for itself,
 // unless the Spec has its own.

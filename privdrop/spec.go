@@ -12,10 +12,10 @@ type Account struct {
 	Shell  string
 }
 
-// Spec says what one worker is and what it may do. A field's zero
-// value keeps what this process has, but signals are all at their default and
-// unblocked, RLIMIT_NOFILE is what this process was started with, and without
-// KeepPrivs no capability is left.
+// Spec says what one worker is and what it may do. What it does not say, the worker
+// does not have from this process: the table of the package lists what it gets in
+// its place. A zero Dir, Account and CgroupFD keep those of this process, and
+// RLIMIT_NOFILE is what this process was started with.
 type Spec struct {
 	Argv []string // Argv[0] without a slash is looked up in the PATH of Env
 	Env  []string // the whole environment, "NAME=value"

@@ -9,7 +9,10 @@ import (
 // Umask is a file mode creation mask, 0 to 0777 (umask(2)).
 type Umask uint32
 
-const maxUmask Umask = 0o777
+const (
+	maxUmask   Umask = 0o777
+	usualUmask Umask = 0o022 // of PID 1 and its services (init/init_task.c, systemd.exec(5))
+)
 
 // UnmarshalText reads octal digits: "0027", "27" and "0o027" are the same.
 func (u *Umask) UnmarshalText(text []byte) error {

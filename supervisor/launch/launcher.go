@@ -76,12 +76,10 @@ func (s Spec) hasProbe() bool { return s.Candidate || s.Process.Probe() }
 // workerSpec is the part of a launch that the configuration states.
 func (s Spec) workerSpec(argv, env []string) privdrop.Spec {
 	p := s.Process
-	resources := p.Resources
-	resources.OOMScoreAdjust = oomScore(p.OOMScoreAdjust)
 	return privdrop.Spec{
 		Argv: argv, Env: env, Dir: p.Directory,
 		Account: s.Account, AllowRoot: p.AllowRoot,
-		Resources: resources, Capabilities: p.Capabilities,
+		Resources: p.Resources, Capabilities: p.Capabilities,
 		Watchdog: p.Watchdog, Session: true, Mounts: s.mounts(),
 	}
 }
