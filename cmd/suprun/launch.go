@@ -3,11 +3,16 @@ package main
 import (
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"supd/privdrop"
 )
 
-// run becomes the command. It returns only if that fails, or if only the plan was
-// to be shown.
+// defaultUmask is that of supd's workers.
+const defaultUmask privdrop.Umask = 0o027
+
+// run becomes the command, or waits for it and ends with it. It returns only if that
+// fails, or if only the plan was to be shown.
 func (o *options) run() error {
 	if err := o.resolve(); err != nil {
 		return err
@@ -28,7 +33,11 @@ func (o *options) resolve() error {
 		}
 		s.Account = account
 	}
+	o.ownSession()
 	s.Env = o.environment(s.Account)
+	if s.Umask == nil {
+		s.Umask = new(defaultUmask)
+	}
 	s.Files = []int{0, 1, 2}
 	for _, socket := range o.sockets {
 		s.ListenNames = append(s.ListenNames, socket.Name)
@@ -63,5 +72,17 @@ func (o *options) become() error {
 	if err != nil {
 		return err
 	}
-	return plan.Exec()
+	if !o.staysBehind() {
+		return plan.Exec()
+	}
+	var a attendant
+	a.prepare()
+	if a.process, err = plan.Start(); err != nil {
+		return err
+	}
+	for _, fd := range o.launch.Files[3:] {
+		unix.Close(fd) // it is the command's now
+	}
+	os.Exit(a.wait())
+	return nil
 }

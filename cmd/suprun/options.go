@@ -11,8 +11,15 @@ import (
 const usage = `usage: suprun [OPTION…] [--] COMMAND [ARGUMENT…]
 
 Runs COMMAND in this process's place: with the user, groups, limits and
-capabilities that are named, no_new_privs, and no other descriptor, capability
-or environment variable. Without --user the identity stays as it is.
+capabilities that are named, no_new_privs, and no other descriptor, capability,
+key or environment variable. Without --user the identity stays as it is. Nice,
+scheduling class, io priority, CPUs and oom score are the machine's defaults, unless
+an option says otherwise, whatever suprun was started from; the umask is 0027.
+
+As another user and with a terminal, COMMAND gets a session of its own, since it
+could type into this one. suprun then waits for it, passes signals on, and ends with
+its exit status, or 128 and the number of the signal that has ended it. COMMAND cannot
+open /dev/tty then; --no-session is for commands that must.
 
   --user NAME               user, a name or uid
   --group NAME              group; default: the user's primary group
@@ -30,6 +37,7 @@ or environment variable. Without --user the identity stays as it is.
   --listen ADDRESS[,KEY=…]  listening socket to pass as LISTEN_FDS does: tcp:HOST:PORT,
                             udp:HOST:PORT or unix:PATH; keys name, user, group, mode, backlog
   --session                 make a session of its own
+  --no-session              stay in this one, also with another user and a terminal
   --explain                 print the system calls instead
   --version, --help
 
@@ -49,7 +57,7 @@ type options struct {
 	inherit  []string
 	sockets  []listener
 
-	help, version, explain bool
+	help, version, explain, noSession bool
 }
 
 // parse reads flags up to the first argument that is no flag: there the command
@@ -96,6 +104,8 @@ func (o *options) check() error {
 		return fmt.Errorf("no command")
 	case o.identity.User == "" && (o.identity.Group != "" || o.identity.Groups != nil):
 		return fmt.Errorf("--group and --groups need --user")
+	case o.launch.Session && o.noSession:
+		return fmt.Errorf("--session and --no-session exclude each other")
 	}
 	return nil
 }
@@ -106,6 +116,8 @@ func (o *options) boolean(name string) *bool {
 		return &o.launch.AllowRoot
 	case "session":
 		return &o.launch.Session
+	case "no-session":
+		return &o.noSession
 	case "explain":
 		return &o.explain
 	case "version":

@@ -14,9 +14,12 @@ import (
 
 // The test binary is also suprun, for the tests that need its process.
 func TestMain(m *testing.M) {
-	if os.Getenv("SUPRUN_TEST") == "1" {
+	switch os.Getenv("SUPRUN_TEST") {
+	case "1":
 		os.Unsetenv("SUPRUN_TEST")
 		main()
+	case "type":
+		os.Exit(typeIntoTerminal())
 	}
 	os.Exit(m.Run())
 }
@@ -65,6 +68,7 @@ func TestCommandLineErrors(t *testing.T) {
 		{"--user", 2, "suprun: --user needs a value"},
 		{"--user= true", 2, "suprun: --user: empty"},
 		{"--session=yes true", 2, "suprun: --session takes no value"},
+		{"--session --no-session true", 2, "suprun: --session and --no-session exclude each other"},
 		{"--group x true", 2, "suprun: --group and --groups need --user"},
 		{"--cap net true", 2, `suprun: --cap: capability "net": unknown, want a name of capabilities(7) in lower case without "cap_"`},
 		{"--limit nofile true", 2, `suprun: --limit: "nofile" is not NAME=LIMIT`},
