@@ -1,6 +1,9 @@
 package supervisor
 
 import (
+	"fmt"
+
+	"supd/configs"
 	"supd/privdrop"
 	"supd/supervisor/engine"
 	"supd/supervisor/launch"
@@ -11,12 +14,12 @@ import (
 // program launches the workers of one revision: engine.Program. It does not change.
 type program struct {
 	host    *host
-	account *privdrop.Account
-	log     *output.Log // nil: nobody reads what they print
+	account *privdrop.Account // as it was when the configuration was applied
+	log     *output.Log       // nil: nobody reads what they print
 }
 
-// Start begins a launch in a goroutine of its own: it makes a pipe, directories
-// and sockets, reads env_file and looks for the command.
+// Start begins a launch in a goroutine of its own: it looks up the account, makes a
+// pipe, directories and sockets, reads env_file and looks for the command.
 func (p *program) Start(l engine.Launch) {
 	announced := make(chan struct{})
 	spec := p.spec(l, announced)
@@ -31,16 +34,38 @@ func (p *program) Start(l engine.Launch) {
 	go func() {
 		defer close(announced)
 		defer closeAll(fds)
-		w, err := p.host.launcher.Start(spec, fds)
+		w, err := p.launch(spec, fds)
 		if err != nil {
 			p.host.post(l.Failed(err))
 			return
 		}
+		handle := p.handle(l, w)
+		handle.Key = record.Key(l.Process, w.Account(), l.Release)
 		p.host.post(func(o *engine.Owner) {
 			p.host.living[w] = true
-			l.Started(p.handle(l, w))(o)
+			l.Started(handle)(o)
 		})
 	}()
+}
+
+func (p *program) launch(spec launch.Spec, fds []int) (w *launch.Worker, err error) {
+	if spec.Account, err = p.accountNow(spec.Process); err != nil {
+		return nil, err
+	}
+	return p.host.launcher.Start(spec, fds)
+}
+
+// accountNow looks the account up once more: a worker has the groups that its user is
+// in now. Of another uid nothing else knows yet: log, sockets and files are the old
+// one's, and so are the processes that supd takes for the app's. Nor may the old one
+// be used, which may be somebody else's by now. So no worker is launched until
+// somebody who knows of the change applies the configuration.
+func (p *program) accountNow(c *configs.Process) (*privdrop.Account, error) {
+	now, err := account(c)
+	if err == nil && now.UID != p.account.UID {
+		err = fmt.Errorf("user %s has uid %d now, and had %d when the configuration was applied; give the app's files to the new uid, and apply it again (SIGHUP to supd)", c.User, now.UID, p.account.UID)
+	}
+	return now, err
 }
 
 // Adopt goes on with a worker that an earlier supd has launched.
@@ -55,7 +80,11 @@ func (p *program) Adopt(l engine.Launch, saved *record.Worker, starting bool) en
 
 // Explain gives the launch plan. Any goroutine may call it.
 func (p *program) Explain(l engine.Launch) (string, error) {
-	return p.host.launcher.Explain(p.spec(l, nil))
+	spec, err := p.spec(l, nil), error(nil)
+	if spec.Account, err = p.accountNow(l.Process); err != nil {
+		return "", err
+	}
+	return p.host.launcher.Explain(spec)
 }
 
 func (p *program) spec(l engine.Launch, announced <-chan struct{}) launch.Spec {

@@ -72,6 +72,7 @@ type Launch struct {
 // Handle is a started worker as the owner knows it.
 type Handle struct {
 	Record   record.Process
+	Key      string // record.Key, of what was launched; "" is the revision's
 	Process  Process
 	Observer Observer
 }

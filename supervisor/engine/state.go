@@ -149,6 +149,7 @@ type worker struct {
 
 	record.WorkerState         // State and Deadline are changed by set alone
 	record.Process             // zero while the launch is under way
+	key                string  // the account may be another than the revision's
 	handle             Process // likewise nil
 	observer           Observer
 

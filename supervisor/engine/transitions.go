@@ -11,6 +11,7 @@ import (
 func (o *Owner) started(w *worker, h Handle) {
 	o.launching--
 	w.Process, w.handle, w.observer = h.Record, h.Process, h.Observer
+	w.key = h.Key
 	w.Launched = time.Now()
 	early, died := o.earlyDeaths[w.Pid]
 	died = died && !w.handle.Alive()

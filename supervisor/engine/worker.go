@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"time"
 
 	"supd/configs"
@@ -84,6 +85,6 @@ func (o *Owner) launchOf(w *worker) Launch {
 
 // record is the worker as the next supd has to know it.
 func (w *worker) record() record.Worker {
-	return record.Worker{WorkerState: w.WorkerState, Process: w.Process, Key: w.revision.Key, Old: w.revision != w.slot.revision,
+	return record.Worker{WorkerState: w.WorkerState, Process: w.Process, Key: cmp.Or(w.key, w.revision.Key), Old: w.revision != w.slot.revision,
 		Release: w.revision.Release, Log: w.revision.Config.Log.File, Stop: w.revision.Config.Stop}
 }

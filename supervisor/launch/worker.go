@@ -70,6 +70,9 @@ type endedError struct{ error }
 
 func (endedError) Is(target error) bool { return target == record.ErrEnded }
 
+// Account is whom the worker was launched as.
+func (w *Worker) Account() *privdrop.Account { return w.spec.Account }
+
 // Alive reports whether the main process has not ended, reaped or not.
 func (w *Worker) Alive() bool { return w.process != nil && w.process.Alive() }
 
