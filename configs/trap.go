@@ -79,6 +79,7 @@ func (t *trap) check() {
 		return
 	}
 	t.shell()
+	t.deathSignal()
 	switch t.program {
 	case "gunicorn":
 		t.gunicorn()

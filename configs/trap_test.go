@@ -77,6 +77,16 @@ func TestTraps(t *testing.T) {
 		{"no shell either", "command = \"serve | tee log\"\n", []string{`gets "|" as it is`}},
 		{"a price", "command = \"serve '$5' 'a;b' '^x$'\"\n", nil},
 
+		{"setpriv", "command = \"setpriv --nnp --pdeathsig TERM serve\"\n", []string{"4: process.web.command: setpriv --pdeathsig asks for a signal when its parent ends"}},
+		{"setpriv behind others", "command = \"nice -n 5 /usr/bin/setpriv --pdeathsig=KILL -- serve\"\n", []string{"setpriv --pdeathsig"}},
+		{"setpriv that clears", "command = \"setpriv --pdeathsig clear serve\"\n", nil},
+		{"setpriv before another's option", "command = \"setpriv --nnp -- serve --pdeathsig TERM\"\n", nil},
+		{"setpriv in a script", "command = [\"sh\", \"-c\", \"cd /x && exec setpriv --pdeathsig TERM serve\"]\n", []string{"setpriv --pdeathsig"}},
+		{"bwrap", "command = \"bwrap --ro-bind / / --die-with-parent serve\"\n", []string{"bwrap --die-with-parent"}},
+		{"tini", "command = \"tini -p TERM -- serve\"\n", []string{"tini -p"}},
+		{"tini, in one word", "command = \"/sbin/tini -vgpKILL serve\"\n", []string{"tini -p"}},
+		{"tini of another p", "command = \"tini -e 143 -g serve -p 80\"\n", nil},
+
 		{"a secret in the open", "command = \"true\"\nenv = { DB_PASSWORD = \"hunter2\", SECRET_KEY = \"hunter2\", KEYBOARD = \"de\" }\n", []string{"env.DB_PASSWORD: seems", "env.SECRET_KEY: seems"}},
 		{"a file in the open", "command = \"true\"\nenv_file = \"open.env\"\n", []string{"open.env is readable by every user"}},
 		{"a closed file", "command = \"true\"\nenv_file = \"closed.env\"\n", nil},

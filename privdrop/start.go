@@ -33,6 +33,12 @@ type birth struct {
 // A Plan may be started again, but not while a Start of it runs. Different plans
 // start at the same time from any number of goroutines.
 //
+// The kernel takes the thread for the parent that has launched the process. When that
+// ends, or another thread of this process executes a program, which ends all others,
+// a process that has asked for a parent-death signal gets it (PR_SET_PDEATHSIG in
+// prctl(2)). One thread for all launches would spare it that, and make all wait for
+// one that hangs.
+//
 // Once a launch has changed uid or gid, the kernel takes this process for not
 // dumpable (PR_SET_DUMPABLE in prctl(2)), since the child shared its memory for
 // a moment. Start leaves it so: were it undone while another child is on its
