@@ -41,6 +41,8 @@ func work(args []string) int {
 		return mountReport()
 	case "launcher":
 		return launchReport(args[1:])
+	case "stopper":
+		return stopper()
 	case "foster":
 		return foster(args[1:])
 	}

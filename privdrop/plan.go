@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,6 +20,8 @@ type Plan struct {
 	files  []int    // Spec.Files
 	names  []string // of its environment
 	pids   [][]byte // where the calls write the child's pid
+
+	patience time.Duration // 0 is launchTime
 }
 
 // Plan makes the list. Whatever can be known to fail is an error here: a command

@@ -1,6 +1,7 @@
 package privdrop
 
 import (
+	"cmp"
 	"runtime"
 	"unsafe"
 
@@ -27,6 +28,9 @@ type birth struct {
 // a call of the plan goes wrong, nothing was executed, the child is gone and
 // reaped, and the error is an *Error that names the call.
 //
+// A child that has not executed the command after launchTime is killed: that is an
+// error, too.
+//
 // The caller reaps the process. A caller that reaps every child it has may do so
 // while Start runs; it then sees an unknown pid end with status 127.
 //
@@ -45,18 +49,23 @@ type birth struct {
 // way, that child's user could trace it, and read this process's memory.
 func (p *Plan) Start() (*Process, error) {
 	p.clearPIDs()
-	b := new(birth)
+	b := &birth{pidfd: -1}
+	limit := newPatience(b, cmp.Or(p.patience, launchTime))
 	r := p.fork(b)
+	late := limit.end()
 	runtime.KeepAlive(p)
 	if errno := unix.Errno(-r); r > ^uintptr(4095) {
 		return nil, &Error{Call: p.cloneName(), Err: errno}
 	}
 	process := &Process{Pid: int(r), fd: int(b.pidfd)}
-	if b.at == 0 {
+	if b.at == 0 && late == nil {
 		return process, nil
 	}
 	defer process.Close()
 	process.reap()
+	if b.at == 0 {
+		return nil, &Error{Call: "launch", Err: late}
+	}
 	return nil, p.wrong(&b.outcome)
 }
 
