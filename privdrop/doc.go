@@ -57,5 +57,6 @@
 //
 // A line in here may read the user database, look for the command, and make
 // system calls. It knows nothing of applications, configuration files or
-// supervision, and holds no state between two launches but what PID 1 has.
+// supervision, and holds no state between two launches but what PID 1
+// has, and of this process what takes a file to know.
 package privdrop

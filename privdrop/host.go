@@ -3,6 +3,7 @@ package privdrop
 import (
 	"bytes"
 	"math/bits"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
@@ -22,7 +23,7 @@ type host struct {
 	keyrings   bool   // keyctl(2) is there
 
 	// What fork hands on, as far as the plan goes by it.
-	nice        int
+	nice        int            // 0 with CAP_SYS_NICE
 	hardLimits  map[int]uint64 // of the resources in unnamed; nil with CAP_SYS_RESOURCE
 	noHugePages bool           // PR_SET_THP_DISABLE
 	mergesPages bool           // PR_SET_MEMORY_MERGE
@@ -42,7 +43,7 @@ func thisProcess() host {
 
 func (h *host) readInherited() {
 	h.machine = thisMachine()
-	if value, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err == nil {
+	if value, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err == nil && !h.has(unix.CAP_SYS_NICE) {
 		h.nice = 20 - value // as the system call returns it (getpriority(2), "C library/kernel differences")
 	}
 	if !h.has(unix.CAP_SYS_RESOURCE) {
@@ -50,9 +51,18 @@ func (h *host) readInherited() {
 	}
 	h.noHugePages = isSet(unix.PR_GET_THP_DISABLE)
 	h.mergesPages = isSet(unix.PR_GET_MEMORY_MERGE) // Linux 6.4
-	if filter, err := files.Read("/proc/self/coredump_filter"); err == nil {
-		h.dumpings = string(bytes.TrimSpace(filter))
+	h.dumpings = ownDumpings()
+}
+
+// ownDumpings is read once: it costs as much as all the rest.
+var ownDumpings = sync.OnceValue(func() string { return readFilter("self") })
+
+func readFilter(pid string) string {
+	filter, err := files.Read("/proc/" + pid + "/coredump_filter")
+	if err != nil {
+		return ""
 	}
+	return string(bytes.TrimSpace(filter))
 }
 
 func hardLimits() map[int]uint64 {

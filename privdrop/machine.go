@@ -33,8 +33,8 @@ var thisMachine = sync.OnceValue(func() *machine {
 	if status, err := files.Read("/proc/1/status"); err == nil {
 		m.cpus = cpusAllowed(status)
 	}
-	if filter, err := files.Read("/proc/1/coredump_filter"); err == nil {
-		m.dumpings = string(bytes.TrimSpace(filter))
+	if m.dumpings = readFilter("1"); m.dumpings == "" {
+		m.dumpings = ownDumpings() // unreadable: nothing to compare with
 	}
 	return m
 })
