@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"supd/configs"
+	"supd/privdrop"
 	"supd/socket"
 	"supd/supervisor/engine"
 	"supd/supervisor/launch"
@@ -50,6 +51,9 @@ func newHost(c *configs.Config, log *slog.Logger, post func(engine.Event)) (*hos
 	dir, why := tree.OwnedCgroup()
 	if dir == "" {
 		log.Info("no cgroup of its own: left-over processes are found through /proc", "why", why)
+	}
+	if os.Geteuid() == 0 && privdrop.Traceable() {
+		log.Warn("fs.suid_dumpable is 1: while a worker is launched, processes of its user can read supd's memory; set it to 0 or 2")
 	}
 	boot, err := tree.BootID()
 	if err != nil {
