@@ -158,11 +158,14 @@ func spoilCapabilities() error {
 	return unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, unix.CAP_NET_RAW, 0, 0)
 }
 
-// launchReport is "launcher clean|spoilt start|exec|report": a launch from a process
+// launchReport is "launcher clean|spoilt|filtered start|exec|report": a launch from a process
 // that has nothing or everything set, or what that process reports of itself.
 func launchReport(args []string) int {
-	if args[0] == "spoilt" {
+	switch args[0] {
+	case "spoilt":
 		fmt.Fprintln(os.Stderr, strings.Join(spoil(), "; "))
+	case "filtered":
+		fmt.Fprintln(os.Stderr, refuseKeyctl())
 	}
 	if args[1] == "report" {
 		return printReport()
@@ -256,5 +259,62 @@ func TestNothingOfTheLaunchersComesAlong(t *testing.T) {
 				t.Errorf("session keyring %q, want one of its own", got)
 			}
 		})
+	}
+}
+
+// Where a container's filter refuses keyctl, workers are launched all the same.
+func TestStartWithoutKeyrings(t *testing.T) {
+	needRoot(t)
+	r, _ := launcher(t, "filtered", "start")
+	if got := r.Inherited["session"]; got != unix.EPERM.Error() {
+		t.Errorf("keyctl is not refused: %q", got)
+	}
+}
+
+// refuseKeyctl is what Docker's filter does.
+func refuseKeyctl() error {
+	runtime.LockOSThread()
+	program := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS}, // the number of the system call, seccomp(2)
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: unix.SYS_KEYCTL, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(unix.EPERM)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	filter := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
+	return unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&filter)), 0, 0)
+}
+
+// A call that may fail does not end the launch, and what it was to give another
+// call is no descriptor of this process.
+func TestOptionalCalls(t *testing.T) {
+	out := outputFile(t)
+	plan, err := Spec{Argv: []string{"/bin/sh", "-c", "exit 7"}, Files: []int{int(out.Fd()), int(out.Fd()), 2}}.Plan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	last := len(plan.list) - 1
+	b := &builder{Plan: &Plan{}}
+	b.writeOwn("no-such-file", "text")
+	for i := range b.list {
+		b.optional(i)
+	}
+	plan.list = append(plan.list[:last:last], append(b.list, plan.list[last])...)
+	plan.keep = append(plan.keep, b.keep)
+	for range 2 {
+		process, err := plan.Start()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if code := exitStatus(t, process); code != 7 {
+			t.Errorf("exit status %d, want 7", code)
+		}
+		process.Close()
+	}
+	if text, _ := os.ReadFile(out.Name()); len(text) > 0 {
+		t.Errorf("descriptor 0 was written to: %q", text)
+	}
+	plan.list[last].mayFail = 0
+	if _, err := plan.Start(); err == nil || err.Error() != "open no-such-file: no such file or directory" {
+		t.Errorf("got %v", err)
 	}
 }
