@@ -45,7 +45,7 @@ func (b *bench) launched(o *Owner) {
 		b.started = nil
 		for _, l := range all {
 			b.pid++
-			l.Started(Handle{record.Process{Pid: b.pid}, b, b})(o)
+			l.Started(Handle{Record: record.Process{Pid: b.pid}, Process: b, Observer: b})(o)
 			l.Ready("benchmark")(o)
 		}
 		b.turn(o)
