@@ -3,6 +3,7 @@ package socket
 import (
 	"errors"
 	"fmt"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -33,4 +34,28 @@ func (s *Socket) Queue() (length, limit int, err error) {
 		return 0, 0, fmt.Errorf("%s: accept queue: %w", s.spec.Listen, err)
 	}
 	return length, limit, nil
+}
+
+// Drops is how many connections the kernel has dropped since the socket was opened,
+// since its queue was full or for another reason. It counts them for tcp alone, modulo
+// 2^32: -1 is any other socket, which refuses instead (unix(7)), or Linux before 4.12.
+func (s *Socket) Drops() (int64, error) {
+	if s.at.network != "tcp" {
+		return -1, nil
+	}
+	var info [9]uint32 // SK_MEMINFO_VARS of linux/sock_diag.h
+	size := uint32(unsafe.Sizeof(info))
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(s.fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
+		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	switch {
+	case errno == unix.ENOPROTOOPT:
+		return -1, nil
+	case errno != 0:
+		return 0, fmt.Errorf("%s: getsockopt SO_MEMINFO: %w", s.spec.Listen, errno)
+	}
+	const drops = 8 // SK_MEMINFO_DROPS
+	if int(size) <= drops*4 {
+		return -1, nil
+	}
+	return int64(info[drops]), nil
 }

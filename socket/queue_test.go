@@ -36,6 +36,29 @@ func wantQueue(t *testing.T, sock *Socket, length, limit int) {
 	}
 }
 
+// A handshake that does not fit into the queue is dropped, and the client tries again.
+func TestDrops(t *testing.T) {
+	sock := mustOpen(t, Spec{Listen: "tcp:127.0.0.1:0", Backlog: 1})
+	if drops, err := sock.Drops(); err != nil || drops != 0 {
+		t.Fatalf("Drops() = %d, %v at first", drops, err)
+	}
+	for range 8 {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		must(t, err)
+		defer unix.Close(fd)
+		at := &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: int(sock.bound.Port())}
+		if err := unix.Connect(fd, at); err != unix.EINPROGRESS && err != nil {
+			t.Fatal(err)
+		}
+	}
+	if drops, err := sock.Drops(); err != nil || drops < 1 {
+		t.Errorf("Drops() = %d, %v, want some", drops, err)
+	}
+	if drops, err := mustOpen(t, Spec{Listen: "unix:" + shortDir(t) + "/s"}).Drops(); err != nil || drops != -1 {
+		t.Errorf("of a unix socket: %d, %v", drops, err)
+	}
+}
+
 func TestQueueDefaultBacklog(t *testing.T) {
 	sock := mustOpen(t, Spec{Listen: "unix:" + shortDir(t) + "/s"})
 	_, limit, err := sock.Queue()
