@@ -1,0 +1,53 @@
+package measure
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestUsage(t *testing.T) {
+	a, b := Usage{3 * time.Second, 10, 0}, Usage{time.Second, 20, 5}
+	if got := a.Plus(b); got != (Usage{4 * time.Second, 30, 5}) {
+		t.Errorf("Plus: %+v", got)
+	}
+	if got := a.Less(b); got != (Usage{2 * time.Second, 0, 0}) {
+		t.Errorf("Less: %+v", got)
+	}
+	if got := a.Most(b); got != (Usage{3 * time.Second, 20, 5}) {
+		t.Errorf("Most: %+v", got)
+	}
+}
+
+func TestDurations(t *testing.T) {
+	var d Durations
+	before := d
+	for _, took := range []time.Duration{-time.Second, 0, time.Second, time.Second + 1, 2 * time.Second, 240 * time.Hour} {
+		before, d = d, d.With(took)
+	}
+	want := map[int]int64{firstBucket: 2, 0: 1, 1: 1, PerDoubling: 1, lastBucket: 1}
+	if diff := cmp.Diff(want, d.Buckets); diff != "" {
+		t.Errorf("buckets (-want +got):\n%s", diff)
+	}
+	if d.Count() != 6 || d.Sum != 240*time.Hour+4*time.Second+1 {
+		t.Errorf("count %d, sum %s", d.Count(), d.Sum)
+	}
+	if before.Count() != 5 {
+		t.Error("what was handed out before has changed")
+	}
+}
+
+func TestRelaunched(t *testing.T) {
+	var tally Tally
+	tally.Relaunched()
+	before := tally.RestartsBy
+	tally.Cause = Signaled
+	tally.Relaunched()
+	if diff := cmp.Diff(map[Reason]int{Requested: 1, Signaled: 1}, tally.RestartsBy); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if len(before) != 1 {
+		t.Error("what was handed out before has changed")
+	}
+}
