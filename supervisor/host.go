@@ -13,6 +13,7 @@ import (
 	"supd/socket"
 	"supd/supervisor/engine"
 	"supd/supervisor/launch"
+	"supd/supervisor/output"
 	"supd/supervisor/record"
 	"supd/supervisor/tree"
 )
@@ -25,7 +26,8 @@ type host struct {
 	post     func(engine.Event) // any goroutine
 	launcher *launch.Launcher
 	sockets  *sockets
-	lock     *os.File // of the runtime directory
+	files    *output.Files // whose counts are recorded
+	lock     *os.File      // of the runtime directory
 	writer   record.Writer
 	self     int
 
@@ -34,7 +36,7 @@ type host struct {
 	predecessor *predecessor            // while it is taken over
 }
 
-func newHost(c *configs.Config, log *slog.Logger, post func(engine.Event)) (*host, error) {
+func newHost(c *configs.Config, log *slog.Logger, files *output.Files, post func(engine.Event)) (*host, error) {
 	runtime := c.Daemon.Runtime
 	lock, err := lockRuntime(runtime)
 	if err != nil {
@@ -60,7 +62,7 @@ func newHost(c *configs.Config, log *slog.Logger, post func(engine.Event)) (*hos
 		return nil, err
 	}
 	h := &host{log: log, post: post, lock: lock, self: os.Getpid(), living: map[*launch.Worker]bool{},
-		sockets: &sockets{log: log, set: set}, writer: record.Writer{Log: log, Path: runtime.Record(), Boot: boot}}
+		sockets: &sockets{log: log, set: set}, files: files, writer: record.Writer{Log: log, Path: runtime.Record(), Boot: boot}}
 	h.launcher = &launch.Launcher{Log: log, Runtime: runtime, Null: null, Cgroups: dir, Run: h.run}
 	return h, nil
 }
@@ -99,6 +101,7 @@ const pause = 50 * time.Microsecond
 // save writes what runs, in a goroutine of its own.
 func (h *host) save(r *record.Record, done func(ok bool) engine.Event) {
 	go func() {
+		r.Logs = h.files.Counts()
 		h.writer.Write(r)
 		time.AfterFunc(time.Duration(len(r.Slots))*pause, func() { h.post(done(!h.writer.Failed)) })
 	}()
@@ -132,5 +135,6 @@ type predecessor struct {
 	recorded bool          // there is a record, of this boot of the machine
 	passed   launch.Passed // descriptors that came through an execve
 	slots    []record.Slot
+	logs     map[string]output.Count           // what was written to each log
 	workers  map[*record.Worker]*launch.Worker // the living and the dead
 }

@@ -35,7 +35,7 @@ func (h *host) inherit() (*predecessor, error) {
 	p := &predecessor{passed: launch.Passed{}, workers: map[*record.Worker]*launch.Worker{}}
 	h.predecessor = p
 	if r != nil {
-		p.slots, p.recorded = r.Slots, true
+		p.slots, p.logs, p.recorded = r.Slots, r.Logs, true
 		p.receive(r, h.self)
 	}
 	for name, fd := range p.passed {

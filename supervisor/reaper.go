@@ -2,12 +2,14 @@ package supervisor
 
 import (
 	"context"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"supd/privdrop"
 	"supd/supervisor/engine"
+	"supd/supervisor/measure"
 	"supd/supervisor/tree"
 )
 
@@ -24,10 +26,20 @@ func (h *host) Reap(isWorker func(pid int) bool) (dead []engine.Exit) {
 			unix.Kill(-pid, unix.SIGKILL) // ESRCH: nobody is left in it
 		}
 		var status unix.WaitStatus
-		if got, err := unix.Wait4(pid, &status, unix.WNOHANG, nil); err == nil && got == pid {
-			dead = append(dead, exitOf(pid, status))
+		var used unix.Rusage
+		session, _ := unix.Getsid(pid) // of a zombie too
+		if got, err := unix.Wait4(pid, &status, unix.WNOHANG, &used); err == nil && got == pid {
+			e := exitOf(pid, status)
+			e.Session, e.Used = session, usageOf(&used)
+			dead = append(dead, e)
 		}
 	}
+}
+
+// usageOf is what wait4(2) says: of the process and of the children that it has waited
+// for. Blocks are of 512 bytes (getrusage(2)).
+func usageOf(r *unix.Rusage) measure.Usage {
+	return measure.Usage{CPU: time.Duration(r.Utime.Nano() + r.Stime.Nano()), Read: r.Inblock * 512, Written: r.Oublock * 512}
 }
 
 func exitOf(pid int, status unix.WaitStatus) engine.Exit {

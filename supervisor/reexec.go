@@ -68,7 +68,7 @@ func (s *Supervisor) leave(o *engine.Owner, exec func() error) error {
 		return errMoves
 	}
 	r := o.Record()
-	r.Passed, r.Pid = passing.Fds, os.Getpid()
+	r.Passed, r.Pid, r.Logs = passing.Fds, os.Getpid(), s.files.Counts()
 	r.Start, _ = tree.StartTime(r.Pid) // 0 is no process's: nothing would be taken then
 	s.host.writer.Write(r)
 	if s.host.writer.Failed {

@@ -27,7 +27,7 @@ func New(c *configs.Config, log *slog.Logger, inherited ...Inherited) (*Supervis
 	s.newest.Store(c)
 	post := func(e engine.Event) { s.owner.Post(e) }
 	var err error
-	if s.host, err = newHost(c, log, post); err != nil {
+	if s.host, err = newHost(c, log, s.files, post); err != nil {
 		return nil, err
 	}
 	s.owner = engine.New(log, engine.Host{Reaper: s.host, Sockets: s.host.sockets, Save: s.host.save, Changed: s.changed}, c.Daemon.ExitOn)
@@ -60,6 +60,7 @@ func (s *Supervisor) first(c *configs.Config) error {
 		p.leave()
 		return err
 	}
+	s.files.GoOn(left.logs)
 	s.host.sockets.warn(left.recorded)
 	for _, one := range p.Apps {
 		s.resumeRollout(c, one, left.recorded)

@@ -10,23 +10,26 @@ import (
 // rooms lists the packages, the lowest first: each may import only those before it.
 var rooms = []string{
 	leaf, "supd/privdrop", "supd/socket", "supd/configs",
-	"supd/supervisor/output", "supd/supervisor/probe", "supd/supervisor/tree",
+	"supd/supervisor/measure", "supd/supervisor/output", "supd/supervisor/probe", "supd/supervisor/tree",
 	"supd/supervisor/release", "supd/supervisor/api", "supd/supervisor/record",
-	"supd/supervisor/launch", "supd/supervisor/engine", "supd/supervisor", "supd/supervisor/control",
+	"supd/supervisor/launch", "supd/supervisor/engine", "supd/supervisor", "supd/supervisor/control", "supd/metrics",
 }
 
 // leaf is what any package may import.
 const leaf = "supd/privdrop/files"
 
 // alone lists those that import nothing else of ours.
-var alone = []string{leaf, "supd/privdrop", "supd/socket", "supd/supervisor/output", "supd/supervisor/probe", "supd/supervisor/tree"}
+var alone = []string{leaf, "supd/privdrop", "supd/socket", "supd/supervisor/measure", "supd/supervisor/output", "supd/supervisor/probe", "supd/supervisor/tree"}
 
 // kept says which packages may import a library; no others may.
 var kept = map[string][]string{
-	"github.com/knadh/koanf/v2":       {"supd/configs"},
-	"github.com/fsnotify/fsnotify":    {"supd/configs"},
-	"github.com/pelletier/go-toml/v2": {"supd/configs", "supd/supervisor/release"}, // which reads drop-in files
-	"net/http":                        {"supd/supervisor/control", "supd/cmd/"},
+	"github.com/knadh/koanf/v2":                               {"supd/configs"},
+	"github.com/fsnotify/fsnotify":                            {"supd/configs"},
+	"github.com/pelletier/go-toml/v2":                         {"supd/configs", "supd/supervisor/release"}, // which reads drop-in files
+	"net/http":                                                {"supd/supervisor/control", "supd/metrics", "supd/cmd/"},
+	"github.com/prometheus/client_golang/prometheus":          {"supd/metrics"},
+	"github.com/prometheus/client_golang/prometheus/promhttp": {"supd/metrics"},
+	"github.com/prometheus/client_model/go":                   {"supd/metrics"},
 }
 
 // pure are the packages that decide and do nothing, and what they may not import

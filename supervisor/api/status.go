@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"supd/supervisor/measure"
 	"supd/supervisor/release"
 )
 
@@ -56,6 +57,8 @@ type AppStatus struct {
 	Held      *release.Hold   `json:"held,omitempty"`
 	Rollout   *RolloutStatus  `json:"rollout,omitempty"` // under way, or the last one since supd started
 	Note      string          `json:"note,omitempty"`    // what keeps the app from running
+
+	Totals release.Totals `json:"-"` // for metrics
 }
 
 // ProcessStatus is one process; Count is the number of workers desired by
@@ -83,6 +86,19 @@ type WorkerStatus struct {
 	LastExit      *Exit      `json:"last_exit"`
 	NextStart     *time.Time `json:"next_start,omitempty"` // of a worker in BACKOFF
 	Note          string     `json:"note,omitempty"`
+
+	// For metrics.
+	Tally measure.Tally `json:"-"`
+	Runs  []Run         `json:"-"` // oldest first
+}
+
+// Run is the process of a worker. A slot has several while one takes the place of
+// another.
+type Run struct {
+	Pid        int
+	Start      uint64 // clock ticks after boot
+	Generation int
+	Used       measure.Usage // as it was seen last, with its descendants
 }
 
 // Exit is how a worker ended. Code is -1 when a signal ended it or it never ran.

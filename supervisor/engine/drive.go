@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"supd/supervisor/api"
+	"supd/supervisor/measure"
 	"supd/supervisor/record"
 	"supd/supervisor/release"
 )
@@ -102,7 +103,7 @@ func (o *Owner) mayMove(s *slot, to *revision, now time.Time) bool {
 // moveSlot makes another revision the desired one of a slot. What had ended there
 // for good runs once more: it is another program.
 func (o *Owner) moveSlot(s *slot, to *revision) {
-	s.revision = to
+	s.revision, s.Cause = to, measure.Release
 	s.retryNow()
 	o.touch(s)
 	o.count(s) // the next slot asks whether this one has a new worker yet

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"supd/configs"
+	"supd/supervisor/measure"
 	"supd/supervisor/record"
 	"supd/supervisor/release"
 )
@@ -117,6 +118,9 @@ type Exit struct {
 	Code   int
 	Signal configs.Signal
 	Reason string
+
+	Session int           // of a process that is no worker
+	Used    measure.Usage // by it and by the children that it has waited for
 }
 
 // Prepared is a configuration with everything looked up and opened that the owner

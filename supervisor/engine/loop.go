@@ -180,6 +180,9 @@ func (o *Owner) ChildDied() {
 			task <- e
 		case o.launching > 0:
 			o.earlyDeaths[e.Pid] = e
+			o.accountOrphan(e)
+		default:
+			o.accountOrphan(e)
 		}
 	}
 }
@@ -198,6 +201,7 @@ func (o *Owner) sweep() {
 	o.host.Reaper.Sweep(alive, func(o *Owner) {
 		for _, w := range dead {
 			w.slot.sweeps--
+			o.forgetLeft(w)
 			o.swept(w)
 			o.touch(w.slot)
 		}

@@ -66,7 +66,7 @@ func (a *app) status(now time.Time) api.AppStatus {
 		rollout = &now
 	}
 	return api.AppStatus{Name: a.name, State: stateOf(worst), Processes: processes, Release: a.state.Active, Previous: a.state.Previous,
-		Held: a.state.Held, Rollout: rollout, Note: a.note()}
+		Held: a.state.Held, Rollout: rollout, Note: a.note(), Totals: a.state.Totals}
 }
 
 func stateOf(worst int) api.State {
@@ -115,7 +115,7 @@ func (p *process) show(now time.Time) {
 
 func (s *slot) status(now time.Time) api.WorkerStatus {
 	status := api.WorkerStatus{Name: s.name(), Slot: s.number, State: s.state(now), Generation: s.Generation,
-		Restarts: s.Restarts, LastExit: s.LastExit, Note: s.note()}
+		Restarts: s.Restarts, LastExit: s.LastExit, Note: s.note(), Tally: s.Tally, Runs: s.processes()}
 	if status.State == api.Backoff {
 		retry := s.Retry
 		status.NextStart = &retry
@@ -144,4 +144,14 @@ func (s *slot) note() string {
 		}
 	}
 	return strings.Join(notes, ", ")
+}
+
+// processes are the living ones of the slot's workers.
+func (s *slot) processes() (all []api.Run) {
+	for _, w := range s.workers {
+		if w.Pid > 0 {
+			all = append(all, api.Run{Pid: w.Pid, Start: w.Identity.Start, Generation: w.Generation, Used: w.Used})
+		}
+	}
+	return all
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"supd/configs"
+
+	"supd/supervisor/measure"
 )
 
 var repairBackoff = configs.Backoff{Initial: 100 * time.Millisecond, Max: 30 * time.Second, Factor: 2, Reset: 10 * time.Second}
@@ -71,6 +73,7 @@ func (o *Owner) renewSame(p *process) {
 	for _, s := range p.slots {
 		if s.revision != nil {
 			s.revision = o.anew(p, s.revision, made)
+			s.Cause = measure.Config
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"supd/configs"
 	"supd/supervisor/api"
+	"supd/supervisor/measure"
 	"supd/supervisor/release"
 )
 
@@ -82,6 +83,7 @@ func (o *Owner) restart(s *slot, made map[*revision]*revision, hard bool) {
 	if !s.Up {
 		s.want()
 	}
+	s.Cause = measure.Requested
 	s.retryNow()
 	if !hard {
 		return

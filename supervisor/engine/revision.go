@@ -3,6 +3,7 @@ package engine
 import (
 	"reflect"
 
+	"supd/supervisor/measure"
 	"supd/supervisor/record"
 )
 
@@ -31,7 +32,7 @@ func (a *Revision) differs(b *Revision) bool {
 func (o *Owner) renew(p *process, r Revision) {
 	p.revision = o.numbered(r)
 	for _, s := range p.slots {
-		s.revision = p.revision
+		s.revision, s.Cause = p.revision, measure.Config
 	}
 }
 

@@ -149,6 +149,7 @@ func (r *rollout) ended(result release.Result, ok bool, now time.Time) release.S
 	state.Rollout, state.Target = nil, nil
 	state.NextID = r.status.ID + 1
 	state.History = append(state.History, record)
+	state.Totals = state.Totals.With(record.Kind, result, now.Sub(record.StartedAt))
 	if ok {
 		state.Previous, state.Active = r.status.From, r.status.To
 		if r.status.From == r.status.To {

@@ -109,6 +109,10 @@ func (o *Owner) launch(s *slot, now time.Time) {
 		s.Restarts++
 	}
 	s.launched = number(s.revision)
+	if s.Generation > 0 {
+		s.Relaunched()
+	}
+	s.Cause = ""
 	s.Gated = false
 	s.Generation++
 	w := &worker{slot: s, config: s.revision.Config, revision: s.revision,
@@ -237,6 +241,10 @@ func (o *Owner) forgetProcesses(a *app) {
 	a.processes = slices.DeleteFunc(a.processes, func(p *process) bool {
 		for n := len(p.slots); n > 0 && p.slots[n-1].removed && p.slots[n-1].idle(); n-- {
 			o.forgetSlot(p.slots[n-1])
+			if n > 1 { // else there is none that could have them
+				p.slots[0].Starts = p.slots[0].Starts.Plus(p.slots[n-1].Starts)
+				o.changed(p.slots[0])
+			}
 			p.slots, a.isUnshown = p.slots[:n-1], true
 		}
 		gone := p.removed && len(p.slots) == 0

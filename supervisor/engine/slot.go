@@ -123,7 +123,7 @@ func (s *slot) state(now time.Time) api.State {
 
 // want asks for a worker, whatever has failed before.
 func (s *slot) want() {
-	s.Up, s.Gated = true, true
+	s.Up, s.Gated, s.Cause = true, true, ""
 	s.retryNow()
 }
 

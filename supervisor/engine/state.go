@@ -29,9 +29,10 @@ type Owner struct {
 	launching      int
 	revisions      int // so many were made
 	waiters        []*waiter
-	dead           []*worker // to be swept
-	lateCandidates []*slot   // of rollouts that are over
-	frozen         func()    // to be called once nothing is under way; nil: all goes on
+	dead           []*worker       // to be swept
+	left           map[int]*worker // by pid: dead, and what they left behind is not swept yet
+	lateCandidates []*slot         // of rollouts that are over
+	frozen         func()          // to be called once nothing is under way; nil: all goes on
 	quitting       bool
 	exitOn         configs.ExitOn
 	verdict        error // why exit_on has ended supd
@@ -58,7 +59,7 @@ const queueLength = 64
 // New makes an owner with nothing to run.
 func New(log *slog.Logger, host Host, exitOn configs.ExitOn) *Owner {
 	o := &Owner{log: log, host: host, exitOn: exitOn, events: make(chan Event, queueLength), done: make(chan struct{}),
-		workers: map[int]*worker{}, earlyDeaths: map[int]Exit{}, tasks: map[int]chan<- Exit{}, repairs: map[string]*repair{}}
+		workers: map[int]*worker{}, earlyDeaths: map[int]Exit{}, tasks: map[int]chan<- Exit{}, left: map[int]*worker{}, repairs: map[string]*repair{}}
 	o.status.Store(api.NewStatus(nil))
 	return o
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"supd/supervisor/api"
+	"supd/supervisor/measure"
 )
 
 // started is the event that ends a launch.
@@ -48,6 +49,7 @@ func (o *Owner) becameReady(w *worker, how string) {
 	case api.Starting:
 		w.Ready = time.Now()
 		w.slot.process.newest, w.slot.process.newestOf = w.Ready, w.revision
+		w.slot.Starts = w.slot.Starts.With(w.Ready.Sub(w.Launched))
 		o.host.Sockets.Relisten(w.slot.process.socketKeys())
 		w.observer.BecameReady()
 		o.transit(w, api.Running, o.watchdogDeadline(w), how)
@@ -81,6 +83,7 @@ func (o *Owner) expired(w *worker) {
 		o.fail(w, notReady(w))
 	case api.Running:
 		o.ill(w, "no WATCHDOG=1 for "+w.config.Watchdog.String())
+		w.slot.Cause = measure.Watchdog
 	case api.Stopping:
 		o.nextStep(w)
 	case api.Unhealthy, api.Exited: // have no deadline
@@ -145,6 +148,7 @@ func (o *Owner) ill(w *worker, why string) {
 	s, now := w.slot, time.Now()
 	r := s.process.app.rollout
 	targeted := r.targets(w)
+	s.Cause = measure.Unhealthy
 	o.transit(w, api.Unhealthy, time.Time{}, why)
 	if w.revision == s.revision {
 		s.failed(why)
@@ -195,6 +199,7 @@ func (o *Owner) ended(w *worker, e Exit) {
 	if o.workers[e.Pid] == w {
 		delete(o.workers, e.Pid)
 	}
+	o.account(w, e)
 	s.remove(w)
 	if w.handle != nil {
 		s.sweeps++
@@ -215,6 +220,9 @@ func (o *Owner) ended(w *worker, e Exit) {
 		"why", e.of(w, now).Reason, "asked", asked)
 	if asked || !s.Up {
 		return
+	}
+	if s.fresh() == nil {
+		s.Cause = e.reason(w)
 	}
 	if w.revision == s.revision && (w.Ready.IsZero() || !clean) {
 		s.failed(s.LastExit.Reason)

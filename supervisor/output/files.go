@@ -116,6 +116,7 @@ func (f *Files) get(path string, o Options, later func(error) bool) (*Log, error
 		log = unopened(path, o, err)
 	}
 	log.files = f
+	log.count(f.past[path])
 	f.open[path] = log
 	return log, nil
 }

@@ -143,8 +143,9 @@ type Files struct {
 
 	mu   sync.Mutex // a Reopen and a new configuration may come at the same time
 	open map[string]*Log
-	keep *store          // nil without KeepIn
-	rest map[string]bool // names of files in keep that an earlier supd has left and no capture has taken up
+	keep *store           // nil without KeepIn
+	past map[string]Count // what an earlier supd has counted
+	rest map[string]bool  // names of files in keep that an earlier supd has left and no capture has taken up
 }
 
 // fileID tells files apart.

@@ -6,6 +6,8 @@ import (
 
 	"supd/configs"
 	"supd/supervisor/api"
+	"supd/supervisor/measure"
+	"supd/supervisor/output"
 )
 
 // Format is the version of the file. A supd reads its own and the one before; fields
@@ -20,6 +22,8 @@ type Record struct {
 	Format int    `json:"format"`
 	Boot   string `json:"boot"` // boot id: pids mean nothing in another
 	Slots  []Slot `json:"slots"`
+	// Logs is what was written to each log, and dropped.
+	Logs map[string]output.Count `json:"logs,omitempty"`
 
 	// Part says that only the slots are here that have changed since the record before
 	// it, whose Format and Boot hold on; Gone names those that are no more.
@@ -55,6 +59,7 @@ type SlotState struct {
 	Trouble    string    `json:"trouble,omitempty"`  // the last of them
 	LastExit   *api.Exit `json:"last_exit,omitempty"`
 	LastClean  bool      `json:"last_clean,omitempty"`
+	measure.Tally
 }
 
 // Worker is a launched worker, and what it was launched from.
@@ -84,6 +89,7 @@ type WorkerState struct {
 	Steps      []configs.StopStep `json:"steps,omitempty"`    // left of the stop
 	Sent       []configs.Signal   `json:"sent,omitempty"`
 	Killed     bool               `json:"killed,omitempty"`
+	Used       measure.Usage      `json:"used,omitzero"` // as it was seen last, with its descendants
 }
 
 // Process is the process of a worker, and what was made for it alone.

@@ -17,6 +17,8 @@ import (
 
 	"supd/configs"
 	"supd/supervisor/api"
+	"supd/supervisor/measure"
+	"supd/supervisor/output"
 )
 
 var update = flag.Bool("update", false, "add a file with all fields to testdata/state")
@@ -27,16 +29,19 @@ func whole() *Record {
 	return &Record{
 		Format: Format, Boot: "9a6c44f1-43c2-4d5c-a8bb-1b3e6d3ff0aa", Pid: 400, Start: 900,
 		Passed: map[string]int{"socket whois/web 0": 7, "output whois.web.2.6": 9},
+		Logs:   map[string]output.Count{"/var/log/supd/whois/web.log": {Written: 4711, Dropped: 12}},
 		Slots: []Slot{{
 			App: "whois", Process: "web", Number: 2,
 			SlotState: SlotState{Up: true, Gated: true, Done: true, GaveUp: true,
 				Retry: at.Add(time.Second), InARow: 3, Generation: 7, Restarts: 4, Failures: 5, Trouble: "not ready within 30s",
-				LastExit: &api.Exit{Code: -1, Signal: "SIGKILL", At: at, Reason: "killed by SIGKILL"}, LastClean: true},
+				LastExit: &api.Exit{Code: -1, Signal: "SIGKILL", At: at, Reason: "killed by SIGKILL"}, LastClean: true,
+				Tally: measure.Tally{Past: measure.Usage{CPU: time.Minute, Read: 4096, Written: 512}, RestartsBy: map[measure.Reason]int{measure.Signaled: 4},
+					Starts: measure.Durations{Sum: time.Second, Buckets: map[int]int64{0: 1}}, Cause: measure.Exited}},
 			Workers: []Worker{{
 				WorkerState: WorkerState{Generation: 6, State: api.Stopping,
 					Launched: at.Add(-time.Minute), Ready: at.Add(-50 * time.Second), Deadline: at.Add(time.Minute),
 					Draining: true, Failure: "unhealthy", Steps: []configs.StopStep{{Signal: unix.SIGQUIT, Wait: 10 * time.Second}},
-					Sent: []unix.Signal{unix.SIGTERM}, Killed: true},
+					Sent: []unix.Signal{unix.SIGTERM}, Killed: true, Used: measure.Usage{CPU: time.Second, Read: 512, Written: 4096}},
 				Process: Process{Pid: 4711, Identity: Identity{Start: 123456, Inode: 98765}, Adopted: true,
 					Belongings: Belongings{Directory: "/run/supd/workers/whois.web.2.6", Cgroup: "/sys/fs/cgroup/supd/whois.web.2.6",
 						Pipe: 555, Notify: true, Sockets: map[string]uint64{"web": 1001, "probe": 1002}}},

@@ -20,6 +20,7 @@ type State struct {
 	Target   *Place               `json:"target,omitempty"`   // of the release that Rollout goes to
 	History  []Rollout            `json:"history,omitempty"`  // ended, newest last
 	NextID   int                  `json:"next_id,omitempty"`  // of the next rollout
+	Totals   Totals               `json:"totals,omitempty"`   // of all rollouts that have ended
 }
 
 // Place is where the files of a release are. A version that is registered anew may
@@ -62,6 +63,7 @@ func (s State) Clone() State {
 	for len(s.Deployed) > deployedLength && s.dropDeployed() {
 	}
 	s.cutReasons()
+	s.Totals = maps.Clone(s.Totals)
 	return s
 }
 

@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
+
+	"supd/configs"
+	"supd/supervisor/api"
+	"supd/supervisor/measure"
+	"supd/supervisor/record"
+)
+
+// total is what a slot's counter shows if /proc says nothing more than was seen.
+func (s *slot) total() time.Duration {
+	all := s.Past
+	for _, w := range s.workers {
+		all = all.Plus(w.Used)
+	}
+	return all.CPU
+}
+
+// dies is the part of ended that counts.
+func (o *Owner) dies(w *worker, e Exit) {
+	delete(o.workers, w.Pid)
+	o.account(w, e)
+}
+
+func seconds(n int) measure.Usage { return measure.Usage{CPU: time.Duration(n) * time.Second} }
+
+// A worker that has children of its own ends: what it and they have used is counted
+// once, in whatever order it becomes known.
+func TestUsageIsCountedOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		steps func(o *Owner, w *worker)
+		want  int // seconds
+	}{
+		"never looked at": {func(o *Owner, w *worker) { o.dies(w, Exit{Used: seconds(10)}) }, 10},
+		"seen, and it has waited for all": {func(o *Owner, w *worker) {
+			o.Seen(map[RunID]measure.Usage{{4711, 99}: seconds(8)})
+			o.dies(w, Exit{Used: seconds(10)})
+		}, 10},
+		"its children are reaped by supd": {func(o *Owner, w *worker) {
+			o.Seen(map[RunID]measure.Usage{{4711, 99}: seconds(8)}) // 2 are its own
+			o.dies(w, Exit{Used: seconds(3)})
+			o.accountOrphan(Exit{Session: 4711, Used: seconds(4)})
+			o.accountOrphan(Exit{Session: 4711, Used: seconds(5)})
+		}, 12},
+		"a child of a dead child, while it lives": {func(o *Owner, w *worker) {
+			o.Seen(map[RunID]measure.Usage{{4711, 99}: seconds(8)}) // 3 are the child's
+			o.accountOrphan(Exit{Session: 4711, Used: seconds(4)})
+		}, 8}, // and 1 that /proc says of it from now on
+		"nobody knows what it has used": {func(o *Owner, w *worker) {
+			o.Seen(map[RunID]measure.Usage{{4711, 99}: seconds(8)})
+			o.dies(w, Exit{})
+		}, 8},
+		"another process has its pid": {func(o *Owner, w *worker) {
+			o.Seen(map[RunID]measure.Usage{{4711, 98}: seconds(8)})
+		}, 0},
+		"orphan of nobody": {func(o *Owner, w *worker) { o.accountOrphan(Exit{Session: 12, Used: seconds(4)}) }, 0},
+	} {
+		o := &Owner{workers: map[int]*worker{}, left: map[int]*worker{}}
+		s := &slot{}
+		w := &worker{slot: s, Process: record.Process{Pid: 4711, Identity: record.Identity{Start: 99}}}
+		s.workers, o.workers[4711] = []*worker{w}, w
+		before := s.total()
+		c.steps(o, w)
+		if len(o.left) > 0 { // it has ended
+			s.workers = nil
+		}
+		if got := s.total(); got != time.Duration(c.want)*time.Second || got < before {
+			t.Errorf("%s: %s, want %d s", name, got, c.want)
+		}
+		if o.forgetLeft(w); len(o.left) > 0 {
+			t.Errorf("%s: a worker that was swept is not forgotten", name)
+		}
+	}
+}
+
+func TestReasonsOfRestarts(t *testing.T) {
+	crash, fails := behaviour{ready: time.Millisecond, die: time.Minute, code: 3}, behaviour{fail: "no such file"}
+	for name, c := range map[string]struct {
+		first behaviour // of the first launch; then all is well
+		do    func(w *world)
+		want  measure.Reason
+	}{
+		"ends":        {crash, func(*world) {}, measure.Exited},
+		"fails":       {fails, func(*world) {}, measure.NotStarted},
+		"not ready":   {behaviour{ready: -1, drain: time.Millisecond}, func(*world) {}, measure.NotReady},
+		"killed":      {healthy, func(w *world) { p := w.running()[0]; w.in(func(*Owner) { p.Signal(unix.SIGKILL) }) }, measure.Signaled},
+		"unhealthy":   {behaviour{ready: time.Millisecond, ill: time.Second}, func(*world) {}, measure.Unhealthy},
+		"requested":   {healthy, func(w *world) { w.do(api.ActionRestart, false, "a") }, measure.Requested},
+		"hard":        {healthy, func(w *world) { w.do(api.ActionRestart, true, "a") }, measure.Requested},
+		"start again": {healthy, func(w *world) { w.do(api.ActionStop, false, "a"); w.do(api.ActionStart, false, "a") }, measure.Requested},
+		"config": {healthy, func(w *world) {
+			p := configured("web", 1)
+			p.Env = map[string]string{"A": "b"}
+			w.apply(nil, p)
+		}, measure.Config},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, func(l Launch) behaviour {
+					if l.Generation == 1 {
+						return c.first
+					}
+					return healthy
+				}, configured("web", 1))
+				time.Sleep(10 * time.Second)
+				c.do(w)
+				time.Sleep(5 * time.Minute)
+				synctest.Wait()
+				got := w.worker("a/web.1").Tally
+				if diff := cmp.Diff(map[measure.Reason]int{c.want: 1}, got.RestartsBy); diff != "" {
+					t.Errorf("restarts (-want +got):\n%s", diff)
+				}
+				if n := got.Starts.Count(); n < 1 || n > 2 {
+					t.Errorf("%d starts", n)
+				}
+				w.quit()
+			})
+		})
+	}
+}
+
+func TestReasonWatchdog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := configured("web", 1)
+		p.Watchdog = time.Second
+		w := newWorld(t, always(healthy), p)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if by := w.worker("a/web.1").Tally.RestartsBy; by[measure.Watchdog] < 1 || len(by) > 1 {
+			t.Errorf("restarts %v", by)
+		}
+		w.quit()
+	})
+}
+
+// The starts of a slot that is gone are counted on, by the first of its process.
+func TestStartsOutliveTheirSlot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(healthy), configured("web", 3))
+		time.Sleep(time.Minute)
+		w.apply(nil, []configs.Process{configured("web", 1)}...)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if n := w.worker("a/web.1").Tally.Starts.Count(); n != 3 {
+			t.Errorf("%d starts, want 3", n)
+		}
+		w.quit()
+	})
+}
