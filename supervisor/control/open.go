@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -38,11 +37,11 @@ func Open(c configs.Control) (net.Listener, error) {
 		}
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	l, err := goListener(s.Fd(), c.Socket)
+	l, err := s.Listener()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("control socket: %w", err), s.Close())
 	}
-	return &listener{l, sync.OnceValue(func() error { return errors.Join(l.Close(), s.Close()) })}, nil
+	return l, nil
 }
 
 // A supd that was killed keeps its descriptors open for some milliseconds after its
@@ -78,24 +77,4 @@ func answers(path string) bool {
 	}
 	c.Close()
 	return true
-}
-
-// listener is closed once, however many ask for it: at a second time the
-// descriptor's number may be somebody else's.
-type listener struct {
-	net.Listener
-	close func() error
-}
-
-func (l *listener) Close() error { return l.close() }
-
-// goListener gives the runtime's poller a duplicate of the descriptor.
-func goListener(fd int, name string) (net.Listener, error) {
-	dup, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("fcntl", err)
-	}
-	file := os.NewFile(uintptr(dup), name)
-	defer file.Close() // net.FileListener duplicates it once more
-	return net.FileListener(file)
 }
