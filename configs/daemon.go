@@ -6,6 +6,7 @@ import "strings"
 type settings struct {
 	Daemon  Daemon
 	Control Control
+	Metrics Metrics
 }
 
 // control has the socket's path, which depends on the runtime directory.
@@ -16,11 +17,12 @@ func (s settings) control() Control {
 	return s.Control
 }
 
-var settingsKeys = append([]key[settings]{
+var settingsKeys = []key[settings]{
 	part("daemon", func(s *settings) *Daemon { return &s.Daemon }, daemonKeys),
 	part("control", func(s *settings) *Control { return &s.Control }, controlKeys),
+	part("metrics", func(s *settings) *Metrics { return &s.Metrics }, metricsKeys),
 	{name: "defaults", read: readDefaults, sub: names(defaultsKeys)},
-}, later[settings]("metrics")...)
+}
 
 var daemonKeys = []key[Daemon]{
 	field("apps", func(d *Daemon) *string { return &d.Apps }, absolute),

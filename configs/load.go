@@ -16,7 +16,8 @@ var defaultsFile []byte
 // Option changes what Load takes from the process it runs in.
 type Option func(*loader)
 
-// Environ gives the environment whose SUPD_DAEMON_… and SUPD_CONTROL_… variables
+// Environ gives the environment whose SUPD_DAEMON_…, SUPD_CONTROL_… and SUPD_METRICS_…
+// variables
 // override supd.toml, as "NAME=value"; by default os.Environ().
 func Environ(env []string) Option { return func(l *loader) { l.environ = env } }
 
@@ -92,7 +93,7 @@ func (l *loader) daemon(must bool) {
 	top := merge(below, stated, environment(l.environ))
 	var s settings
 	readTable(input{top, &l.scope}, settingsKeys, &s)
-	l.config.Daemon, l.config.Control = s.Daemon, s.control()
+	l.config.Daemon, l.config.Control, l.config.Metrics = s.Daemon, s.control(), s.Metrics
 	l.config.places[""] = top
 }
 

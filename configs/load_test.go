@@ -47,7 +47,7 @@ func TestAllFiles(t *testing.T) {
 		"conf/.web.toml":   "an editor's",
 		"conf/web.toml~":   "another one's",
 	})
-	_, err := load(dir, Environ([]string{"SUPD_DAEMON_LOG=/x", "SUPD_DAEMON_STATE=state", "SUPD_METRICS_LISTEN=", "SUPD_SOCKET=x", "SUPD_CONFIG=y", "SUPD_TEST_REQUIRE=1"}))
+	_, err := load(dir, Environ([]string{"SUPD_DAEMON_LOG=/x", "SUPD_DAEMON_STATE=state", "SUPD_METRICS_LISTEN=here", "SUPD_SOCKET=x", "SUPD_CONFIG=y", "SUPD_TEST_REQUIRE=1"}))
 	golden(t, "testdata/all-files.golden", told(err)+"\n")
 	if _, ok := errors.AsType[*Errors](err); !ok {
 		t.Errorf("got a %T, want *Errors", err)
@@ -121,6 +121,7 @@ func TestDecode(t *testing.T) {
 		Path:    dir + "/supd.toml",
 		Daemon:  Daemon{Apps: dir + "/apps", State: "/srv/state", Runtime: Runtime(dir + "/run"), Logs: "/srv/logs", DropIns: dir + "/drop-ins", Watch: true, ExitOn: ExitAllFailed},
 		Control: Control{Socket: dir + "/run/supd.sock", Mode: 0o600, Group: "adm"},
+		Metrics: Metrics{"[::1]:9189", true},
 		Apps: []App{{
 			Name: "full", File: dir + "/apps/full.toml", User: "root", Group: "nogroup", AllowRoot: true,
 			Env: map[string]string{"A": "1", "B": "{slot}"},
@@ -263,6 +264,7 @@ func TestEnvironment(t *testing.T) {
 	want := &Config{
 		Path:    dir + "/supd.toml",
 		Daemon:  Daemon{Apps: dir + "/apps", State: dir + "/state", Runtime: "/run/supd", Logs: "/srv/logs", DropIns: "/usr/share/supd/releases.d", Watch: true, ExitOn: ExitAnyFailed},
+		Metrics: Metrics{Listen: "127.0.0.1:9188"},
 		Control: Control{Socket: "/x/y.sock", Mode: 0o600},
 	}
 	if diff := cmp.Diff(want, c, ignorePlaces); diff != "" {

@@ -14,6 +14,7 @@ type Config struct {
 	Path    string // of supd.toml
 	Daemon  Daemon
 	Control Control
+	Metrics Metrics
 	Apps    []App // by name
 
 	places  places            // of what supd.toml says, for Verify

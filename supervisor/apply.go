@@ -10,13 +10,13 @@ import (
 
 // Apply makes c the configuration: it looks everything up, and then workers are
 // started, replaced and stopped in the background; those of an app in a rollout
-// after that. After an error nothing has changed. Changes of [daemon] and [control]
-// need a new start of supd; it says so.
+// after that. After an error nothing has changed. Changes of [daemon], [control]
+// and [metrics] need a new start of supd; it says so.
 func (s *Supervisor) Apply(c *configs.Config) error {
 	s.apply <- struct{}{}
 	defer func() { <-s.apply }()
-	if c.Daemon != s.daemon || c.Control != s.control {
-		s.log.Warn("changes of [daemon] and [control] need a new start of supd, and are left out", "config", c.Path)
+	if c.Daemon != s.daemon || c.Control != s.control || c.Metrics != s.metrics {
+		s.log.Warn("changes of [daemon], [control] and [metrics] need a new start of supd, and are left out", "config", c.Path)
 	}
 	for {
 		err := s.applyOnce(c)

@@ -23,7 +23,7 @@ func New(c *configs.Config, log *slog.Logger, inherited ...Inherited) (*Supervis
 		return nil, err
 	}
 	s := &Supervisor{log: log, apply: make(chan struct{}, 1), files: output.NewFiles(log), store: release.Open(c.Daemon.State),
-		daemon: c.Daemon, control: c.Control}
+		daemon: c.Daemon, control: c.Control, metrics: c.Metrics}
 	s.newest.Store(c)
 	post := func(e engine.Event) { s.owner.Post(e) }
 	var err error

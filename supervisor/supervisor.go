@@ -32,6 +32,7 @@ type Supervisor struct {
 	// What a running supd cannot change.
 	daemon  configs.Daemon
 	control configs.Control
+	metrics configs.Metrics
 }
 
 // Err is, after Run, why supd has ended by itself: workers have failed, and exit_on

@@ -151,6 +151,9 @@ logs    = "logs"
 
 [control]
 socket = "run/supd.sock"
+
+[metrics]
+listen = ""
 `
 
 const appFile = `%s

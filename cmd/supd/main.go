@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"supd/configs"
+	"supd/metrics"
 	"supd/supervisor"
 	"supd/supervisor/api"
 	"supd/supervisor/control"
@@ -145,6 +146,10 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 		return err
 	}
 	defer listener.Close()
+	scraped, err := openMetrics(config.Metrics, log)
+	if err != nil {
+		return err
+	}
 	s, err := supervisor.New(config, log, given...)
 	if err != nil {
 		return err
@@ -161,6 +166,9 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 	server := control.NewServer(s, control.Options{Version: version, Log: log,
 		Reexec: &replacement{s, config.Path, environ, orders, stop, lines.flush}})
 	go server.Serve(listener)
+	answers := metrics.NewServer(s, version, log)
+	defer answers.Close()
+	go scraped.serve(answers)
 	supervise(stop, s, config, started, orders, o.ready)
 	quit, end := context.WithTimeout(context.Background(), 5*time.Second)
 	defer end()

@@ -215,6 +215,9 @@ logs    = "logs"
 
 [control]
 socket = "run/supd.sock"
+
+[metrics]
+listen = ""
 `
 
 // setup fills the script's directory: supd.toml if the script has none, apps for

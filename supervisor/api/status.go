@@ -88,8 +88,9 @@ type WorkerStatus struct {
 	Note          string     `json:"note,omitempty"`
 
 	// For metrics.
-	Tally measure.Tally `json:"-"`
-	Runs  []Run         `json:"-"` // oldest first
+	Desired bool          `json:"-"` // a worker is
+	Tally   measure.Tally `json:"-"`
+	Runs    []Run         `json:"-"` // oldest first
 }
 
 // Run is the process of a worker. A slot has several while one takes the place of
@@ -98,6 +99,9 @@ type Run struct {
 	Pid        int
 	Start      uint64 // clock ticks after boot
 	Generation int
+	Release    string
+	Launched   time.Time
+	Ready      time.Time     // zero: it is not yet
 	Used       measure.Usage // as it was seen last, with its descendants
 }
 

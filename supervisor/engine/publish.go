@@ -115,7 +115,7 @@ func (p *process) show(now time.Time) {
 
 func (s *slot) status(now time.Time) api.WorkerStatus {
 	status := api.WorkerStatus{Name: s.name(), Slot: s.number, State: s.state(now), Generation: s.Generation,
-		Restarts: s.Restarts, LastExit: s.LastExit, Note: s.note(), Tally: s.Tally, Runs: s.processes()}
+		Restarts: s.Restarts, LastExit: s.LastExit, Note: s.note(), Desired: s.Up, Tally: s.Tally, Runs: s.processes()}
 	if status.State == api.Backoff {
 		retry := s.Retry
 		status.NextStart = &retry
@@ -150,7 +150,8 @@ func (s *slot) note() string {
 func (s *slot) processes() (all []api.Run) {
 	for _, w := range s.workers {
 		if w.Pid > 0 {
-			all = append(all, api.Run{Pid: w.Pid, Start: w.Identity.Start, Generation: w.Generation, Used: w.Used})
+			all = append(all, api.Run{Pid: w.Pid, Start: w.Identity.Start, Generation: w.Generation, Release: w.revision.version(),
+				Launched: w.Launched, Ready: w.Ready, Used: w.Used})
 		}
 	}
 	return all

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+
+	"supd/configs"
+	"supd/metrics"
+)
+
+// scraped is where metrics are asked for.
+type scraped struct {
+	log      *slog.Logger
+	config   configs.Metrics
+	listener net.Listener // nil: off, or not yet open
+}
+
+// openMetrics opens an address that somebody has written down, or fails. Without the
+// default one supd goes on: it may have been taken by another supd.
+func openMetrics(c configs.Metrics, log *slog.Logger) (*scraped, error) {
+	s := &scraped{log: log, config: c}
+	spec, on := c.Spec()
+	if !on || !c.Stated {
+		return s, nil
+	}
+	var err error
+	if s.listener, err = metrics.Open(spec); err != nil {
+		return nil, fmt.Errorf("metrics.listen: %w; set another address, or \"\" for none", err)
+	}
+	return s, nil
+}
+
+// serve answers until the server is closed.
+func (s *scraped) serve(server *metrics.Server) {
+	spec, on := s.config.Spec()
+	if !on {
+		return
+	}
+	if s.listener == nil {
+		var err error
+		if s.listener, err = metrics.Open(spec); err != nil {
+			s.log.Error("no metrics", "error", err, "remedy", "set metrics.listen, which may be \"\"")
+			return
+		}
+	}
+	s.log.Info("metrics", "listen", s.listener.Addr().String())
+	if err := server.Serve(s.listener); err != nil {
+		s.log.Error("no metrics any more", "error", err)
+	}
+}

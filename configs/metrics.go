@@ -1,0 +1,58 @@
+package configs
+
+import (
+	"strings"
+
+	"supd/socket"
+)
+
+// Metrics is [metrics] of supd.toml.
+type Metrics struct {
+	Listen string // "127.0.0.1:9188", or "unix:/path"; "" is off
+	Stated bool   // Listen is what a file or the environment says, not the default
+}
+
+// Mode of the socket where it is a unix socket: like a port of loopback it is there
+// for every user of the machine.
+const metricsMode = 0o666
+
+// Spec is the socket to be opened; there is none where metrics are off.
+func (m Metrics) Spec() (spec socket.Spec, on bool) {
+	spec.Name = "metrics"
+	switch {
+	case m.Listen == "":
+		return spec, false
+	case strings.HasPrefix(m.Listen, "unix:"):
+		spec.Listen, spec.Mode = m.Listen, metricsMode
+	default:
+		spec.Listen = "tcp:" + m.Listen
+	}
+	return spec, true
+}
+
+var metricsKeys = append([]key[Metrics]{
+	{name: "listen", read: readMetricsListen},
+}, later[Metrics]("forward", "graphite", "remote_write", "interval")...)
+
+func readMetricsListen(in input, m *Metrics) {
+	s, ok := text(in)
+	if !ok {
+		return
+	}
+	if path, unix := strings.CutPrefix(s, "unix:"); unix {
+		there := in
+		there.value = &value{Kind: in.Kind, Text: path, Place: in.Place}
+		if path, ok = absolute(there); !ok {
+			return
+		}
+		s = "unix:" + path
+	}
+	read := Metrics{s, in.Place.File != ""}
+	if spec, on := read.Spec(); on {
+		if err := spec.Validate(); err != nil {
+			in.fail(`%q: want an address and a port such as "127.0.0.1:9188", "unix:/path", or "" for none`, s)
+			return
+		}
+	}
+	*m = read
+}

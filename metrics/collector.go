@@ -1,0 +1,99 @@
+package metrics
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"supd/supervisor"
+	"supd/supervisor/api"
+	"supd/supervisor/engine"
+	"supd/supervisor/measure"
+	"supd/supervisor/output"
+)
+
+// Supervisor is what metrics are about; the tests put another one in its place.
+type Supervisor interface {
+	Status() *api.Status
+	Queues() ([]supervisor.Queue, error)
+	Logs() map[string]output.Count
+	Seen(map[engine.RunID]measure.Usage) // is recorded
+	Ping(context.Context) error
+}
+
+// collector makes the samples of a scrape.
+type collector struct {
+	supd Supervisor
+	log  *slog.Logger
+	self int
+	now  func() time.Time
+
+	mu      sync.Mutex // whoever else gathers than the handler waits for it
+	proc    *proc
+	memory  memory
+	seen    map[engine.RunID]measure.Usage // by the workers that live, the last time
+	origins origins
+	failing string // what could not be read the last time
+}
+
+func newCollector(s Supervisor, log *slog.Logger) *collector {
+	return &collector{supd: s, log: log, self: os.Getpid(), now: time.Now, proc: openProc(), memory: memory{}}
+}
+
+// Describe lists every series, which makes the registry check what is collected.
+func (c *collector) Describe(descs chan<- *prometheus.Desc) {
+	for _, all := range [][]series{workerSeries, processSeries, socketSeries, releaseSeries, logSeries} {
+		for _, s := range all {
+			descs <- s.desc
+		}
+	}
+	descs <- startDuration
+	descs <- rolloutDuration
+}
+
+// Collect reads everything anew.
+func (c *collector) Collect(metrics chan<- prometheus.Metric) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o, status := out(metrics), c.supd.Status()
+	slots, err := c.measure(status)
+	if err != nil {
+		c.fails("/proc", err)
+		return
+	}
+	c.memory.refresh(c.proc, status, slots, c.now)
+	queues, err := c.supd.Queues()
+	c.fails("accept queues", err)
+	logs := c.supd.Logs()
+	o.queues(queues)
+	for i := range status.Apps {
+		a := &status.Apps[i]
+		app := label("app", a.Name)
+		o.releases(app, a)
+		for k := range a.Processes {
+			p := &a.Processes[k]
+			o.process(app, p)
+			o.logs(app, p, logs)
+			for n := range p.Workers {
+				w := &p.Workers[n]
+				o.worker(app, label("process", p.Name), w, slots[w.Name], c.memory[w.Name])
+			}
+		}
+	}
+}
+
+// fails says what cannot be read, once, and once more when it can be.
+func (c *collector) fails(what string, err error) {
+	switch {
+	case err == nil && c.failing == what:
+		c.log.Warn("metrics are complete again", "read", what)
+		c.failing = ""
+	case err != nil && c.failing == "":
+		c.log.Error("metrics are not complete", "read", what, "error", err)
+		c.failing = what
+	}
+}

@@ -1,0 +1,108 @@
+package metrics
+
+import (
+	"bytes"
+	"strconv"
+
+	"supd/supervisor/api"
+	"supd/supervisor/engine"
+)
+
+// families tells which processes belong to which worker: it and its descendants.
+type families struct {
+	proc    *proc
+	self    int
+	all     map[int]process
+	workers map[int]api.Run // by pid
+	launch  map[string]int  // pid by the name and the generation
+	oldest  uint64          // start of a worker
+	owner   map[int]int     // pid of the worker; 0 is none
+
+	origins *origins
+}
+
+// origins are the launches that orphans have in their environment; each is read once.
+type origins struct{ now, before map[engine.RunID]string }
+
+func (c *collector) families(status *api.Status, all map[int]process) *families {
+	f := &families{proc: c.proc, self: c.self, all: all, workers: map[int]api.Run{}, launch: map[string]int{},
+		oldest: ^uint64(0), owner: make(map[int]int, len(all)), origins: &c.origins}
+	c.origins = origins{map[engine.RunID]string{}, c.origins.now}
+	for w := range workersOf(status) {
+		for _, run := range w.Runs {
+			f.workers[run.Pid] = run
+			f.launch[launchKey(w.Name, strconv.Itoa(run.Generation))] = run.Pid
+			f.oldest = min(f.oldest, run.Start)
+		}
+	}
+	f.owner[c.self] = 0
+	return f
+}
+
+func launchKey(worker, generation string) string { return worker + " " + generation }
+
+// byWorker gives the processes of each worker, by its pid.
+func (f *families) byWorker() map[int][]process {
+	members := make(map[int][]process, len(f.workers))
+	for pid, p := range f.all {
+		if owner := f.of(pid); owner != 0 {
+			members[owner] = append(members[owner], p)
+		}
+	}
+	return members
+}
+
+// of is the worker that a process is, or descends from. An orphan is known by its
+// session, which the worker leads, or by its environment.
+func (f *families) of(pid int) int {
+	if owner, known := f.owner[pid]; known {
+		return owner
+	}
+	f.owner[pid] = 0 // what was read at different times may form a circle
+	p, there := f.all[pid]
+	if !there {
+		return 0
+	}
+	owner := 0
+	switch {
+	case f.isWorker(pid):
+		owner = pid
+	case f.of(p.parent) != 0:
+		owner = f.of(p.parent)
+	case f.isWorker(p.session):
+		owner = p.session
+	case p.parent == f.self || p.parent == 1:
+		owner = f.launch[f.origin(p)]
+	}
+	f.owner[pid] = owner
+	return owner
+}
+
+func (f *families) isWorker(pid int) bool {
+	run, is := f.workers[pid]
+	return is && f.all[pid].start == run.Start
+}
+
+// origin reads the environment of an orphan with a session of its own.
+func (f *families) origin(p process) string {
+	if p.start < f.oldest || p.zombie {
+		return ""
+	}
+	id := engine.RunID{Pid: p.pid, Start: p.start}
+	launch, known := f.origins.before[id]
+	if !known {
+		var worker, generation []byte
+		environment, _ := f.proc.read(p.pid, "environ")
+		for entry := range bytes.SplitSeq(environment, []byte{0}) {
+			if value, is := bytes.CutPrefix(entry, []byte("SUPD_WORKER=")); is {
+				worker = value
+			}
+			if value, is := bytes.CutPrefix(entry, []byte("SUPD_GENERATION=")); is {
+				generation = value
+			}
+		}
+		launch = launchKey(string(worker), string(generation))
+	}
+	f.origins.now[id] = launch
+	return launch
+}

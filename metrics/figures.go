@@ -1,0 +1,97 @@
+package metrics
+
+import (
+	"iter"
+	"os"
+	"time"
+
+	"supd/supervisor/api"
+	"supd/supervisor/engine"
+	"supd/supervisor/measure"
+)
+
+// figures are those of a slot: of its workers and all their descendants.
+type figures struct {
+	used      measure.Usage // since the first launch of the slot
+	resident  int64         // bytes
+	processes int
+	threads   int
+	open      int     // descriptors
+	most      uint64  // that may be open
+	fullest   float64 // the process that is nearest to its own limit
+	members   []process
+}
+
+// tick is what /proc counts CPU time in: USER_HZ is 100 on amd64 and arm64.
+const tick = time.Second / 100
+
+var pageSize = int64(os.Getpagesize())
+
+// measure reads the figures of all slots, by name, and says what was seen.
+func (c *collector) measure(status *api.Status) (map[string]*figures, error) {
+	all, err := c.proc.processes()
+	if err != nil {
+		return nil, err
+	}
+	members := c.families(status, all).byWorker()
+	slots := make(map[string]*figures, len(members))
+	seen := make(map[engine.RunID]measure.Usage, len(members))
+	news := map[engine.RunID]measure.Usage{}
+	for w := range workersOf(status) {
+		f := &figures{used: w.Tally.Past}
+		for _, run := range w.Runs {
+			id := engine.RunID{Pid: run.Pid, Start: run.Start}
+			used := c.add(f, members[run.Pid]).Most(run.Used).Most(c.seen[id])
+			f.used = f.used.Plus(used)
+			if seen[id] = used; used != run.Used {
+				news[id] = used
+			}
+		}
+		slots[w.Name] = f
+	}
+	c.seen = seen
+	if len(news) > 0 {
+		c.supd.Seen(news)
+	}
+	return slots, nil
+}
+
+// workersOf are the slots of all apps.
+func workersOf(status *api.Status) iter.Seq[*api.WorkerStatus] {
+	return func(yield func(*api.WorkerStatus) bool) {
+		for i := range status.Apps {
+			for k := range status.Apps[i].Processes {
+				workers := status.Apps[i].Processes[k].Workers
+				for n := range workers {
+					if !yield(&workers[n]) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// add adds the processes of one worker, and gives what they have used. What a child has
+// used is its parent's as soon as that has waited for it, and until then its own.
+func (c *collector) add(f *figures, members []process) (used measure.Usage) {
+	for _, p := range members {
+		used.CPU += time.Duration(p.ticks) * tick
+		if p.zombie {
+			continue
+		}
+		read, written := c.proc.storage(p.pid)
+		used.Read, used.Written = used.Read+read, used.Written+written
+		f.processes++
+		f.threads += p.threads
+		f.resident += p.pages * pageSize
+		open := c.proc.descriptors(p.pid)
+		f.open += open
+		if most := c.proc.most(p.pid); most > 0 { // else it is gone by now
+			f.most += most
+			f.fullest = max(f.fullest, float64(open)/float64(most))
+		}
+		f.members = append(f.members, p)
+	}
+	return used
+}

@@ -1,0 +1,92 @@
+package metrics
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	"supd/supervisor/measure"
+)
+
+// histogram is Durations as a classic and as a native histogram. The bounds of the
+// classic one are doublings, 2^first to 2^last seconds, which are bounds of the native
+// one as well: both count the same.
+type histogram struct {
+	desc        *prometheus.Desc
+	labels      []*dto.LabelPair
+	durations   measure.Durations
+	first, last int
+	example     example
+}
+
+// example is one that was counted, of a release.
+type example struct {
+	at      time.Time // zero: there is none
+	took    time.Duration
+	release string
+}
+
+func (h histogram) Desc() *prometheus.Desc { return h.desc }
+
+// schema of the native histogram: eight buckets from a bound to its double.
+const schema = 3
+
+func (h histogram) Write(m *dto.Metric) error {
+	count := uint64(h.durations.Count())
+	sum := h.durations.Sum.Seconds()
+	d := &dto.Histogram{SampleCount: &count, SampleSum: &sum, Schema: new(int32(schema)),
+		ZeroThreshold: new(prometheus.DefNativeHistogramZeroThreshold), ZeroCount: new(uint64(0))}
+	h.native(d)
+	h.classic(d)
+	m.Label, m.Histogram = h.labels, d
+	return nil
+}
+
+// native writes spans of buckets that follow each other, and each bucket as the
+// difference from the one before.
+func (h histogram) native(d *dto.Histogram) {
+	next, before := 0, int64(0)
+	for _, i := range slices.Sorted(maps.Keys(h.durations.Buckets)) {
+		if n := len(d.PositiveSpan); n > 0 && i == next {
+			*d.PositiveSpan[n-1].Length++
+		} else {
+			d.PositiveSpan = append(d.PositiveSpan, &dto.BucketSpan{Offset: new(int32(i - next)), Length: new(uint32(1))})
+		}
+		in := h.durations.Buckets[i]
+		d.PositiveDelta = append(d.PositiveDelta, in-before)
+		next, before = i+1, in
+	}
+	if len(d.PositiveSpan) == 0 { // else it is taken for a classic one
+		d.PositiveSpan = []*dto.BucketSpan{{Offset: new(int32(0)), Length: new(uint32(0))}}
+	}
+}
+
+func (h histogram) classic(d *dto.Histogram) {
+	exemplar := h.exemplar()
+	for e := h.first; e <= h.last; e++ {
+		bound, count := math.Ldexp(1, e), uint64(0)
+		for i, n := range h.durations.Buckets {
+			if i <= e*measure.PerDoubling {
+				count += uint64(n)
+			}
+		}
+		b := &dto.Bucket{UpperBound: &bound, CumulativeCount: &count}
+		if exemplar != nil && exemplar.GetValue() <= bound {
+			b.Exemplar, exemplar = exemplar, nil
+		}
+		d.Bucket = append(d.Bucket, b)
+	}
+}
+
+func (h histogram) exemplar() *dto.Exemplar {
+	if e := h.example; e.at.IsZero() || e.release == "" || len(e.release) > 100 { // 128 is the most of an exemplar
+		return nil
+	}
+	return &dto.Exemplar{Label: []*dto.LabelPair{label("release", h.example.release)},
+		Value: new(h.example.took.Seconds()), Timestamp: timestamppb.New(h.example.at)}
+}

@@ -1,0 +1,172 @@
+package metrics
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+)
+
+// proc reads what /proc says of processes: by hand, since there may be thousands of
+// them. It is used by one goroutine at a time.
+type proc struct {
+	root   string
+	buffer []byte
+}
+
+func openProc() *proc { return &proc{root: "/proc", buffer: make([]byte, 8<<10)} }
+
+// process is what /proc/PID/stat says of a process (proc_pid_stat(5)).
+type process struct {
+	pid, parent, session, threads int
+	start                         uint64 // clock ticks since boot
+	ticks                         uint64 // of CPU: its own, and that of the children it has waited for
+	pages                         int64  // resident
+	zombie                        bool
+}
+
+// processes are all of the machine, by pid. A process's orphans may be anybody's
+// children, so that there is no other way to find all descendants.
+func (p *proc) processes() (map[int]process, error) {
+	dir, err := os.Open(p.root)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	all := make(map[int]process, len(names))
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		if one, ok := p.stat(pid); ok { // else it is gone by now
+			all[pid] = one
+		}
+	}
+	return all, nil
+}
+
+func (p *proc) stat(pid int) (process, bool) {
+	text, err := p.read(pid, "stat")
+	if err != nil {
+		return process{}, false
+	}
+	return parseStat(pid, text)
+}
+
+// parseStat begins behind the last ")": the name before it may hold any byte.
+func parseStat(pid int, text []byte) (process, bool) {
+	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
+	if len(fields) < 22 {
+		return process{}, false
+	}
+	number := func(field int) int64 { // as proc_pid_stat(5) counts them
+		n, _ := strconv.ParseInt(string(fields[field-3]), 10, 64)
+		return n
+	}
+	one := process{pid: pid, parent: int(number(4)), session: int(number(6)), threads: int(number(20)),
+		start: uint64(number(22)), pages: number(24)}
+	for field := 14; field <= 17; field++ { // utime, stime, cutime, cstime
+		one.ticks += uint64(max(0, number(field)))
+	}
+	// The main thread may end before the others: the process lives, in state Z.
+	state := fields[0][0]
+	one.zombie = state == 'X' || state == 'Z' && one.threads <= 1
+	return one, true
+}
+
+// read gives a file of a process; it is valid until the next one is read.
+func (p *proc) read(pid int, name string) ([]byte, error) {
+	fd, err := unix.Open(p.path(pid, name), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	for n := 0; ; {
+		if n == len(p.buffer) {
+			p.buffer = append(p.buffer, make([]byte, n)...)
+		}
+		more, err := unix.Read(fd, p.buffer[n:])
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil:
+			return nil, err
+		case more == 0:
+			return p.buffer[:n], nil
+		default:
+			n += more
+		}
+	}
+}
+
+func (p *proc) path(pid int, name string) string {
+	return p.root + "/" + strconv.Itoa(pid) + "/" + name
+}
+
+// storage is how many bytes a process and the children that it has waited for have read
+// and written (proc_pid_io(5)).
+func (p *proc) storage(pid int) (read, written int64) {
+	text, err := p.read(pid, "io")
+	if err != nil { // it is gone, or not to be looked at (ptrace(2))
+		return 0, 0
+	}
+	return numberAfter(text, "\nread_bytes: "), numberAfter(text, "\nwrite_bytes: ")
+}
+
+// proportional is a process's share of the memory that it maps, in bytes
+// (/proc/PID/smaps_rollup, Linux 4.14). The kernel walks all of its pages for that.
+func (p *proc) proportional(pid int) (int64, error) {
+	text, err := p.read(pid, "smaps_rollup")
+	if err != nil {
+		return 0, err
+	}
+	return numberAfter(text, "\nPss:") << 10, nil
+}
+
+// numberAfter finds a number; 0 where there is none.
+func numberAfter(text []byte, name string) (n int64) {
+	_, rest, _ := bytes.Cut(text, []byte(name))
+	rest = bytes.TrimLeft(rest, " ")
+	for _, c := range rest {
+		if c < '0' || c > '9' {
+			break
+		}
+		n = n*10 + int64(c-'0')
+	}
+	return n
+}
+
+// descriptors is how many a process has open. From Linux 6.2 on the size of its fd
+// directory says it; before that, and anywhere else, the entries are counted.
+func (p *proc) descriptors(pid int) int {
+	path := p.path(pid, "fd")
+	var st unix.Stat_t
+	if p.root == "/proc" && unix.Stat(path, &st) == nil && st.Size > 0 {
+		return int(st.Size)
+	}
+	dir, err := os.Open(path)
+	if err != nil {
+		return 0
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(-1)
+	return len(names)
+}
+
+// most is how many descriptors a process may have open. prlimit(2) is quick, and
+// refuses a process of another user without CAP_SYS_RESOURCE; /proc/PID/limits does
+// not.
+func (p *proc) most(pid int) uint64 {
+	var limit unix.Rlimit
+	if p.root == "/proc" && unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &limit) == nil {
+		return limit.Cur
+	}
+	text, _ := p.read(pid, "limits")
+	return uint64(numberAfter(text, "\nMax open files"))
+}

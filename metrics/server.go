@@ -1,0 +1,93 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sys/unix"
+
+	"supd/socket"
+)
+
+// A supd that was killed keeps its descriptors open for some milliseconds after its
+// process is seen to be gone, while its threads end. Open waits for that.
+const (
+	deathTime     = 2 * time.Second
+	deathInterval = 5 * time.Millisecond
+)
+
+// Open listens for those who scrape.
+func Open(spec socket.Spec) (net.Listener, error) {
+	s, err := socket.Open(spec)
+	for end := time.Now().Add(deathTime); errors.Is(err, unix.EADDRINUSE) && time.Now().Before(end); {
+		time.Sleep(deathInterval)
+		s, err = socket.Open(spec)
+	}
+	if err != nil {
+		return nil, err
+	}
+	l, err := s.Listener()
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return l, nil
+}
+
+// Server answers those who scrape.
+type Server struct {
+	supd Supervisor
+	http *http.Server
+}
+
+// NewServer makes one; version is supd's.
+func NewServer(s Supervisor, version string, log *slog.Logger) *Server {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(newCollector(s, log), buildInfo(version, runtime.Version()),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	server := &Server{supd: s}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{
+		EnableOpenMetrics: true, CoalesceGather: true, ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: connections}))
+	mux.HandleFunc("GET /healthz", server.health)
+	server.http = &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 3 * time.Minute,
+		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+	return server
+}
+
+// connections is how many there may be: any user of the machine can make some, and
+// each takes one of supd's descriptors.
+const connections = 64
+
+// Serve answers until Close, or until it cannot accept any more.
+func (s *Server) Serve(l net.Listener) error {
+	err := s.http.Serve(&bounded{Listener: l, free: make(chan struct{}, connections)})
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// Close ends all answers.
+func (s *Server) Close() error { return s.http.Close() }
+
+// patience is how long the owner's loop may take to turn once more.
+const patience = 2 * time.Second
+
+// health reports whether supd supervises: its owner's loop turns.
+func (s *Server) health(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	if err := s.supd.Ping(ctx); err != nil {
+		http.Error(w, "supd does not answer: "+err.Error(), http.StatusServiceUnavailable)
+		return
+	}
+	w.Write([]byte("ok\n"))
+}
