@@ -3,6 +3,7 @@ package metrics
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"os"
 	"sync"
 	"time"
@@ -37,7 +38,8 @@ type collector struct {
 	memory  memory
 	seen    map[engine.RunID]measure.Usage // by the workers that live, the last time
 	origins origins
-	failing string // what could not be read the last time
+	logs    map[string]output.Count // the last time
+	failing string                  // what could not be read the last time
 }
 
 func newCollector(s Supervisor, log *slog.Logger) *collector {
@@ -60,15 +62,19 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o, status := out(metrics), c.supd.Status()
-	slots, err := c.measure(status)
+	slots, news, err := c.measure(status)
 	if err != nil {
 		c.fails("/proc", err)
 		return
 	}
+	logs := c.supd.Logs()
+	if len(news) > 0 || !maps.Equal(logs, c.logs) {
+		c.supd.Seen(news) // which records the logs as well
+	}
+	c.logs = logs
 	c.memory.refresh(c.proc, status, slots, c.now)
 	queues, err := c.supd.Queues()
 	c.fails("accept queues", err)
-	logs := c.supd.Logs()
 	o.queues(queues)
 	for i := range status.Apps {
 		a := &status.Apps[i]

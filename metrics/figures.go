@@ -27,16 +27,17 @@ const tick = time.Second / 100
 
 var pageSize = int64(os.Getpagesize())
 
-// measure reads the figures of all slots, by name, and says what was seen.
-func (c *collector) measure(status *api.Status) (map[string]*figures, error) {
+// measure reads the figures of all slots, by name, and what is to be noted: it is more
+// than the supervisor knows.
+func (c *collector) measure(status *api.Status) (slots map[string]*figures, news map[engine.RunID]measure.Usage, err error) {
 	all, err := c.proc.processes()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	members := c.families(status, all).byWorker()
-	slots := make(map[string]*figures, len(members))
+	slots = make(map[string]*figures, len(members))
 	seen := make(map[engine.RunID]measure.Usage, len(members))
-	news := map[engine.RunID]measure.Usage{}
+	news = map[engine.RunID]measure.Usage{}
 	for w := range workersOf(status) {
 		f := &figures{used: w.Tally.Past}
 		for _, run := range w.Runs {
@@ -50,10 +51,7 @@ func (c *collector) measure(status *api.Status) (map[string]*figures, error) {
 		slots[w.Name] = f
 	}
 	c.seen = seen
-	if len(news) > 0 {
-		c.supd.Seen(news)
-	}
-	return slots, nil
+	return slots, news, nil
 }
 
 // workersOf are the slots of all apps.

@@ -44,7 +44,8 @@ func (s *Supervisor) Queues() (all []Queue, err error) {
 // Logs gives how much was written to each log, and dropped, by path.
 func (s *Supervisor) Logs() map[string]output.Count { return s.files.Counts() }
 
-// Seen notes what workers have used by now, and begins to record that: their counters
+// Seen notes what workers have used by now, and begins to record that and what was
+// written to logs: the counters
 // do not go back when supd is killed.
 func (s *Supervisor) Seen(used map[engine.RunID]measure.Usage) {
 	_, _ = engine.Ask(s.owner, func(o *engine.Owner) struct{} { o.Seen(used); return struct{}{} })
