@@ -211,10 +211,10 @@ func (o *Owner) sweep() {
 // save begins to write what has changed, if anything has; while it is being done the
 // next time comes afterwards.
 func (o *Owner) save() {
-	if o.saving || len(o.unsaved)+len(o.gone) == 0 {
+	if o.saving || o.isRecorded && len(o.unsaved)+len(o.gone) == 0 {
 		return
 	}
-	o.saving = true
+	o.saving, o.isRecorded = true, true
 	o.host.Save(o.unsavedRecord(), func(ok bool) Event {
 		return func(o *Owner) {
 			o.saving = false

@@ -596,7 +596,7 @@ func TestDeadBeforeTheLaunchIsReported(t *testing.T) {
 // launched twice. In the end everything has to stop, and with healthy workers and
 // no more requests everything that is desired has to run.
 func TestHistories(t *testing.T) {
-	for seed := range uint64(300) {
+	for seed := range uint64(200) {
 		synctest.Test(t, func(t *testing.T) { history(t, seed) })
 		if t.Failed() {
 			t.Fatalf("seed %d", seed)

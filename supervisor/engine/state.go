@@ -37,6 +37,7 @@ type Owner struct {
 	exitOn         configs.ExitOn
 	verdict        error // why exit_on has ended supd
 	saving         bool  // what runs is being recorded
+	isRecorded     bool  // something was recorded, if only that nothing runs
 	wholes         int   // slots in the last whole record
 	written        int   // slots in the parts since then
 	readers        []chan<- *api.Status

@@ -278,7 +278,7 @@ func TestTakeOverInARollout(t *testing.T) {
 			"good":        healthy,
 			"never ready": {launch: time.Millisecond, ready: -1, drain: time.Second},
 		} {
-			for at := 100 * time.Millisecond; at < 30*time.Second; at += 1300 * time.Millisecond {
+			for at := 100 * time.Millisecond; at < 30*time.Second; at += 1700 * time.Millisecond {
 				t.Run(name+" "+version+" "+at.String(), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) { takeOverAt(t, became, b, at) })
 				})
@@ -297,8 +297,8 @@ func takeOverAt(t *testing.T, became bool, b behaviour, at time.Duration) {
 	synctest.Wait()
 	f.ends(became)
 	f.next(became, 10*time.Millisecond)
-	for range 1200 {
-		time.Sleep(50 * time.Millisecond)
+	for range 600 {
+		time.Sleep(100 * time.Millisecond)
 		synctest.Wait()
 		ready := 0
 		f.in(func(*Owner) { ready = f.readyProcesses() })
@@ -332,7 +332,7 @@ func (w *world) readyProcesses() (n int) {
 // supds that follow one another. In the end a good release is deployed, and all that
 // is desired runs of it, and nothing else.
 func TestHistoriesWithTakeOver(t *testing.T) {
-	for seed := range uint64(200) {
+	for seed := range uint64(120) {
 		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { historyWithTakeOver(t, seed) })
 		})
