@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"log/slog"
 	"net"
@@ -99,7 +100,9 @@ func TestOpen(t *testing.T) {
 	s := newWorld(t).server()
 	ended := make(chan error)
 	go func() { ended <- s.Serve(l) }()
-	client := http.Client{Transport: &http.Transport{Dial: func(string, string) (net.Conn, error) { return net.Dial("unix", path) }}}
+	client := http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}}}
 	answer, err := client.Get("http://supd/healthz")
 	if err != nil || answer.StatusCode != http.StatusOK {
 		t.Errorf("%v, %v", answer, err)

@@ -27,10 +27,12 @@ type preparer struct {
 	config  *configs.Config
 	have    map[string]engine.Facts // what the owner knows already
 	options map[*output.Log]output.Options
+
+	accounts map[string]*privdrop.Account // by user, group and groups
 }
 
 func (s *Supervisor) preparer(c *configs.Config, have map[string]engine.Facts) *preparer {
-	return &preparer{s, c, have, map[*output.Log]output.Options{}}
+	return &preparer{s, c, have, map[*output.Log]output.Options{}, map[string]*privdrop.Account{}}
 }
 
 // all prepares every app. All errors are returned at once; that the active release
@@ -185,7 +187,7 @@ func (p *preparer) app(a *configs.App, v *configs.Version) (engine.App, error) {
 
 func (p *preparer) revision(a *configs.App, c *configs.Process, v *configs.Version) (engine.Revision, error) {
 	name := a.Name + "/" + c.Name
-	account, err := account(c)
+	account, err := p.account(c)
 	if err != nil {
 		return engine.Revision{}, fmt.Errorf("%s:%d: %s: %w", a.File, c.Line, name, err)
 	}
@@ -197,6 +199,19 @@ func (p *preparer) revision(a *configs.App, c *configs.Process, v *configs.Versi
 	p.options[log] = options
 	return engine.Revision{Config: c, Release: v, Key: record.Key(c, account, v), UID: account.UID,
 		Program: &program{p.host, account, log}}, nil
+}
+
+// account is account, once for all processes that name the same.
+func (p *preparer) account(c *configs.Process) (*privdrop.Account, error) {
+	name := fmt.Sprintf("%q %q %q", c.User, c.Group, c.Groups)
+	if known := p.accounts[name]; known != nil {
+		return known, nil
+	}
+	a, err := account(c)
+	if err == nil {
+		p.accounts[name] = a
+	}
+	return a, err
 }
 
 func wrap(err error, what string) error {

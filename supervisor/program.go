@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"fmt"
+	"reflect"
 
 	"supd/configs"
 	"supd/privdrop"
@@ -40,7 +41,9 @@ func (p *program) Start(l engine.Launch) {
 			return
 		}
 		handle := p.handle(l, w)
-		handle.Key = record.Key(l.Process, w.Account(), l.Release)
+		if w.Account() != p.account {
+			handle.Key = record.Key(l.Process, w.Account(), l.Release)
+		}
 		p.host.post(func(o *engine.Owner) {
 			p.host.living[w] = true
 			l.Started(handle)(o)
@@ -59,11 +62,15 @@ func (p *program) launch(spec launch.Spec, fds []int) (w *launch.Worker, err err
 // in now. Of another uid nothing else knows yet: log, sockets and files are the old
 // one's, and so are the processes that supd takes for the app's. Nor may the old one
 // be used, which may be somebody else's by now. So no worker is launched until
-// somebody who knows of the change applies the configuration.
+// somebody who knows of the change applies the configuration. One that has not changed
+// is shared by all workers.
 func (p *program) accountNow(c *configs.Process) (*privdrop.Account, error) {
 	now, err := account(c)
 	if err == nil && now.UID != p.account.UID {
 		err = fmt.Errorf("user %s has uid %d now, and had %d when the configuration was applied; give the app's files to the new uid, and apply it again (SIGHUP to supd)", c.User, now.UID, p.account.UID)
+	}
+	if reflect.DeepEqual(now, p.account) {
+		return p.account, err
 	}
 	return now, err
 }
