@@ -47,7 +47,7 @@ func (in input) checkIdle() {
 	}
 }
 
-// statesHere tells whether a file says a key below, and not for all processes.
+// statesHere reports whether a file says a key below, and not for all processes.
 func (in input) statesHere(name string) bool {
 	at := in.Table[name]
 	return at != nil && at.Place.File != "" && !strings.HasPrefix(at.Place.Key, "defaults.")

@@ -18,10 +18,10 @@ type scope struct {
 	version *Version          // nil: the app has no releases; an empty one: none is known yet
 }
 
-// open tells whether a release may still bring what is not there.
+// open reports whether a release may still bring what is not there.
 func (s *scope) open() bool { return s.version != nil && s.version.Path == "" }
 
-// settled tells whether no release can change some keys below: none is to come, or
+// settled reports whether no release can change some keys below: none is to come, or
 // the app's file states them all, which outranks it.
 func (in input) settled(names ...string) bool {
 	changeable := func(name string) bool {

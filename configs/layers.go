@@ -133,7 +133,7 @@ func (s *stack) table(m map[string]any) *value {
 // kindsOf are the tables with kinds that exclude each other.
 var kindsOf = map[string][]string{"ready": readyKinds, "health": healthKinds, "log": logKinds}
 
-// outranked tells whether a layer above names a kind in the table: it replaces the
+// outranked reports whether a layer above names a kind in the table: it replaces the
 // one below instead of joining it.
 func outranked(above []*value, table string, kinds []string) bool {
 	for _, layer := range above {

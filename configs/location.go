@@ -39,15 +39,15 @@ func (in input) shippedVenv() string {
 	return filepath.Join(in.version.Path, "venv")
 }
 
-// unstated tells whether no file sets it.
+// unstated reports whether no file sets it.
 func (v *value) unstated() bool { return v == nil || v.Place.File == "" }
 
-// ofRelease tells whether a text has a variable that only a release gives.
+// ofRelease reports whether a text has a variable that only a release gives.
 func (v *value) ofRelease() bool {
 	return strings.Contains(v.Text, "{release}") || strings.Contains(v.Text, "{version}")
 }
 
-// fromRelease tells whether the release's own file has set it.
+// fromRelease reports whether the release's own file has set it.
 func (in input) fromRelease(v *value) bool {
 	return in.version != nil && !in.open() && v.Place.File == in.version.file()
 }

@@ -39,10 +39,10 @@ func httpProbe(in input) (string, bool) {
 	return s, true
 }
 
-// isPath tells whether s is a path to be asked for.
+// isPath reports whether s is a path to be asked for.
 func isPath(s string) bool { return clean(s) && strings.HasPrefix(s, "/") }
 
-// clean tells whether s can stand in a request line.
+// clean reports whether s can stand in a request line.
 func clean(s string) bool {
 	return !strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c >= 0x7f })
 }
@@ -82,7 +82,7 @@ func (in input) kinds(known []string) []string {
 	return slices.DeleteFunc(slices.Clone(known), func(kind string) bool { return in.Table[kind] == nil })
 }
 
-// exclude reports more than one kind, and tells whether there are more.
+// exclude reports more than one kind, and reports whether there are more.
 func exclude(in input, kinds []string) bool {
 	if len(kinds) > 1 {
 		in.fail("%s exclude each other; choose one", strings.Join(kinds, " and "))

@@ -74,7 +74,7 @@ type Releases struct {
 	Keep      int    // inactive snapshots kept, at least 0
 }
 
-// InPlace tells whether every version is installed at the same path, so that
+// InPlace reports whether every version is installed at the same path, so that
 // supd needs a snapshot of each.
 func (r Releases) InPlace() bool { return r.Path != "" }
 
@@ -187,7 +187,7 @@ type Ready struct {
 // that ask nothing.
 func (r Ready) Question() Question { return Question{r.HTTP, r.TCP, r.Exec, r.Socket} }
 
-// Probe tells whether ready asks on a socket of the worker's own.
+// Probe reports whether ready asks on a socket of the worker's own.
 func (r Ready) Probe() bool { return r.Question().Probe() }
 
 // Health says when a worker that was ready is to be replaced. At most one of the
@@ -209,10 +209,10 @@ type Health struct {
 // Question gives what health has in common with ready.
 func (h Health) Question() Question { return Question{h.HTTP, h.TCP, h.Exec, h.Socket} }
 
-// Asks tells whether there is a question at all.
+// Asks reports whether there is a question at all.
 func (h Health) Asks() bool { return h.HTTP != "" || h.TCP != "" || len(h.Exec) > 0 }
 
-// Probe tells whether health asks on a socket of the worker's own.
+// Probe reports whether health asks on a socket of the worker's own.
 func (h Health) Probe() bool { return h.Question().Probe() }
 
 // Question is what a worker is asked. At most one of HTTP, TCP and Exec is set.
@@ -223,13 +223,13 @@ type Question struct {
 	Socket string   // of the app: ask through this shared socket instead of the probe
 }
 
-// Probe tells whether it is asked on a socket of the worker's own.
+// Probe reports whether it is asked on a socket of the worker's own.
 func (q Question) Probe() bool { return q.Socket == "" && q.inherited() }
 
-// inherited tells whether it is asked on a socket that the worker inherits.
+// inherited reports whether it is asked on a socket that the worker inherits.
 func (q Question) inherited() bool { return strings.HasPrefix(q.HTTP, "/") || q.TCP == "probe" }
 
-// Probe tells whether each worker gets a listening socket of its own for the
+// Probe reports whether each worker gets a listening socket of its own for the
 // questions of ready and health (named "probe" in LISTEN_FDNAMES).
 func (p *Process) Probe() bool { return p.Ready.Probe() || p.Health.Probe() }
 

@@ -64,7 +64,7 @@ func (t *trap) warn(key, format string, args ...any) {
 	}
 }
 
-// settled tells whether no release can change a key: it must not, or the app's file
+// settled reports whether no release can change a key: it must not, or the app's file
 // sets the key, or a kind of it where there are kinds.
 func (t *trap) settled(key string) bool {
 	top, _, _ := strings.Cut(key, ".")
@@ -172,7 +172,7 @@ func (t *trap) shell() {
 	}
 }
 
-// waits tells whether a shell waits for what it has started, deaf to signals.
+// waits reports whether a shell waits for what it has started, deaf to signals.
 func waits(script string) bool {
 	return strings.Contains(script, " ") && !strings.Contains(script, "exec ") && !strings.Contains(script, "trap ")
 }
@@ -234,7 +234,7 @@ func appTraps(c *Config, a *App) []Error {
 	return append(all, r.sorted()...)
 }
 
-// open tells whether a release is to come that may set what is not there.
+// open reports whether a release is to come that may set what is not there.
 func (a *App) open() bool { return a.Release != nil && a.version == nil }
 
 // rq takes a second TERM or INT, from a second on after the first, as the order

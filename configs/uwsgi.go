@@ -26,7 +26,7 @@ func (o *uwsgiOptions) add(name, value string) {
 
 var uwsgiShort = map[string]string{"s": "socket", "M": "master", "d": "daemonize"}
 
-// has tells whether one of the options is there and not switched off.
+// has reports whether one of the options is there and not switched off.
 func (o *uwsgiOptions) has(names ...string) bool {
 	for _, name := range names {
 		for _, v := range o.all[name] {

@@ -199,7 +199,7 @@ func (v *verification) program(p *Process, key string, argv []string) {
 	}
 }
 
-// expand replaces the variables that are known without a launch, and tells whether
+// expand replaces the variables that are known without a launch, and reports whether
 // these were all.
 func (v *verification) expand(p *Process, s string) (string, bool) {
 	vars := map[string]string{"app": v.app.Name, "process": p.Name}

@@ -40,12 +40,6 @@ func UserName(uid int) string {
 // UserTitle gives "deploy (uid 1000)".
 func UserTitle(uid int) string { return fmt.Sprintf("%s (uid %d)", UserName(uid), uid) }
 
-// database is where names are looked up.
-type database struct {
-	passwd, group string
-	getent        []string // where the program may be
-}
-
 var system = database{"/etc/passwd", "/etc/group", []string{"/usr/bin/getent", "/bin/getent"}}
 
 func (d database) lookup(id Identity) (*Account, error) {

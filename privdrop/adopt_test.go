@@ -90,7 +90,7 @@ func adopted(t testing.TB, reap, command string, files ...*os.File) *Process {
 	return adopt(t, pid, start, inode)
 }
 
-// tellsExit tells whether this kernel gives the status of a stranger, from Linux
+// tellsExit reports whether this kernel gives the status of a stranger, from Linux
 // 6.15 on.
 func tellsExit(t testing.TB) bool {
 	t.Helper()

@@ -31,7 +31,7 @@ func (p *Plan) Exec() error {
 	return p.wrong(out)
 }
 
-// leadsSession tells whether this process has a session of its own already, which
+// leadsSession reports whether this process has a session of its own already, which
 // setsid(2) refuses.
 func leadsSession() bool {
 	sid, err := unix.Getsid(0)

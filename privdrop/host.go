@@ -90,7 +90,7 @@ func (h host) usual() *machine {
 
 func (h host) has(capability int) bool { return h.effective&(1<<capability) != 0 }
 
-// canSwitch tells whether the kernel lets this process take any uid, gid and
+// canSwitch reports whether the kernel lets this process take any uid, gid and
 // groups.
 func (h host) canSwitch() bool { return h.has(unix.CAP_SETUID) && h.has(unix.CAP_SETGID) }
 

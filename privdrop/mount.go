@@ -11,27 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Mount is a directory that a worker sees in the place of another: From at To,
-// read-only and without its set-uid bits and devices, whatever it is for others.
-// Both paths are absolute. File systems that are mounted beneath From are not
-// seen.
-type Mount struct {
-	From, To string
-	// Cover keeps the mount when others rename or remove the directory To, which
-	// without it takes the mount along; To need not even exist. Files in To may be
-	// replaced and removed in any case.
-	//
-	// For that the worker gets a directory of its own in the place of the one that
-	// holds To, with everything else that is in there at the time of the launch.
-	// What is added to it later the worker does not see, what is replaced there it
-	// sees as it was, and it cannot add anything itself.
-	Cover bool
-	// CoverFrom has the same done to all directories from this one on, which holds
-	// the one that holds To, so that those below it may be removed too, or be
-	// missing. "" is the one that holds To.
-	CoverFrom string
-}
-
 // covered are the directories that the worker gets its own of, the topmost first.
 func (m Mount) covered() (dirs []string) {
 	for dir := filepath.Dir(m.To); ; dir = filepath.Dir(dir) {

@@ -29,16 +29,6 @@ type Plan struct {
 // unknown, an identity that this process cannot take.
 func (s Spec) Plan() (*Plan, error) { return s.plan(thisProcess()) }
 
-// builder makes a Plan, step by step, in the order of plan.
-type builder struct {
-	*Plan
-	spec Spec
-	host host
-	caps []int // numbers of spec.Capabilities
-	path string
-	view View // where the checks look for files
-}
-
 func (s Spec) plan(h host) (*Plan, error) {
 	b := &builder{Plan: &Plan{clone3: unix.SYS_CLONE3, cgroup: s.CgroupFD}, spec: s, host: h}
 	if err := b.check(); err != nil {

@@ -26,7 +26,7 @@ func (p *Process) Signal(sig unix.Signal) error {
 	return nil
 }
 
-// Alive tells whether the process has not ended yet; a zombie has.
+// Alive reports whether the process has not ended yet; a zombie has.
 func (p *Process) Alive() bool {
 	ended, err := p.ended(0)
 	return err == nil && !ended

@@ -2,6 +2,27 @@ package privdrop
 
 import "time"
 
+// Mount is a directory that a worker sees in the place of another: From at To,
+// read-only and without its set-uid bits and devices, whatever it is for others.
+// Both paths are absolute. File systems that are mounted beneath From are not
+// seen.
+type Mount struct {
+	From, To string
+	// Cover keeps the mount when others rename or remove the directory To, which
+	// without it takes the mount along; To need not even exist. Files in To may be
+	// replaced and removed in any case.
+	//
+	// For that the worker gets a directory of its own in the place of the one that
+	// holds To, with everything else that is in there at the time of the launch.
+	// What is added to it later the worker does not see, what is replaced there it
+	// sees as it was, and it cannot add anything itself.
+	Cover bool
+	// CoverFrom has the same done to all directories from this one on, which holds
+	// the one that holds To, so that those below it may be removed too, or be
+	// missing. "" is the one that holds To.
+	CoverFrom string
+}
+
 // Account is a resolved identity: what Lookup makes of user and group names.
 type Account struct {
 	Name   string // login name; "" when the uid has none

@@ -66,7 +66,7 @@ func (v View) lookup(path string) string {
 	return path
 }
 
-// beneath tells whether path is dir or in it.
+// beneath reports whether path is dir or in it.
 func beneath(path, dir string) bool {
 	rest, ok := strings.CutPrefix(path, dir)
 	return ok && (rest == "" || rest[0] == '/' || dir == "/")

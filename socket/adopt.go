@@ -204,7 +204,7 @@ func (s *Socket) takeOverUnix(keep *directory, known bool) error {
 	return err
 }
 
-// boundToPath tells whether the name that the kernel knows is the path. For one
+// boundToPath reports whether the name that the kernel knows is the path. For one
 // in a stage, whose last element says nothing, it is the caller who knows.
 func (s *Socket) boundToPath(known bool) bool {
 	name := boundName(s.fd)

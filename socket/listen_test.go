@@ -59,7 +59,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// matches tells whether err is nil for "", or else says what is wanted.
+// matches reports whether err is nil for "", or else says what is wanted.
 func matches(err error, want string) bool {
 	if want == "" {
 		return err == nil

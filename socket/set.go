@@ -197,7 +197,7 @@ func (e endpoint) identity(key string) string {
 	return e.String()
 }
 
-// chosen tells whether the kernel chooses the port.
+// chosen reports whether the kernel chooses the port.
 func (e endpoint) chosen() bool { return e.network != "unix" && e.addr.Port() == 0 }
 
 func (s *Set) byIdentity() map[string]*Socket {

@@ -79,7 +79,7 @@ func (s *Socket) Fd() int { return s.fd }
 // supd: each is to be offered to its Set under the socket's key.
 func (s *Socket) Fds() []int { return []int{s.fd} }
 
-// Adopted tells whether the listener is one that an earlier supd has opened. It
+// Adopted reports whether the listener is one that an earlier supd has opened. It
 // is not any more after a Repair as ShutDown.
 func (s *Socket) Adopted() bool { return s.adopted }
 
@@ -140,7 +140,7 @@ func (s *Socket) closeFd() error {
 	return os.NewSyscallError("close", unix.Close(s.fd))
 }
 
-// dead tells whether some holder has shut the listener down. A listener never
+// dead reports whether some holder has shut the listener down. A listener never
 // comes back from that, not by another listen(2) either.
 func (s *Socket) dead() bool {
 	if s.at.network == "udp" {

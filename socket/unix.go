@@ -106,7 +106,7 @@ func clearWay(parent *directory, name, p string) (flags uint, err error) {
 		// EAGAIN is a full queue, EPROTOTYPE another type of socket: both live.
 		return 0, fmt.Errorf("another process is listening on %s; stop it first (`ss -xlp` shows it)", p)
 	default:
-		return 0, fmt.Errorf("cannot tell whether a process is listening on %s: %w", p, err)
+		return 0, fmt.Errorf("cannot report whether a process is listening on %s: %w", p, err)
 	}
 }
 
@@ -119,7 +119,7 @@ func tryConnect(p string) error {
 	return unix.Connect(fd, &unix.SockaddrUnix{Name: p})
 }
 
-// atPath tells whether the path leads to this very socket.
+// atPath reports whether the path leads to this very socket.
 func (s *Socket) atPath() bool {
 	var st unix.Stat_t
 	err := unix.Lstat(s.at.path, &st)

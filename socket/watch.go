@@ -277,7 +277,7 @@ func (s *Socket) unlinked(key string) Damage {
 	return Damage{key, Unlinked, fmt.Errorf("%s: %s: the path was removed, or leads elsewhere now", key, s.at)}
 }
 
-// readInotify empties the inotify queue, and tells whether anything in it may
+// readInotify empties the inotify queue, and reports whether anything in it may
 // concern a socket.
 func (w *watcher) readInotify() (concerned bool) {
 	buffer := make([]byte, 4096)

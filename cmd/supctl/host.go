@@ -76,7 +76,7 @@ func (i installed) of(version string) string {
 	return i.path
 }
 
-// inPlace tells whether the next version will be installed at the same path, so
+// inPlace reports whether the next version will be installed at the same path, so
 // that a snapshot has to be taken. Where the app's file does not tell, any path is
 // that does not end in the version: a snapshot is never wrong.
 func (i installed) inPlace(version, path string) bool {

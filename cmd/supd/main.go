@@ -109,8 +109,8 @@ func parse(args []string, stderr io.Writer) (o options, code int) {
 	flags.StringVar(&o.config, "config", config, "configuration `file` (environment SUPD_CONFIG)")
 	flags.StringVar(&o.pidfile, "pidfile", "", "write the process id to this `file`")
 	flags.Var(&o.ready, "ready-fd", "write a newline to this `descriptor` when ready, as s6 wants it")
-	flags.BoolVar(&o.check, "check", false, "tell whether the configuration is valid, and start nothing")
-	flags.BoolVar(&o.takes, "check-takeover", false, "tell whether this program could go on in the place of the supd that runs, and start nothing")
+	flags.BoolVar(&o.check, "check", false, "report whether the configuration is valid, and start nothing")
+	flags.BoolVar(&o.takes, "check-takeover", false, "report whether this program could go on in the place of the supd that runs, and start nothing")
 	flags.BoolVar(&o.version, "version", false, "print the version")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"supd/configs"
-
 	"supd/supervisor/measure"
 )
 

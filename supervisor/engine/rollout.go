@@ -126,6 +126,13 @@ func placeOf(v *configs.Version) *release.Place {
 	return &release.Place{Path: v.Path, Files: v.Files}
 }
 
+// startBake sets the end of the time in which a failure still undoes it all.
+func (r *rollout) startBake() time.Duration {
+	bake := r.app.config.Rollout.Bake
+	r.deadline = time.Now().Add(bake)
+	return bake
+}
+
 // result is how the rollout ended, its exit code, and whether the new release is
 // active now.
 func (r *rollout) result() (result release.Result, code int, ok bool) {

@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"supd/configs"
 	"supd/supervisor/api"
@@ -58,9 +57,8 @@ func (o *Owner) step(r *rollout, to release.Step) {
 	case release.StepSmoke:
 		o.startCandidate(r)
 	case release.StepBake:
-		r.deadline = time.Now().Add(r.app.config.Rollout.Bake)
-		if r.app.config.Rollout.Bake > 0 {
-			r.say(nil, 0, fmt.Sprintf("all workers are replaced, watching them for %s", r.app.config.Rollout.Bake))
+		if bake := r.startBake(); bake > 0 {
+			r.say(nil, 0, fmt.Sprintf("all workers are replaced, watching them for %s", bake))
 		}
 	case release.StepUndo:
 		o.startUndo(r)

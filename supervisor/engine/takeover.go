@@ -236,7 +236,7 @@ func (o *Owner) goOn(r *rollout) {
 			o.startCandidate(r)
 		}
 	case release.StepBake:
-		r.deadline = time.Now().Add(r.app.config.Rollout.Bake)
+		r.startBake()
 	case release.StepUndo:
 		o.startUndo(r)
 	}

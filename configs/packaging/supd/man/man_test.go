@@ -11,7 +11,7 @@ func TestOfText(t *testing.T) {
 		{"option", "      --no-wait   end once it has begun\n", ".TP\n\\fB\\-\\-no\\-wait\\fR\nend once it has begun\n"},
 		{"option that goes on", "  --listen ADDRESS[,KEY=…]  a socket:\n                            tcp:HOST:PORT\n  --session                 own\n",
 			".TP\n\\fB\\-\\-listen ADDRESS[,KEY=…]\\fR\na socket: tcp:HOST:PORT\n.TP\n\\fB\\-\\-session\\fR\nown\n"},
-		{"option of package flag", "  --check\n    \ttell whether\n", ".TP\n\\fB\\-\\-check\\fR\ntell whether\n"},
+		{"option of package flag", "  --check\n    \treport whether\n", ".TP\n\\fB\\-\\-check\\fR\nreport whether\n"},
 		{"example", "In bash:\n\n  supctl x\n", ".PP\nIn bash:\n.PP\n.RS 4\n.nf\n  supctl x\n.fi\n.RE\n"},
 		{"no request", ".so\n'x\\y\n", ".PP\n\\&.so\n\\&'x\\ey\n"},
 	} {
