@@ -695,3 +695,31 @@ func (w *world) step(random *rand.Rand) {
 		w.in(func(o *Owner) { o.Damaged(Damage{Key: "a/http", ShutDown: true}) })
 	}
 }
+
+// TestHungLaunchesOfAnotherApp: an app whose launches take for ever keeps no other from
+// being started.
+func TestHungLaunchesOfAnotherApp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(l Launch) behaviour {
+			if l.App == "a" {
+				return behaviour{launch: 10 * time.Minute}
+			}
+			return healthy
+		}, configured("web", 40))
+		w.in(func(o *Owner) {
+			p := w.config(configs.Rollout{Surge: configs.Surge{Workers: 1}}, configured("web", 40))
+			b := &configs.App{Name: "b", Processes: []configs.Process{configured("web", 20)}, Rollout: p.Apps[0].Config.Rollout}
+			p.Config.Apps, p.Apps = append(p.Config.Apps, *b), append(p.Apps, w.preparedOf(b, nil))
+			if err := o.Apply(p); err != nil {
+				t.Error(err)
+			}
+		})
+		w.expect(10*time.Second, "b/web.20", api.Running)
+		w.expect(0, "a/web.1", api.Starting)
+		w.settled()
+		if n := len(w.running()); n != 20 {
+			t.Errorf("%d processes run, want those of b", n)
+		}
+		w.quit()
+	})
+}

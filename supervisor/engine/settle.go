@@ -15,13 +15,18 @@ func (o *Owner) idle() bool { return o.launching == 0 && o.busy == 0 }
 // maxLaunching bounds the launches that are under way at a time: they share the
 // processors, and a launch that hangs (a dead file server) must not leave the
 // others without a turn.
-const maxLaunching = 16
+const (
+	maxLaunching = 16
+	// maxOfApp leaves room for the launches of others where those of one app hang: a
+	// process of its user may stop them (see privdrop).
+	maxOfApp = 8
+)
 
 // settle brings every slot that was touched as near to what is desired as can be
 // now. It is idempotent, and sets alarms for the next moment at which it would do
 // more.
 func (o *Owner) settle(now time.Time) {
-	o.unpark(&o.crowded, parkedForLaunch, maxLaunching-o.launching)
+	o.offerLaunches()
 	for len(o.queue) > 0 {
 		touched := o.queue
 		o.queue = nil
@@ -33,7 +38,7 @@ func (o *Owner) settle(now time.Time) {
 			o.settleSlot(s, now)
 			o.count(s)
 		}
-		o.unpark(&o.crowded, parkedForLaunch, maxLaunching-o.launching)
+		o.offerLaunches()
 		if len(o.queue) == 0 {
 			o.offerRoom()
 		}
@@ -42,6 +47,15 @@ func (o *Owner) settle(now time.Time) {
 		o.mayGo = false
 		o.forget()
 	}
+}
+
+// offerLaunches touches those that have waited for the end of others' launches.
+func (o *Owner) offerLaunches() {
+	for _, a := range o.crowdedApps {
+		o.unpark(&a.crowded, parkedForLaunch, maxOfApp-a.launching)
+	}
+	o.crowdedApps = slices.DeleteFunc(o.crowdedApps, func(a *app) bool { return len(a.crowded) == 0 })
+	o.unpark(&o.crowded, parkedForLaunch, maxLaunching-o.launching)
 }
 
 func (o *Owner) settleSlot(s *slot, now time.Time) {
@@ -103,7 +117,16 @@ func (o *Owner) launch(s *slot, now time.Time) {
 		park(&o.crowded, s, parkedForLaunch)
 		return
 	}
+	a := s.process.app
+	if a.launching >= maxOfApp {
+		park(&a.crowded, s, parkedForLaunch)
+		if !slices.Contains(o.crowdedApps, a) {
+			o.crowdedApps = append(o.crowdedApps, a)
+		}
+		return
+	}
 	o.launching++
+	a.launching++
 	again := s.launched == 0 || s.launched == number(s.revision) // not for a rollout
 	if s.Generation > 0 && !s.Gated && len(s.stale()) == 0 && again {
 		s.Restarts++

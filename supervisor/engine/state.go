@@ -43,15 +43,16 @@ type Owner struct {
 	readers        []chan<- *api.Status
 	timer          time.Time // the nearest deadline
 
-	queue     []*slot // to be settled
-	alarms    alarms
-	crowded   []*slot    // that wait for the end of a launch
-	roomy     []*process // with slots that wait for room, which there may be now
-	unsaved   []*slot    // changed since the last record
-	gone      []string   // slots that are no more, likewise
-	busy      int        // slots that are not idle
-	mayGo     bool       // a process or an app may be empty, and is gone from the configuration
-	isUnshown bool       // apps have come or gone since the status was published
+	queue       []*slot // to be settled
+	alarms      alarms
+	crowded     []*slot    // that wait for the end of a launch
+	crowdedApps []*app     // with slots that wait for the end of a launch of their app
+	roomy       []*process // with slots that wait for room, which there may be now
+	unsaved     []*slot    // changed since the last record
+	gone        []string   // slots that are no more, likewise
+	busy        int        // slots that are not idle
+	mayGo       bool       // a process or an app may be empty, and is gone from the configuration
+	isUnshown   bool       // apps have come or gone since the status was published
 }
 
 // queueLength is how many events may wait for the owner before who posts waits.
@@ -81,6 +82,9 @@ type app struct {
 	last      *api.RolloutStatus
 	postponed bool  // a new configuration waits for the end of the rollout
 	trouble   error // why the active release cannot be started
+
+	launching int     // launches under way
+	crowded   []*slot // that wait for the end of one
 
 	isUnrolled bool // something has happened that its rollout has to see
 	isUnshown  bool // its status is not what is published

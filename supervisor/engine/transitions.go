@@ -11,6 +11,7 @@ import (
 // started is the event that ends a launch.
 func (o *Owner) started(w *worker, h Handle) {
 	o.launching--
+	w.slot.process.app.launching--
 	w.Process, w.handle, w.observer = h.Record, h.Process, h.Observer
 	w.key = h.Key
 	w.Launched = time.Now()
@@ -39,6 +40,7 @@ func (o *Owner) started(w *worker, h Handle) {
 // notStarted is the event of a launch that has come to nothing.
 func (o *Owner) notStarted(w *worker, why error) {
 	o.launching--
+	w.slot.process.app.launching--
 	o.forgetEarlyDeaths()
 	o.ended(w, Exit{Code: -1, Reason: why.Error()})
 }

@@ -20,6 +20,9 @@ type Writer struct {
 	text   bytes.Buffer // kept for the next time
 }
 
+// keptText is how much room for a text is kept for the next time, in bytes.
+const keptText = 64 << 10
+
 // Write replaces the file, or adds a Part to it. It is not synced: a machine that
 // crashes takes the workers along.
 func (w *Writer) Write(s *Record) {
@@ -35,6 +38,9 @@ func (w *Writer) Write(s *Record) {
 		w.Log.Error("what runs is not recorded: were supd killed, the next one would have to search for it", "file", w.Path, "error", err)
 	}
 	w.Failed = err != nil
+	if w.text.Cap() > keptText { // a whole record of many workers
+		w.text = bytes.Buffer{}
+	}
 }
 
 func (w *Writer) replace(s *Record) error {
