@@ -131,7 +131,11 @@ func (w *world) takesOver(p Prepared, became bool, downtime time.Duration, unfin
 		unfinished(o)
 	}
 	old := func(*record.Worker, *configs.Process) Program { return w }
+	signals, launches := w.signals, len(w.procs)
 	o.TakeOver(Predecessor{Slots: w.found(became), Program: old})
+	if w.signals != signals || len(w.procs) != launches {
+		w.t.Errorf("the takeover itself has sent %d signals and started %d processes", w.signals-signals, len(w.procs)-launches)
+	}
 	known := map[int]int{}
 	o.eachSlot(func(s *slot) {
 		for _, worker := range s.workers {

@@ -74,6 +74,7 @@ func (p *proc) Signal(sig unix.Signal) error {
 		p.world.t.Errorf("%s: pid %d gets %v twice", p.launch.Name(), p.id, sig)
 	}
 	p.sent = append(p.sent, sig)
+	p.world.signals++
 	switch {
 	case sig == unix.SIGKILL:
 		p.world.die(p, Exit{Pid: p.id, Code: -1, Signal: sig})
@@ -105,6 +106,7 @@ type world struct {
 	sockets map[string]configs.Socket
 	refuse  error // what Open answers
 	most    int   // processes at once
+	signals int   // that were sent
 
 	full     func(release.State) error // whether a state can be journaled
 	journals map[string][]release.State
