@@ -25,6 +25,9 @@ logs    = "logs"
 
 [control]
 socket = "run/supd.sock"
+
+[metrics]
+listen = "unix:metrics.sock"
 `
 
 // supd starts a daemon with an app named bench.

@@ -39,6 +39,7 @@ var measurements = []measurement{
 	{"reexec", reexec},
 	{"takeover", takeover},
 	{"capture", capture},
+	{"scrape", scrape},
 }
 
 func main() {
