@@ -3,7 +3,6 @@ package main_test
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -158,8 +157,8 @@ func recorded(ts *testscript.TestScript, neg bool, args []string) {
 		if err != nil {
 			return err
 		}
-		var r record.Record
-		if err := json.Unmarshal(text, &r); err != nil {
+		r, err := record.Parse(text)
+		if err != nil {
 			return err
 		}
 		for i := range r.Slots {

@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+
+	"supd/supervisor/output"
 )
 
 // Writer replaces the file again and again.
@@ -18,6 +21,7 @@ type Writer struct {
 	Boot   string
 	Failed bool         // the last time
 	text   bytes.Buffer // kept for the next time
+	logs   map[string]output.Count
 }
 
 // keptText is how much room for a text is kept for the next time, in bytes.
@@ -30,14 +34,14 @@ func (w *Writer) Write(s *Record) {
 	w.text.Reset()
 	var err error
 	if s.Part && !w.Failed {
-		err = w.add(part{s.Slots, s.Gone})
+		err = w.add(part{s.Slots, s.Gone, w.newLogs(s.Logs)})
 	} else {
 		err = w.replace(s)
 	}
 	if err != nil && !w.Failed {
 		w.Log.Error("what runs is not recorded: were supd killed, the next one would have to search for it", "file", w.Path, "error", err)
 	}
-	w.Failed = err != nil
+	w.Failed, w.logs = err != nil, s.Logs
 	if w.text.Cap() > keptText { // a whole record of many workers
 		w.text = bytes.Buffer{}
 	}
@@ -51,6 +55,13 @@ func (w *Writer) replace(s *Record) error {
 		return err
 	}
 	return ReplaceFile(w.Path, w.text.Bytes())
+}
+
+// newLogs are the counts that have changed since they were written last.
+func (w *Writer) newLogs(all map[string]output.Count) map[string]output.Count {
+	changed := maps.Clone(all)
+	maps.DeleteFunc(changed, func(path string, n output.Count) bool { return w.logs[path] == n })
+	return changed
 }
 
 // add writes a part behind the record, in one write: a supd that is killed in the
@@ -72,8 +83,9 @@ var errNoWhole = errors.New("the record before it is missing")
 
 // part is what follows a whole record in its file, once for each change.
 type part struct {
-	Changed []Slot   `json:"changed"` // first those that are Gone go
-	Gone    []string `json:"gone,omitempty"`
+	Changed []Slot                  `json:"changed"` // first those that are Gone go
+	Gone    []string                `json:"gone,omitempty"`
+	Logs    map[string]output.Count `json:"logs,omitempty"`
 }
 
 // ReplaceFile puts data into the place of a file that only this user may read. It is
@@ -173,4 +185,9 @@ func (s *Record) change(p part) {
 		}
 	}
 	s.Slots = left
+	if s.Logs == nil {
+		s.Logs = p.Logs
+		return
+	}
+	maps.Copy(s.Logs, p.Logs)
 }
