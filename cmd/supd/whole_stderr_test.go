@@ -47,6 +47,7 @@ func TestNobodyReadsStandardError(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Close()
+	t.Cleanup(func() { supd.Process.Kill() }) // it has ended, unless the test has failed
 	ended := make(chan error, 1)
 	go func() { ended <- supd.Wait() }()
 	supctl := func(args ...string) string {
@@ -76,7 +77,6 @@ func TestNobodyReadsStandardError(t *testing.T) {
 			t.Errorf("supd: %v", err)
 		}
 	case <-time.After(time.Minute):
-		supd.Process.Kill()
 		t.Error("SIGTERM is not obeyed")
 	}
 }
