@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,8 +30,12 @@ type Plan struct {
 // unknown, an identity that this process cannot take.
 func (s Spec) Plan() (*Plan, error) { return s.plan(thisProcess()) }
 
+// usualCalls is what a plan hardly ever needs more of.
+const usualCalls = 176
+
 func (s Spec) plan(h host) (*Plan, error) {
 	b := &builder{Plan: &Plan{clone3: unix.SYS_CLONE3, cgroup: s.CgroupFD}, spec: s, host: h}
+	b.list = make([]call, 0, usualCalls)
 	if err := b.check(); err != nil {
 		return nil, err
 	}
@@ -149,10 +154,20 @@ func (b *builder) resetSignals() {
 		if sig == unix.SIGKILL || sig == unix.SIGSTOP {
 			continue
 		}
-		i := b.add("rt_sigaction "+SignalName(sig), "", unix.SYS_RT_SIGACTION, uintptr(sig), action, 0, sizeofMask)
+		i := b.add(signalCalls()[sig], "", unix.SYS_RT_SIGACTION, uintptr(sig), action, 0, sizeofMask)
 		b.list[i].series = "rt_sigaction(every signal, SIG_DFL)"
 	}
 }
+
+// signalCalls are the names of the calls that reset signals, by the signal: each
+// launch has them all.
+var signalCalls = sync.OnceValue(func() []string {
+	names := make([]string, sigRTMax+1)
+	for sig := range names {
+		names[sig] = "rt_sigaction " + SignalName(unix.Signal(sig))
+	}
+	return names
+})
 
 func (b *builder) leaveSession() {
 	if b.spec.Session {
