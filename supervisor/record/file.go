@@ -143,26 +143,29 @@ func Parse(data []byte) (*Record, error) {
 // takeParts changes the record as the parts say that follow it. The last one may be
 // torn: the supd that wrote it was killed.
 func (s *Record) takeParts(in *json.Decoder) error {
+	at := make(map[string]int, len(s.Slots)) // where the slot of a name stands
+	for i := range s.Slots {
+		at[s.Slots[i].Name()] = i
+	}
+	gone := map[int]bool{}
 	for {
 		var p part
 		switch err := in.Decode(&p); {
 		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+			s.leaveOut(gone)
 			return nil
 		case err != nil:
 			return err
 		case p.Changed == nil:
 			return errors.New("what follows the record is no change of it")
 		}
-		s.change(p)
+		s.change(p, at, gone)
 	}
 }
 
-func (s *Record) change(p part) {
-	at := map[string]int{}
-	for i := range s.Slots {
-		at[s.Slots[i].Name()] = i
-	}
-	gone := map[int]bool{}
+// change takes a part into the record. Slots that are gone stay where they stand, for
+// leaveOut, so that at holds for the next part.
+func (s *Record) change(p part, at map[string]int, gone map[int]bool) {
 	for _, name := range p.Gone {
 		if i, known := at[name]; known {
 			gone[i] = true
@@ -178,6 +181,19 @@ func (s *Record) change(p part) {
 		s.Slots[i] = one
 		delete(gone, i)
 	}
+	for _, name := range p.Gone {
+		if i, known := at[name]; known && gone[i] {
+			delete(at, name)
+		}
+	}
+	if s.Logs == nil {
+		s.Logs = p.Logs
+		return
+	}
+	maps.Copy(s.Logs, p.Logs)
+}
+
+func (s *Record) leaveOut(gone map[int]bool) {
 	left := s.Slots[:0]
 	for i, one := range s.Slots {
 		if !gone[i] {
@@ -185,9 +201,4 @@ func (s *Record) change(p part) {
 		}
 	}
 	s.Slots = left
-	if s.Logs == nil {
-		s.Logs = p.Logs
-		return
-	}
-	maps.Copy(s.Logs, p.Logs)
 }
