@@ -45,8 +45,7 @@ func (s *Supervisor) Queues() (all []Queue, err error) {
 func (s *Supervisor) Logs() map[string]output.Count { return s.files.Counts() }
 
 // Seen notes what workers have used by now, and begins to record that and what was
-// written to logs: the counters
-// do not go back when supd is killed.
+// written to logs: the counters do not go back when supd is killed.
 func (s *Supervisor) Seen(used map[engine.RunID]measure.Usage) {
 	_, _ = engine.Ask(s.owner, func(o *engine.Owner) struct{} { o.Seen(used); return struct{}{} })
 }

@@ -99,14 +99,12 @@ func (o *Owner) count(s *slot) {
 }
 
 // offerRoom touches the next slot that is parked for room, in each process where that
-// may have become free. A slot that does not take the room leaves it
-// to the next.
+// may have become free. A slot that does not take the room leaves it to the next.
 func (o *Owner) offerRoom() {
 	o.roomy = slices.DeleteFunc(o.roomy, func(p *process) bool { return p.full || len(p.crowded) == 0 })
 	for _, p := range o.roomy {
 		o.unpark(&p.crowded, parkedForRoom, 1)
 	}
-
 }
 
 // waitForRoom parks a slot that its process has no room for.
