@@ -228,7 +228,7 @@ func (o *Owner) save() {
 // unsavedRecord is what has changed since the last record: all of it, where a short
 // one would not be much shorter than what was written since the last whole one.
 func (o *Owner) unsavedRecord() *record.Record {
-	o.written += len(o.unsaved)
+	o.written += max(1, len(o.unsaved)) // a part may be of logs alone
 	if o.wholes == 0 || o.written > max(2*o.wholes, 64) || len(o.lateCandidates) > 0 {
 		return o.Record()
 	}

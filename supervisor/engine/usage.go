@@ -17,9 +17,13 @@ type RunID struct {
 func (o *Owner) Seen(used map[RunID]measure.Usage) {
 	for id, u := range used {
 		if w := o.workers[id.Pid]; w != nil && w.Identity.Start == id.Start {
-			w.Used = w.Used.Most(u)
+			if most := w.Used.Most(u); most != w.Used {
+				w.Used = most
+				o.changed(w.slot)
+			}
 		}
 	}
+	o.isRecorded = false // a log may have grown, too
 }
 
 // account adds what a worker has used, with the children that it has waited for. Of
@@ -45,9 +49,11 @@ func (o *Owner) accountOrphan(e Exit) {
 	if w := o.workers[e.Session]; w != nil {
 		w.slot.Past = w.slot.Past.Plus(e.Used)
 		w.Used = w.Used.Less(e.Used) // what was seen of it is in Past now
+		o.changed(w.slot)
 	} else if w := o.left[e.Session]; w != nil {
 		w.slot.Past = w.slot.Past.Plus(e.Used.Less(w.Used)) // account has added Used
 		w.Used = w.Used.Less(e.Used)
+		o.changed(w.slot)
 	}
 }
 

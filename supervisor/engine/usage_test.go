@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,7 +64,7 @@ func TestUsageIsCountedOnce(t *testing.T) {
 		"orphan of nobody": {func(o *Owner, w *worker) { o.accountOrphan(Exit{Session: 12, Used: seconds(4)}) }, 0},
 	} {
 		o := &Owner{workers: map[int]*worker{}, left: map[int]*worker{}}
-		s := &slot{}
+		s := &slot{process: &process{app: &app{}}}
 		w := &worker{slot: s, Process: record.Process{Pid: 4711, Identity: record.Identity{Start: 99}}}
 		s.workers, o.workers[4711] = []*worker{w}, w
 		before := s.total()
@@ -150,6 +151,34 @@ func TestStartsOutliveTheirSlot(t *testing.T) {
 		synctest.Wait()
 		if n := w.worker("a/web.1").Tally.Starts.Count(); n != 3 {
 			t.Errorf("%d starts, want 3", n)
+		}
+		w.quit()
+	})
+}
+
+// TestSeenIsRecorded: what a worker was seen to have used is in the record, though
+// nothing else happens: were supd killed now, nobody else would know.
+func TestSeenIsRecorded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(healthy), configured("web", 1))
+		time.Sleep(time.Minute)
+		used := measure.Usage{CPU: 3 * time.Second}
+		w.now().Post(func(o *Owner) {
+			for pid, one := range o.workers {
+				o.Seen(map[RunID]measure.Usage{{Pid: pid, Start: one.Identity.Start}: used})
+			}
+		})
+		time.Sleep(time.Minute)
+		text, err := os.ReadFile(w.writer.Path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := record.Parse(text)
+		if err != nil || len(r.Slots) != 1 || len(r.Slots[0].Workers) != 1 {
+			t.Fatalf("record %s: %v", text, err)
+		}
+		if got := r.Slots[0].Workers[0].Used; got != used {
+			t.Errorf("recorded: %+v, seen: %+v", got, used)
 		}
 		w.quit()
 	})
