@@ -121,7 +121,7 @@ func TestDecode(t *testing.T) {
 		Path:    dir + "/supd.toml",
 		Daemon:  Daemon{Apps: dir + "/apps", State: "/srv/state", Runtime: Runtime(dir + "/run"), Logs: "/srv/logs", DropIns: dir + "/drop-ins", Watch: true, ExitOn: ExitAllFailed},
 		Control: Control{Socket: dir + "/run/supd.sock", Mode: 0o600, Group: "adm"},
-		Metrics: Metrics{"[::1]:9189", true},
+		Metrics: Metrics{Listen: "[::1]:9189", Stated: true},
 		Apps: []App{{
 			Name: "full", File: dir + "/apps/full.toml", User: "root", Group: "nogroup", AllowRoot: true,
 			Env: map[string]string{"A": "1", "B": "{slot}"},

@@ -10,6 +10,9 @@ import (
 type Metrics struct {
 	Listen string // "127.0.0.1:9188", or "unix:/path"; "" is off
 	Stated bool   // Listen is what a file or the environment says, not the default
+
+	Forward       string // "host:port": statsd datagrams go on there; "" is nowhere
+	StatsdMapping string // file that says what statsd names become; "" is none
 }
 
 // Mode of the socket where it is a unix socket: like a port of loopback it is there
@@ -32,7 +35,9 @@ func (m Metrics) Spec() (spec socket.Spec, on bool) {
 
 var metricsKeys = append([]key[Metrics]{
 	{name: "listen", read: readMetricsListen},
-}, later[Metrics]("forward", "graphite", "remote_write", "interval")...)
+	{name: "forward", read: readForward},
+	{name: "statsd_mapping", read: readStatsdMapping},
+}, later[Metrics]("graphite", "remote_write", "interval")...)
 
 func readMetricsListen(in input, m *Metrics) {
 	s, ok := text(in)
@@ -47,12 +52,12 @@ func readMetricsListen(in input, m *Metrics) {
 		}
 		s = "unix:" + path
 	}
-	read := Metrics{s, in.Place.File != ""}
+	read := Metrics{Listen: s, Stated: in.Place.File != ""}
 	if spec, on := read.Spec(); on {
 		if err := spec.Validate(); err != nil {
 			in.fail(`%q: want an address and a port such as "127.0.0.1:9188", "unix:/path", or "" for none`, s)
 			return
 		}
 	}
-	*m = read
+	m.Listen, m.Stated = read.Listen, read.Stated
 }

@@ -60,7 +60,7 @@ func TestMetricsListen(t *testing.T) {
 
 // What is to come with later versions is refused.
 func TestMetricsOfLaterVersions(t *testing.T) {
-	for _, key := range []string{`forward = "udp:h:1"`, `graphite = "h:1"`, `remote_write = "http://h"`, `interval = "10s"`} {
+	for _, key := range []string{`graphite = "h:1"`, `remote_write = "http://h"`, `interval = "10s"`} {
 		_, err := load(lay(t, map[string]string{"supd.toml": "[metrics]\n" + key + "\n"}))
 		name, _, _ := strings.Cut(key, " ")
 		if want := "supd.toml:2: metrics." + name + ": not yet supported"; told(err) != want {

@@ -38,6 +38,7 @@ var processKeys = append([]key[Process]{
 	field("oom_score_adjust", func(p *Process) **int { return &p.OOMScoreAdjust }, pointer(within(privdrop.OOMScoreAdjustRange))),
 	field("cpu_affinity", func(p *Process) *[]int { return &p.CPUAffinity }, cpus),
 	field("capabilities", func(p *Process) *[]string { return &p.Capabilities }, distinct(capability)),
+	field("statsd", func(p *Process) *bool { return &p.Statsd }, boolean),
 	part("log", func(p *Process) *Log { return &p.Log }, logKeys),
 }, later[Process]("max_memory", "max_age", "sandbox", "hooks", "reload_signal")...)
 
@@ -172,6 +173,9 @@ func checkVariables(in input, app *App, p *Process) {
 	}
 	if in.version != nil {
 		known = append(known, "version", "release")
+	}
+	if p.Statsd || in.open() {
+		known = append(known, "statsd", "env.STATSD_HOST", "env.STATSD_PORT")
 	}
 	for _, name := range slices.Concat(accountVariables, p.EnvInherit) {
 		known = append(known, "env."+name)

@@ -23,6 +23,9 @@ func (r Runtime) Control() string { return r.join("supd.sock") }
 // Record is the file of what runs, for the next supd.
 func (r Runtime) Record() string { return r.join("state.json") }
 
+// Statsd is the file of what was counted of statsd, for the next supd.
+func (r Runtime) Statsd() string { return r.join("statsd.json") }
+
 // Output is the directory of output that is in no log file yet.
 func (r Runtime) Output() string { return r.join("output") }
 

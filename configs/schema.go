@@ -147,6 +147,7 @@ type Process struct {
 	Watchdog     time.Duration // 0 is off
 	Stop         []StopStep
 	Capabilities []string
+	Statsd       bool // it has a port for statsd datagrams
 	Log          Log
 }
 

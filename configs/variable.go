@@ -44,6 +44,9 @@ func unknownVariable(name string, known []string) error {
 	if releaseVariable(name) {
 		return &variableError{name, "the app has no [release]"}
 	}
+	if name == "statsd" {
+		return &variableError{name, "the process has no port for it; set statsd = true"}
+	}
 	if n := nearest(name, known); n != "" {
 		return &variableError{name, fmt.Sprintf("unknown variable, did you mean {%s}?", n)}
 	}
@@ -97,7 +100,7 @@ func cutName(brace byte, rest string) (name, after string, err error) {
 
 // launchVariables are known only when a worker is launched.
 func launchVariable(name string) bool {
-	return name == "slot" || name == "generation" || strings.HasPrefix(name, "socket.") || strings.HasPrefix(name, "env.")
+	return name == "slot" || name == "generation" || name == "statsd" || strings.HasPrefix(name, "socket.") || strings.HasPrefix(name, "env.")
 }
 
 func releaseVariable(name string) bool { return name == "version" || name == "release" }

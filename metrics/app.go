@@ -8,6 +8,7 @@ import (
 
 	"supd/supervisor"
 	"supd/supervisor/api"
+	"supd/supervisor/measure"
 	"supd/supervisor/output"
 	"supd/supervisor/release"
 )
@@ -45,13 +46,13 @@ const (
 func (o out) process(app *dto.LabelPair, p *api.ProcessStatus) {
 	process := label("process", p.Name)
 	h := histogram{desc: startDuration, labels: []*dto.LabelPair{app, process}, first: startsFrom, last: startsTo}
-	desired := 0
+	desired, starts := 0, measure.Durations{}
 	for i := range p.Workers {
 		w := &p.Workers[i]
 		if w.Desired {
 			desired++
 		}
-		h.durations = h.durations.Plus(w.Tally.Starts)
+		starts = starts.Plus(w.Tally.Starts)
 		for _, run := range w.Runs {
 			if run.Ready.After(h.example.at) {
 				h.example = example{run.Ready, run.Ready.Sub(run.Launched), run.Release}
@@ -59,6 +60,7 @@ func (o out) process(app *dto.LabelPair, p *api.ProcessStatus) {
 		}
 	}
 	o.send(desiredWorkers, float64(desired), app, process)
+	h.sum, h.buckets = starts.Sum.Seconds(), starts.Buckets
 	o <- h
 }
 
@@ -94,7 +96,8 @@ func (o out) releases(app *dto.LabelPair, a *api.AppStatus) {
 		for i, result := range results {
 			o.send(rollouts, float64(total.Results[result]), app, kind, resultLabels[i])
 		}
-		o <- histogram{desc: rolloutDuration, labels: []*dto.LabelPair{app, kind}, durations: total.Took, first: rolloutsFrom, last: rolloutsTo}
+		o <- histogram{desc: rolloutDuration, labels: []*dto.LabelPair{app, kind},
+			sum: total.Took.Sum.Seconds(), buckets: total.Took.Buckets, first: rolloutsFrom, last: rolloutsTo}
 	}
 }
 

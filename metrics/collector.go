@@ -15,6 +15,7 @@ import (
 	"supd/supervisor/engine"
 	"supd/supervisor/measure"
 	"supd/supervisor/output"
+	"supd/supervisor/statsd"
 )
 
 // Supervisor is what metrics are about; the tests put another one in its place.
@@ -22,6 +23,7 @@ type Supervisor interface {
 	Status() *api.Status
 	Queues() ([]supervisor.Queue, error)
 	Logs() map[string]output.Count
+	Said() statsd.Counts                 // by statsd
 	Seen(map[engine.RunID]measure.Usage) // is recorded
 	Ping(context.Context) error
 }

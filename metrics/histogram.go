@@ -13,13 +13,14 @@ import (
 	"supd/supervisor/measure"
 )
 
-// histogram is Durations as a classic and as a native histogram. The bounds of the
+// histogram is a distribution as a classic and as a native histogram. The bounds of the
 // classic one are doublings, 2^first to 2^last seconds, which are bounds of the native
 // one as well: both count the same.
 type histogram struct {
 	desc        *prometheus.Desc
 	labels      []*dto.LabelPair
-	durations   measure.Durations
+	sum         float64
+	buckets     map[int]int64 // of the native one, by number
 	first, last int
 	example     example
 }
@@ -37,9 +38,11 @@ func (h histogram) Desc() *prometheus.Desc { return h.desc }
 const schema = 3
 
 func (h histogram) Write(m *dto.Metric) error {
-	count := uint64(h.durations.Count())
-	sum := h.durations.Sum.Seconds()
-	d := &dto.Histogram{SampleCount: &count, SampleSum: &sum, Schema: new(int32(schema)),
+	count := uint64(0)
+	for _, n := range h.buckets {
+		count += uint64(n)
+	}
+	d := &dto.Histogram{SampleCount: &count, SampleSum: &h.sum, Schema: new(int32(schema)),
 		ZeroThreshold: new(prometheus.DefNativeHistogramZeroThreshold), ZeroCount: new(uint64(0))}
 	h.native(d)
 	h.classic(d)
@@ -51,13 +54,13 @@ func (h histogram) Write(m *dto.Metric) error {
 // difference from the one before.
 func (h histogram) native(d *dto.Histogram) {
 	next, before := 0, int64(0)
-	for _, i := range slices.Sorted(maps.Keys(h.durations.Buckets)) {
+	for _, i := range slices.Sorted(maps.Keys(h.buckets)) {
 		if n := len(d.PositiveSpan); n > 0 && i == next {
 			*d.PositiveSpan[n-1].Length++
 		} else {
 			d.PositiveSpan = append(d.PositiveSpan, &dto.BucketSpan{Offset: new(int32(i - next)), Length: new(uint32(1))})
 		}
-		in := h.durations.Buckets[i]
+		in := h.buckets[i]
 		d.PositiveDelta = append(d.PositiveDelta, in-before)
 		next, before = i+1, in
 	}
@@ -70,7 +73,7 @@ func (h histogram) classic(d *dto.Histogram) {
 	exemplar := h.exemplar()
 	for e := h.first; e <= h.last; e++ {
 		bound, count := math.Ldexp(1, e), uint64(0)
-		for i, n := range h.durations.Buckets {
+		for i, n := range h.buckets {
 			if i <= e*measure.PerDoubling {
 				count += uint64(n)
 			}

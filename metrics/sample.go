@@ -1,6 +1,9 @@
 package metrics
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 )
@@ -51,4 +54,17 @@ func truth(is bool) float64 {
 		return 1
 	}
 	return 0
+}
+
+// sortLabels puts labels in the order that the samples need.
+func sortLabels(labels []*dto.LabelPair) {
+	slices.SortFunc(labels, func(a, b *dto.LabelPair) int { return strings.Compare(a.GetName(), b.GetName()) })
+}
+
+func namesOf(labels []*dto.LabelPair) []string {
+	names := make([]string, len(labels))
+	for i, l := range labels {
+		names[i] = l.GetName()
+	}
+	return names
 }

@@ -50,7 +50,7 @@ type Server struct {
 // NewServer makes one; version is supd's.
 func NewServer(s Supervisor, version string, log *slog.Logger) *Server {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(newCollector(s, log), buildInfo(version, runtime.Version()),
+	registry.MustRegister(newCollector(s, log), said{s}, buildInfo(version, runtime.Version()),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	server := &Server{supd: s}
 	mux := http.NewServeMux()

@@ -22,6 +22,7 @@ import (
 	"supd/supervisor/engine"
 	"supd/supervisor/measure"
 	"supd/supervisor/output"
+	"supd/supervisor/statsd"
 )
 
 // world is a supervisor and a /proc that the test makes up.
@@ -31,6 +32,7 @@ type world struct {
 	queues    []supervisor.Queue
 	broken    error // of queues and Ping
 	logs      map[string]output.Count
+	said      statsd.Counts
 	seen      map[engine.RunID]measure.Usage // the last
 	asked     atomic.Int64                   // Status
 	enter     chan struct{}                  // if not nil, Status says here that it was called
@@ -65,6 +67,7 @@ func (w *world) Status() *api.Status {
 
 func (w *world) Queues() ([]supervisor.Queue, error)      { return w.queues, w.broken }
 func (w *world) Logs() map[string]output.Count            { return w.logs }
+func (w *world) Said() statsd.Counts                      { return w.said }
 func (w *world) Seen(used map[engine.RunID]measure.Usage) { w.seen = used }
 func (w *world) Ping(context.Context) error               { return w.broken }
 func slot(n int, state api.State, runs ...api.Run) api.WorkerStatus {

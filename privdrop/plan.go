@@ -101,7 +101,7 @@ func (b *builder) checkText() error {
 
 func (b *builder) checkListen() error {
 	s := &b.spec
-	if len(s.ListenNames) > 0 && len(s.ListenNames) != len(s.Files)-3 {
+	if len(s.ListenNames) > 0 && len(s.ListenNames) > len(s.Files)-3 {
 		return fmt.Errorf("listen names: %d for %d descriptors after standard error", len(s.ListenNames), len(s.Files)-3)
 	}
 	for _, name := range s.ListenNames {

@@ -15,6 +15,7 @@ import (
 	"supd/supervisor/launch"
 	"supd/supervisor/output"
 	"supd/supervisor/record"
+	"supd/supervisor/statsd"
 	"supd/supervisor/tree"
 )
 
@@ -27,7 +28,8 @@ type host struct {
 	launcher *launch.Launcher
 	sockets  *sockets
 	files    *output.Files // whose counts are recorded
-	lock     *os.File      // of the runtime directory
+	statsd   *statsd.Reader
+	lock     *os.File // of the runtime directory
 	writer   record.Writer
 	self     int
 
@@ -63,7 +65,12 @@ func newHost(c *configs.Config, log *slog.Logger, files *output.Files, post func
 	}
 	h := &host{log: log, post: post, lock: lock, self: os.Getpid(), living: map[*launch.Worker]bool{},
 		sockets: &sockets{log: log, set: set}, files: files, writer: record.Writer{Log: log, Path: runtime.Record(), Boot: boot}}
-	h.launcher = &launch.Launcher{Log: log, Runtime: runtime, Null: null, Cgroups: dir, Run: h.run}
+	mapping, err := configs.ReadMapping(c.Metrics.StatsdMapping)
+	if err != nil {
+		return nil, err
+	}
+	h.statsd = statsd.New(log, mapping, c.Metrics.Forward, runtime.Statsd())
+	h.launcher = &launch.Launcher{Log: log, Runtime: runtime, Null: null, Cgroups: dir, Statsd: h.statsd, Run: h.run}
 	return h, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"supd/supervisor/engine"
 	"supd/supervisor/measure"
 	"supd/supervisor/output"
+	"supd/supervisor/statsd"
 )
 
 // Queue is the accept queue of a listening socket.
@@ -43,6 +44,37 @@ func (s *Supervisor) Queues() (all []Queue, err error) {
 
 // Logs gives how much was written to each log, and dropped, by path.
 func (s *Supervisor) Logs() map[string]output.Count { return s.files.Counts() }
+
+// Said gives what the workers have said by statsd, of the slots that there are and of
+// the releases that an app runs, goes to or can go back to. The rest is forgotten.
+func (s *Supervisor) Said() statsd.Counts {
+	slots, releases := map[statsd.Origin]bool{}, map[statsd.Origin]bool{}
+	status := s.Status()
+	for i := range status.Apps {
+		a := &status.Apps[i]
+		for k := range a.Processes {
+			p := &a.Processes[k]
+			process := statsd.Origin{App: a.Name, Process: p.Name}
+			for _, name := range a.Releases() {
+				process.Release = name
+				releases[process] = true
+			}
+			for n := range p.Workers {
+				w := &p.Workers[n]
+				slots[statsd.Origin{App: a.Name, Process: p.Name, Slot: w.Slot}] = true
+				for _, run := range w.Runs {
+					process.Release = run.Release
+					releases[process] = true
+				}
+			}
+		}
+	}
+	return s.host.statsd.Counts(func(o statsd.Origin) bool {
+		slot, process := o, o
+		slot.Release, process.Slot = "", 0
+		return (o.Slot == 0 || slots[slot]) && (o.Release == "" || releases[process])
+	})
+}
 
 // Seen notes what workers have used by now, and begins to record that and what was
 // written to logs: the counters do not go back when supd is killed.

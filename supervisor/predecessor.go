@@ -37,6 +37,7 @@ func (h *host) inherit() (*predecessor, error) {
 	if r != nil {
 		p.slots, p.logs, p.recorded = r.Slots, r.Logs, true
 		p.receive(r, h.self)
+		h.statsd.Load()
 	}
 	for name, fd := range p.passed {
 		if key, isSocket := strings.CutPrefix(name, "socket "); isSocket {

@@ -74,6 +74,7 @@ func (s *Supervisor) leave(o *engine.Owner, exec func() error) error {
 	if s.host.writer.Failed {
 		return fmt.Errorf("what runs cannot be recorded in %s; the log says why", s.host.writer.Path)
 	}
+	s.host.statsd.Save()
 	s.log.Info("giving way to the installed supd")
 	return exec()
 }

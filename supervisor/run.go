@@ -52,6 +52,7 @@ func (s *Supervisor) killLeft() {
 
 // forgetRecord removes the record of what runs: nothing does any more.
 func (s *Supervisor) forgetRecord() {
+	s.host.statsd.Forget()
 	if err := os.Remove(s.host.writer.Path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		s.log.Warn("record of what ran", "error", err)
 	}

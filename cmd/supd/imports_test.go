@@ -11,7 +11,7 @@ import (
 var rooms = []string{
 	leaf, "supd/privdrop", "supd/socket", "supd/configs",
 	"supd/supervisor/measure", "supd/supervisor/output", "supd/supervisor/probe", "supd/supervisor/tree",
-	"supd/supervisor/release", "supd/supervisor/api", "supd/supervisor/record",
+	"supd/supervisor/release", "supd/supervisor/api", "supd/supervisor/record", "supd/supervisor/statsd",
 	"supd/supervisor/launch", "supd/supervisor/engine", "supd/supervisor", "supd/supervisor/control", "supd/metrics",
 }
 
@@ -27,7 +27,7 @@ var kept = map[string][]string{
 	"github.com/fsnotify/fsnotify":                            {"supd/configs"},
 	"github.com/pelletier/go-toml/v2":                         {"supd/configs", "supd/supervisor/release"}, // which reads drop-in files
 	"net/http":                                                {"supd/supervisor/control", "supd/metrics", "supd/cmd/"},
-	"github.com/prometheus/client_golang/prometheus":          {"supd/metrics"},
+	"github.com/prometheus/client_golang/prometheus":          {"supd/metrics", "supd/configs", "supd/supervisor/statsd"}, // for the types of statsd_exporter's parser and mapper
 	"github.com/prometheus/client_golang/prometheus/promhttp": {"supd/metrics"},
 	"github.com/prometheus/client_model/go":                   {"supd/metrics"},
 }

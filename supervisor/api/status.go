@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"supd/supervisor/measure"
@@ -59,6 +60,20 @@ type AppStatus struct {
 	Note      string          `json:"note,omitempty"`    // what keeps the app from running
 
 	Totals release.Totals `json:"-"` // for metrics
+}
+
+// Releases are those that the app runs, can go back to or goes to.
+func (a *AppStatus) Releases() (all []string) {
+	to := ""
+	if a.Rollout != nil && !a.Rollout.Ended() {
+		to = a.Rollout.To
+	}
+	for _, name := range []string{a.Release, a.Previous, to} {
+		if name != "" && !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	return all
 }
 
 // ProcessStatus is one process; Count is the number of workers desired by

@@ -60,7 +60,7 @@ func (w *Worker) Adopt(s Spec, starting bool, passed Passed) {
 func (w *Worker) resume(starting bool, passed Passed) {
 	log, s := w.launcher.Log, w.spec
 	// All that can be had is taken, and the error joins the rest.
-	if err := errors.Join(w.reopenOutput(passed), w.rebindNotify(passed), w.takeProbe()); err != nil {
+	if err := errors.Join(w.reopenOutput(passed), w.rebindNotify(passed), w.takeProbe(), w.takeStatsd(passed)); err != nil {
 		log.Warn("taking over what belongs to a worker", "worker", s.Name(), "pid", w.Pid, "error", err)
 	}
 	if starting || s.Process.Health.Exec != nil {
@@ -90,7 +90,7 @@ func (w *Worker) await() {
 
 // specAgain is what the worker was launched with, for commands that ask.
 func (w *Worker) specAgain() (privdrop.Spec, error) {
-	argv, env, err := environment(w.spec, w.Belongings.Directory, w.notifyPath())
+	argv, env, err := environment(w.spec, w.Belongings.Directory, w.notifyPath(), w.statsdAddr())
 	if err != nil {
 		return privdrop.Spec{}, err
 	}

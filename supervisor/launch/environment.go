@@ -3,6 +3,7 @@ package launch
 import (
 	"fmt"
 	"maps"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,12 +17,16 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 // environment gives the command and the whole environment of a launch, with all
 // variables expanded. LISTEN_* and WATCHDOG_* are privdrop's to add. Of two
-// settings of a name the later wins: the account's, env_inherit, env_file, [env],
-// SUPD_*.
-func environment(s Spec, runtimeDir, notify string) (argv, env []string, err error) {
+// settings of a name the later wins: the account's, STATSD_*, env_inherit, env_file,
+// [env], SUPD_*. statsd is valid for a process that has a port.
+func environment(s Spec, runtimeDir, notify string, statsd netip.AddrPort) (argv, env []string, err error) {
 	p := s.Process
 	vars := variables(s)
 	all := identity(s)
+	if statsd.IsValid() {
+		vars["statsd"] = statsd.String()
+		maps.Copy(all, statsdEnv(statsd))
+	}
 	for _, name := range p.EnvInherit {
 		if value, ok := os.LookupEnv(name); ok {
 			all[name] = value

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -33,7 +34,7 @@ func TestEnvironment(t *testing.T) {
 		Env:        map[string]string{"BOTH": "table", "ZONE": "eu", "HOMEDIR": "{env.HOME}/x"},
 		Sockets:    []string{"http"},
 		Ready:      configs.Ready{HTTP: "/"},
-	}), "/run/supd/workers/x", "/run/supd/notify/x")
+	}), "/run/supd/workers/x", "/run/supd/notify/x", netip.AddrPort{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +58,7 @@ func TestEnvironmentErrors(t *testing.T) {
 		"variable in env":  {Command: []string{"x"}, Env: map[string]string{"A": "{nothing}"}},
 		"variable":         {Command: []string{"x", "{env.NOTHING}"}},
 	} {
-		if _, _, err := environment(testJob(p), "", ""); err == nil {
+		if _, _, err := environment(testJob(p), "", "", netip.AddrPort{}); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
@@ -66,7 +67,7 @@ func TestEnvironmentErrors(t *testing.T) {
 // TestNoSecretInErrors: a value that cannot be expanded is not shown.
 func TestNoSecretInErrors(t *testing.T) {
 	p := configs.Process{Command: []string{"x"}, Env: map[string]string{"PASSWORD": "hunter2{x}"}}
-	_, _, err := environment(testJob(p), "", "")
+	_, _, err := environment(testJob(p), "", "", netip.AddrPort{})
 	if err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("error %v", err)
 	}

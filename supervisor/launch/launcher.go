@@ -9,6 +9,7 @@ import (
 	"supd/privdrop"
 	"supd/supervisor/api"
 	"supd/supervisor/output"
+	"supd/supervisor/statsd"
 )
 
 // Launcher is what all launches share. It does not change.
@@ -17,6 +18,7 @@ type Launcher struct {
 	Runtime configs.Runtime
 	Null    *os.File // every worker's standard input
 	Cgroups string   // the cgroup v2 directory that supd owns, or ""
+	Statsd  *statsd.Reader
 	// Run starts a command that is no worker, and waits for its end; it is killed
 	// with its process group when ctx ends. failure is "" when the command has
 	// exited with 0, and else says how it has ended. It is the supervisor's, whose

@@ -71,4 +71,5 @@ func (w *Worker) Leave(p *Passing) {
 			p.undo = append(p.undo, func() { file.Close() })
 		}
 	}
+	w.leaveStatsd(p)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"strings"
 
@@ -77,7 +78,10 @@ func (w *Worker) prepare(fds []int) (privdrop.Spec, *pipe, error) {
 	if err := w.openNotify(); err != nil {
 		return none, nil, err
 	}
-	argv, env, err := environment(s, w.Belongings.Directory, w.notifyPath())
+	if err := w.openStatsd(); err != nil {
+		return none, nil, err
+	}
+	argv, env, err := environment(s, w.Belongings.Directory, w.notifyPath(), w.statsdAddr())
 	if err != nil {
 		return none, nil, err
 	}
@@ -89,6 +93,9 @@ func (w *Worker) prepare(fds []int) (privdrop.Spec, *pipe, error) {
 	spec.Files = append([]int{int(w.launcher.Null.Fd()), out.worker(), out.worker()}, fds...)
 	spec.ListenNames = s.listenNames()
 	w.Belongings.Sockets = inodesOf(spec.ListenNames, fds)
+	if w.statsd != nil { // so that it outlives supd
+		spec.Files = append(spec.Files, w.statsd.Fd())
+	}
 	if w.launcher.Cgroups != "" {
 		if spec.CgroupFD, err = w.makeCgroup(); err != nil {
 			out.close()
@@ -165,6 +172,9 @@ func (w *Worker) makeCgroup() (int, error) {
 	return unix.FcntlInt(dir.Fd(), unix.F_DUPFD_CLOEXEC, 0)
 }
 
+// unknownPort stands for the port that the kernel chooses at the launch.
+var unknownPort = netip.MustParseAddrPort("127.0.0.1:0")
+
 // Explain gives the plan that a launch makes, call by call, and does nothing else:
 // its descriptors are all supd's /dev/null, and the names of directories and
 // sockets are those that a launch would use.
@@ -173,13 +183,21 @@ func (l *Launcher) Explain(s Spec) (string, error) {
 	if s.notifies() {
 		notify = l.Runtime.Notify(s.File())
 	}
-	argv, env, err := environment(s, l.Runtime.Worker(s.File()), notify)
+	at := netip.AddrPort{}
+	if s.Process.Statsd {
+		at = unknownPort
+	}
+	argv, env, err := environment(s, l.Runtime.Worker(s.File()), notify, at)
 	if err != nil {
 		return "", err
 	}
 	spec := s.workerSpec(argv, env)
 	spec.ListenNames = s.listenNames()
-	for range 3 + len(spec.ListenNames) {
+	count := 3 + len(spec.ListenNames)
+	if s.Process.Statsd {
+		count++
+	}
+	for range count {
 		spec.Files = append(spec.Files, int(l.Null.Fd()))
 	}
 	plan, err := spec.Plan()

@@ -13,6 +13,7 @@ import (
 	"supd/socket"
 	"supd/supervisor/output"
 	"supd/supervisor/record"
+	"supd/supervisor/statsd"
 	"supd/supervisor/tree"
 )
 
@@ -27,6 +28,7 @@ type Worker struct {
 	capture   *output.Capture
 	tail      tail // of its output, while it is part of a rollout
 	notify    *notifySocket
+	statsd    *statsd.Port
 	probe     *socket.Socket
 	probePath string
 	private   []*socket.Socket // in the place of the shared ones: of a candidate
@@ -140,6 +142,9 @@ func (w *Worker) Release() {
 	}
 	for _, s := range w.private {
 		errs = append(errs, s.Close())
+	}
+	if w.statsd != nil {
+		errs = append(errs, w.statsd.Close())
 	}
 	if w.process != nil {
 		errs = append(errs, w.process.Close())

@@ -112,6 +112,9 @@ type Belongings struct {
 	Cgroup    string `json:"cgroup,omitempty"`
 	Pipe      uint64 `json:"pipe,omitempty"` // inode
 	Notify    bool   `json:"notify,omitempty"`
+	Statsd    uint16 `json:"statsd,omitempty"` // port on 127.0.0.1; 0 is none
+
+	StatsdInode uint64 `json:"statsd_inode,omitempty"` // of its socket
 	// Sockets are the inodes of those that it was given, by name: a program may
 	// hold them under other numbers than it got.
 	Sockets map[string]uint64 `json:"sockets,omitempty"`

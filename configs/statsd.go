@@ -1,0 +1,138 @@
+package configs
+
+import (
+	_ "embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/statsd_exporter/pkg/mapper"
+	"go.yaml.in/yaml/v2"
+)
+
+//go:embed statsd.yml
+var builtInMapping string
+
+// Mapping says what statsd names become: what a file says, and where that says nothing
+// what is built in.
+type Mapping struct {
+	stated, builtIn *mapper.MetricMapper
+}
+
+// GetMapping gives the mapping of a name; ok is false for none.
+func (m Mapping) GetMapping(name string, kind mapper.MetricType) (to *mapper.MetricMapping, labels prometheus.Labels, ok bool) {
+	if to, labels, ok = m.stated.GetMapping(name, kind); ok {
+		return to, labels, ok
+	}
+	return m.builtIn.GetMapping(name, kind)
+}
+
+// ReadMapping reads a mapping file, in the form of statsd_exporter's; "" is none. What
+// supd does not do of what that one does is an error: its histograms have their own
+// buckets, and nothing expires but with its slot.
+func ReadMapping(path string) (Mapping, error) {
+	m := Mapping{newMapper(), newMapper()}
+	if err := m.builtIn.InitFromYAMLString(builtInMapping); err != nil {
+		return m, fmt.Errorf("the built-in mapping: %w", err)
+	}
+	if path == "" {
+		return m, nil
+	}
+	text, err := readRegular(path, 0)
+	if err != nil {
+		return m, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := checkMapping(text); err != nil {
+		return m, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := m.stated.InitFromYAMLString(string(text)); err != nil {
+		return m, fmt.Errorf("%s: %w", path, err)
+	}
+	return m, nil
+}
+
+func newMapper() *mapper.MetricMapper {
+	return &mapper.MetricMapper{Logger: slog.New(slog.DiscardHandler)}
+}
+
+// checkMapping refuses unknown keys, with their line, and what is known and not done.
+func checkMapping(text []byte) error {
+	var file struct {
+		Defaults mapper.MapperConfigDefaults `yaml:"defaults"`
+		Mappings []mapper.MetricMapping      `yaml:"mappings"`
+	}
+	if err := yaml.UnmarshalStrict(text, &file); err != nil {
+		return errors.New(strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "yaml: ")), " "))
+	}
+	d := file.Defaults
+	var errs []error
+	if d.Ttl != 0 || d.ObserverType == mapper.ObserverTypeSummary || d.SummaryOptions.Quantiles != nil || d.HistogramOptions.Buckets != nil ||
+		d.HistogramOptions.NativeHistogramBucketFactor != 0 || d.HistogramOptions.NativeHistogramMaxBuckets != 0 {
+		errs = append(errs, errors.New("defaults: supd has no ttl, no summaries and no buckets to choose; remove them"))
+	}
+	for _, one := range file.Mappings {
+		if what := undone(one); what != "" {
+			errs = append(errs, fmt.Errorf("match %q: supd has no %s; remove it", one.Match, what))
+		}
+		if taken.MatchString(one.Name) {
+			errs = append(errs, fmt.Errorf("match %q: name %q begins as supd's own do; choose another one", one.Match, one.Name))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// taken matches names that no mapping may make.
+var taken = regexp.MustCompile(`^(supd_|go_|process_|promhttp_|scrape_|up$)`)
+
+// undone names what a mapping asks for and supd does not do.
+func undone(m mapper.MetricMapping) string {
+	switch {
+	case m.Ttl != 0:
+		return "ttl: a series lives as long as its slot"
+	case m.ObserverType == mapper.ObserverTypeSummary, m.SummaryOptions != nil, m.LegacyQuantiles != nil:
+		return "summaries: timers are histograms"
+	case m.HistogramOptions != nil, m.LegacyBuckets != nil:
+		return "buckets to choose: its histograms are native ones, and classic ones by doublings"
+	case m.HelpText != "":
+		return "help of a mapping's own"
+	default:
+		return ""
+	}
+}
+
+// readForward reads where datagrams go on to: "udp:HOST:8125", or "" for nowhere.
+func readForward(in input, m *Metrics) {
+	s, ok := text(in)
+	if !ok {
+		return
+	}
+	to, udp := strings.CutPrefix(s, "udp:")
+	host, port, err := net.SplitHostPort(to)
+	n, bad := strconv.ParseUint(port, 10, 16)
+	if s != "" && (!udp || err != nil || host == "" || bad != nil || n == 0) {
+		in.fail(`%q: want "udp:HOST:PORT", such as "udp:statsd.example.org:8125", or "" for nowhere`, s)
+		return
+	}
+	m.Forward = to
+}
+
+// readStatsdMapping reads the path, and looks into the file.
+func readStatsdMapping(in input, m *Metrics) {
+	path, ok := text(in)
+	if !ok || path == "" {
+		return
+	}
+	if path, ok = absolute(in); !ok {
+		return
+	}
+	if _, err := ReadMapping(path); err != nil {
+		in.fail("%s", err)
+		return
+	}
+	m.StatsdMapping = path
+}

@@ -1,0 +1,93 @@
+package launch
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"supd/supervisor/statsd"
+)
+
+// openStatsd opens the port of a worker that sends statsd datagrams.
+func (w *Worker) openStatsd() (err error) {
+	if !w.spec.Process.Statsd {
+		return nil
+	}
+	w.statsd, err = w.launcher.Statsd.Open(w.source())
+	if err == nil {
+		w.rememberStatsd()
+	}
+	return err
+}
+
+func (w *Worker) rememberStatsd() {
+	w.Belongings.Statsd, w.Belongings.StatsdInode = w.statsd.Addr().Port(), w.statsd.Inode()
+}
+
+func (w *Worker) source() statsd.Source {
+	s := w.spec
+	source := statsd.Source{Origin: statsd.Origin{App: s.App, Process: s.Process.Name, Slot: s.Slot},
+		Launch: s.File(), UID: s.Account.UID, Ignored: s.Candidate}
+	if s.Release != nil {
+		source.Release = s.Release.Name
+	}
+	return source
+}
+
+// statsdAddr is where the worker sends to; the zero AddrPort if it has no port.
+func (w *Worker) statsdAddr() netip.AddrPort {
+	if w.statsd == nil {
+		return netip.AddrPort{}
+	}
+	return w.statsd.Addr()
+}
+
+// takeStatsd goes on with the port of a worker that was taken over. Its socket is in
+// the worker; one that the worker has closed is bound anew.
+func (w *Worker) takeStatsd(passed Passed) (err error) {
+	fd, ok := passed.take("statsd " + w.spec.File())
+	if w.Belongings.Statsd == 0 {
+		return nil // it was launched without
+	}
+	if !ok && w.process != nil {
+		fd, err = w.Held(w.Belongings.StatsdInode)
+		ok = err == nil
+	}
+	if ok {
+		w.statsd, err = w.launcher.Statsd.Adopt(fd, w.source())
+	} else {
+		w.statsd, err = w.launcher.Statsd.Rebind(w.Belongings.Statsd, w.source())
+	}
+	if err != nil {
+		return fmt.Errorf("what it says by statsd is lost: %w", err)
+	}
+	w.rememberStatsd()
+	return nil
+}
+
+// leaveStatsd passes the socket on.
+func (w *Worker) leaveStatsd(p *Passing) {
+	if w.statsd == nil {
+		return
+	}
+	if fd, err := unix.FcntlInt(uintptr(w.statsd.Fd()), unix.F_DUPFD_CLOEXEC, 0); err == nil {
+		p.Add("statsd "+w.spec.File(), fd)
+		p.undo = append(p.undo, func() { unix.Close(fd) })
+	}
+}
+
+// Requests are those that the worker has said by statsd to have answered, and those of
+// them that have failed (5xx).
+func (w *Worker) Requests() (all, failed int64) {
+	if w.statsd == nil {
+		return 0, 0
+	}
+	return w.statsd.Requests()
+}
+
+// statsdEnv is what the common clients look for.
+func statsdEnv(at netip.AddrPort) map[string]string {
+	return map[string]string{"STATSD_HOST": at.Addr().String(), "STATSD_PORT": strconv.Itoa(int(at.Port()))}
+}

@@ -1,0 +1,231 @@
+package statsd
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Reader reads all ports.
+type Reader struct {
+	log     *slog.Logger
+	mapping Mapping
+	forward *forward // nil: nowhere
+
+	mu       sync.Mutex
+	epoll    int // the set of all ports; 0: nothing was opened yet
+	last     int32
+	ports    map[int32]*Port
+	senders  *senders
+	trouble  error // of senders, that was logged
+	books    *books
+	batch    *batch
+	savedAt  time.Time
+	savesNow bool // to the file
+	saves    uint64
+
+	file store
+}
+
+// New makes a reader that has read nothing, and records what it counts in a file.
+// forwardTo is "host:port", or "" for nowhere.
+func New(log *slog.Logger, mapping Mapping, forwardTo, path string) *Reader {
+	r := &Reader{log: log, mapping: mapping, ports: map[int32]*Port{}, books: newBooks(), file: store{path: path, log: log}}
+	if forwardTo != "" {
+		r.forward = newForward(forwardTo, log)
+	}
+	return r
+}
+
+// Open makes a port for a launch.
+func (r *Reader) Open(s Source) (*Port, error) {
+	fd, err := listen(0)
+	if err != nil {
+		return nil, fmt.Errorf("statsd port: %w", err)
+	}
+	return r.adopt(fd, s)
+}
+
+// Adopt goes on with the socket of a launch that an earlier supd has opened. It is the
+// port's then, and is closed after an error.
+func (r *Reader) Adopt(fd int, s Source) (*Port, error) { return r.adopt(fd, s) }
+
+// Rebind opens a launch's port anew, since nobody has its socket any more.
+func (r *Reader) Rebind(port uint16, s Source) (*Port, error) {
+	fd, err := listen(port)
+	if err != nil {
+		return nil, fmt.Errorf("statsd port %d: %w", port, err)
+	}
+	return r.adopt(fd, s)
+}
+
+func (r *Reader) adopt(fd int, s Source) (*Port, error) {
+	p, err := newPort(fd, s)
+	if err == nil {
+		err = r.add(p)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("statsd port: %w", err)
+	}
+	return p, nil
+}
+
+// add begins to read a port.
+func (r *Reader) add(p *Port) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.epoll == 0 {
+		if err := r.begin(); err != nil {
+			return err
+		}
+	}
+	r.last++
+	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: r.last}
+	if err := unix.EpollCtl(r.epoll, unix.EPOLL_CTL_ADD, p.fd, &event); err != nil {
+		return os.NewSyscallError("epoll_ctl", err)
+	}
+	p.reader, p.id = r, r.last
+	if !p.source.Ignored {
+		p.tally = r.books.open(p)
+	}
+	r.ports[p.id] = p
+	return nil
+}
+
+// begin opens what reading takes: a supd that has no port needs nothing of it.
+func (r *Reader) begin() error {
+	diag, err := openDiag()
+	if err != nil {
+		return err
+	}
+	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err == nil {
+		// os.NewFile hands a descriptor to Go's poller only if it does not block.
+		err = unix.SetNonblock(fd, true)
+	}
+	if err != nil {
+		return errors.Join(os.NewSyscallError("epoll", err), unix.Close(diag.fd))
+	}
+	poll := os.NewFile(uintptr(fd), "epoll") // in Go's poller, so that no thread blocks in it
+	conn, err := poll.SyscallConn()
+	if err != nil {
+		return errors.Join(err, unix.Close(diag.fd), poll.Close())
+	}
+	r.epoll, r.batch, r.senders = fd, newBatch(), newSenders(diag.owner)
+	go r.run(func(ready func(fd uintptr) bool) { _ = conn.Read(ready) }) // never closed, so it does not fail
+	return nil
+}
+
+// pause is between two looks at ports that send all the time: a wake for each datagram
+// would cost more than to read it. What comes meanwhile waits in the socket.
+const pause = 4 * time.Millisecond
+
+// turn is how many batches of one port are read before the next port's.
+const turn = 32
+
+func (r *Reader) run(wait func(ready func(fd uintptr) bool)) {
+	var events [64]unix.EpollEvent
+	for {
+		n := 0
+		wait(func(fd uintptr) bool {
+			n, _ = unix.EpollWait(int(fd), events[:], 0)
+			return n > 0
+		})
+		more := false
+		for _, e := range events[:n] {
+			more = r.read(e.Fd) || more
+		}
+		r.saveSometimes()
+		if !more {
+			time.Sleep(pause)
+		}
+	}
+}
+
+// read reads a port, and reports whether it has more.
+func (r *Reader) read(id int32) (more bool) {
+	for range turn {
+		if n := r.readBatch(id); n < batchSize {
+			return false
+		}
+	}
+	return true
+}
+
+// readBatch holds the lock: a port is not closed meanwhile.
+func (r *Reader) readBatch(id int32) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.ports[id]
+	if p == nil {
+		return 0
+	}
+	return r.receive(p)
+}
+
+func (r *Reader) receive(p *Port) int {
+	n := r.batch.receive(p.fd)
+	for i := range n {
+		text, from, whole := r.batch.datagram(i)
+		r.datagram(p, text, from, whole)
+	}
+	r.complain()
+	return n
+}
+
+func (r *Reader) datagram(p *Port, text []byte, from netip.AddrPort, whole bool) {
+	mine := r.senders.is(p.source.UID, from, p.addr)
+	if p.tally == nil {
+		return
+	}
+	switch {
+	case !mine:
+		p.tally.refuse(Stranger, 1)
+	case !whole:
+		p.tally.refuse(TooLong, 1)
+	default:
+		p.tally.slot.Datagrams++
+		r.forward.send(text)
+		r.count(p, text)
+	}
+}
+
+// complain logs once that senders cannot be found out, and once that they can.
+func (r *Reader) complain() {
+	wrong := r.senders.wrong
+	switch {
+	case wrong != nil && r.trouble == nil:
+		r.log.Error("statsd datagrams are refused: nobody can tell who sends them", "error", wrong)
+	case wrong == nil && r.trouble != nil:
+		r.log.Info("statsd datagrams are counted again")
+	}
+	r.trouble = wrong
+}
+
+// Close ends a port, after the last process that could send to it. What it has sent is
+// counted before.
+func (p *Port) Close() error {
+	r := p.reader
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ports[p.id] != p {
+		return nil
+	}
+	for range turn {
+		if r.receive(p) < batchSize {
+			break
+		}
+	}
+	p.countDrops()
+	delete(r.ports, p.id)
+	r.books.close(p, r.ports)
+	return errors.Join(os.NewSyscallError("epoll_ctl", unix.EpollCtl(r.epoll, unix.EPOLL_CTL_DEL, p.fd, nil)),
+		os.NewSyscallError("close", unix.Close(p.fd)))
+}

@@ -1,0 +1,141 @@
+package statsd
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"math"
+	"os"
+	"sync"
+	"time"
+
+	"supd/supervisor/record"
+)
+
+// store is the file of what was counted, for the next supd.
+type store struct {
+	path string
+	log  *slog.Logger
+
+	mu     sync.Mutex // one writes at a time
+	failed bool       // the last time
+	newest uint64     // number of what was written last
+}
+
+// write writes what was counted, unless something newer was written before.
+func (s *store) write(c Counts) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.number < s.newest {
+		return
+	}
+	s.newest = c.number
+	text, err := json.Marshal(c)
+	if err == nil {
+		err = record.ReplaceFile(s.path, text)
+	}
+	if err != nil && !s.failed {
+		s.log.Error("what statsd has counted is not recorded: were supd killed, the next one would begin anew", "file", s.path, "error", err)
+	}
+	s.failed = err != nil
+}
+
+// Load goes on with what an earlier supd has counted in the same boot of the machine.
+// It is called before any port is opened.
+func (r *Reader) Load() {
+	text, err := os.ReadFile(r.file.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	var c Counts
+	if err == nil {
+		err = json.Unmarshal(text, &c)
+	}
+	if err != nil {
+		r.log.Error("what an earlier supd has counted of statsd", "file", r.file.path, "error", err)
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.books.restore(c)
+	if r.forward != nil {
+		r.forward.unsent.Add(c.Unsent)
+	}
+}
+
+// Forget removes the file: nothing runs any more.
+func (r *Reader) Forget() {
+	r.file.mu.Lock()
+	defer r.file.mu.Unlock()
+	r.file.newest = math.MaxUint64
+	if err := os.Remove(r.file.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		r.log.Warn("record of statsd", "error", err)
+	}
+}
+
+// saveInterval is how often what was counted is written while datagrams come and nobody
+// asks.
+const saveInterval = 10 * time.Second
+
+// Save writes what was counted so far.
+func (r *Reader) Save() { r.file.write(r.snapshot()) }
+
+func (r *Reader) snapshot() Counts {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.books.counts(r.ports)
+	if r.forward != nil {
+		c.Unsent = r.forward.unsent.Load()
+	}
+	r.savedAt = time.Now()
+	r.saves++
+	c.number = r.saves
+	return c
+}
+
+// saveSometimes saves, in a goroutine of its own, if it is time to.
+func (r *Reader) saveSometimes() {
+	r.mu.Lock()
+	due := !r.savesNow && time.Since(r.savedAt) >= saveInterval
+	r.savesNow = r.savesNow || due
+	r.mu.Unlock()
+	if due {
+		go r.saveNow()
+	}
+}
+
+func (r *Reader) saveNow() {
+	r.Save()
+	r.mu.Lock()
+	r.savesNow = false
+	r.mu.Unlock()
+}
+
+// Counts reads what waits at the ports, gives all that was counted, and begins to
+// record it: what was shown never goes back. What keep does not want is forgotten: of
+// slots that are no more, and of releases that nobody can go back to. A slot's own has
+// no release, and that of a process no slot.
+func (r *Reader) Counts(keep func(Origin) bool) Counts {
+	r.mu.Lock()
+	for _, p := range r.ports {
+		for n := 0; n < turn && r.receive(p) == batchSize; n++ {
+		}
+	}
+	r.books.prune(r.ports, keep)
+	r.mu.Unlock()
+	c := r.snapshot()
+	if len(c.Slots) > 0 {
+		go r.file.write(c)
+	}
+	return c
+}
+
+// Requests are those that a launch has answered, as far as they are read, and those of
+// them that have failed (5xx). It waits for nobody.
+func (p *Port) Requests() (all, failed int64) {
+	if p.tally == nil {
+		return 0, 0
+	}
+	return p.tally.all.Load(), p.tally.failed.Load()
+}
