@@ -196,6 +196,7 @@ func (l *loader) readApp(top *value, v *Version, own map[string]*value) App {
 	a.places[""] = top
 	l.processes(in, &a, own)
 	checkSmoke(rollout, &a)
+	checkGate(rollout, &a)
 	return a
 }
 

@@ -131,7 +131,7 @@ func TestDecode(t *testing.T) {
 			},
 			Processes: []Process{
 				{
-					Name: "plain", Line: 59, Command: []string{"sleep", "1 h", `"`}, Count: 3,
+					Name: "plain", Line: 60, Command: []string{"sleep", "1 h", `"`}, Count: 3,
 					User: "root", Group: "nogroup", AllowRoot: true, Resources: privdrop.Resources{Umask: new(privdrop.Umask(0o77))},
 					Env:        map[string]string{"A": "1", "B": "{slot}", "ALL": "x"},
 					EnvInherit: []string{}, Sockets: []string{}, After: []string{}, Autostart: true, Restart: RestartAlways, SuccessExit: []int{0},
@@ -150,8 +150,8 @@ func TestDecode(t *testing.T) {
 					Backoff: Backoff{time.Second, 2 * time.Minute, 1.5, 0, 0}, GiveUpAfter: 7,
 					Ready:    Ready{HTTP: "/full/healthz", Socket: "web", Timeout: 5 * time.Second},
 					Health:   Health{TCP: "probe", Interval: time.Minute, Timeout: time.Minute, Failures: 1, Children: 0},
-					Watchdog: 90 * time.Second,
-					Stop:     []StopStep{{syscall.SIGINT, time.Minute}, {syscall.SIGQUIT, 1500 * time.Millisecond}},
+					Watchdog: 90 * time.Second, Statsd: true,
+					Stop: []StopStep{{syscall.SIGINT, time.Minute}, {syscall.SIGQUIT, 1500 * time.Millisecond}},
 					Resources: privdrop.Resources{
 						Umask: new(privdrop.Umask(0o22)), Nice: &five, OOMScoreAdjust: &minus, CPUAffinity: []int{0, 16},
 						Limits: privdrop.Limits{"nofile": limit(1024, 4096), "core": limit(0, 0), "as": limit(1<<30, 1<<30), "nproc": limit(1000, 1000)},
@@ -161,7 +161,8 @@ func TestDecode(t *testing.T) {
 				},
 			},
 			Release: &Releases{Directory: dir + "/apps/full", Keep: 0},
-			Rollout: Rollout{Surge{Percent: 25}, StrategyReplace, 3 * time.Second, 0, "/full/smoke", OnFailurePause},
+			Rollout: Rollout{Surge: Surge{Percent: 25}, Strategy: StrategyReplace, MinReady: 3 * time.Second, Smoke: "/full/smoke", OnFailure: OnFailurePause,
+				MaxErrorRate: 0.5, MinRequests: 20, Unclear: UnclearPause},
 		}},
 	}
 	if diff := cmp.Diff(want, c, ignorePlaces); diff != "" {

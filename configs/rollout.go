@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +14,9 @@ var rolloutKeys = []key[Rollout]{
 	field("bake", func(r *Rollout) *time.Duration { return &r.Bake }, duration(0)),
 	field("smoke", func(r *Rollout) *string { return &r.Smoke }, smoke),
 	field("on_failure", func(r *Rollout) *OnFailure { return &r.OnFailure }, one(OnFailureRollback, OnFailurePause)),
+	field("max_error_rate", func(r *Rollout) *float64 { return &r.MaxErrorRate }, number(0, 1)),
+	field("min_requests", func(r *Rollout) *int { return &r.MinRequests }, count(1)),
+	field("unclear", func(r *Rollout) *Unclear { return &r.Unclear }, one(UnclearAccept, UnclearPause)),
 }
 
 func surge(in input) (Surge, bool) {
@@ -54,6 +58,14 @@ func smoke(in input) (string, bool) {
 func checkSmoke(rollout input, a *App) {
 	if a.Rollout.Smoke != "" && !rollout.open() && a.SmokeProcess() == nil {
 		rollout.at("smoke").fail(`app %s has no process to start a candidate of: one with sockets that connections come in on, and no socket in its ready or health; give it one, or write smoke = "" in the app's [rollout]`, a.Name)
+	}
+}
+
+// checkGate wants a process that says what becomes of its requests.
+func checkGate(rollout input, a *App) {
+	says := func(p Process) bool { return p.Statsd }
+	if a.Rollout.MaxErrorRate > 0 && !slices.ContainsFunc(a.Processes, says) {
+		rollout.at("max_error_rate").fail(`app %s has no process with statsd = true, which would say what becomes of its requests; give it one, or write max_error_rate = 0 in the app's [rollout]`, a.Name)
 	}
 }
 

@@ -86,7 +86,20 @@ type Rollout struct {
 	Bake      time.Duration // how long after the last one a failure still undoes it all; may be 0
 	Smoke     string        // path to GET from a candidate before it all; "" is none
 	OnFailure OnFailure
+
+	MaxErrorRate float64 // share of the new release's requests that may fail (5xx); 0: they do not matter
+	MinRequests  int     // fewer than these say nothing
+	Unclear      Unclear
 }
+
+// Unclear says what becomes of a rollout with too few requests.
+type Unclear string
+
+// The ways on from there.
+const (
+	UnclearAccept Unclear = "accept"
+	UnclearPause  Unclear = "pause" // for a person to decide
+)
 
 // Strategy is the order in which a worker and the one in its place start and stop.
 type Strategy string

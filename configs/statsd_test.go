@@ -134,3 +134,22 @@ func TestMappingErrors(t *testing.T) {
 		t.Errorf("got %s", told(err))
 	}
 }
+
+func TestGate(t *testing.T) {
+	app := func(process, rollout string) map[string]string {
+		return map[string]string{"apps/app.toml": "user = \"daemon\"\n[process.web]\ncommand = \"run\"\n" + process + "[rollout]\n" + rollout}
+	}
+	if _, err := load(lay(t, app("statsd = true\n", "max_error_rate = 0.05\nmin_requests = 1\nunclear = \"pause\"\n"))); err != nil {
+		t.Error(err)
+	}
+	for _, test := range []struct{ process, rollout, want string }{
+		{"", "max_error_rate = 0.05\n", `apps/app.toml:5: rollout.max_error_rate: app app has no process with statsd = true, which would say what becomes of its requests; give it one, or write max_error_rate = 0 in the app's [rollout]`},
+		{"", "max_error_rate = 5\n", `apps/app.toml:5: rollout.max_error_rate: 5: want 0 to 1`},
+		{"", "min_requests = 0\n", `apps/app.toml:5: rollout.min_requests: 0: want 1 or more`},
+		{"", "unclear = \"rollback\"\n", `apps/app.toml:5: rollout.unclear: "rollback": want one of "accept", "pause"`},
+	} {
+		if _, err := load(lay(t, app(test.process, test.rollout))); told(err) != test.want {
+			t.Errorf("got  %s\nwant %s", told(err), test.want)
+		}
+	}
+}

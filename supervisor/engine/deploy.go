@@ -124,6 +124,7 @@ func (o *Owner) Resume(asked api.Request, reply chan<- *api.Result) {
 	r := a.rollout
 	o.log.Info("rollout goes on", "app", a.name, "by", asked.By)
 	r.status.Reason, r.status.Output, r.blamed = "", nil, nil
+	r.accepted = true
 	r.say(nil, 0, "goes on")
 	o.enter(r, release.StepReplace)
 	o.awaitRollout(r, asked, reply)

@@ -45,6 +45,9 @@ func (o *Owner) wakeRollout(r *rollout, t time.Time) {
 
 // replaceAll moves slot after slot to the new release.
 func (o *Owner) replaceAll(r *rollout, now time.Time) {
+	if !o.passes(r, now) {
+		return
+	}
 	done := true
 	for _, t := range r.stages {
 		if t.to == nil {
@@ -111,11 +114,13 @@ func (o *Owner) moveSlot(s *slot, to *revision) {
 
 // bake waits, and makes the new release the active one.
 func (o *Owner) bake(r *rollout, now time.Time) {
-	if r.deadline.After(now) {
+	switch {
+	case !o.passes(r, now):
+	case r.deadline.After(now):
 		o.wakeRollout(r, r.deadline)
-		return
+	case o.isClear(r):
+		o.end(r)
 	}
-	o.end(r)
 }
 
 // smoke brings the test on: the candidate gets ready, is asked, and is stopped.

@@ -91,9 +91,12 @@ type Observer interface {
 	BecameReady()       // nothing asks any more whether it is
 	Watch(closely bool) // begins, or changes how often; reports Checked and Churned
 	Smoke(path string)  // of a candidate; reports Smoked
-	StopTail()          // it is no part of a rollout any more
-	Answer() string     // the last one to the question whether it is ready; "" if none came
-	Output() []string   // the last lines it has printed, while it was part of a rollout
+	// Requests are those that it has said by statsd to have answered, and those of
+	// them that have failed (5xx).
+	Requests() (all, failed int64)
+	StopTail()        // it is no part of a rollout any more
+	Answer() string   // the last one to the question whether it is ready; "" if none came
+	Output() []string // the last lines it has printed, while it was part of a rollout
 }
 
 // Journal keeps the release state of one app.

@@ -180,6 +180,8 @@ type rollout struct {
 	candidate *slot // of the smoke test, in no process's slots
 	trial     trial
 
+	accepted bool // by a person: too few requests are enough
+
 	blamed *worker // whose last output is still to come
 	broken string  // why the old release does not come back either
 }

@@ -22,17 +22,25 @@ import (
 
 // behaviour is what a simulated worker does.
 type behaviour struct {
-	launch  time.Duration // until it runs; below 0 is never
-	fail    string        // the launch fails with this
-	ready   time.Duration // after its start; below 0 is never
-	die     time.Duration // after its start; 0 is never
-	code    int           // then
-	drain   time.Duration // from TERM to the exit
-	ignores bool          // TERM
-	answer  string        // to the question whether it is ready
-	smoke   string        // what is wrong with the answer of a candidate
-	ill     time.Duration // after it is ready: it answers no question any more; 0 is never
-	churns  time.Duration // likewise: its children die young
+	launch           time.Duration // until it runs; below 0 is never
+	fail             string        // the launch fails with this
+	ready            time.Duration // after its start; below 0 is never
+	die              time.Duration // after its start; 0 is never
+	code             int           // then
+	drain            time.Duration // from TERM to the exit
+	ignores          bool          // TERM
+	answer           string        // to the question whether it is ready
+	smoke            string        // what is wrong with the answer of a candidate
+	requests, failed int64         // that it says by statsd to have answered
+	ill              time.Duration // after it is ready: it answers no question any more; 0 is never
+	churns           time.Duration // likewise: its children die young
+
+	perSecond, failing int64 // requests that it answers, and those of them that fail
+}
+
+// answers are the requests that a worker of this age has answered.
+func (b behaviour) answers(age time.Duration) (all, failed int64) {
+	return b.perSecond * int64(age/time.Second), b.failing * int64(age/time.Second)
 }
 
 // proc is a simulated worker: a Process and an Observer.
@@ -48,12 +56,15 @@ type proc struct {
 	sent    []unix.Signal
 }
 
-func (p *proc) Alive() bool      { return !p.dead }
-func (p *proc) BecameReady()     {}
-func (p *proc) StopTail()        {}
-func (p *proc) Watch(bool)       {}
-func (p *proc) Left()            {}
-func (p *proc) Answer() string   { return p.b.answer }
+func (p *proc) Alive() bool    { return !p.dead }
+func (p *proc) BecameReady()   {}
+func (p *proc) StopTail()      {}
+func (p *proc) Watch(bool)     {}
+func (p *proc) Left()          {}
+func (p *proc) Answer() string { return p.b.answer }
+func (p *proc) Requests() (all, failed int64) {
+	return p.b.answers(time.Since(p.started))
+}
 func (p *proc) Output() []string { return []string{"last words of " + p.launch.Name()} }
 func (p *proc) Kill()            { p.Signal(unix.SIGKILL) }
 
