@@ -3,7 +3,7 @@
 // people judge a number that is worse than its goal.
 //
 //	bench [MEASUREMENT…]    launch suprun replace fleet idle restart swap deploy
-//	                        register reexec takeover capture
+//	                        register reexec takeover capture scrape statsd
 package main
 
 import (
@@ -40,6 +40,7 @@ var measurements = []measurement{
 	{"takeover", takeover},
 	{"capture", capture},
 	{"scrape", scrape},
+	{"statsd", statsd},
 }
 
 func main() {

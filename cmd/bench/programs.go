@@ -22,7 +22,7 @@ var sources embed.FS
 // compile makes the C programs, which are static, so that no time of the dynamic
 // linker counts.
 func (b *bench) compile() error {
-	for _, name := range []string{"child", "limit", "server", "writer"} {
+	for _, name := range []string{"child", "limit", "sender", "server", "writer"} {
 		source, err := sources.ReadFile("c/" + name + ".c")
 		if err != nil {
 			return err

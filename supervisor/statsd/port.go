@@ -41,7 +41,7 @@ type Port struct {
 
 // room is how many bytes of datagrams may wait, with the kernel's own record of each:
 // some thousands of gunicorn's, more than come in while the reader pauses.
-const room = 2 << 20
+const room = 4 << 20
 
 // listen binds a port of the kernel's choice on loopback, or the given one.
 func listen(port uint16) (fd int, err error) {
