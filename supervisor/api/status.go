@@ -83,6 +83,8 @@ type ProcessStatus struct {
 	Count   int            `json:"count"`
 	Log     string         `json:"log"`
 	Workers []WorkerStatus `json:"workers"`
+
+	Sockets []string `json:"-"` // names of those that its workers accept from, for metrics
 }
 
 // WorkerStatus is one slot. While it is replaced it tells of the worker that
@@ -104,9 +106,14 @@ type WorkerStatus struct {
 
 	// For metrics.
 	Desired bool          `json:"-"` // a worker is
+	Done    bool          `json:"-"` // it has ended well, and is not to be started again
 	Tally   measure.Tally `json:"-"`
 	Runs    []Run         `json:"-"` // oldest first
 }
+
+// IsMissed reports whether a worker is desired, is not ready, and has not done its work
+// either.
+func (w *WorkerStatus) IsMissed() bool { return w.Desired && !w.Ready && !w.Done }
 
 // Run is the process of a worker. A slot has several while one takes the place of
 // another.

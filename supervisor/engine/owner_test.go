@@ -136,7 +136,10 @@ func TestRestartPolicy(t *testing.T) {
 				}
 				return behaviour{die: 20 * time.Second, code: c.code}
 			}, p)
-			w.expect(time.Minute, "a/job.1", c.want)
+			got := w.expect(time.Minute, "a/job.1", c.want)
+			if done := c.want == api.Exited && c.code == 0; got.Done != done || got.IsMissed() != (c.want == api.Exited && !done) {
+				t.Errorf("%s, code %d: done %t, missed %t", c.restart, c.code, got.Done, got.IsMissed())
+			}
 			w.quit()
 		})
 	}

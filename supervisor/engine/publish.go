@@ -92,7 +92,8 @@ func (a *app) note() string {
 
 // show makes what is shown of a process anew, where slots of it have changed.
 func (p *process) show(now time.Time) {
-	same := p.shown.Workers != nil && len(p.shown.Workers) == len(p.slots) && p.shown.Count == p.config.Count && p.shown.Log == p.config.Log.File
+	same := p.shown.Workers != nil && len(p.shown.Workers) == len(p.slots) && p.shown.Count == p.config.Count && p.shown.Log == p.config.Log.File &&
+		slices.Equal(p.shown.Sockets, p.config.Sockets)
 	if same && len(p.unshown) == 0 {
 		return
 	}
@@ -110,12 +111,12 @@ func (p *process) show(now time.Time) {
 	for i := range workers {
 		p.worst = max(p.worst, slices.Index(severity, workers[i].State))
 	}
-	p.shown = api.ProcessStatus{Name: p.name, Count: p.config.Count, Log: p.config.Log.File, Workers: workers}
+	p.shown = api.ProcessStatus{Name: p.name, Count: p.config.Count, Log: p.config.Log.File, Workers: workers, Sockets: p.config.Sockets}
 }
 
 func (s *slot) status(now time.Time) api.WorkerStatus {
 	status := api.WorkerStatus{Name: s.name(), Slot: s.number, State: s.state(now), Generation: s.Generation,
-		Restarts: s.Restarts, LastExit: s.LastExit, Note: s.note(), Desired: s.Up, Tally: s.Tally, Runs: s.processes()}
+		Restarts: s.Restarts, LastExit: s.LastExit, Note: s.note(), Desired: s.Up, Done: s.Done && s.LastClean, Tally: s.Tally, Runs: s.processes()}
 	if status.State == api.Backoff {
 		retry := s.Retry
 		status.NextStart = &retry

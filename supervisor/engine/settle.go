@@ -133,7 +133,7 @@ func (o *Owner) launch(s *slot, now time.Time) {
 	}
 	s.launched = number(s.revision)
 	if s.Generation > 0 {
-		s.Relaunched()
+		s.Relaunched(now)
 	}
 	s.Cause = ""
 	s.Gated = false

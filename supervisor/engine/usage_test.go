@@ -118,6 +118,10 @@ func TestReasonsOfRestarts(t *testing.T) {
 				if diff := cmp.Diff(map[measure.Reason]int{c.want: 1}, got.RestartsBy); diff != "" {
 					t.Errorf("restarts (-want +got):\n%s", diff)
 				}
+				asked := c.want == measure.Requested || c.want == measure.Config
+				if n := got.Recent.Count(time.Now()); n > 1 || (n == 0) != asked {
+					t.Errorf("%d failures in the last hour", n)
+				}
 				if n := got.Starts.Count(); n < 1 || n > 2 {
 					t.Errorf("%d starts", n)
 				}

@@ -40,14 +40,45 @@ func TestDurations(t *testing.T) {
 
 func TestRelaunched(t *testing.T) {
 	var tally Tally
-	tally.Relaunched()
+	tally.Relaunched(noon)
 	before := tally.RestartsBy
 	tally.Cause = Signaled
-	tally.Relaunched()
+	tally.Relaunched(noon)
 	if diff := cmp.Diff(map[Reason]int{Requested: 1, Signaled: 1}, tally.RestartsBy); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 	if len(before) != 1 {
 		t.Error("what was handed out before has changed")
+	}
+	if n := tally.Recent.Count(noon); n != 1 {
+		t.Errorf("%d after a failure", n)
+	}
+}
+
+var noon = time.Unix(1_800_000_000, 0) // a multiple of five minutes
+
+func TestRecent(t *testing.T) {
+	var r Recent
+	for range 3 {
+		r = r.With(noon)
+	}
+	before := r
+	r = r.With(noon.Add(59 * time.Minute))
+	for after, want := range map[time.Duration]int{-time.Second: 0, 0: 3, 59 * time.Minute: 4, time.Hour: 4, 65*time.Minute - 1: 4, 65 * time.Minute: 1, 3 * time.Hour: 0} {
+		if got := r.Count(noon.Add(after)); got != want {
+			t.Errorf("%d after %s, want %d", got, after, want)
+		}
+	}
+	if len(before) != 1 {
+		t.Error("what was handed out before has changed")
+	}
+	for minute := range 600 {
+		r = r.With(noon.Add(time.Duration(minute) * time.Minute))
+	}
+	if len(r) != 13 {
+		t.Errorf("%d entries", len(r))
+	}
+	if r = r.With(noon.Add(-time.Hour)); len(r) != 1 {
+		t.Errorf("%d entries after the clock was set back", len(r))
 	}
 }

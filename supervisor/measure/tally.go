@@ -1,6 +1,10 @@
 package measure
 
-import "maps"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // Tally is what a slot remembers of its workers that have ended, and of its launches.
 type Tally struct {
@@ -8,10 +12,11 @@ type Tally struct {
 	RestartsBy map[Reason]int `json:"restarts_by,omitempty"` // launches but the first; never changed, but replaced
 	Starts     Durations      `json:"starts,omitzero"`       // from launch to ready
 	Cause      Reason         `json:"cause,omitempty"`       // of the next launch; "": it is asked for
+	Recent     Recent         `json:"recent,omitempty"`      // launches after a failure; never changed, but replaced
 }
 
 // Relaunched counts a launch that is not the slot's first.
-func (t *Tally) Relaunched() {
+func (t *Tally) Relaunched(now time.Time) {
 	all := maps.Clone(t.RestartsBy)
 	if all == nil {
 		all = map[Reason]int{}
@@ -21,6 +26,9 @@ func (t *Tally) Relaunched() {
 	}
 	all[t.Cause]++
 	t.RestartsBy = all
+	if slices.Contains(failures, t.Cause) {
+		t.Recent = t.Recent.With(now)
+	}
 }
 
 // Reason is why a worker was launched in the place of another.
@@ -41,3 +49,6 @@ const (
 
 // Reasons are all of them.
 var Reasons = []Reason{Exited, Signaled, NotStarted, NotReady, Unhealthy, Watchdog, Requested, Config, Release}
+
+// failures are those that nobody has asked for.
+var failures = []Reason{Exited, Signaled, NotStarted, NotReady, Unhealthy, Watchdog}

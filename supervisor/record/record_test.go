@@ -36,7 +36,7 @@ func whole() *Record {
 				Retry: at.Add(time.Second), InARow: 3, Generation: 7, Restarts: 4, Failures: 5, Trouble: "not ready within 30s",
 				LastExit: &api.Exit{Code: -1, Signal: "SIGKILL", At: at, Reason: "killed by SIGKILL"}, LastClean: true,
 				Tally: measure.Tally{Past: measure.Usage{CPU: time.Minute, Read: 4096, Written: 512}, RestartsBy: map[measure.Reason]int{measure.Signaled: 4},
-					Starts: measure.Durations{Sum: time.Second, Buckets: map[int]int64{0: 1}}, Cause: measure.Exited}},
+					Starts: measure.Durations{Sum: time.Second, Buckets: map[int]int64{0: 1}}, Cause: measure.Exited, Recent: measure.Recent{5_910_000: 2}}},
 			Workers: []Worker{{
 				WorkerState: WorkerState{Generation: 6, State: api.Stopping,
 					Launched: at.Add(-time.Minute), Ready: at.Add(-50 * time.Second), Deadline: at.Add(time.Minute),
