@@ -17,6 +17,7 @@ func (o *Owner) begin(a *app, status api.RolloutStatus, target App, why error) *
 		status.ID = 1
 	}
 	status.StartedAt, status.Step = time.Now(), release.StepCheck
+	status.StepAt = status.StartedAt
 	r := &rollout{app: a, status: status, target: target}
 	a.rollout = r
 	o.log.Info("rollout", "app", a.name, "id", status.ID, "kind", status.Kind, "from", status.From, "to", status.To, "by", status.By)

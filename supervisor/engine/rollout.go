@@ -112,10 +112,13 @@ func (r *rollout) drainedAt(now time.Time) (at time.Time) {
 	return at
 }
 
-// record is the rollout as the journal has it.
+// record is the rollout as the journal has it when a step begins; "" is its end.
 func (r *rollout) record(step release.Step) *release.Rollout {
 	one := r.status.Rollout
-	one.Step = step
+	one.Step, one.StepAt = step, time.Now()
+	if step == "" {
+		one.StepAt = time.Time{}
+	}
 	return &one
 }
 
@@ -178,6 +181,7 @@ func (r *rollout) close(result release.Result, code int, now time.Time) {
 		message = "rolled back, " + r.status.From + " serves"
 	}
 	r.status.EndedAt, r.status.Result, r.status.Code, r.status.Step = now, result, code, release.StepDone
+	r.status.StepAt = time.Time{}
 	r.say(nil, 0, message)
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"supd/configs"
 	"supd/supervisor/api"
@@ -22,13 +23,14 @@ func (o *Owner) enter(r *rollout, to release.Step) {
 				return // it was aborted meanwhile, or is undone
 			}
 			r.pending = ""
+			at := state.Rollout.StepAt
 			switch {
 			case err == nil:
 				r.app.state = state
-				o.step(r, to)
+				o.step(r, to, at)
 			case to == release.StepUndo || to == release.StepPaused: // from memory: the next supd would undo it too
 				o.log.Error("rollout step is not in the journal", "app", r.app.name, "step", to, "error", err)
-				o.step(r, to)
+				o.step(r, to, at)
 			default:
 				o.fault(r, nil, fmt.Sprintf("cannot be journaled: %s; make room and deploy again", err))
 			}
@@ -49,9 +51,9 @@ func (o *Owner) journaled(a *app, s release.State, written func(error) Event) {
 }
 
 // step begins what was journaled.
-func (o *Owner) step(r *rollout, to release.Step) {
+func (o *Owner) step(r *rollout, to release.Step, at time.Time) {
 	o.log.Info("rollout step", "app", r.app.name, "id", r.status.ID, "step", to)
-	r.status.Step = to
+	r.status.Step, r.status.StepAt = to, at
 	defer o.touchApp(r.app)
 	switch to {
 	case release.StepSmoke:

@@ -430,3 +430,28 @@ func FuzzTakeOver(f *testing.F) {
 		w.owner.Publish(time.Now())
 	})
 }
+
+// TestPausedSince: the next supd knows since when a rollout is paused.
+func TestPausedSince(t *testing.T) {
+	for name, became := range ways {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := quick
+				r.OnFailure = configs.OnFailurePause
+				f := newFleet(t, r, perVersion(map[string]behaviour{"2": {ready: -1, die: time.Millisecond, code: 3}}), configured("web", 1))
+				f.expect(10*time.Second, "a/web.1", api.Running)
+				f.wantResult(f.deploy(api.ActionDeploy, "2"), api.CodeFailed, "paused")
+				before := f.s.Status().Apps[0].Rollout
+				time.Sleep(time.Hour)
+				f.ends(became)
+				f.next(became, time.Minute)
+				f.expect(10*time.Second, "a/web.1", api.Running)
+				after := f.s.Status().Apps[0].Rollout
+				if after.Step != release.StepPaused || !after.StepAt.Equal(before.StepAt) || !before.StepAt.After(before.StartedAt) || time.Since(after.StepAt) < time.Hour {
+					t.Errorf("%s since %s, was since %s", after.Step, after.StepAt, before.StepAt)
+				}
+				f.quit()
+			})
+		})
+	}
+}

@@ -9,8 +9,9 @@ type Rollout struct {
 	Kind      Kind      `json:"kind"`
 	From      string    `json:"from"` // version; "" is none
 	To        string    `json:"to"`
-	Step      Step      `json:"step,omitempty"` // of one under way
-	By        string    `json:"by"`             // who asked: "root (uid 0, pid 4711)"
+	Step      Step      `json:"step,omitempty"`   // of one under way
+	StepAt    time.Time `json:"step_at,omitzero"` // since when
+	By        string    `json:"by"`               // who asked: "root (uid 0, pid 4711)"
 	StartedAt time.Time `json:"started_at"`
 	EndedAt   time.Time `json:"ended_at,omitzero"`
 	Result    Result    `json:"result,omitempty"` // of one that has ended
