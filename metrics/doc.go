@@ -1,4 +1,5 @@
-// Package metrics answers GET /metrics for Prometheus, and GET /healthz.
+// Package metrics answers GET /metrics for Prometheus, and GET /healthz and
+// /healthz/APP. The same measurements, as values, are what supctl shows.
 //
 // Nothing is measured before somebody asks: a scrape reads the published status and
 // /proc, and what outlives a process (what it has used, why it was restarted) comes

@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"context"
 	"errors"
 	"log/slog"
 	"net"
@@ -12,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"golang.org/x/sync/singleflight"
 	"golang.org/x/sys/unix"
 
 	"supd/socket"
@@ -41,22 +41,25 @@ func Open(spec socket.Spec) (net.Listener, error) {
 	return l, nil
 }
 
-// Server answers those who scrape.
+// Server answers those who scrape, and tells figures to those who ask for them otherwise.
 type Server struct {
-	supd Supervisor
-	http *http.Server
+	supd      Supervisor
+	collector *collector
+	looks     singleflight.Group // under way
+	http      *http.Server
 }
 
 // NewServer makes one; version is supd's.
 func NewServer(s Supervisor, version string, log *slog.Logger) *Server {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(newCollector(s, log), said{s}, buildInfo(version, runtime.Version()),
+	server := &Server{supd: s, collector: newCollector(s, log)}
+	registry.MustRegister(server.collector, said{s}, buildInfo(version, runtime.Version()),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	server := &Server{supd: s}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{
 		EnableOpenMetrics: true, CoalesceGather: true, ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: connections}))
 	mux.HandleFunc("GET /healthz", server.health)
+	mux.HandleFunc("GET /healthz/{app}", server.appHealth)
 	server.http = &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 3 * time.Minute,
 		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 	return server
@@ -77,17 +80,3 @@ func (s *Server) Serve(l net.Listener) error {
 
 // Close ends all answers.
 func (s *Server) Close() error { return s.http.Close() }
-
-// patience is how long the owner's loop may take to turn once more.
-const patience = 2 * time.Second
-
-// health reports whether supd supervises: its owner's loop turns.
-func (s *Server) health(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), patience)
-	defer cancel()
-	if err := s.supd.Ping(ctx); err != nil {
-		http.Error(w, "supd does not answer: "+err.Error(), http.StatusServiceUnavailable)
-		return
-	}
-	w.Write([]byte("ok\n"))
-}

@@ -3,7 +3,6 @@ package metrics
 import (
 	"bufio"
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -49,18 +48,6 @@ func TestForms(t *testing.T) {
 	}
 	if code := w.ask(s, "/", "*/*").Code; code != http.StatusNotFound {
 		t.Errorf("/: %d", code)
-	}
-}
-
-func TestHealth(t *testing.T) {
-	w := newWorld(t)
-	s := w.server()
-	if a := w.ask(s, "/healthz", ""); a.Code != http.StatusOK || body(t, a) != "ok\n" {
-		t.Errorf("%d", a.Code)
-	}
-	w.broken = errors.New("stuck")
-	if a := w.ask(s, "/healthz", ""); a.Code != http.StatusServiceUnavailable || !strings.Contains(body(t, a), "stuck") {
-		t.Errorf("%d", a.Code)
 	}
 }
 

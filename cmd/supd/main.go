@@ -163,11 +163,11 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 	}
 	defer remove()
 	defer time.AfterFunc(startTime, debug.FreeOSMemory).Stop() // what reading the configuration and the first launches took
-	server := control.NewServer(s, control.Options{Version: version, Log: log,
-		Reexec: &replacement{s, config.Path, environ, orders, stop, lines.flush}})
-	go server.Serve(listener)
 	answers := metrics.NewServer(s, version, log)
 	defer answers.Close()
+	server := control.NewServer(s, control.Options{Version: version, Log: log, Figures: answers,
+		Reexec: &replacement{s, config.Path, environ, orders, stop, lines.flush}})
+	go server.Serve(listener)
 	go scraped.serve(answers)
 	supervise(stop, s, config, started, orders, o.ready)
 	quit, end := context.WithTimeout(context.Background(), 5*time.Second)

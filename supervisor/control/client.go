@@ -51,6 +51,12 @@ func (c *Client) Status(ctx context.Context, targets ...string) (*api.Status, er
 	return s, c.get(ctx, "/v1/status", url.Values{"target": targets}, s)
 }
 
+// Figures asks for what the targets use now, or everything if there are none.
+func (c *Client) Figures(ctx context.Context, targets ...string) (*api.Figures, error) {
+	f := &api.Figures{}
+	return f, c.get(ctx, "/v1/figures", url.Values{"target": targets}, f)
+}
+
 // Explain asks for the launch plans of the workers that target names.
 func (c *Client) Explain(ctx context.Context, target string) (all []api.Explanation, err error) {
 	return all, c.get(ctx, "/v1/explain", url.Values{"target": {target}}, &all)

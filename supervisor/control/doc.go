@@ -2,6 +2,7 @@
 //
 //	GET  /v1/version
 //	GET  /v1/status?target=T…[&watch=1]         watch: one JSON document a line, at each change
+//	GET  /v1/figures[?target=T…]                a api.Figures
 //	GET  /v1/explain?target=T
 //	GET  /v1/logs?target=T[&lines=N][&follow=1] the captured output of one process, as it is
 //	GET  /v1/releases?app=A                     a api.ReleaseList
@@ -12,8 +13,8 @@
 // Whoever may connect to the socket may read; root and supd's own user may act. An
 // error is {"code": …, "error": "…"} with the exit code that supctl ends with.
 //
-// A line in here may read the published Status, ask the Daemon, listen on the
-// control socket and read log files that the Status names. It runs in net/http's
-// goroutines, keeps no state of its own and changes nothing but through
+// A line in here may read the published Status, ask the Daemon and the Measurer,
+// listen on the control socket and read log files that the Status names. It runs in
+// net/http's goroutines, keeps no state of its own and changes nothing but through
 // Daemon.Do. While nobody asks, nothing in here runs.
 package control

@@ -125,8 +125,29 @@ func deployed() *api.RolloutStatus {
 }
 
 func testOptions() Options {
-	return Options{Version: "1.2.3", Log: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	return Options{Version: "1.2.3", Log: slog.New(slog.NewTextHandler(io.Discard, nil)), Figures: measured{}}
 }
+
+// measured are the figures of newFake's daemon.
+type measured struct{}
+
+var errNoProc = errors.New("/proc: permission denied")
+
+func (measured) Figures() (*api.Figures, error) {
+	worker := func(name string, slot int) api.WorkerFigures { return api.WorkerFigures{Name: name, Slot: slot} }
+	return &api.Figures{MemoryBytes: 1 << 30, Apps: []api.AppFigures{
+		{Name: "bare"},
+		{Name: "other", Processes: []api.ProcessFigures{{Name: "beat", Workers: []api.WorkerFigures{worker("other/beat.1", 1)}}}},
+		{Name: "whois", Sockets: []api.SocketFigures{{Name: "web"}}, Processes: []api.ProcessFigures{
+			{Name: "web", Workers: []api.WorkerFigures{worker("whois/web.1", 1), worker("whois/web.2", 2)}},
+			{Name: "worker", Workers: []api.WorkerFigures{worker("whois/worker.1", 1)}}}},
+	}}, nil
+}
+
+// unreadable are figures that cannot be had.
+type unreadable struct{}
+
+func (unreadable) Figures() (*api.Figures, error) { return nil, errNoProc }
 
 // serve answers for d on a socket of its own until the test ends.
 func serve(t *testing.T, d Daemon) (*Server, *Client) {

@@ -28,6 +28,7 @@ type Options struct {
 	Version string
 	Log     *slog.Logger
 	Reexec  Reexec
+	Figures Measurer
 }
 
 // Reexec puts the installed supd into the place of this one. It is nil where that
@@ -103,6 +104,7 @@ func (s *Server) routes() http.Handler {
 	return routes{
 		"/v1/version":  {http.MethodGet, s.version},
 		"/v1/status":   {http.MethodGet, s.status},
+		"/v1/figures":  {http.MethodGet, s.figures},
 		"/v1/explain":  {http.MethodGet, s.explain},
 		"/v1/logs":     {http.MethodGet, s.logs},
 		"/v1/releases": {http.MethodGet, s.releases},

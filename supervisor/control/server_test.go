@@ -57,6 +57,8 @@ func TestRefusedURLs(t *testing.T) {
 		{"GET", "/v1/status?target=web", 404, 4, `did you mean "whois/web"?`},
 		{"GET", "/v1/status?target=whois:wrker", 404, 4, `did you mean "whois/worker"?`},
 		{"GET", "/v1/status?watch=yes", 400, 2, `parameter "watch": want a number from 0 to 1, got "yes"`},
+		{"GET", "/v1/figures?target=nosuch", 404, 4, "no such target"},
+		{"GET", "/v1/figures?watch=1", 400, 2, `unknown parameter "watch"`},
 		{"GET", "/v1/explain", 400, 2, `parameter "target": want it once`},
 		{"GET", "/v1/explain?target=whois&target=other", 400, 2, "want it once"},
 		{"GET", "/v1/explain?target=nosuch", 404, 4, "no such target"},
@@ -190,7 +192,7 @@ func TestWhoMayAct(t *testing.T) {
 		if got := len(d.requests()) == 1; got != test.may {
 			t.Errorf("%v: reached the daemon: %t, want %t", test.peer, got, test.may)
 		}
-		for _, url := range []string{"/v1/version", "/v1/status", "/v1/explain?target=whois/web", "/v1/rollout?app=other", "/v1/audit"} {
+		for _, url := range []string{"/v1/version", "/v1/status", "/v1/figures", "/v1/explain?target=whois/web", "/v1/rollout?app=other", "/v1/audit"} {
 			if w := handle(d, test.peer, httptest.NewRequest("GET", url, nil)); w.Code != http.StatusOK {
 				t.Errorf("%v: GET %s: %d", test.peer, url, w.Code)
 			}

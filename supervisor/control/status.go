@@ -37,11 +37,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 // watch writes the status now and whenever it has changed, until the client goes or
 // the server ends. A target that was removed meanwhile is left out.
 func (s *Server) watch(w http.ResponseWriter, r *http.Request, now *api.Status, texts []string) {
-	var targets []api.Target
-	for _, text := range texts {
-		t, _ := api.ParseTarget(text) // choose has accepted them all
-		targets = append(targets, t)
-	}
+	targets := parse(texts)
 	stream := s.stream(w, r, "application/json")
 	defer stream.end()
 	lines := json.NewEncoder(stream)
@@ -51,4 +47,13 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, now *api.Status, 
 		}
 		now = s.daemon.Status()
 	}
+}
+
+// parse reads targets that choose has accepted.
+func parse(texts []string) (targets []api.Target) {
+	for _, text := range texts {
+		t, _ := api.ParseTarget(text)
+		targets = append(targets, t)
+	}
+	return targets
 }
