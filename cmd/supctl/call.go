@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -15,6 +16,7 @@ import (
 
 // call is one call of supctl.
 type call struct {
+	in          *os.File // keys, for top
 	out, err    io.Writer
 	socket      string
 	config      string

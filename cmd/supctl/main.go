@@ -25,7 +25,7 @@ func main() {
 
 // run carries out a command line and gives the exit code.
 func run(ctx context.Context, args []string, out, err io.Writer) int {
-	c := &call{out: out, err: err}
+	c := &call{in: os.Stdin, out: out, err: err}
 	root := c.root()
 	root.SetArgs(args)
 	root.SetOut(out)
@@ -63,7 +63,7 @@ func (c *call) root() *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.DisableDefaultCmd = true
 	c.socketGiven = func() bool { return flags.Changed("socket") || os.Getenv("SUPD_SOCKET") != "" }
-	root.AddCommand(c.status(), c.start(), c.stop(), c.restart(), c.signal(), c.pid(), c.logs(), c.reopen(),
+	root.AddCommand(c.status(), c.top(), c.start(), c.stop(), c.restart(), c.signal(), c.pid(), c.logs(), c.reopen(),
 		c.register(), c.unregister(), c.releases(), c.deploy(), c.rollback(), c.hold(), c.unhold(), c.audit(),
 		c.explain(), c.check(), c.shutdown(), c.reexec(), c.version(), completion())
 	return root

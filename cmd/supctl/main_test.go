@@ -40,6 +40,26 @@ type fake struct {
 	last     api.Request
 	releases *api.ReleaseList // nil is an error
 	findings []api.Finding
+	figures  func() *api.Figures // nil: of the workers of the status
+}
+
+func (f *fake) Figures() (*api.Figures, error) {
+	if f.figures != nil {
+		return f.figures(), nil
+	}
+	all := &api.Figures{At: time.Now()}
+	for _, a := range f.status.Apps {
+		one := api.AppFigures{Name: a.Name, State: a.State}
+		for _, p := range a.Processes {
+			q := api.ProcessFigures{Name: p.Name}
+			for _, w := range p.Workers {
+				q.Workers = append(q.Workers, api.WorkerFigures{Name: w.Name, Slot: w.Slot, State: w.State, Ready: w.Ready, Missed: w.Desired && !w.Ready})
+			}
+			one.Processes = append(one.Processes, q)
+		}
+		all.Apps = append(all.Apps, one)
+	}
+	return all, nil
 }
 
 func (f *fake) Releases(app string) (*api.ReleaseList, error) {
@@ -111,7 +131,8 @@ func serveOn(t *testing.T, path string, d control.Daemon) (s *control.Server, st
 	t.Helper()
 	l, err := control.Open(configs.Control{Socket: path, Mode: 0o600})
 	must(t, err)
-	s = control.NewServer(d, control.Options{Version: "1.2.3", Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	measurer, _ := d.(control.Measurer)
+	s = control.NewServer(d, control.Options{Version: "1.2.3", Figures: measurer, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(l) }()
 	return s, func() {
@@ -229,6 +250,9 @@ func TestExitCodes(t *testing.T) {
 		{"rollback whois", whole(4, "whois: no release 1.0 is registered; known: 1.4.0"), 4, "", "supctl: whois: no release 1.0"},
 		{"audit", api.Result{}, 0, "ok: every registered release is as it was registered\n", ""},
 		{"audit nosuch", api.Result{}, 4, "", `no such app "nosuch"`},
+		{"top --once -i 100ms whois", api.Result{}, 0, "NAME         STATE     CPU%    MEM   FDS  RST\nwhois/web.1  RUNNING    0.0      -     -    0\n", ""},
+		{"top --interval 100ms", api.Result{}, 0, "off/beat.1   STOPPED", ""},
+		{"top nosuch", api.Result{}, 4, "", `supctl: no such target "nosuch"`},
 		{"explain whois", api.Result{}, 0, "whois/web.1:\n 1  setsid()\n 2  execve()\n\nwhois/web.2:\n 1  execve()\n", ""},
 		{"version", api.Result{}, 0, "supctl dev\nsupd 1.2.3, pid ", ""},
 		{"completion bash", api.Result{}, 0, "__start_supctl", ""},
@@ -266,6 +290,8 @@ func TestExitCodes(t *testing.T) {
 		{"start --timeout -5s whois", api.Result{}, 2, "", "supctl: --timeout -5s: want 0 (without limit) or more"},
 		{"logs -n -1 whois", api.Result{}, 2, "", "supctl: --lines -1: want 0 or more"},
 		{"logs --json whois", api.Result{}, 2, "", "supctl: logs has no --json"},
+		{"top --interval 10ms", api.Result{}, 2, "", "supctl: --interval 10ms: want 100ms or more"},
+		{"top --sort size", api.Result{}, 2, "", "supctl: --sort size: want one of cpu, errors, fds, memory, name, queue, requests, restarts"},
 		{"check --json", api.Result{}, 2, "", "supctl: check has no --json"},
 	}
 	d := newFake(t.TempDir())
@@ -284,7 +310,7 @@ func TestExitCodes(t *testing.T) {
 
 func TestNobodyAnswers(t *testing.T) {
 	socket := t.TempDir() + "/none.sock"
-	for _, args := range []string{"status", "start all", "stop all", "signal HUP all", "pid", "pid whois", "logs", "explain whois", "reopen", "shutdown",
+	for _, args := range []string{"status", "top", "top --json", "start all", "stop all", "signal HUP all", "pid", "pid whois", "logs", "explain whois", "reopen", "shutdown",
 		"deploy whois", "rollback whois", "hold whois", "unhold whois", "audit"} {
 		code, out, err := supctl(t, append([]string{"--socket", socket}, strings.Fields(args)...)...)
 		if want := "supctl: no supd answers on " + socket + ": no such file or directory; is it running?\n"; code != 4 || out != "" || err != want {
@@ -340,6 +366,9 @@ func TestInterrupted(t *testing.T) {
 
 func TestJSON(t *testing.T) {
 	d := newFake("/nonexistent")
+	d.figures = func() *api.Figures {
+		return &api.Figures{At: time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC), MemoryBytes: 1024, Apps: []api.AppFigures{{Name: "off", State: api.Stopped}}}
+	}
 	serve(t, d)
 	d.result = api.Result{Code: 7, Outcomes: []api.Outcome{{Name: "whois/web.1", Code: 7, Message: "no"}}}
 	tests := []struct {
@@ -351,6 +380,7 @@ func TestJSON(t *testing.T) {
 		{"status off --json", 3, `{"apps":[{"name":"off","release":"","previous":"","state":"STOPPED","processes":[{"name":"beat","count":1,` +
 			`"log":"/nonexistent/beat.log","workers":[{"name":"off/beat.1","slot":1,"state":"STOPPED","pid":0,"release":"","ready":false,` +
 			`"generation":0,"started_at":null,"uptime_seconds":0,"restarts":0,"last_exit":null}]}]}]}` + "\n"},
+		{"top off --json", 0, `{"at":"2026-11-24T12:00:00Z","memory_bytes":1024,"apps":[{"name":"off","release":"","state":"STOPPED","sockets":null,"processes":[]}]}` + "\n"},
 		{"explain --json whois", 0, `[{"name":"whois/web.1","plan":" 1  setsid()\n 2  execve()\n"},{"name":"whois/web.2","plan":" 1  execve()\n"}]` + "\n"},
 	}
 	for _, test := range tests {

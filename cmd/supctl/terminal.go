@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 
 	"supd/supervisor/api"
 	"supd/supervisor/control"
@@ -46,8 +46,8 @@ func newTerminal(ctx context.Context, c *call, f *followed) *terminal {
 func sizeOf(out io.Writer) func() (int, int) {
 	return func() (width, height int) {
 		if f, ok := out.(*os.File); ok {
-			if size, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ); err == nil && size.Col > 0 && size.Row > 0 {
-				return int(size.Col), int(size.Row)
+			if width, height, err := term.GetSize(int(f.Fd())); err == nil && width > 0 && height > 0 {
+				return width, height
 			}
 		}
 		return 80, 24
