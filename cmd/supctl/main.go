@@ -33,6 +33,8 @@ func run(ctx context.Context, args []string, out, err io.Writer) int {
 	cmd, e := root.ExecuteContextC(ctx)
 	switch {
 	case e == nil:
+	case cmd.Name() == healthCommand:
+		c.unknownHealth(ctx, e)
 	case c.inScript(cmd, args):
 		c.excuse(ctx, e, args)
 	default:
@@ -50,7 +52,8 @@ func (c *call) root() *cobra.Command {
 			"Exit codes; of several, the highest: 0 done, or already so; 1 failed; 2 usage;\n" +
 			"3 something is not running; 4 no such target, or no supd answers; 5 not permitted;\n" +
 			"6 the configuration is invalid; 7 a worker did not start; 8 timed out, still in\n" +
-			"progress; 9 rolled back, the old release serves; 130 interrupted.",
+			"progress; 9 rolled back, the old release serves; 130 interrupted. check-health has\n" +
+			"those of Nagios plug-ins.",
 		Args:          cobra.ArbitraryArgs,
 		RunE:          unknown,
 		SilenceErrors: true,
@@ -63,7 +66,7 @@ func (c *call) root() *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.DisableDefaultCmd = true
 	c.socketGiven = func() bool { return flags.Changed("socket") || os.Getenv("SUPD_SOCKET") != "" }
-	root.AddCommand(c.status(), c.top(), c.start(), c.stop(), c.restart(), c.signal(), c.pid(), c.logs(), c.reopen(),
+	root.AddCommand(c.status(), c.top(), c.checkHealth(), c.start(), c.stop(), c.restart(), c.signal(), c.pid(), c.logs(), c.reopen(),
 		c.register(), c.unregister(), c.releases(), c.deploy(), c.rollback(), c.hold(), c.unhold(), c.audit(),
 		c.explain(), c.check(), c.shutdown(), c.reexec(), c.version(), completion())
 	return root

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -27,13 +28,13 @@ func TestMetrics(t *testing.T) {
 	}
 	all := maps.Clone(commands)
 	maps.Copy(all, map[string]func(*testscript.TestScript, bool, []string){
-		"metric":   waitMetric,    // metric SERIES (==|>=) NUMBER [FACTOR]: scrapes until it is so
-		"remember": remember,      // remember VARIABLE SERIES: of the last scrape
-		"no":       noMetric,      // no PREFIX: the last scrape has no such series
-		"recorded": recorded,      // recorded: waits until what the last scrape has shown is in the record
-		"connect":  connect,       // connect N NETWORK ADDRESS: and does not speak
-		"save":     saveScrape,    // save FILE: a scrape
-		"healthz":  answersScrape, // healthz: answers 200
+		"metric":   waitMetric, // metric SERIES (==|>=) NUMBER [FACTOR]: scrapes until it is so
+		"remember": remember,   // remember VARIABLE SERIES: of the last scrape
+		"no":       noMetric,   // no PREFIX: the last scrape has no such series
+		"recorded": recorded,   // recorded: waits until what the last scrape has shown is in the record
+		"connect":  connect,    // connect N NETWORK ADDRESS: and does not speak
+		"save":     saveScrape, // save FILE: a scrape
+		"healthz":  healthz,    // healthz [APP CODE REGEXP]: waits for this answer, by default 200
 	})
 	testscript.RunT(scripted{t}, testscript.Params{
 		Dir: "testdata/metrics", WorkdirRoot: scriptRoot(t), Setup: setupMetrics, Cmds: all,
@@ -54,6 +55,14 @@ type scrape struct{ samples map[string]float64 }
 func scrapeOf(ts *testscript.TestScript) *scrape { return ts.Value(scrapeKey{}).(*scrape) }
 
 func get(ts *testscript.TestScript, path string) (string, error) {
+	status, text, err := scrapeAnswer(ts, path)
+	if err == nil && status != http.StatusOK {
+		err = fmt.Errorf("%d: %s", status, text)
+	}
+	return text, err
+}
+
+func scrapeAnswer(ts *testscript.TestScript, path string) (status int, text string, err error) {
 	socket := ts.MkAbs("m.sock")
 	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -61,14 +70,11 @@ func get(ts *testscript.TestScript, path string) (string, error) {
 		}}}
 	response, err := client.Get("http://supd" + path)
 	if err != nil {
-		return "", err
+		return 0, "", err
 	}
 	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err == nil && response.StatusCode != http.StatusOK {
-		err = fmt.Errorf("%s: %s", response.Status, text)
-	}
-	return string(text), err
+	body, err := io.ReadAll(response.Body)
+	return response.StatusCode, string(body), err
 }
 
 // again scrapes, and fails if a counter has gone back, or is gone.
@@ -198,11 +204,17 @@ func saveScrape(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
 }
 
-func answersScrape(ts *testscript.TestScript, neg bool, args []string) {
-	need(ts, neg, len(args) == 0, "healthz")
-	text, err := get(ts, "/healthz")
-	ts.Check(err)
-	if text != "ok\n" {
-		ts.Fatalf("answer %q", text)
+func healthz(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, len(args) == 0 || len(args) == 3, "healthz [APP CODE REGEXP]")
+	path, code, want := "/healthz", "200", regexp.MustCompile("^ok\n$")
+	if len(args) == 3 {
+		path, code, want = path+"/"+args[0], args[1], regexp.MustCompile(args[2])
 	}
+	poll(ts, func() error {
+		status, text, err := scrapeAnswer(ts, path)
+		if err == nil && (strconv.Itoa(status) != code || !want.MatchString(text)) {
+			err = fmt.Errorf("%s: %d, %q, want %s, %s", path, status, text, code, want)
+		}
+		return err
+	})
 }
