@@ -8,6 +8,7 @@ import (
 	"supd/supervisor"
 	"supd/supervisor/api"
 	"supd/supervisor/release"
+	"supd/supervisor/statsd"
 )
 
 // Figures measures what `supctl top` and checks show, whether anybody scrapes or not.
@@ -33,14 +34,15 @@ func (c *collector) look() (*api.Figures, error) {
 	c.memory.refresh(c.proc, status, slots, c.now)
 	queues, err := c.supd.Queues()
 	c.fails("accept queues", err)
+	requests := requestsOf(c.supd.Said())
 	all := &api.Figures{At: c.now(), MemoryBytes: machineMemory(), Apps: make([]api.AppFigures, len(status.Apps))}
 	for i := range status.Apps {
-		all.Apps[i] = c.app(&status.Apps[i], slots, queues)
+		all.Apps[i] = c.app(&status.Apps[i], slots, queues, requests)
 	}
 	return all, nil
 }
 
-func (c *collector) app(a *api.AppStatus, slots map[string]*figures, queues []supervisor.Queue) api.AppFigures {
+func (c *collector) app(a *api.AppStatus, slots map[string]*figures, queues []supervisor.Queue, requests map[string]*api.Requests) api.AppFigures {
 	all := api.AppFigures{Name: a.Name, Release: a.Release, State: a.State, Note: a.Note, Paused: pauseOf(a.Rollout),
 		Sockets: socketsOf(a.Name, queues), Processes: make([]api.ProcessFigures, len(a.Processes))}
 	for i := range a.Processes {
@@ -49,6 +51,7 @@ func (c *collector) app(a *api.AppStatus, slots map[string]*figures, queues []su
 		for n := range p.Workers {
 			w := &p.Workers[n]
 			one.Workers[n] = c.worker(w, slots[w.Name])
+			one.Workers[n].Requests = requests[w.Name]
 		}
 		all.Processes[i] = one
 	}
@@ -65,6 +68,22 @@ func (c *collector) worker(w *api.WorkerStatus, f *figures) api.WorkerFigures {
 		Restarts: w.Restarts, RestartsLastHour: w.Tally.Recent.Count(c.now()),
 		CPUSeconds: f.used.CPU.Seconds(), ResidentBytes: f.resident, ProportionalBytes: proportional,
 		OpenFDs: f.open, MaxFDs: f.most, FDsUsedRatio: f.fullest, Threads: f.threads, Processes: f.processes}
+}
+
+// requestsOf gives what the slots have answered, by name: of all releases that are counted.
+func requestsOf(said statsd.Counts) map[string]*api.Requests {
+	all := map[string]*api.Requests{}
+	for _, r := range said.Requests {
+		name := api.WorkerName(r.App, r.Process, r.Slot)
+		if all[name] == nil {
+			all[name] = &api.Requests{}
+		}
+		for _, n := range r.ByClass {
+			all[name].Total += n
+		}
+		all[name].Errors += r.ByClass[len(r.ByClass)-1]
+	}
+	return all
 }
 
 func pauseOf(r *api.RolloutStatus) *api.Pause {

@@ -13,6 +13,7 @@ import (
 	"supd/supervisor/api"
 	"supd/supervisor/measure"
 	"supd/supervisor/release"
+	"supd/supervisor/statsd"
 )
 
 func TestLook(t *testing.T) {
@@ -29,6 +30,8 @@ func TestLook(t *testing.T) {
 	a.Release, a.State, a.Note, a.Processes[0].Sockets = "1.4", api.Backoff, "trouble", []string{"web"}
 	a.Rollout = &api.RolloutStatus{Rollout: release.Rollout{Kind: release.KindDeploy, To: "1.5", Step: release.StepPaused, StepAt: now, Reason: "why"}}
 	w.queues = []supervisor.Queue{{Key: "a/web", Length: 3, Limit: 5, Drops: 7}, {Key: "a/local", Length: 1, Limit: 2, Drops: -1}, {Key: "b/web"}}
+	web := statsd.Origin{App: "a", Process: "web", Slot: 1, Release: "1.4"}
+	w.said.Requests = []statsd.Requests{{Origin: web, ByClass: [5]int64{0, 10, 1, 2, 3}}, {Origin: web, ByClass: [5]int64{0, 0, 0, 0, 4}}}
 	w.broken = errors.New("of one socket") // hides nothing else
 	got, err := w.collector.look()
 	if err != nil || got.MemoryBytes < 1<<20 {
@@ -40,7 +43,8 @@ func TestLook(t *testing.T) {
 		Sockets: []api.SocketFigures{{Name: "web", Length: 3, Limit: 5, Drops: &drops}, {Name: "local", Length: 1, Limit: 2}},
 		Processes: []api.ProcessFigures{{Name: "web", Sockets: []string{"web"}, Workers: []api.WorkerFigures{
 			{Name: "a/web.1", Slot: 1, State: api.Running, Pid: 200, Release: "1.4", Ready: true, Desired: true, StartedAt: &started, Restarts: 7, RestartsLastHour: 2,
-				CPUSeconds: 1.1, ResidentBytes: 2 * 2 * pageSize, ProportionalBytes: 200 << 10, OpenFDs: 8, MaxFDs: 20, FDsUsedRatio: 0.4, Threads: 6, Processes: 2},
+				CPUSeconds: 1.1, ResidentBytes: 2 * 2 * pageSize, ProportionalBytes: 200 << 10, OpenFDs: 8, MaxFDs: 20, FDsUsedRatio: 0.4, Threads: 6, Processes: 2,
+				Requests: &api.Requests{Total: 20, Errors: 7}},
 			{Name: "a/web.2", Slot: 2, State: api.Backoff, Desired: true, Missed: true},
 		}}},
 	}}}

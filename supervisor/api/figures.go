@@ -76,7 +76,8 @@ type WorkerFigures struct {
 	Requests          *Requests `json:"requests,omitempty"`
 }
 
-// Requests are what a worker says that it has answered, since the first launch of the slot.
+// Requests are what a worker says that it has answered. They begin anew when a release
+// is forgotten.
 type Requests struct {
 	Total  int64 `json:"total"`
 	Errors int64 `json:"errors"` // 5xx
