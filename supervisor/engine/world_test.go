@@ -31,7 +31,6 @@ type behaviour struct {
 	ignores          bool          // TERM
 	answer           string        // to the question whether it is ready
 	smoke            string        // what is wrong with the answer of a candidate
-	requests, failed int64         // that it says by statsd to have answered
 	ill              time.Duration // after it is ready: it answers no question any more; 0 is never
 	churns           time.Duration // likewise: its children die young
 
