@@ -13,6 +13,8 @@ type Metrics struct {
 
 	Forward       string // "host:port": statsd datagrams go on there; "" is nowhere
 	StatsdMapping string // file that says what statsd names become; "" is none
+
+	Push Push
 }
 
 // Mode of the socket where it is a unix socket: like a port of loopback it is there
@@ -37,7 +39,7 @@ var metricsKeys = append([]key[Metrics]{
 	{name: "listen", read: readMetricsListen},
 	{name: "forward", read: readForward},
 	{name: "statsd_mapping", read: readStatsdMapping},
-}, later[Metrics]("graphite", "remote_write", "interval")...)
+}, append(pushKeys, later[Metrics]("remote_write")...)...)
 
 func readMetricsListen(in input, m *Metrics) {
 	s, ok := text(in)

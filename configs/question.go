@@ -56,8 +56,12 @@ func isAddress(s string, portless bool) bool {
 		return false
 	}
 	_, err = netip.ParseAddr(host)
-	n, bad := strconv.ParseUint(port, 10, 16)
-	return (err == nil || host == "localhost") && bad == nil && n > 0
+	return (err == nil || host == "localhost") && isPort(port)
+}
+
+func isPort(s string) bool {
+	n, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && n > 0
 }
 
 // tcpProbe reads an address; true stands for the worker's own socket.

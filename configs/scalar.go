@@ -85,7 +85,7 @@ func number(low, high float64) func(input) (float64, bool) {
 // duration reads Go's form, of at least low.
 func duration(low time.Duration) func(input) (time.Duration, bool) {
 	return func(in input) (time.Duration, bool) {
-		if in.Kind != aString {
+		if in.Kind != aString && in.Kind != anyText {
 			in.fail(`want a duration such as "30s", got %s`, in.Kind)
 			return 0, false
 		}

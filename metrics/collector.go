@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"os"
@@ -76,7 +77,9 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 	c.logs = logs
 	c.memory.refresh(c.proc, status, slots, c.now)
 	queues, err := c.supd.Queues()
-	c.fails("accept queues", err)
+	if !errors.Is(err, engine.ErrStopped) { // of the last push: all is over, and nothing is wrong
+		c.fails("accept queues", err)
+	}
 	o.queues(queues)
 	for i := range status.Apps {
 		a := &status.Apps[i]

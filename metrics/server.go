@@ -44,6 +44,7 @@ func Open(spec socket.Spec) (net.Listener, error) {
 // Server answers those who scrape, and tells figures to those who ask for them otherwise.
 type Server struct {
 	supd      Supervisor
+	registry  *prometheus.Registry
 	collector *collector
 	looks     singleflight.Group // under way
 	http      *http.Server
@@ -52,7 +53,7 @@ type Server struct {
 // NewServer makes one; version is supd's.
 func NewServer(s Supervisor, version string, log *slog.Logger) *Server {
 	registry := prometheus.NewRegistry()
-	server := &Server{supd: s, collector: newCollector(s, log)}
+	server := &Server{supd: s, registry: registry, collector: newCollector(s, log)}
 	registry.MustRegister(server.collector, said{s}, buildInfo(version, runtime.Version()),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()

@@ -169,6 +169,11 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 		Reexec: &replacement{s, config.Path, environ, orders, stop, lines.flush}})
 	go server.Serve(listener)
 	go scraped.serve(answers)
+	endPushes, err := push(answers, config.Metrics.Push, log)
+	if err != nil {
+		return err
+	}
+	defer endPushes()
 	supervise(stop, s, config, started, orders, o.ready)
 	quit, end := context.WithTimeout(context.Background(), 5*time.Second)
 	defer end()

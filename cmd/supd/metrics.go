@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -29,6 +30,26 @@ func openMetrics(c configs.Metrics, log *slog.Logger) (*scraped, error) {
 		return nil, fmt.Errorf("metrics.listen: %w; set another address, or \"\" for none", err)
 	}
 	return s, nil
+}
+
+// push begins to push, and gives what is to be called when the workers have been
+// stopped: the last push, which shows that.
+func push(answers *metrics.Server, c configs.Push, log *slog.Logger) (end func(), err error) {
+	pusher, err := answers.NewPusher(c, log)
+	if err != nil {
+		return nil, err
+	}
+	running, stop := context.WithCancel(context.Background())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		pusher.Run(running)
+	}()
+	return func() {
+		stop()
+		<-ended
+		pusher.Last()
+	}, nil
 }
 
 // serve answers until the server is closed.
