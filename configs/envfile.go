@@ -45,8 +45,8 @@ func ReadEnvFile(path string) (map[string]string, error) {
 }
 
 // readRegular reads a file, opened with flags, and never waits: a FIFO in its
-// place is refused.
-func readRegular(path string, flags int) ([]byte, error) {
+// place is refused, and so is what one of the checks does not like.
+func readRegular(path string, flags int, checks ...func(fs.FileInfo) error) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|flags, 0)
 	if err != nil {
 		return nil, reason(err)
@@ -58,6 +58,11 @@ func readRegular(path string, flags int) ([]byte, error) {
 		return nil, reason(err)
 	case !info.Mode().IsRegular():
 		return nil, errors.New("is not a regular file")
+	}
+	for _, check := range checks {
+		if err := check(info); err != nil {
+			return nil, err
+		}
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if len(data) > maxFile {

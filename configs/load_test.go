@@ -122,7 +122,8 @@ func TestDecode(t *testing.T) {
 		Daemon:  Daemon{Apps: dir + "/apps", State: "/srv/state", Runtime: Runtime(dir + "/run"), Logs: "/srv/logs", DropIns: dir + "/drop-ins", Watch: true, ExitOn: ExitAllFailed},
 		Control: Control{Socket: dir + "/run/supd.sock", Mode: 0o600, Group: "adm"},
 		Metrics: Metrics{Listen: "[::1]:9189", Stated: true, Push: Push{
-			Graphite: "carbon:2003", Prefix: "servers.{host}.supd", Interval: time.Minute}},
+			Graphite: "carbon:2003", Prefix: "servers.{host}.supd", RemoteWrite: "https://mimir.example.org/api/v1/push?x=1",
+			Credentials: dir + "/mimir.secret", Interval: time.Minute}},
 		Apps: []App{{
 			Name: "full", File: dir + "/apps/full.toml", User: "root", Group: "nogroup", AllowRoot: true,
 			Env: map[string]string{"A": "1", "B": "{slot}"},

@@ -39,7 +39,7 @@ var metricsKeys = append([]key[Metrics]{
 	{name: "listen", read: readMetricsListen},
 	{name: "forward", read: readForward},
 	{name: "statsd_mapping", read: readStatsdMapping},
-}, append(pushKeys, later[Metrics]("remote_write")...)...)
+}, pushKeys...)
 
 func readMetricsListen(in input, m *Metrics) {
 	s, ok := text(in)

@@ -57,11 +57,3 @@ func TestMetricsListen(t *testing.T) {
 		}
 	}
 }
-
-// What is to come with later versions is refused.
-func TestMetricsOfLaterVersions(t *testing.T) {
-	_, err := load(lay(t, map[string]string{"supd.toml": "[metrics]\nremote_write = \"http://h\"\n"}))
-	if want := "supd.toml:2: metrics.remote_write: not yet supported"; told(err) != want {
-		t.Errorf("got %s, want %s", told(err), want)
-	}
-}

@@ -70,6 +70,11 @@ func (v *verification) daemon() {
 			v.failDaemon("control.group", "%s", err)
 		}
 	}
+	if push := c.Metrics.Push; push.RemoteWrite != "" && push.Credentials != "" {
+		if _, err := ReadCredentials(push.Credentials); err != nil {
+			v.failDaemon("metrics.remote_write_credentials", "%s", err)
+		}
+	}
 }
 
 func (v *verification) processes() {

@@ -2,7 +2,9 @@ package metrics
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"net/url"
 	"os"
 	"sync"
 	"time"
@@ -36,6 +38,13 @@ func (s *Server) NewPusher(c configs.Push, log *slog.Logger) (*Pusher, error) {
 	}
 	if c.Graphite != "" {
 		p.add("graphite", c.Graphite, newGraphite(c.Graphite, c.Prefix, host))
+	}
+	if c.RemoteWrite != "" {
+		to, err := url.Parse(c.RemoteWrite)
+		if err != nil {
+			return nil, fmt.Errorf("metrics.remote_write: want a URL") // the error has it
+		}
+		p.add("remote_write", to.Host, newRemoteWrite(to, c.Credentials, host, s.version))
 	}
 	s.registry.MustRegister(p.sent, p.failures)
 	return p, nil

@@ -181,7 +181,7 @@ func (w *world) batch(at time.Time) *batch {
 // pusher pushes what the world's collector gathers.
 func (w *world) pusher(c configs.Push) *Pusher {
 	w.t.Helper()
-	s := &Server{registry: prometheus.NewRegistry()}
+	s := &Server{registry: prometheus.NewRegistry(), version: "1.2.3"}
 	s.registry.MustRegister(w.collector)
 	c.Interval = time.Hour
 	p, err := s.NewPusher(c, slog.New(slog.DiscardHandler))

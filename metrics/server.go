@@ -44,6 +44,7 @@ func Open(spec socket.Spec) (net.Listener, error) {
 // Server answers those who scrape, and tells figures to those who ask for them otherwise.
 type Server struct {
 	supd      Supervisor
+	version   string
 	registry  *prometheus.Registry
 	collector *collector
 	looks     singleflight.Group // under way
@@ -53,7 +54,7 @@ type Server struct {
 // NewServer makes one; version is supd's.
 func NewServer(s Supervisor, version string, log *slog.Logger) *Server {
 	registry := prometheus.NewRegistry()
-	server := &Server{supd: s, registry: registry, collector: newCollector(s, log)}
+	server := &Server{supd: s, version: version, registry: registry, collector: newCollector(s, log)}
 	registry.MustRegister(server.collector, said{s}, buildInfo(version, runtime.Version()),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()

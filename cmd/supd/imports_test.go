@@ -30,6 +30,7 @@ var kept = map[string][]string{
 	"github.com/prometheus/client_golang/prometheus":          {"supd/metrics", "supd/configs", "supd/supervisor/statsd"}, // for the types of statsd_exporter's parser and mapper
 	"github.com/prometheus/client_golang/prometheus/promhttp": {"supd/metrics"},
 	"github.com/prometheus/client_model/go":                   {"supd/metrics"},
+	"github.com/prometheus/client_golang/exp/api/remote":      {"supd/metrics"},
 	"github.com/prometheus/common/expfmt":                     {"supd/metrics"},
 }
 
