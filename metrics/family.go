@@ -6,13 +6,14 @@ import (
 
 	"supd/supervisor/api"
 	"supd/supervisor/engine"
+	"supd/supervisor/tree"
 )
 
 // families tells which processes belong to which worker: it and its descendants.
 type families struct {
 	proc    *proc
 	self    int
-	all     map[int]process
+	all     map[int]tree.Process
 	workers map[int]api.Run // by pid
 	launch  map[string]int  // pid by the name and the generation
 	oldest  uint64          // start of a worker
@@ -24,7 +25,7 @@ type families struct {
 // origins are the launches that orphans have in their environment; each is read once.
 type origins struct{ now, before map[engine.RunID]string }
 
-func (c *collector) families(status *api.Status, all map[int]process) *families {
+func (c *collector) families(status *api.Status, all map[int]tree.Process) *families {
 	f := &families{proc: c.proc, self: c.self, all: all, workers: map[int]api.Run{}, launch: map[string]int{},
 		oldest: ^uint64(0), owner: make(map[int]int, len(all)), origins: &c.origins}
 	c.origins = origins{map[engine.RunID]string{}, c.origins.now}
@@ -42,8 +43,8 @@ func (c *collector) families(status *api.Status, all map[int]process) *families 
 func launchKey(worker, generation string) string { return worker + " " + generation }
 
 // byWorker gives the processes of each worker, by its pid.
-func (f *families) byWorker() map[int][]process {
-	members := make(map[int][]process, len(f.workers))
+func (f *families) byWorker() map[int][]tree.Process {
+	members := make(map[int][]tree.Process, len(f.workers))
 	for pid, p := range f.all {
 		if owner := f.of(pid); owner != 0 {
 			members[owner] = append(members[owner], p)
@@ -67,11 +68,11 @@ func (f *families) of(pid int) int {
 	switch {
 	case f.isWorker(pid):
 		owner = pid
-	case f.of(p.parent) != 0:
-		owner = f.of(p.parent)
-	case f.isWorker(p.session):
-		owner = p.session
-	case p.parent == f.self || p.parent == 1:
+	case f.of(p.Parent) != 0:
+		owner = f.of(p.Parent)
+	case f.isWorker(p.Session):
+		owner = p.Session
+	case p.Parent == f.self || p.Parent == 1:
 		owner = f.launch[f.origin(p)]
 	}
 	f.owner[pid] = owner
@@ -80,19 +81,19 @@ func (f *families) of(pid int) int {
 
 func (f *families) isWorker(pid int) bool {
 	run, is := f.workers[pid]
-	return is && f.all[pid].start == run.Start
+	return is && f.all[pid].Start == run.Start
 }
 
 // origin reads the environment of an orphan with a session of its own.
-func (f *families) origin(p process) string {
-	if p.start < f.oldest || p.zombie {
+func (f *families) origin(p tree.Process) string {
+	if p.Start < f.oldest || p.Zombie {
 		return ""
 	}
-	id := engine.RunID{Pid: p.pid, Start: p.start}
+	id := engine.RunID{Pid: p.Pid, Start: p.Start}
 	launch, known := f.origins.before[id]
 	if !known {
 		var worker, generation []byte
-		environment, _ := f.proc.read(p.pid, "environ")
+		environment, _ := f.proc.read(p.Pid, "environ")
 		for entry := range bytes.SplitSeq(environment, []byte{0}) {
 			if value, is := bytes.CutPrefix(entry, []byte("SUPD_WORKER=")); is {
 				worker = value

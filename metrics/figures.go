@@ -8,6 +8,7 @@ import (
 	"supd/supervisor/api"
 	"supd/supervisor/engine"
 	"supd/supervisor/measure"
+	"supd/supervisor/tree"
 )
 
 // figures are those of a slot: of its workers and all their descendants.
@@ -19,7 +20,7 @@ type figures struct {
 	open      int     // descriptors
 	most      uint64  // that may be open
 	fullest   float64 // the process that is nearest to its own limit
-	members   []process
+	members   []tree.Process
 }
 
 // tick is what /proc counts CPU time in: USER_HZ is 100 on amd64 and arm64.
@@ -72,20 +73,20 @@ func workersOf(status *api.Status) iter.Seq[*api.WorkerStatus] {
 
 // add adds the processes of one worker, and gives what they have used. What a child has
 // used is its parent's as soon as that has waited for it, and until then its own.
-func (c *collector) add(f *figures, members []process) (used measure.Usage) {
+func (c *collector) add(f *figures, members []tree.Process) (used measure.Usage) {
 	for _, p := range members {
-		used.CPU += time.Duration(p.ticks) * tick
-		if p.zombie {
+		used.CPU += time.Duration(p.Ticks) * tick
+		if p.Zombie {
 			continue
 		}
-		read, written := c.proc.storage(p.pid)
+		read, written := c.proc.storage(p.Pid)
 		used.Read, used.Written = used.Read+read, used.Written+written
 		f.processes++
-		f.threads += p.threads
-		f.resident += p.pages * pageSize
-		open := c.proc.descriptors(p.pid)
+		f.threads += p.Threads
+		f.resident += p.Pages * pageSize
+		open := c.proc.descriptors(p.Pid)
 		f.open += open
-		if most := c.proc.most(p.pid); most > 0 { // else it is gone by now
+		if most := c.proc.most(p.Pid); most > 0 { // else it is gone by now
 			f.most += most
 			f.fullest = max(f.fullest, float64(open)/float64(most))
 		}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"supd/supervisor/tree"
 )
 
 // proc reads what /proc says of processes: by hand, since there may be thousands of
@@ -18,18 +20,9 @@ type proc struct {
 
 func openProc() *proc { return &proc{root: "/proc", buffer: make([]byte, 8<<10)} }
 
-// process is what /proc/PID/stat says of a process (proc_pid_stat(5)).
-type process struct {
-	pid, parent, session, threads int
-	start                         uint64 // clock ticks since boot
-	ticks                         uint64 // of CPU: its own, and that of the children it has waited for
-	pages                         int64  // resident
-	zombie                        bool
-}
-
 // processes are all of the machine, by pid. A process's orphans may be anybody's
 // children, so that there is no other way to find all descendants.
-func (p *proc) processes() (map[int]process, error) {
+func (p *proc) processes() (map[int]tree.Process, error) {
 	dir, err := os.Open(p.root)
 	if err != nil {
 		return nil, err
@@ -39,46 +32,25 @@ func (p *proc) processes() (map[int]process, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := make(map[int]process, len(names))
+	all := make(map[int]tree.Process, len(names))
 	for _, name := range names {
 		pid, err := strconv.Atoi(name)
 		if err != nil {
 			continue
 		}
-		if one, ok := p.stat(pid); ok { // else it is gone by now
+		if one, err := p.stat(pid); err == nil { // else it is gone by now
 			all[pid] = one
 		}
 	}
 	return all, nil
 }
 
-func (p *proc) stat(pid int) (process, bool) {
+func (p *proc) stat(pid int) (tree.Process, error) {
 	text, err := p.read(pid, "stat")
 	if err != nil {
-		return process{}, false
+		return tree.Process{}, err
 	}
-	return parseStat(pid, text)
-}
-
-// parseStat begins behind the last ")": the name before it may hold any byte.
-func parseStat(pid int, text []byte) (process, bool) {
-	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
-	if len(fields) < 22 {
-		return process{}, false
-	}
-	number := func(field int) int64 { // as proc_pid_stat(5) counts them
-		n, _ := strconv.ParseInt(string(fields[field-3]), 10, 64)
-		return n
-	}
-	one := process{pid: pid, parent: int(number(4)), session: int(number(6)), threads: int(number(20)),
-		start: uint64(number(22)), pages: number(24)}
-	for field := 14; field <= 17; field++ { // utime, stime, cutime, cstime
-		one.ticks += uint64(max(0, number(field)))
-	}
-	// The main thread may end before the others: the process lives, in state Z.
-	state := fields[0][0]
-	one.zombie = state == 'X' || state == 'Z' && one.threads <= 1
-	return one, true
+	return tree.ParseStat(pid, text)
 }
 
 // read gives a file of a process; it is valid until the next one is read.

@@ -30,10 +30,10 @@ func (f family) claims(dead []Worker) claims {
 // the pid later and has died too.
 func (f family) held(w Worker) bool {
 	if leader, taken := f[w.Pid]; taken {
-		return leader.zombie && leader.start == w.Start
+		return leader.Zombie && leader.Start == w.Start
 	}
 	for _, p := range f {
-		if p.session == w.Pid && w.Start <= p.start && p.start < w.Seen {
+		if p.Session == w.Pid && w.Start <= p.Start && p.Start < w.Seen {
 			return true
 		}
 	}
@@ -43,9 +43,9 @@ func (f family) held(w Worker) bool {
 // owner gives the dead worker that has left p behind, or nil, and whether that is
 // certain by now. An environment counts only if it names the very launch, by its
 // runtime directory, which no other launch has had.
-func (c claims) owner(p process) (w *Worker, known bool) {
+func (c claims) owner(p Process) (w *Worker, known bool) {
 	for i, w := range c.dead {
-		if c.held[i] && p.session == w.Pid {
+		if c.held[i] && p.Session == w.Pid {
 			return &c.dead[i], true
 		}
 	}
@@ -64,9 +64,9 @@ func (c claims) owner(p process) (w *Worker, known bool) {
 // possible reports whether p may descend from one of the workers: it does not if it
 // is older than all of them. Kernel threads have session 0, and so does a process
 // that was put into this pid namespace from outside.
-func (c claims) possible(p process) bool {
+func (c claims) possible(p Process) bool {
 	for _, w := range c.dead {
-		if p.session != 0 && p.start >= w.Start {
+		if p.Session != 0 && p.Start >= w.Start {
 			return true
 		}
 	}

@@ -118,7 +118,7 @@ func TestSweepAdopted(t *testing.T) {
 			}
 			for _, pid := range pids {
 				p, err := readStat(pid)
-				if dead := err != nil || p.zombie; dead != c.killed || slices.Contains(killed["a/web.1"], pid) != c.killed {
+				if dead := err != nil || p.Zombie; dead != c.killed || slices.Contains(killed["a/web.1"], pid) != c.killed {
 					t.Errorf("%d: dead %v, killed %v", pid, dead, killed)
 				}
 			}
@@ -146,7 +146,7 @@ func TestSweepAdoptedSpares(t *testing.T) {
 	if killed, err := Sweep(w.Pid, []Worker{w}, nobody); err != nil || len(killed) > 0 {
 		t.Errorf("the searching process itself: %v, %v", killed, err)
 	}
-	if p, err := readStat(pids[0]); err != nil || p.zombie {
+	if p, err := readStat(pids[0]); err != nil || p.Zombie {
 		t.Errorf("%+v, %v", p, err)
 	}
 	killed, err := Sweep(self, []Worker{w}, nobody)
@@ -162,15 +162,15 @@ func TestSweepAdoptedSpares(t *testing.T) {
 func TestHeldByZombie(t *testing.T) {
 	w := Worker{Pid: 7, Start: 100}
 	for _, c := range []struct {
-		leader process
+		leader Process
 		want   bool
 	}{
-		{process{pid: 7, session: 7, start: 100, zombie: true}, true},
-		{process{pid: 7, session: 7, start: 101, zombie: true}, false},
-		{process{pid: 7, session: 7, start: 100}, false},
-		{process{pid: 8, session: 7, start: 100}, false},
+		{Process{Pid: 7, Session: 7, Start: 100, Zombie: true}, true},
+		{Process{Pid: 7, Session: 7, Start: 101, Zombie: true}, false},
+		{Process{Pid: 7, Session: 7, Start: 100}, false},
+		{Process{Pid: 8, Session: 7, Start: 100}, false},
 	} {
-		if got := (family{c.leader.pid: c.leader}).held(w); got != c.want {
+		if got := (family{c.leader.Pid: c.leader}).held(w); got != c.want {
 			t.Errorf("%+v: %v", c.leader, got)
 		}
 	}
@@ -179,13 +179,13 @@ func TestHeldByZombie(t *testing.T) {
 // The children of a vanished parent are searched too, and circles end.
 func TestElsewhere(t *testing.T) {
 	f := family{}
-	for _, p := range []process{{pid: 1}, {pid: 2, parent: 1}, {pid: 3, parent: 2}, {pid: 4, parent: 99}, {pid: 5, parent: 4},
-		{pid: 6, parent: 1}, {pid: 7, parent: 6}, {pid: 8, parent: 9}, {pid: 9, parent: 8}} {
-		f[p.pid] = p
+	for _, p := range []Process{{Pid: 1}, {Pid: 2, Parent: 1}, {Pid: 3, Parent: 2}, {Pid: 4, Parent: 99}, {Pid: 5, Parent: 4},
+		{Pid: 6, Parent: 1}, {Pid: 7, Parent: 6}, {Pid: 8, Parent: 9}, {Pid: 9, Parent: 8}} {
+		f[p.Pid] = p
 	}
 	var got []int
 	for _, p := range f.elsewhere(2, func(pid int) bool { return pid == 6 }, anybody) {
-		got = append(got, p.pid)
+		got = append(got, p.Pid)
 	}
 	slices.Sort(got)
 	if want := []int{1, 4, 5}; !slices.Equal(got, want) {
@@ -245,8 +245,8 @@ func TestChildren(t *testing.T) {
 	if err := syscall.Kill(pids[0], syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	p := process{pid: pids[0]}
-	for p.zombie = false; !p.zombie; { // its parent may reap it
+	p := Process{Pid: pids[0]}
+	for p.Zombie = false; !p.Zombie; { // its parent may reap it
 		var err error
 		if p, err = readStat(pids[0]); err != nil {
 			break

@@ -22,8 +22,8 @@ func Children(pid int) (map[int]uint64, error) {
 	children := make(map[int]uint64, len(listed))
 	for child := range listed {
 		p, err := readStat(child)
-		if err == nil && p.parent == pid && !p.zombie { // else it is gone by now
-			children[child] = p.start
+		if err == nil && p.Parent == pid && !p.Zombie { // else it is gone by now
+			children[child] = p.Start
 		}
 	}
 	return children, nil
@@ -76,8 +76,8 @@ func scannedChildren(pid int) (map[int]uint64, error) {
 	}
 	children := map[int]uint64{}
 	for _, p := range all {
-		if p.parent == pid && !p.zombie {
-			children[p.pid] = p.start
+		if p.Parent == pid && !p.Zombie {
+			children[p.Pid] = p.Start
 		}
 	}
 	return children, nil

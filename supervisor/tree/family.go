@@ -9,7 +9,7 @@ import (
 func (f family) children() map[int][]int {
 	children := map[int][]int{}
 	for _, p := range f {
-		children[p.parent] = append(children[p.parent], p.pid)
+		children[p.Parent] = append(children[p.Parent], p.Pid)
 	}
 	return children
 }
@@ -17,12 +17,12 @@ func (f family) children() map[int][]int {
 // beneath gives the living descendants of self, each with the worker that owner
 // gives for it, or else with that of its parent. A process without either is left
 // out. So are those that except names, with all that is beneath them.
-func (f family) beneath(self int, except func(pid int) bool, owner func(process) *Worker) []leftover {
+func (f family) beneath(self int, except func(pid int) bool, owner func(Process) *Worker) []leftover {
 	return f.search([]int{self}, self, except, owner)
 }
 
 // elsewhere is beneath for all processes except self and its descendants.
-func (f family) elsewhere(self int, except func(pid int) bool, owner func(process) *Worker) []leftover {
+func (f family) elsewhere(self int, except func(pid int) bool, owner func(Process) *Worker) []leftover {
 	return f.search(f.outside(), self, except, owner)
 }
 
@@ -30,14 +30,14 @@ func (f family) elsewhere(self int, except func(pid int) bool, owner func(proces
 // while it was read.
 func (f family) outside() (pids []int) {
 	for _, p := range f {
-		if _, there := f[p.parent]; !there && !slices.Contains(pids, p.parent) {
-			pids = append(pids, p.parent)
+		if _, there := f[p.Parent]; !there && !slices.Contains(pids, p.Parent) {
+			pids = append(pids, p.Parent)
 		}
 	}
 	return pids
 }
 
-func (f family) search(from []int, self int, except func(pid int) bool, owner func(process) *Worker) (found []leftover) {
+func (f family) search(from []int, self int, except func(pid int) bool, owner func(Process) *Worker) (found []leftover) {
 	children := f.children()
 	var walk func(parent int, inherited *Worker)
 	walk = func(parent int, inherited *Worker) {
@@ -45,7 +45,7 @@ func (f family) search(from []int, self int, except func(pid int) bool, owner fu
 		delete(children, parent) // what was read at different times may form a circle
 		for _, pid := range pids {
 			p := f[pid]
-			if pid == self || except(pid) || p.zombie {
+			if pid == self || except(pid) || p.Zombie {
 				continue
 			}
 			of := owner(p)
@@ -66,7 +66,7 @@ func (f family) search(from []int, self int, except func(pid int) bool, owner fu
 
 // leftover is a process and the dead worker that has left it behind.
 type leftover struct {
-	process
+	Process
 	of *Worker
 }
 
@@ -75,12 +75,12 @@ type leftover struct {
 //
 // While a session or a process group has a member, the kernel gives its number to
 // no new process: if a new process has the number, the members are its own.
-func (f family) owner(p process, dead []Worker) (w *Worker, known bool) {
+func (f family) owner(p Process, dead []Worker) (w *Worker, known bool) {
 	for i, w := range dead {
-		if p.session != w.Pid && p.group != w.Pid {
+		if p.Session != w.Pid && p.Group != w.Pid {
 			continue
 		}
-		if now, reused := f[w.Pid]; !reused || now.zombie {
+		if now, reused := f[w.Pid]; !reused || now.Zombie {
 			return &dead[i], true
 		}
 	}

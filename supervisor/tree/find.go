@@ -51,19 +51,19 @@ func (l Launched) compare(other Launched) int {
 	return cmp.Or(cmp.Compare(l.Start, other.Start), cmp.Compare(l.Pid, other.Pid))
 }
 
-func (p process) launched(runtime string) (Launched, bool) {
-	if p.pid != p.session || p.zombie {
+func (p Process) launched(runtime string) (Launched, bool) {
+	if p.Pid != p.Session || p.Zombie {
 		return Launched{}, false
 	}
 	l, err := p.origin()
 	if err != nil || l.worker == "" || l.generation < 1 || !filepath.IsAbs(l.runtime) || filepath.Dir(l.runtime) != runtime {
 		return Launched{}, false
 	}
-	if l.main != 0 && l.main != p.pid {
+	if l.main != 0 && l.main != p.Pid {
 		return Launched{}, false
 	}
-	if now, err := readStat(p.pid); err != nil || now.start != p.start { // the environment is that of another process
+	if now, err := readStat(p.Pid); err != nil || now.Start != p.Start { // the environment is that of another process
 		return Launched{}, false
 	}
-	return Launched{p.pid, p.start, l.worker, l.generation, l.runtime}, true
+	return Launched{p.Pid, p.Start, l.worker, l.generation, l.runtime}, true
 }

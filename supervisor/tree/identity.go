@@ -20,7 +20,7 @@ func BootID() (string, error) { return files.BootID() }
 // pid within the same hundredth of a second.
 func StartTime(pid int) (uint64, error) {
 	p, err := readStat(pid)
-	return p.start, err
+	return p.Start, err
 }
 
 // Now is the present moment in clock ticks since the boot, comparable with start

@@ -8,7 +8,7 @@ import (
 )
 
 // kill sends SIGKILL to p if it is still the same process.
-func (p process) kill() bool {
+func (p Process) kill() bool {
 	fd, err := p.open()
 	if err != nil {
 		return false // gone
@@ -19,13 +19,13 @@ func (p process) kill() bool {
 
 // open gives a pidfd of p. pidfd_open(2) opens the process that has the pid now, so
 // its start is compared afterwards.
-func (p process) open() (int, error) {
-	fd, err := unix.PidfdOpen(p.pid, 0)
+func (p Process) open() (int, error) {
+	fd, err := unix.PidfdOpen(p.Pid, 0)
 	if err != nil {
 		return -1, err
 	}
-	now, err := readStat(p.pid)
-	if err == nil && now.start != p.start {
+	now, err := readStat(p.Pid)
+	if err == nil && now.Start != p.Start {
 		err = unix.ESRCH
 	}
 	if err != nil {

@@ -3,11 +3,9 @@ package tree
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -15,14 +13,7 @@ import (
 )
 
 // family is all processes at one moment, by pid.
-type family map[int]process
-
-// process is what /proc/PID/stat says of a process (proc_pid_stat(5)).
-type process struct {
-	pid, parent, group, session int
-	start                       uint64 // clock ticks since boot: tells apart two uses of a pid
-	zombie                      bool
-}
+type family map[int]Process
 
 // processes reads all of /proc. By hand: with a thousand workers that die at
 // once it is read while they wait to be started again.
@@ -49,31 +40,12 @@ func processes() (family, error) {
 	return all, nil
 }
 
-func readStat(pid int) (process, error) {
+func readStat(pid int) (Process, error) {
 	stat, err := files.Read("/proc/" + strconv.Itoa(pid) + "/stat")
 	if err != nil {
-		return process{}, err
+		return Process{}, err
 	}
-	return parseStat(pid, string(stat))
-}
-
-// parseStat begins behind the last ")": the name before it may hold any byte.
-func parseStat(pid int, stat string) (process, error) {
-	fields := strings.Fields(stat[strings.LastIndexByte(stat, ')')+1:])
-	if len(fields) < 20 {
-		return process{}, fmt.Errorf("/proc/%d/stat: %d fields", pid, len(fields))
-	}
-	p := process{pid: pid}
-	var errs [5]error
-	p.parent, errs[0] = strconv.Atoi(fields[1])
-	p.group, errs[1] = strconv.Atoi(fields[2])
-	p.session, errs[2] = strconv.Atoi(fields[3])
-	p.start, errs[3] = strconv.ParseUint(fields[19], 10, 64)
-	threads, err := strconv.Atoi(fields[17])
-	errs[4] = err
-	// The main thread may end before the others: the process lives, in state Z.
-	p.zombie = fields[0] == "X" || fields[0] == "Z" && threads <= 1
-	return p, errors.Join(errs[:]...)
+	return ParseStat(pid, stat)
 }
 
 // origin is what a worker's environment tells of its launch.
@@ -90,8 +62,8 @@ var errHidden = errors.New("no environment is to be seen")
 
 // origin tells which launch's environment the process was started with, unless
 // it has overwritten that. One that is gone by now is of none.
-func (p process) origin() (origin, error) {
-	env, err := files.Read("/proc/" + strconv.Itoa(p.pid) + "/environ")
+func (p Process) origin() (origin, error) {
+	env, err := files.Read("/proc/" + strconv.Itoa(p.Pid) + "/environ")
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH):
 		return origin{}, nil

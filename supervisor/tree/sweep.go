@@ -74,7 +74,7 @@ func Sweep(self int, dead []Worker, alive func(pid int) bool) (killed map[string
 func (f family) left(self int, own, adopted []Worker, alive func(pid int) bool) (left []leftover, sure bool) {
 	sure = true
 	if len(own) > 0 {
-		left = f.beneath(self, alive, func(p process) *Worker {
+		left = f.beneath(self, alive, func(p Process) *Worker {
 			w, known := f.owner(p, own)
 			sure = sure && known
 			return w
@@ -82,7 +82,7 @@ func (f family) left(self int, own, adopted []Worker, alive func(pid int) bool) 
 	}
 	if len(adopted) > 0 {
 		claims := f.claims(adopted)
-		left = append(left, f.elsewhere(self, alive, func(p process) *Worker {
+		left = append(left, f.elsewhere(self, alive, func(p Process) *Worker {
 			w, known := claims.owner(p)
 			sure = sure && known
 			return w
@@ -96,7 +96,7 @@ func (f family) left(self int, own, adopted []Worker, alive func(pid int) bool) 
 func KillAll(self int, except func(pid int) bool) (killed []int, err error) {
 	all, nobody := map[string][]int{}, new(Worker)
 	err = chase(all, processes, func(f family) ([]leftover, bool) {
-		return f.beneath(self, except, func(process) *Worker { return nobody }), true
+		return f.beneath(self, except, func(Process) *Worker { return nobody }), true
 	})
 	return all[""], err
 }
@@ -120,11 +120,11 @@ func chase(killed map[string][]int, read func() (family, error), find func(famil
 			looked++
 			time.Sleep(execTime)
 		case round >= rounds || time.Now().After(deadline):
-			return fmt.Errorf("%d processes are left after SIGKILL, such as %d", len(left), left[0].pid)
+			return fmt.Errorf("%d processes are left after SIGKILL, such as %d", len(left), left[0].Pid)
 		}
 		for _, p := range left {
-			if p.kill() && !slices.Contains(killed[p.of.Name], p.pid) {
-				killed[p.of.Name] = append(killed[p.of.Name], p.pid)
+			if p.kill() && !slices.Contains(killed[p.of.Name], p.Pid) {
+				killed[p.of.Name] = append(killed[p.of.Name], p.Pid)
 			}
 		}
 		awaitEnd(left, deadline)

@@ -72,7 +72,7 @@ func supervise(script string) error {
 
 func nobody(int) bool { return false }
 
-func anybody(process) *Worker { return new(Worker) }
+func anybody(Process) *Worker { return new(Worker) }
 
 func launch(name, script string) (*exec.Cmd, error) {
 	cmd := exec.Command("/bin/sh", "-c", script)
@@ -121,15 +121,15 @@ func TestSweep(t *testing.T) {
 }
 
 func TestParseStat(t *testing.T) {
-	const rest = " S 2 3 4 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 0 0"
+	const rest = " S 2 3 4 0 -1 4194560 1 9 9 9 5 6 7 -8 20 0 10 0 4711 9 12 18446744073709551615"
 	for _, name := range []string{"sh", "a) (b", ") R 1 1 1", "", "\xff\n"} {
-		p, err := parseStat(1, "1 ("+name+")"+rest)
-		if want := (process{1, 2, 3, 4, 4711, false}); err != nil || p != want {
+		p, err := ParseStat(1, []byte("1 ("+name+")"+rest))
+		if want := (Process{Pid: 1, Parent: 2, Group: 3, Session: 4, Start: 4711, Threads: 10, Ticks: 18, Pages: 12}); err != nil || p != want {
 			t.Errorf("%q: %+v, %v", name, p, err)
 		}
 	}
-	for _, bad := range []string{"", "1 (sh)", "1 (sh) S x 3 4" + rest, "no parenthesis"} {
-		if p, err := parseStat(1, bad); err == nil {
+	for _, bad := range []string{"", "1 (sh)", "1 (sh) S x 3 4" + rest, "1 (sh)" + strings.Replace(rest, "4711", "-", 1), "no parenthesis"} {
+		if p, err := ParseStat(1, []byte(bad)); err == nil {
 			t.Errorf("%q: %+v", bad, p)
 		}
 	}
@@ -137,14 +137,14 @@ func TestParseStat(t *testing.T) {
 
 func FuzzParseStat(f *testing.F) {
 	f.Add("1 (sh) S 2 3 4 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 0 0")
-	f.Fuzz(func(t *testing.T, s string) { parseStat(1, s) })
+	f.Fuzz(func(t *testing.T, s string) { ParseStat(1, []byte(s)) })
 }
 
 // TestStatOfItself: the fields are the right ones.
 func TestStatOfItself(t *testing.T) {
 	p, err := readStat(os.Getpid())
 	sid, _ := unix.Getsid(0)
-	if err != nil || p.parent != os.Getppid() || p.group != unix.Getpgrp() || p.session != sid || p.start == 0 || p.zombie {
+	if err != nil || p.Parent != os.Getppid() || p.Group != unix.Getpgrp() || p.Session != sid || p.Start == 0 || p.Zombie {
 		t.Errorf("%+v, %v", p, err)
 	}
 }
@@ -157,8 +157,8 @@ func TestDead(t *testing.T) {
 		"1 (sh) Z 2 3 4 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 2 0 4711 0 0": false,
 		"1 (sh) T 2 3 4 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 4711 0 0": false,
 	} {
-		if p, err := parseStat(1, stat); err != nil || p.zombie != want {
-			t.Errorf("%s: dead %v, %v", stat, p.zombie, err)
+		if p, err := ParseStat(1, []byte(stat)); err != nil || p.Zombie != want {
+			t.Errorf("%s: dead %v, %v", stat, p.Zombie, err)
 		}
 	}
 }
@@ -166,13 +166,13 @@ func TestDead(t *testing.T) {
 // TestBeneath: /proc is not read at one moment, so it may contradict itself.
 func TestBeneath(t *testing.T) {
 	f := family{}
-	for _, p := range []process{{pid: 2, parent: 1}, {pid: 3, parent: 2}, {pid: 4, parent: 3}, {pid: 5, parent: 2, zombie: true},
-		{pid: 6, parent: 1}, {pid: 7, parent: 6}, {pid: 8, parent: 9}, {pid: 9, parent: 8}, {pid: 1, parent: 4}} {
-		f[p.pid] = p
+	for _, p := range []Process{{Pid: 2, Parent: 1}, {Pid: 3, Parent: 2}, {Pid: 4, Parent: 3}, {Pid: 5, Parent: 2, Zombie: true},
+		{Pid: 6, Parent: 1}, {Pid: 7, Parent: 6}, {Pid: 8, Parent: 9}, {Pid: 9, Parent: 8}, {Pid: 1, Parent: 4}} {
+		f[p.Pid] = p
 	}
 	var got []int
 	for _, p := range f.beneath(1, func(pid int) bool { return pid == 6 }, anybody) {
-		got = append(got, p.pid)
+		got = append(got, p.Pid)
 	}
 	slices.Sort(got)
 	if want := []int{2, 3, 4}; !slices.Equal(got, want) {
@@ -191,15 +191,15 @@ func TestKillIsOfTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	other := p
-	other.start++
-	if other.kill() || (process{pid: 1 << 30}).kill() {
+	other.Start++
+	if other.kill() || (Process{Pid: 1 << 30}).kill() {
 		t.Error("sent to a process that is not there")
 	}
 	if !p.kill() {
 		t.Error("not sent")
 	}
 	awaitEnd([]leftover{{p, nil}, {other, nil}}, time.Now().Add(time.Hour))
-	if p, err = readStat(p.pid); err != nil || !p.zombie {
+	if p, err = readStat(p.Pid); err != nil || !p.Zombie {
 		t.Errorf("%+v, %v", p, err)
 	}
 	if err := cmd.Wait(); err == nil || err.Error() != "signal: killed" {
@@ -209,11 +209,11 @@ func TestKillIsOfTheSame(t *testing.T) {
 
 // TestLaunch: the launch of a process is known by its environment, if it has one.
 func TestLaunch(t *testing.T) {
-	self := process{pid: os.Getpid()}
+	self := Process{Pid: os.Getpid()}
 	if _, err := self.origin(); err != nil {
 		t.Errorf("of a process with an environment: %v", err)
 	}
-	gone := process{pid: 1 << 30}
+	gone := Process{Pid: 1 << 30}
 	if l, err := gone.origin(); err != nil || l != (origin{}) {
 		t.Errorf("of a process that is gone: %+v, %v", l, err)
 	}
@@ -224,7 +224,7 @@ func TestLaunch(t *testing.T) {
 	}
 	defer cmd.Wait()
 	defer cmd.Process.Kill()
-	empty := process{pid: cmd.Process.Pid}
+	empty := Process{Pid: cmd.Process.Pid}
 	if l, err := empty.origin(); err != errHidden || l != (origin{}) {
 		t.Errorf("of an empty environment: %+v, %v", l, err)
 	}
@@ -293,7 +293,7 @@ func TestKillCgroup(t *testing.T) {
 	if err != nil || !slices.Contains(killed["app/web.1"], escaped) {
 		t.Errorf("killed %v, but not %d: %v", killed, escaped, err)
 	}
-	if p, err := readStat(escaped); err == nil && !p.zombie {
+	if p, err := readStat(escaped); err == nil && !p.Zombie {
 		t.Errorf("%+v lives", p)
 	}
 	cmd.Wait()
