@@ -15,22 +15,18 @@ import (
 
 var (
 	desiredWorkers = gauge("supd_process_desired_workers", "Workers that are desired now.", "app", "process")
-	startDuration  = prometheus.NewDesc("supd_worker_start_duration_seconds", "From launch to ready, of the workers of a process.", []string{"app", "process"}, nil)
-	processSeries  = []series{desiredWorkers}
+	startDuration  = histograms("supd_worker_start_duration_seconds", "From launch to ready, of the workers of a process.", "app", "process")
 
-	queueLength  = gauge("supd_socket_accept_queue_length", "Connections that wait to be accepted.", "app", "socket")
-	queueLimit   = gauge("supd_socket_accept_queue_limit", "Connections that may wait to be accepted.", "app", "socket")
-	queueDrops   = counter("supd_socket_accept_drops_total", "Connections that the kernel has dropped since the socket was opened, since its queue was full or for another reason; tcp alone.", "app", "socket")
-	socketSeries = []series{queueLength, queueLimit, queueDrops}
+	queueLength = gauge("supd_socket_accept_queue_length", "Connections that wait to be accepted.", "app", "socket")
+	queueLimit  = gauge("supd_socket_accept_queue_limit", "Connections that may wait to be accepted.", "app", "socket")
+	queueDrops  = counter("supd_socket_accept_drops_total", "Connections that the kernel has dropped since the socket was opened, since its queue was full or for another reason; tcp alone.", "app", "socket")
 
 	releaseInfo     = gauge("supd_release_info", "The releases that an app runs, goes to or can go back to; always 1.", "app", "state", "version")
 	rollouts        = counter("supd_rollouts_total", "Rollouts that have ended.", "app", "kind", "result")
-	rolloutDuration = prometheus.NewDesc("supd_rollout_duration_seconds", "From the beginning of a rollout to its end.", []string{"app", "kind"}, nil)
-	releaseSeries   = []series{releaseInfo, rollouts}
+	rolloutDuration = histograms("supd_rollout_duration_seconds", "From the beginning of a rollout to its end.", "app", "kind")
 
 	logBytes   = counter("supd_log_bytes_total", "Bytes of output written to the log of a process; processes that share a file show the same.", "app", "process")
 	logDropped = counter("supd_log_dropped_bytes_total", "Bytes of output dropped, since the log of a process could not be written.", "app", "process")
-	logSeries  = []series{logBytes, logDropped}
 
 	kindLabels   = labelsOf("kind", release.KindDeploy, release.KindRollback)
 	results      = []release.Result{release.Done, release.RolledBack, release.Failed}
@@ -45,7 +41,7 @@ const (
 
 func (o out) process(app *dto.LabelPair, p *api.ProcessStatus) {
 	process := label("process", p.Name)
-	h := histogram{desc: startDuration, labels: []*dto.LabelPair{app, process}, first: startsFrom, last: startsTo}
+	h := histogram{first: startsFrom, last: startsTo}
 	desired, starts := 0, measure.Durations{}
 	for i := range p.Workers {
 		w := &p.Workers[i]
@@ -61,7 +57,7 @@ func (o out) process(app *dto.LabelPair, p *api.ProcessStatus) {
 	}
 	o.send(desiredWorkers, float64(desired), app, process)
 	h.sum, h.buckets = starts.Sum.Seconds(), starts.Buckets
-	o <- h
+	o.count(startDuration, h, app, process)
 }
 
 func (o out) queues(queues []supervisor.Queue) {
@@ -96,8 +92,7 @@ func (o out) releases(app *dto.LabelPair, a *api.AppStatus) {
 		for i, result := range results {
 			o.send(rollouts, float64(total.Results[result]), app, kind, resultLabels[i])
 		}
-		o <- histogram{desc: rolloutDuration, labels: []*dto.LabelPair{app, kind},
-			sum: total.Took.Sum.Seconds(), buckets: total.Took.Buckets, first: rolloutsFrom, last: rolloutsTo}
+		o.count(rolloutDuration, histogram{sum: total.Took.Sum.Seconds(), buckets: total.Took.Buckets, first: rolloutsFrom, last: rolloutsTo}, app, kind)
 	}
 }
 

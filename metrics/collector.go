@@ -9,8 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
-
 	"supd/supervisor"
 	"supd/supervisor/api"
 	"supd/supervisor/engine"
@@ -42,33 +40,28 @@ type collector struct {
 	seen    map[engine.RunID]measure.Usage // by the workers that live, the last time
 	origins origins
 	logs    map[string]output.Count // the last time
+	sizes   map[*series]int         // samples of each, the last time
 	failing string                  // what could not be read the last time
 }
 
 func newCollector(s Supervisor, log *slog.Logger) *collector {
-	return &collector{supd: s, log: log, self: os.Getpid(), now: time.Now, proc: openProc(), memory: memory{}}
+	return &collector{supd: s, log: log, self: os.Getpid(), now: time.Now, proc: openProc(), memory: memory{}, sizes: map[*series]int{}}
 }
 
-// Describe lists every series, which makes the registry check what is collected.
-func (c *collector) Describe(descs chan<- *prometheus.Desc) {
-	for _, all := range [][]series{workerSeries, processSeries, socketSeries, releaseSeries, logSeries} {
-		for _, s := range all {
-			descs <- s.desc
-		}
-	}
-	descs <- startDuration
-	descs <- rolloutDuration
-}
-
-// Collect reads everything anew.
-func (c *collector) Collect(metrics chan<- prometheus.Metric) {
+// collect reads everything anew; own is what was wrong with the series of supd itself.
+func (c *collector) collect(own error) out {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	o, status := out(metrics), c.supd.Status()
+	c.fails("supd itself", own)
+	o, status := make(out, len(c.sizes)), c.supd.Status()
+	for s, n := range c.sizes { // nearly always as many as before
+		o[s] = make([]sample, 0, n)
+	}
+	o.said(c.supd.Said())
 	slots, news, err := c.measure(status)
 	if err != nil {
 		c.fails("/proc", err)
-		return
+		return o
 	}
 	logs := c.supd.Logs()
 	if len(news) > 0 || !maps.Equal(logs, c.logs) {
@@ -95,6 +88,11 @@ func (c *collector) Collect(metrics chan<- prometheus.Metric) {
 			}
 		}
 	}
+	clear(c.sizes)
+	for s, samples := range o {
+		c.sizes[s] = len(samples)
+	}
+	return o
 }
 
 // fails says what cannot be read, once, and once more when it can be.

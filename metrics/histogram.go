@@ -17,8 +17,6 @@ import (
 // classic one are doublings, 2^first to 2^last seconds, which are bounds of the native
 // one as well: both count the same.
 type histogram struct {
-	desc        *prometheus.Desc
-	labels      []*dto.LabelPair
 	sum         float64
 	buckets     map[int]int64 // of the native one, by number
 	first, last int
@@ -32,12 +30,18 @@ type example struct {
 	release string
 }
 
-func (h histogram) Desc() *prometheus.Desc { return h.desc }
-
 // schema of the native histogram: eight buckets from a bound to its double.
 const schema = 3
 
-func (h histogram) Write(m *dto.Metric) error {
+func histograms(name, help string, labels ...string) *series {
+	return &series{name, help, dto.MetricType_HISTOGRAM, labels}
+}
+
+func (o out) count(s *series, h histogram, labels ...*dto.LabelPair) {
+	o[s] = append(o[s], sample{labels: labels, counts: h.message()})
+}
+
+func (h histogram) message() *dto.Histogram {
 	count := uint64(0)
 	for _, n := range h.buckets {
 		count += uint64(n)
@@ -46,8 +50,7 @@ func (h histogram) Write(m *dto.Metric) error {
 		ZeroThreshold: new(prometheus.DefNativeHistogramZeroThreshold), ZeroCount: new(uint64(0))}
 	h.native(d)
 	h.classic(d)
-	m.Label, m.Histogram = h.labels, d
-	return nil
+	return d
 }
 
 // native writes spans of buckets that follow each other, and each bucket as the

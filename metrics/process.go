@@ -53,7 +53,9 @@ func (p *proc) stat(pid int) (tree.Process, error) {
 	return tree.ParseStat(pid, text)
 }
 
-// read gives a file of a process; it is valid until the next one is read.
+// read gives a file of a process; it is valid until the next one is read. The kernel
+// makes such a file in one piece (single_open in fs/proc/base.c), so that what does not
+// fill the buffer is all of it: nobody has to read once more to see the end.
 func (p *proc) read(pid int, name string) ([]byte, error) {
 	fd, err := unix.Open(p.path(pid, name), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -61,19 +63,17 @@ func (p *proc) read(pid int, name string) ([]byte, error) {
 	}
 	defer unix.Close(fd)
 	for n := 0; ; {
-		if n == len(p.buffer) {
-			p.buffer = append(p.buffer, make([]byte, n)...)
-		}
 		more, err := unix.Read(fd, p.buffer[n:])
-		switch {
-		case errors.Is(err, unix.EINTR):
-		case err != nil:
-			return nil, err
-		case more == 0:
-			return p.buffer[:n], nil
-		default:
-			n += more
+		if errors.Is(err, unix.EINTR) {
+			continue
 		}
+		if err != nil {
+			return nil, err
+		}
+		if n += more; n < len(p.buffer) {
+			return p.buffer[:n], nil
+		}
+		p.buffer = append(p.buffer, make([]byte, n)...)
 	}
 }
 

@@ -29,7 +29,7 @@ type Pusher struct {
 
 // NewPusher makes one that sends what the server answers.
 func (s *Server) NewPusher(c configs.Push, log *slog.Logger) (*Pusher, error) {
-	p := &Pusher{log: log, gatherer: s.registry, interval: c.Interval,
+	p := &Pusher{log: log, gatherer: s.gatherer, interval: c.Interval,
 		sent:     countTargets("supd_push_sent_total", "Pushes that the target has taken, since supd was started."),
 		failures: countTargets("supd_push_failures_total", "Pushes that it has not, and that are lost.")}
 	host, err := os.Hostname()

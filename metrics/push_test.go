@@ -182,7 +182,7 @@ func (w *world) batch(at time.Time) *batch {
 func (w *world) pusher(c configs.Push) *Pusher {
 	w.t.Helper()
 	s := &Server{registry: prometheus.NewRegistry(), version: "1.2.3"}
-	s.registry.MustRegister(w.collector)
+	s.gatherer = &gatherer{collector: w.collector, registry: s.registry}
 	c.Interval = time.Hour
 	p, err := s.NewPusher(c, slog.New(slog.DiscardHandler))
 	if err != nil {

@@ -3,7 +3,6 @@ package metrics
 import (
 	"strconv"
 
-	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 
 	"supd/supervisor/statsd"
@@ -12,7 +11,7 @@ import (
 // What the applications say by statsd.
 var (
 	requestsTotal   = perWorker(counter, "supd_worker_requests_total", "Requests answered, by the class of the status; as gunicorn says by statsd.", "release", "code")
-	requestDuration = prometheus.NewDesc("supd_worker_request_duration_seconds", "How long requests took, of the workers of a process; as gunicorn says by statsd.", []string{"app", "process", "release"}, nil)
+	requestDuration = histograms("supd_worker_request_duration_seconds", "How long requests took, of the workers of a process; as gunicorn says by statsd.", "app", "process", "release")
 	datagrams       = perWorker(counter, "supd_worker_statsd_datagrams_total", "Statsd datagrams of the worker's that were read.")
 	refusals        = perWorker(counter, "supd_worker_statsd_refused_total", "Statsd datagrams, lines and values that do not count, by why.", "reason")
 	drops           = perWorker(counter, "supd_worker_statsd_dropped_total", "Statsd datagrams that the kernel has dropped, since too many waited.")
@@ -29,16 +28,8 @@ const (
 	othersFrom, othersTo     = 0, 30   // 1 to 10^9 of anything
 )
 
-// said is what the applications say by statsd: apart from the other collector, since
-// the registry cannot be told all of its names before.
-type said struct{ supd Supervisor }
-
-// Describe says nothing: the registry looks at each metric as it comes.
-func (s said) Describe(chan<- *prometheus.Desc) {}
-
-// Collect gives what was counted until now.
-func (s said) Collect(metrics chan<- prometheus.Metric) {
-	o, counts := out(metrics), s.supd.Said()
+// said sends what the applications say by statsd.
+func (o out) said(counts statsd.Counts) {
 	o.send(unsent, float64(counts.Unsent))
 	for i := range counts.Slots {
 		o.slot(&counts.Slots[i])
@@ -51,11 +42,11 @@ func (s said) Collect(metrics chan<- prometheus.Metric) {
 	}
 	for _, d := range counts.Durations {
 		of := originOf(d.Origin)
-		o <- histogram{desc: requestDuration, labels: []*dto.LabelPair{of.app, of.process, of.release},
-			sum: d.Sum, buckets: d.Buckets, first: requestsFrom, last: requestsTo}
+		o.count(requestDuration, histogram{sum: d.Sum, buckets: d.Buckets, first: requestsFrom, last: requestsTo}, of.app, of.process, of.release)
 	}
+	own := map[string]*series{} // by name
 	for i := range counts.Series {
-		o.own(&counts.Series[i])
+		o.own(&counts.Series[i], own)
 	}
 }
 
@@ -77,23 +68,28 @@ func (o out) slot(s *statsd.Slot) {
 
 // own sends a series that an app has made. Its labels are the worker's and the app's,
 // none of which is called as one of the others.
-func (o out) own(s *statsd.Series) {
+func (o out) own(s *statsd.Series, named map[string]*series) {
 	of := originOf(s.Origin)
 	labels := []*dto.LabelPair{of.app, of.process, of.slot}
 	for _, l := range s.Labels {
 		labels = append(labels, label(l.Name, l.Value))
 	}
 	sortLabels(labels)
-	const help = "Of the application's own, by statsd."
-	desc := prometheus.NewDesc(s.Name, help, namesOf(labels), nil)
-	switch s.Kind {
-	case statsd.Counter:
-		o <- sample{series{desc, prometheus.CounterValue}, labels, s.Value}
-	case statsd.Gauge:
-		o <- sample{series{desc, prometheus.GaugeValue}, labels, s.Value}
-	case statsd.Timer:
-		o <- histogram{desc: desc, labels: labels, sum: s.Spread.Sum, buckets: s.Spread.Buckets, first: timersFrom, last: timersTo}
-	case statsd.Other:
-		o <- histogram{desc: desc, labels: labels, sum: s.Spread.Sum, buckets: s.Spread.Buckets, first: othersFrom, last: othersTo}
+	series := named[s.Name] // a name has one kind, whichever app it is of
+	if series == nil {
+		series = seriesOf[s.Kind](s.Name, "Of the application's own, by statsd.")
+		named[s.Name] = series
 	}
+	switch s.Kind {
+	case statsd.Counter, statsd.Gauge:
+		o.send(series, s.Value, labels...)
+	case statsd.Timer:
+		o.count(series, histogram{sum: s.Spread.Sum, buckets: s.Spread.Buckets, first: timersFrom, last: timersTo}, labels...)
+	case statsd.Other:
+		o.count(series, histogram{sum: s.Spread.Sum, buckets: s.Spread.Buckets, first: othersFrom, last: othersTo}, labels...)
+	}
+}
+
+var seriesOf = map[statsd.Kind]func(name, help string, labels ...string) *series{
+	statsd.Counter: counter, statsd.Gauge: gauge, statsd.Timer: histograms, statsd.Other: histograms,
 }

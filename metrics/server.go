@@ -10,7 +10,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"golang.org/x/sync/singleflight"
 	"golang.org/x/sys/unix"
 
@@ -47,6 +46,7 @@ type Server struct {
 	version   string
 	registry  *prometheus.Registry
 	collector *collector
+	gatherer  *gatherer
 	looks     singleflight.Group // under way
 	http      *http.Server
 }
@@ -55,11 +55,10 @@ type Server struct {
 func NewServer(s Supervisor, version string, log *slog.Logger) *Server {
 	registry := prometheus.NewRegistry()
 	server := &Server{supd: s, version: version, registry: registry, collector: newCollector(s, log)}
-	registry.MustRegister(server.collector, said{s}, buildInfo(version, runtime.Version()),
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	server.gatherer = &gatherer{collector: server.collector, registry: registry}
+	registry.MustRegister(buildInfo(version, runtime.Version()), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{
-		EnableOpenMetrics: true, CoalesceGather: true, ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: connections}))
+	mux.Handle("GET /metrics", server.gatherer)
 	mux.HandleFunc("GET /healthz", server.health)
 	mux.HandleFunc("GET /healthz/{app}", server.appHealth)
 	server.http = &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 3 * time.Minute,

@@ -31,12 +31,11 @@ var (
 	workerStart     = perWorker(gauge, "supd_worker_start_time_seconds", "When the worker was launched, in seconds since 1970.")
 	workerRestarts  = perWorker(counter, "supd_worker_restarts_total", "Launches of the slot but the first, by what led to them.", "reason")
 	workerLastExit  = perWorker(gauge, "supd_worker_last_exit_code", "Exit code of the worker that ended last; 128 and the number of the signal that ended it; -1 if nobody knows.")
-	workerSeries    = []series{workerUp, workerReady, workerState, workerInfo, workerCPU, workerRead, workerWritten, workerResident, workerShare, workerOpen, workerMost, workerFullest, workerThreads, workerProcesses, workerStart, workerRestarts, workerLastExit}
 	stateLabels     = labelsOf("state", api.Starting, api.Running, api.Unhealthy, api.Stopping, api.Backoff, api.Exited, api.Failed, api.Stopped)
 	reasonLabels    = labelsOf("reason", measure.Reasons...)
 )
 
-func perWorker(kind func(name, help string, labels ...string) series, name, help string, more ...string) series {
+func perWorker(kind func(name, help string, labels ...string) *series, name, help string, more ...string) *series {
 	return kind(name, help, append([]string{"app", "process", "slot"}, more...)...)
 }
 
@@ -52,7 +51,7 @@ func labelsOf[V ~string](name string, values ...V) []*dto.LabelPair {
 func (o out) worker(app, process *dto.LabelPair, w *api.WorkerStatus, f *figures, memory share) {
 	slot := label("slot", strconv.Itoa(w.Slot))
 	labels := []*dto.LabelPair{app, process, slot}
-	send := func(s series, value float64) { o.send(s, value, labels...) }
+	send := func(s *series, value float64) { o.send(s, value, labels...) }
 	up := w.Pid > 0
 	send(workerUp, truth(up))
 	send(workerReady, truth(w.Ready))
@@ -75,7 +74,7 @@ func (o out) worker(app, process *dto.LabelPair, w *api.WorkerStatus, f *figures
 }
 
 func (o out) figures(labels []*dto.LabelPair, f *figures, memory share) {
-	send := func(s series, value float64) { o.send(s, value, labels...) }
+	send := func(s *series, value float64) { o.send(s, value, labels...) }
 	send(workerCPU, f.used.CPU.Seconds())
 	send(workerRead, float64(f.used.Read))
 	send(workerWritten, float64(f.used.Written))

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -27,7 +28,7 @@ import (
 
 // world is a supervisor and a /proc that the test makes up.
 type world struct {
-	t         *testing.T
+	t         testing.TB
 	status    *api.Status
 	queues    []supervisor.Queue
 	broken    error // of queues and Ping
@@ -108,16 +109,29 @@ func (w *world) gone(pid int) {
 	}
 }
 
-// gather collects as a scrape does, and checks each sample against its description.
+// gather collects as a scrape does, and checks each sample against its series and
+// against all others.
 func (w *world) gather() []*dto.MetricFamily {
 	w.t.Helper()
-	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(w.collector)
-	families, err := registry.Gather()
-	if err != nil {
+	o := w.collector.collect(nil)
+	all := slices.Collect(o.families(true))
+	for s, samples := range o {
+		for _, one := range samples {
+			var names []string
+			for _, l := range one.labels {
+				names = append(names, l.GetName())
+			}
+			own := len(s.labels) == 0 && len(names) > 0 // of an application, with any labels
+			if !slices.IsSorted(names) || !own && !slices.Equal(names, slices.Sorted(slices.Values(s.labels))) {
+				w.t.Errorf("%s: labels %q, want %q by name", s.name, names, s.labels)
+			}
+		}
+	}
+	gathered := prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return all, nil })
+	if _, err := (prometheus.Gatherers{gathered}).Gather(); err != nil { // checks types, names and doubles
 		w.t.Fatal(err)
 	}
-	return families
+	return all
 }
 
 // values are the samples of a series, by "VALUE VALUE" of the labels but app and process.
