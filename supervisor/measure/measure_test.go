@@ -7,19 +7,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestUsage(t *testing.T) {
-	a, b := Usage{3 * time.Second, 10, 0}, Usage{time.Second, 20, 5}
-	if got := a.Plus(b); got != (Usage{4 * time.Second, 30, 5}) {
-		t.Errorf("Plus: %+v", got)
-	}
-	if got := a.Less(b); got != (Usage{2 * time.Second, 0, 0}) {
-		t.Errorf("Less: %+v", got)
-	}
-	if got := a.Most(b); got != (Usage{3 * time.Second, 20, 5}) {
-		t.Errorf("Most: %+v", got)
-	}
-}
-
 func TestDurations(t *testing.T) {
 	var d Durations
 	before := d

@@ -35,13 +35,13 @@ func whole() *Record {
 			SlotState: SlotState{Up: true, Gated: true, Done: true, GaveUp: true,
 				Retry: at.Add(time.Second), InARow: 3, Generation: 7, Restarts: 4, Failures: 5, Trouble: "not ready within 30s",
 				LastExit: &api.Exit{Code: -1, Signal: "SIGKILL", At: at, Reason: "killed by SIGKILL"}, LastClean: true,
-				Tally: measure.Tally{Past: measure.Usage{CPU: time.Minute, Read: 4096, Written: 512}, RestartsBy: map[measure.Reason]int{measure.Signaled: 4},
+				Tally: measure.Tally{Past: used(time.Minute), RestartsBy: map[measure.Reason]int{measure.Signaled: 4},
 					Starts: measure.Durations{Sum: time.Second, Buckets: map[int]int64{0: 1}}, Cause: measure.Exited, Recent: measure.Recent{5_910_000: 2}}},
 			Workers: []Worker{{
 				WorkerState: WorkerState{Generation: 6, State: api.Stopping,
 					Launched: at.Add(-time.Minute), Ready: at.Add(-50 * time.Second), Deadline: at.Add(time.Minute),
 					Draining: true, Failure: "unhealthy", Steps: []configs.StopStep{{Signal: unix.SIGQUIT, Wait: 10 * time.Second}},
-					Sent: []unix.Signal{unix.SIGTERM}, Killed: true, Used: measure.Usage{CPU: time.Second, Read: 512, Written: 4096}},
+					Sent: []unix.Signal{unix.SIGTERM}, Killed: true, Used: used(time.Second)},
 				Process: Process{Pid: 4711, Identity: Identity{Start: 123456, Inode: 98765}, Adopted: true,
 					Belongings: Belongings{Directory: "/run/supd/workers/whois.web.2.6", Cgroup: "/sys/fs/cgroup/supd/whois.web.2.6",
 						Pipe: 555, Notify: true, Sockets: map[string]uint64{"web": 1001, "probe": 1002}, Statsd: 40001, StatsdInode: 1003}},
@@ -51,6 +51,11 @@ func whole() *Record {
 			}},
 		}},
 	}
+}
+
+func used(most time.Duration) measure.Usage {
+	return measure.Usage{CPU: most, Read: 4096, Written: 512, Deaths: 3, QueueWait: most / 2, CPUWaiting: most / 3, MemoryWaiting: most / 4,
+		IOWaiting: most / 5, Throttled: most / 6, OOMKills: 1}
 }
 
 // empties are the fields of v, and of what is in it, that have their zero value.
