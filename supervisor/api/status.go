@@ -125,6 +125,7 @@ type Run struct {
 	Launched   time.Time
 	Ready      time.Time     // zero: it is not yet
 	Used       measure.Usage // as it was seen last, with its descendants
+	Cgroup     string        // its directory; "": it has none of its own
 }
 
 // Exit is how a worker ended. Code is -1 when a signal ended it or it never ran.

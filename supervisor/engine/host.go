@@ -97,6 +97,8 @@ type Observer interface {
 	StopTail()        // it is no part of a rollout any more
 	Answer() string   // the last one to the question whether it is ready; "" if none came
 	Output() []string // the last lines it has printed, while it was part of a rollout
+	// Spent is what its cgroup has counted, if it had one; of one that was swept.
+	Spent() measure.Usage
 }
 
 // Journal keeps the release state of one app.

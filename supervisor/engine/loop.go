@@ -202,6 +202,7 @@ func (o *Owner) sweep() {
 		for _, w := range dead {
 			w.slot.sweeps--
 			o.forgetLeft(w)
+			o.more(w, w.observer.Spent())
 			o.swept(w)
 			o.touch(w.slot)
 		}

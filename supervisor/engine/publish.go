@@ -152,7 +152,7 @@ func (s *slot) processes() (all []api.Run) {
 	for _, w := range s.workers {
 		if w.Pid > 0 {
 			all = append(all, api.Run{Pid: w.Pid, Start: w.Identity.Start, Generation: w.Generation, Release: w.revision.version(),
-				Launched: w.Launched, Ready: w.Ready, Used: w.Used})
+				Launched: w.Launched, Ready: w.Ready, Used: w.Used, Cgroup: w.Belongings.Cgroup})
 		}
 	}
 	return all

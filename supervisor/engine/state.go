@@ -7,6 +7,7 @@ import (
 
 	"supd/configs"
 	"supd/supervisor/api"
+	"supd/supervisor/measure"
 	"supd/supervisor/record"
 	"supd/supervisor/release"
 )
@@ -159,8 +160,9 @@ type worker struct {
 	handle             Process // likewise nil
 	observer           Observer
 
-	unwell  int       // questions in a row that it has not answered well
-	stopped time.Time // when it was told to stop
+	counted measure.Usage // of one that is dead: by its slot, in Past
+	unwell  int           // questions in a row that it has not answered well
+	stopped time.Time     // when it was told to stop
 }
 
 // rollout replaces the workers of an app's release by those of another. Like all

@@ -21,6 +21,8 @@ func (o *Owner) Seen(used map[RunID]measure.Usage) {
 				w.Used = most
 				o.changed(w.slot)
 			}
+		} else if w := o.left[id.Pid]; w != nil && w.Identity.Start == id.Start { // it has ended while that was read
+			w.Used = w.Used.Plus(o.more(w, u))
 		}
 	}
 	o.isRecorded = false // a log may have grown, too
@@ -29,11 +31,22 @@ func (o *Owner) Seen(used map[RunID]measure.Usage) {
 // account adds what a worker has used, with the children that it has waited for. Of
 // other children Used has more: they are reaped next, see accountOrphan.
 func (o *Owner) account(w *worker, e Exit) {
-	w.slot.Past = w.slot.Past.Plus(e.Used.Most(w.Used))
+	w.counted = e.Used.Most(w.Used)
+	w.slot.Past = w.slot.Past.Plus(w.counted)
 	w.Used = w.Used.Less(e.Used)
 	if w.Pid > 0 {
 		o.left[w.Pid] = w
 	}
+}
+
+// more adds what a dead worker has used beyond what was counted, and gives that.
+func (o *Owner) more(w *worker, used measure.Usage) measure.Usage {
+	more := used.Less(w.counted)
+	if more != (measure.Usage{}) {
+		w.counted, w.slot.Past = w.counted.Plus(more), w.slot.Past.Plus(more)
+		o.changed(w.slot)
+	}
+	return more
 }
 
 // forgetLeft is told of each dead worker that was swept.
@@ -51,7 +64,8 @@ func (o *Owner) accountOrphan(e Exit) {
 		w.Used = w.Used.Less(e.Used) // what was seen of it is in Past now
 		o.changed(w.slot)
 	} else if w := o.left[e.Session]; w != nil {
-		w.slot.Past = w.slot.Past.Plus(e.Used.Less(w.Used)) // account has added Used
+		more := e.Used.Less(w.Used) // account has added Used
+		w.counted, w.slot.Past = w.counted.Plus(more), w.slot.Past.Plus(more)
 		w.Used = w.Used.Less(e.Used)
 		o.changed(w.slot)
 	}

@@ -21,7 +21,7 @@ func (s *slot) total() time.Duration {
 	for _, w := range s.workers {
 		all = all.Plus(w.Used)
 	}
-	return all.CPU
+	return all.CPU + all.CPUWaiting
 }
 
 // dies is the part of ended that counts.
@@ -31,6 +31,7 @@ func (o *Owner) dies(w *worker, e Exit) {
 }
 
 func seconds(n int) measure.Usage { return measure.Usage{CPU: time.Duration(n) * time.Second} }
+func stalled(n int) measure.Usage { return measure.Usage{CPUWaiting: time.Duration(n) * time.Second} }
 
 // A worker that has children of its own ends: what it and they have used is counted
 // once, in whatever order it becomes known.
@@ -61,6 +62,23 @@ func TestUsageIsCountedOnce(t *testing.T) {
 		"another process has its pid": {func(o *Owner, w *worker) {
 			o.Seen(map[RunID]measure.Usage{{4711, 98}: seconds(8)})
 		}, 0},
+		"its cgroup is read once more": {func(o *Owner, w *worker) {
+			o.Seen(map[RunID]measure.Usage{{4711, 99}: stalled(8)})
+			o.dies(w, Exit{Used: seconds(3)})
+			o.more(w, stalled(10))
+		}, 13},
+		"it ends while it is looked at": {func(o *Owner, w *worker) {
+			o.Seen(map[RunID]measure.Usage{{4711, 99}: seconds(2)})
+			o.dies(w, Exit{Used: seconds(3)})
+			o.Seen(map[RunID]measure.Usage{{4711, 99}: seconds(8).Plus(stalled(10))}) // 5 are a child's
+			o.accountOrphan(Exit{Session: 4711, Used: seconds(6)})
+			o.more(w, stalled(10))
+		}, 19},
+		"its child is reaped before that is noted": {func(o *Owner, w *worker) {
+			o.dies(w, Exit{Used: seconds(3)})
+			o.accountOrphan(Exit{Session: 4711, Used: seconds(6)})
+			o.Seen(map[RunID]measure.Usage{{4711, 99}: seconds(8)})
+		}, 9},
 		"orphan of nobody": {func(o *Owner, w *worker) { o.accountOrphan(Exit{Session: 12, Used: seconds(4)}) }, 0},
 	} {
 		o := &Owner{workers: map[int]*worker{}, left: map[int]*worker{}}

@@ -16,6 +16,7 @@ import (
 
 	"supd/configs"
 	"supd/supervisor/api"
+	"supd/supervisor/measure"
 	"supd/supervisor/record"
 	"supd/supervisor/release"
 )
@@ -33,6 +34,7 @@ type behaviour struct {
 	smoke            string        // what is wrong with the answer of a candidate
 	ill              time.Duration // after it is ready: it answers no question any more; 0 is never
 	churns           time.Duration // likewise: its children die young
+	spent            measure.Usage // by its cgroup, in the end
 
 	perSecond, failing int64 // requests that it answers, and those of them that fail
 }
@@ -66,6 +68,8 @@ func (p *proc) Requests() (all, failed int64) {
 }
 func (p *proc) Output() []string { return []string{"last words of " + p.launch.Name()} }
 func (p *proc) Kill()            { p.Signal(unix.SIGKILL) }
+
+func (p *proc) Spent() measure.Usage { return p.b.spent }
 
 func (p *proc) handle() Handle {
 	r := record.Process{Pid: p.id, Identity: record.Identity{Start: uint64(p.id)}, Adopted: p.adopted}

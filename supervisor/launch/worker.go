@@ -11,6 +11,7 @@ import (
 
 	"supd/privdrop"
 	"supd/socket"
+	"supd/supervisor/measure"
 	"supd/supervisor/output"
 	"supd/supervisor/record"
 	"supd/supervisor/statsd"
@@ -33,6 +34,7 @@ type Worker struct {
 	probePath string
 	private   []*socket.Socket // in the place of the shared ones: of a candidate
 	aliveAt   uint64           // when an adopted one was alive for certain: clock ticks since boot
+	spent     measure.Usage    // by all that was in its cgroup, once it is released
 
 	life       context.Context // until it is released
 	die        context.CancelFunc
@@ -153,6 +155,7 @@ func (w *Worker) Release() {
 		errs = append(errs, os.RemoveAll(dir))
 	}
 	if group := w.Belongings.Cgroup; group != "" {
+		w.spent = Spent(tree.ReadSpent(group))
 		errs = append(errs, tree.KillCgroup(group))
 	}
 	if err := errors.Join(errs...); err != nil {
