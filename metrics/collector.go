@@ -37,7 +37,8 @@ type collector struct {
 	mu      sync.Mutex // whoever else gathers than the handler waits for it
 	proc    *proc
 	memory  memory
-	seen    map[engine.RunID]measure.Usage // by the workers that live, the last time
+	seen    seen
+	told    map[*series]bool // of some worker, so that each has it
 	origins origins
 	logs    map[string]output.Count // the last time
 	sizes   map[*series]int         // samples of each, the last time
@@ -45,7 +46,11 @@ type collector struct {
 }
 
 func newCollector(s Supervisor, log *slog.Logger) *collector {
-	return &collector{supd: s, log: log, self: os.Getpid(), now: time.Now, proc: openProc(), memory: memory{}, sizes: map[*series]int{}}
+	c := &collector{supd: s, log: log, self: os.Getpid(), now: time.Now, proc: openProc(), memory: memory{}, sizes: map[*series]int{}, told: map[*series]bool{}}
+	for _, s := range everywhere {
+		c.told[s] = true
+	}
+	return c
 }
 
 // collect reads everything anew; own is what was wrong with the series of supd itself.
@@ -84,7 +89,7 @@ func (c *collector) collect(own error) out {
 			o.logs(app, p, logs)
 			for n := range p.Workers {
 				w := &p.Workers[n]
-				o.worker(app, label("process", p.Name), w, slots[w.Name], c.memory[w.Name])
+				o.worker(app, label("process", p.Name), w, slots[w.Name], c.memory[w.Name], c.told)
 			}
 		}
 	}

@@ -20,6 +20,8 @@ type figures struct {
 	open      int     // descriptors
 	most      uint64  // that may be open
 	fullest   float64 // the process that is nearest to its own limit
+	peak      int64   // bytes of memory, of the cgroups; 0: nobody says so
+	limit     int64   // likewise
 	members   []tree.Process
 }
 
@@ -36,22 +38,34 @@ func (c *collector) measure(status *api.Status) (slots map[string]*figures, news
 		return nil, nil, err
 	}
 	members := c.families(status, all).byWorker()
-	slots = make(map[string]*figures, len(members))
-	seen := make(map[engine.RunID]measure.Usage, len(members))
-	news = map[engine.RunID]measure.Usage{}
+	slots, news = make(map[string]*figures, len(c.seen.slots)), map[engine.RunID]measure.Usage{}
+	now, deaths := newSeen(c.seen), c.seen.deaths(all)
 	for w := range workersOf(status) {
 		f := &figures{used: w.Tally.Past}
 		for _, run := range w.Runs {
 			id := engine.RunID{Pid: run.Pid, Start: run.Start}
-			used := c.add(f, members[run.Pid]).Most(run.Used).Most(c.seen[id])
+			used := c.add(f, members[run.Pid])
+			if run.Cgroup != "" {
+				used = used.Plus(c.stalled(f, run.Cgroup))
+			} else {
+				used.QueueWait = c.queued(run, members[run.Pid], &now)
+			}
+			for _, p := range members[run.Pid] {
+				if p.Pid != run.Pid && !p.Zombie {
+					now.children[engine.RunID{Pid: p.Pid, Start: p.Start}] = id
+				}
+			}
+			used.Deaths = max(run.Used.Deaths, c.seen.runs[id].Deaths) + deaths[id]
+			used = used.Most(run.Used)
 			f.used = f.used.Plus(used)
-			if seen[id] = used; used != run.Used {
+			if now.runs[id] = used; used != run.Used {
 				news[id] = used
 			}
 		}
-		slots[w.Name] = f
+		f.used = f.used.Most(c.seen.slots[w.Name])
+		slots[w.Name], now.slots[w.Name] = f, f.used
 	}
-	c.seen = seen
+	c.seen = now
 	return slots, news, nil
 }
 

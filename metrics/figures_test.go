@@ -78,7 +78,7 @@ func TestCPUNeverGoesBack(t *testing.T) {
 	w.gone(201) // and nobody has waited for it
 	w.want("supd_worker_cpu_seconds_total", 4)
 	w.seen = nil
-	run.Used = measure.Usage{CPU: 4 * time.Second, Read: 2 * 4096, Written: 2 * 512}
+	run.Used = measure.Usage{CPU: 4 * time.Second, Read: 2 * 4096, Written: 2 * 512, Deaths: 1}
 	w.runs(slot(1, api.Running, run))
 	w.want("supd_worker_cpu_seconds_total", 4)
 	if w.seen != nil {

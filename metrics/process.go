@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -129,6 +130,38 @@ func (p *proc) descriptors(pid int) int {
 	defer dir.Close()
 	names, _ := dir.Readdirnames(-1)
 	return len(names)
+}
+
+// threads are those of a process.
+func (p *proc) threads(of tree.Process) []int {
+	if of.Threads == 1 {
+		return []int{of.Pid}
+	}
+	dir, err := os.Open(p.path(of.Pid, "task"))
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(-1)
+	tids := make([]int, 0, len(names))
+	for _, name := range names {
+		if tid, err := strconv.Atoi(name); err == nil {
+			tids = append(tids, tid)
+		}
+	}
+	return tids
+}
+
+// queued is how long a thread could run, and has waited for a processor: the second
+// number of its schedstat, in nanoseconds (sched-stats.rst). That of a process is that
+// of its main thread alone.
+func (p *proc) queued(pid, tid int) (time.Duration, error) {
+	name := "schedstat"
+	if tid != pid {
+		name = "task/" + strconv.Itoa(tid) + "/schedstat"
+	}
+	text, err := p.read(pid, name)
+	return time.Duration(numberAfter(text, " ")), err
 }
 
 // most is how many descriptors a process may have open. prlimit(2) is quick, and

@@ -31,9 +31,40 @@ var (
 	workerStart     = perWorker(gauge, "supd_worker_start_time_seconds", "When the worker was launched, in seconds since 1970.")
 	workerRestarts  = perWorker(counter, "supd_worker_restarts_total", "Launches of the slot but the first, by what led to them.", "reason")
 	workerLastExit  = perWorker(gauge, "supd_worker_last_exit_code", "Exit code of the worker that ended last; 128 and the number of the signal that ended it; -1 if nobody knows.")
-	stateLabels     = labelsOf("state", api.Starting, api.Running, api.Unhealthy, api.Stopping, api.Backoff, api.Exited, api.Failed, api.Stopped)
-	reasonLabels    = labelsOf("reason", measure.Reasons...)
+
+	workerQueueWait     = perWorker(counter, "supd_worker_run_queue_wait_seconds_total", "Time that threads have waited for a processor; where there is no cgroup v2.")
+	workerCPUWaiting    = perWorker(counter, "supd_worker_cpu_waiting_seconds_total", "Time in which some process has waited for a processor (PSI).")
+	workerMemoryWaiting = perWorker(counter, "supd_worker_memory_waiting_seconds_total", "Time in which some process has waited for memory (PSI).")
+	workerIOWaiting     = perWorker(counter, "supd_worker_io_waiting_seconds_total", "Time in which some process has waited for I/O (PSI).")
+	workerThrottled     = perWorker(counter, "supd_worker_cpu_throttled_seconds_total", "Time in which processes were kept from running by a limit of CPU time.")
+	workerOOMKills      = perWorker(counter, "supd_worker_oom_kills_total", "Processes that the kernel has killed for want of memory.")
+	workerDeaths        = perWorker(counter, "supd_worker_children_deaths_total", "Descendants that have ended while the worker lived, of those that a scrape has seen: at least so many have.")
+	workerPeak          = perWorker(gauge, "supd_worker_memory_peak_bytes", "The most memory since the launch; with the files that it has cached.")
+	workerLimit         = perWorker(gauge, "supd_worker_memory_limit_bytes", "Memory that the worker may have.")
+
+	// remembered are those that go on when a process ends.
+	remembered = []figure{
+		{workerCPU, func(u measure.Usage) float64 { return u.CPU.Seconds() }},
+		{workerRead, func(u measure.Usage) float64 { return float64(u.Read) }},
+		{workerWritten, func(u measure.Usage) float64 { return float64(u.Written) }},
+		{workerDeaths, func(u measure.Usage) float64 { return float64(u.Deaths) }},
+		{workerQueueWait, func(u measure.Usage) float64 { return u.QueueWait.Seconds() }},
+		{workerCPUWaiting, func(u measure.Usage) float64 { return u.CPUWaiting.Seconds() }},
+		{workerMemoryWaiting, func(u measure.Usage) float64 { return u.MemoryWaiting.Seconds() }},
+		{workerIOWaiting, func(u measure.Usage) float64 { return u.IOWaiting.Seconds() }},
+		{workerThrottled, func(u measure.Usage) float64 { return u.Throttled.Seconds() }},
+		{workerOOMKills, func(u measure.Usage) float64 { return float64(u.OOMKills) }},
+	}
+	everywhere   = []*series{workerCPU, workerRead, workerWritten, workerDeaths} // of remembered
+	stateLabels  = labelsOf("state", api.Starting, api.Running, api.Unhealthy, api.Stopping, api.Backoff, api.Exited, api.Failed, api.Stopped)
+	reasonLabels = labelsOf("reason", measure.Reasons...)
 )
+
+// figure is a series of what a worker has used.
+type figure struct {
+	*series
+	of func(measure.Usage) float64
+}
 
 func perWorker(kind func(name, help string, labels ...string) *series, name, help string, more ...string) *series {
 	return kind(name, help, append([]string{"app", "process", "slot"}, more...)...)
@@ -48,7 +79,7 @@ func labelsOf[V ~string](name string, values ...V) []*dto.LabelPair {
 }
 
 // worker sends what concerns one slot.
-func (o out) worker(app, process *dto.LabelPair, w *api.WorkerStatus, f *figures, memory share) {
+func (o out) worker(app, process *dto.LabelPair, w *api.WorkerStatus, f *figures, memory share, told map[*series]bool) {
 	slot := label("slot", strconv.Itoa(w.Slot))
 	labels := []*dto.LabelPair{app, process, slot}
 	send := func(s *series, value float64) { o.send(s, value, labels...) }
@@ -70,14 +101,24 @@ func (o out) worker(app, process *dto.LabelPair, w *api.WorkerStatus, f *figures
 	if w.LastExit != nil {
 		send(workerLastExit, exitCode(w.LastExit))
 	}
-	o.figures(labels, f, memory)
+	o.figures(labels, f, memory, told)
 }
 
-func (o out) figures(labels []*dto.LabelPair, f *figures, memory share) {
+// figures leaves out what nobody tells of any worker: told has the others. What was told
+// once of this one stays.
+func (o out) figures(labels []*dto.LabelPair, f *figures, memory share, told map[*series]bool) {
 	send := func(s *series, value float64) { o.send(s, value, labels...) }
-	send(workerCPU, f.used.CPU.Seconds())
-	send(workerRead, float64(f.used.Read))
-	send(workerWritten, float64(f.used.Written))
+	for _, one := range remembered {
+		if n := one.of(f.used); n > 0 || told[one.series] {
+			send(one.series, n)
+		}
+	}
+	if f.peak > 0 {
+		send(workerPeak, float64(f.peak))
+	}
+	if f.limit > 0 {
+		send(workerLimit, float64(f.limit))
+	}
 	send(workerResident, float64(f.resident))
 	if memory.ok {
 		send(workerShare, float64(memory.bytes))

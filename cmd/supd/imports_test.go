@@ -23,15 +23,14 @@ var alone = []string{leaf, "supd/privdrop", "supd/socket", "supd/supervisor/meas
 
 // kept says which packages may import a library; no others may.
 var kept = map[string][]string{
-	"github.com/knadh/koanf/v2":                               {"supd/configs"},
-	"github.com/fsnotify/fsnotify":                            {"supd/configs"},
-	"github.com/pelletier/go-toml/v2":                         {"supd/configs", "supd/supervisor/release"}, // which reads drop-in files
-	"net/http":                                                {"supd/supervisor/control", "supd/metrics", "supd/cmd/"},
-	"github.com/prometheus/client_golang/prometheus":          {"supd/metrics", "supd/configs", "supd/supervisor/statsd"}, // for the types of statsd_exporter's parser and mapper
-	"github.com/prometheus/client_golang/prometheus/promhttp": {"supd/metrics"},
-	"github.com/prometheus/client_model/go":                   {"supd/metrics"},
-	"github.com/prometheus/client_golang/exp/api/remote":      {"supd/metrics"},
-	"github.com/prometheus/common/expfmt":                     {"supd/metrics"},
+	"github.com/knadh/koanf/v2":                          {"supd/configs"},
+	"github.com/fsnotify/fsnotify":                       {"supd/configs"},
+	"github.com/pelletier/go-toml/v2":                    {"supd/configs", "supd/supervisor/release"}, // which reads drop-in files
+	"net/http":                                           {"supd/supervisor/control", "supd/metrics", "supd/cmd/"},
+	"github.com/prometheus/client_golang/prometheus":     {"supd/metrics", "supd/configs", "supd/supervisor/statsd"}, // for the types of statsd_exporter's parser and mapper
+	"github.com/prometheus/client_model/go":              {"supd/metrics"},
+	"github.com/prometheus/client_golang/exp/api/remote": {"supd/metrics"},
+	"github.com/prometheus/common/expfmt":                {"supd/metrics"},
 }
 
 // pure are the packages that decide and do nothing, and what they may not import

@@ -23,18 +23,18 @@ import (
 
 // behaviour is what a simulated worker does.
 type behaviour struct {
-	launch           time.Duration // until it runs; below 0 is never
-	fail             string        // the launch fails with this
-	ready            time.Duration // after its start; below 0 is never
-	die              time.Duration // after its start; 0 is never
-	code             int           // then
-	drain            time.Duration // from TERM to the exit
-	ignores          bool          // TERM
-	answer           string        // to the question whether it is ready
-	smoke            string        // what is wrong with the answer of a candidate
-	ill              time.Duration // after it is ready: it answers no question any more; 0 is never
-	churns           time.Duration // likewise: its children die young
-	spent            measure.Usage // by its cgroup, in the end
+	launch  time.Duration // until it runs; below 0 is never
+	fail    string        // the launch fails with this
+	ready   time.Duration // after its start; below 0 is never
+	die     time.Duration // after its start; 0 is never
+	code    int           // then
+	drain   time.Duration // from TERM to the exit
+	ignores bool          // TERM
+	answer  string        // to the question whether it is ready
+	smoke   string        // what is wrong with the answer of a candidate
+	ill     time.Duration // after it is ready: it answers no question any more; 0 is never
+	churns  time.Duration // likewise: its children die young
+	spent   measure.Usage // by its cgroup, in the end
 
 	perSecond, failing int64 // requests that it answers, and those of them that fail
 }
