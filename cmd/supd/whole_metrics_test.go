@@ -9,15 +9,18 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/sys/unix"
 
 	"supd/supervisor/api"
 	"supd/supervisor/record"
+	"supd/supervisor/tree"
 )
 
 // TestMetrics runs the scripts about what supd tells of itself. In all of them no
@@ -35,6 +38,7 @@ func TestMetrics(t *testing.T) {
 		"connect":  connect,    // connect N NETWORK ADDRESS: and does not speak
 		"save":     saveScrape, // save FILE: a scrape
 		"healthz":  healthz,    // healthz [APP CODE REGEXP]: waits for this answer, by default 200
+		"cgroup":   newCgroup,  // cgroup VARIABLE: the directory of a cgroup v2 that is delegated
 	})
 	testscript.RunT(scripted{t}, testscript.Params{
 		Dir: "testdata/metrics", WorkdirRoot: scriptRoot(t), Setup: setupMetrics, Cmds: all,
@@ -202,6 +206,22 @@ func saveScrape(ts *testscript.TestScript, neg bool, args []string) {
 	text, err := get(ts, "/metrics")
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(text), 0o644))
+}
+
+func newCgroup(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, len(args) == 1, "cgroup VARIABLE")
+	for _, mount := range []string{"/sys/fs/cgroup/unified", "/sys/fs/cgroup"} {
+		if _, err := os.Stat(mount + "/cgroup.procs"); err != nil {
+			continue
+		}
+		dir := filepath.Join(mount, "supd-test-"+strconv.Itoa(os.Getpid())+"-"+filepath.Base(ts.MkAbs(".")))
+		ts.Check(os.Mkdir(dir, 0o755))
+		ts.Defer(func() { ts.Check(tree.KillCgroup(dir)) })
+		ts.Check(unix.Setxattr(dir, "trusted.delegate", []byte("1"), 0))
+		ts.Setenv(args[0], dir)
+		return
+	}
+	ts.Fatalf("no cgroup v2 to be had")
 }
 
 func healthz(ts *testscript.TestScript, neg bool, args []string) {
