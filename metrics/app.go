@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"strings"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
@@ -24,12 +25,16 @@ var (
 	releaseInfo     = gauge("supd_release_info", "The releases that an app runs, goes to or can go back to; always 1.", "app", "state", "version")
 	rollouts        = counter("supd_rollouts_total", "Rollouts that have ended.", "app", "kind", "result")
 	rolloutDuration = histograms("supd_rollout_duration_seconds", "From the beginning of a rollout to its end.", "app", "kind")
+	rolloutPhase    = gauge("supd_rollout_phase", "Whether a rollout is under way in that phase.", "app", "phase")
+	rolloutInPhase  = gauge("supd_rollout_phase_seconds", "For how long it has been; 0 while no rollout is under way.", "app")
+	rolloutLast     = gauge("supd_rollout_last_result", "Whether the last rollout has ended so.", "app", "result")
 
 	logBytes   = counter("supd_log_bytes_total", "Bytes of output written to the log of a process; processes that share a file show the same.", "app", "process")
 	logDropped = counter("supd_log_dropped_bytes_total", "Bytes of output dropped, since the log of a process could not be written.", "app", "process")
 
 	kindLabels   = labelsOf("kind", release.KindDeploy, release.KindRollback)
 	results      = []release.Result{release.Done, release.RolledBack, release.Failed}
+	phaseLabels  = labelsOf("phase", release.Steps...)
 	resultLabels = labelsOf("result", "done", "rolled_back", "failed")
 )
 
@@ -73,7 +78,7 @@ func (o out) queues(queues []supervisor.Queue) {
 }
 
 // releases sends what concerns the releases of an app that has some.
-func (o out) releases(app *dto.LabelPair, a *api.AppStatus) {
+func (o out) releases(app *dto.LabelPair, a *api.AppStatus, now time.Time) {
 	deploys := a.Rollout != nil && !a.Rollout.Ended()
 	if a.Release == "" && !deploys && len(a.Totals) == 0 {
 		return
@@ -87,12 +92,28 @@ func (o out) releases(app *dto.LabelPair, a *api.AppStatus) {
 	if deploys {
 		o.send(releaseInfo, 1, app, label("state", "rollout"), label("version", a.Rollout.To))
 	}
+	o.phase(app, a, now)
 	for _, kind := range kindLabels {
 		total := a.Totals[release.Kind(kind.GetValue())]
 		for i, result := range results {
 			o.send(rollouts, float64(total.Results[result]), app, kind, resultLabels[i])
 		}
 		o.count(rolloutDuration, histogram{sum: total.Took.Sum.Seconds(), buckets: total.Took.Buckets, first: rolloutsFrom, last: rolloutsTo}, app, kind)
+	}
+}
+
+// phase sends where a rollout under way stands, and how the last one has ended.
+func (o out) phase(app *dto.LabelPair, a *api.AppStatus, now time.Time) {
+	step, took := release.Step(""), time.Duration(0)
+	if a.Rollout != nil && !a.Rollout.Ended() {
+		step, took = a.Rollout.Step, max(0, now.Sub(a.Rollout.StepAt))
+	}
+	for i, phase := range release.Steps {
+		o.send(rolloutPhase, truth(phase == step), app, phaseLabels[i])
+	}
+	o.send(rolloutInPhase, took.Seconds(), app)
+	for i, result := range results {
+		o.send(rolloutLast, truth(result == a.Last), app, resultLabels[i])
 	}
 }
 

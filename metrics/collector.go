@@ -82,7 +82,7 @@ func (c *collector) collect(own error) out {
 	for i := range status.Apps {
 		a := &status.Apps[i]
 		app := label("app", a.Name)
-		o.releases(app, a)
+		o.releases(app, a, c.now())
 		for k := range a.Processes {
 			p := &a.Processes[k]
 			o.process(app, p)

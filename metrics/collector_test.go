@@ -56,6 +56,31 @@ func TestReleases(t *testing.T) {
 	}
 }
 
+func TestPhase(t *testing.T) {
+	w := newWorld(t)
+	at := time.Unix(1000, 0)
+	w.collector.now = func() time.Time { return at.Add(90 * time.Second) }
+	rollout := release.Rollout{To: "3", Step: release.StepBake, StepAt: at}
+	show := func() {
+		w.status = api.NewStatus([]api.AppStatus{{Name: "a", Release: "2", Last: release.RolledBack, Rollout: &api.RolloutStatus{Rollout: rollout}}})
+	}
+	show()
+	phases := map[string]float64{"check": 0, "smoke": 0, "replace": 0, "bake": 1, "paused": 0, "undo": 0}
+	last := map[string]float64{"done": 0, "rolled_back": 1, "failed": 0}
+	check := func(seconds float64) {
+		t.Helper()
+		for name, want := range map[string]map[string]float64{"supd_rollout_phase": phases, "supd_rollout_phase_seconds": {"": seconds}, "supd_rollout_last_result": last} {
+			if diff := cmp.Diff(want, w.values(name)); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+		}
+	}
+	check(90)
+	rollout.EndedAt, phases["bake"] = at.Add(time.Minute), 0
+	show()
+	check(0)
+}
+
 // What cannot be had of a socket hides nothing else.
 func TestQueues(t *testing.T) {
 	w := newWorld(t, slot(1, api.Stopped))

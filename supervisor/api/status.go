@@ -59,7 +59,9 @@ type AppStatus struct {
 	Rollout   *RolloutStatus  `json:"rollout,omitempty"` // under way, or the last one since supd started
 	Note      string          `json:"note,omitempty"`    // what keeps the app from running
 
-	Totals release.Totals `json:"-"` // for metrics
+	// For metrics.
+	Totals release.Totals `json:"-"`
+	Last   release.Result `json:"-"` // of the last rollout, also of one before supd started; "": there was none
 }
 
 // Releases are those that the app runs, can go back to or goes to.

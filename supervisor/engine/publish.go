@@ -66,7 +66,7 @@ func (a *app) status(now time.Time) api.AppStatus {
 		rollout = &now
 	}
 	return api.AppStatus{Name: a.name, State: stateOf(worst), Processes: processes, Release: a.state.Active, Previous: a.state.Previous,
-		Held: a.state.Held, Rollout: rollout, Note: a.note(), Totals: a.state.Totals}
+		Held: a.state.Held, Rollout: rollout, Note: a.note(), Totals: a.state.Totals, Last: a.state.Last()}
 }
 
 func stateOf(worst int) api.State {

@@ -46,6 +46,9 @@ const (
 	StepDone    Step = "done"
 )
 
+// Steps are those of a rollout under way.
+var Steps = []Step{StepCheck, StepSmoke, StepReplace, StepBake, StepPaused, StepUndo}
+
 // Result is how a rollout has ended.
 type Result string
 

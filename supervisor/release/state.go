@@ -23,6 +23,14 @@ type State struct {
 	Totals   Totals               `json:"totals,omitempty"`   // of all rollouts that have ended
 }
 
+// Last is how the last rollout has ended; "" where there was none.
+func (s State) Last() Result {
+	if n := len(s.History); n > 0 {
+		return s.History[n-1].Result
+	}
+	return ""
+}
+
 // Place is where the files of a release are. A version that is registered anew may
 // get another Place, while workers still run from the one that they were started
 // in.
