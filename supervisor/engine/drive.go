@@ -157,7 +157,11 @@ func (o *Owner) afterCandidate(r *rollout) {
 		r.candidate = nil
 		o.enter(r, release.StepReplace)
 	case trialStarts, trialAsks: // it is an earlier supd's
-		o.startCandidate(r)
+		o.forgetSlot(s)
+		r.candidate = nil
+		if o.startCandidate(r); r.candidate == nil {
+			o.enter(r, release.StepReplace)
+		}
 	}
 }
 
