@@ -2,7 +2,9 @@ package configs
 
 import (
 	"cmp"
+	"crypto/sha256"
 	_ "embed"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -64,7 +66,7 @@ func newLoader(path string, opts []Option) *loader {
 	l := &loader{
 		scope:   scope{report: &report{home: home}, root: os.Geteuid() == 0, home: home},
 		environ: os.Environ(),
-		config:  &Config{Path: path, places: places{}, home: home, sources: map[string]*value{}},
+		config:  &Config{Path: path, places: places{}, home: home, sources: map[string]*value{}, files: map[string]read{}},
 	}
 	for _, opt := range opts {
 		opt(l)
@@ -124,11 +126,13 @@ func (v *value) child(name string) *value {
 
 // read gives a file's top table, or nil when that cannot be had.
 func (l *loader) read(file string) *value {
-	data, err := readRegular(file, 0)
+	var at stamp
+	data, err := readRegular(file, 0, func(i fs.FileInfo) error { at = stampOf(i); return nil })
 	if err != nil {
 		l.scope.report.add(Place{File: file}, "cannot read %s: %s", file, err)
 		return nil
 	}
+	l.config.files[file] = read{at, sha256.Sum256(data)}
 	top, ok := parse(file, data, l.scope.report)
 	if !ok {
 		return nil
@@ -141,18 +145,22 @@ func (l *loader) appFiles() []string {
 	if dir == "" {
 		return nil // has been wrong in supd.toml
 	}
-	entries, err := os.ReadDir(dir)
+	files, err := appsIn(dir)
 	if err != nil {
 		l.scope.report.add(l.config.place("daemon.apps"), "cannot read %s: %s; make the directory, or set another one", dir, reason(err))
 		return nil
 	}
-	var files []string
+	return files
+}
+
+func appsIn(dir string) (files []string, err error) {
+	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
 		if isAppFile(e.Name()) {
 			files = append(files, filepath.Join(dir, e.Name()))
 		}
 	}
-	return files
+	return files, err
 }
 
 // isAppFile leaves out what editors and package managers put beside the files.

@@ -21,6 +21,7 @@ type Config struct {
 	home    string            // directory of Path
 	root    bool              // checked as for a supd that runs as root
 	sources map[string]*value // the apps' files, for With; by name
+	files   map[string]read   // all that was read
 	builtIn *value            // [defaults] of defaults.toml
 	stated  *value            // [defaults] of Path
 }
