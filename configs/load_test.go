@@ -121,7 +121,7 @@ func TestDecode(t *testing.T) {
 		Path:    dir + "/supd.toml",
 		Daemon:  Daemon{Apps: dir + "/apps", State: "/srv/state", Runtime: Runtime(dir + "/run"), Logs: "/srv/logs", DropIns: dir + "/drop-ins", Watch: true, ExitOn: ExitAllFailed},
 		Control: Control{Socket: dir + "/run/supd.sock", Mode: 0o600, Group: "adm"},
-		Metrics: Metrics{Listen: "[::1]:9189", Stated: true, Push: Push{
+		Metrics: Metrics{Listen: "[::1]:9189", Stated: true, ProportionalMemory: true, Push: Push{
 			Graphite: "carbon:2003", Prefix: "servers.{host}.supd", RemoteWrite: "https://mimir.example.org/api/v1/push?x=1",
 			Credentials: dir + "/mimir.secret", Interval: time.Minute}},
 		Apps: []App{{
@@ -267,7 +267,7 @@ func TestEnvironment(t *testing.T) {
 	want := &Config{
 		Path:    dir + "/supd.toml",
 		Daemon:  Daemon{Apps: dir + "/apps", State: dir + "/state", Runtime: "/run/supd", Logs: "/srv/logs", DropIns: "/usr/share/supd/releases.d", Watch: true, ExitOn: ExitAnyFailed},
-		Metrics: Metrics{Listen: "127.0.0.1:9188", Push: Push{Prefix: "supd.{host}", Interval: 10 * time.Second}},
+		Metrics: Metrics{Listen: "127.0.0.1:9188", ProportionalMemory: true, Push: Push{Prefix: "supd.{host}", Interval: 10 * time.Second}},
 		Control: Control{Socket: "/x/y.sock", Mode: 0o600},
 	}
 	if diff := cmp.Diff(want, c, ignorePlaces); diff != "" {

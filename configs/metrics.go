@@ -10,6 +10,9 @@ import (
 type Metrics struct {
 	Listen string // "127.0.0.1:9188", or "unix:/path"; "" is off
 	Stated bool   // Listen is what a file or the environment says, not the default
+	// ProportionalMemory says to ask for that of each worker: the kernel walks all pages
+	// of a process for it.
+	ProportionalMemory bool
 
 	Forward       string // "host:port": statsd datagrams go on there; "" is nowhere
 	StatsdMapping string // file that says what statsd names become; "" is none
@@ -39,6 +42,7 @@ var metricsKeys = append([]key[Metrics]{
 	{name: "listen", read: readMetricsListen},
 	{name: "forward", read: readForward},
 	{name: "statsd_mapping", read: readStatsdMapping},
+	field("proportional_memory", func(m *Metrics) *bool { return &m.ProportionalMemory }, boolean),
 }, pushKeys...)
 
 func readMetricsListen(in input, m *Metrics) {

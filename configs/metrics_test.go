@@ -57,3 +57,26 @@ func TestMetricsListen(t *testing.T) {
 		}
 	}
 }
+
+func TestProportionalMemory(t *testing.T) {
+	for _, test := range []struct {
+		file string
+		env  []string
+		want bool
+		err  string
+	}{
+		{"", nil, true, ""},
+		{"proportional_memory = false", nil, false, ""},
+		{"proportional_memory = false", []string{"SUPD_METRICS_PROPORTIONAL_MEMORY=true"}, true, ""},
+		{"", []string{"SUPD_METRICS_PROPORTIONAL_MEMORY=false"}, false, ""},
+		{"proportional_memory = 1", nil, false, "supd.toml:2: metrics.proportional_memory: want true or false, got an integer"},
+	} {
+		c, err := load(lay(t, map[string]string{"supd.toml": "[metrics]\n" + test.file + "\n"}), Environ(test.env))
+		if told(err) != test.err {
+			t.Errorf("%+v: %s", test, told(err))
+		}
+		if err == nil && c.Metrics.ProportionalMemory != test.want {
+			t.Errorf("%+v: %t", test, c.Metrics.ProportionalMemory)
+		}
+	}
+}

@@ -29,6 +29,9 @@ var (
 	rolloutInPhase  = gauge("supd_rollout_phase_seconds", "For how long it has been; 0 while no rollout is under way.", "app")
 	rolloutLast     = gauge("supd_rollout_last_result", "Whether the last rollout has ended so.", "app", "result")
 
+	configChanged = gauge("supd_config_changed", "Whether the file of an app says something else than what was applied, or is gone.", "app")
+	configFiles   = gauge("supd_config_files_changed", "Files of the configuration that say something else than what was applied, are gone or new; supd.toml is one.")
+
 	logBytes   = counter("supd_log_bytes_total", "Bytes of output written to the log of a process; processes that share a file show the same.", "app", "process")
 	logDropped = counter("supd_log_dropped_bytes_total", "Bytes of output dropped, since the log of a process could not be written.", "app", "process")
 
@@ -125,6 +128,12 @@ func (o out) logs(app *dto.LabelPair, p *api.ProcessStatus, logs map[string]outp
 	process := label("process", p.Name)
 	o.send(logBytes, float64(count.Written), app, process)
 	o.send(logDropped, float64(count.Dropped), app, process)
+}
+
+// droppedLines counts what supd itself could not say.
+func droppedLines(count func() int) prometheus.Collector {
+	return prometheus.NewCounterFunc(prometheus.CounterOpts{Name: "supd_own_log_dropped_lines_total",
+		Help: "Lines of supd's own log that were dropped since it was started, since nobody has read them."}, func() float64 { return float64(count()) })
 }
 
 // buildInfo tells which supd this is.

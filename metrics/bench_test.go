@@ -2,7 +2,6 @@ package metrics
 
 import (
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
@@ -17,7 +16,7 @@ import (
 // sleepers is a world of workers that are real processes.
 func sleepers(b *testing.B, n int) *world {
 	w := &world{t: b}
-	w.collector = newCollector(w, slog.New(slog.DiscardHandler))
+	w.collector = newCollector(w, w.options())
 	all := make([]api.WorkerStatus, n)
 	for i := range all {
 		cmd := exec.Command("sleep", "3000")

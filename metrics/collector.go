@@ -22,8 +22,9 @@ type Supervisor interface {
 	Status() *api.Status
 	Queues() ([]supervisor.Queue, error)
 	Logs() map[string]output.Count
-	Said() statsd.Counts                 // by statsd
-	Seen(map[engine.RunID]measure.Usage) // is recorded
+	Said() statsd.Counts                                   // by statsd
+	Changed() (apps map[string]bool, count int, err error) // files of the configuration
+	Seen(map[engine.RunID]measure.Usage)                   // is recorded
 	Ping(context.Context) error
 }
 
@@ -33,6 +34,8 @@ type collector struct {
 	log  *slog.Logger
 	self int
 	now  func() time.Time
+
+	proportional bool // memory is measured
 
 	mu      sync.Mutex // whoever else gathers than the handler waits for it
 	proc    *proc
@@ -45,8 +48,8 @@ type collector struct {
 	failing string                  // what could not be read the last time
 }
 
-func newCollector(s Supervisor, log *slog.Logger) *collector {
-	c := &collector{supd: s, log: log, self: os.Getpid(), now: time.Now, proc: openProc(), memory: memory{}, sizes: map[*series]int{}, told: map[*series]bool{}}
+func newCollector(s Supervisor, o Options) *collector {
+	c := &collector{supd: s, log: o.Log, proportional: o.ProportionalMemory, self: os.Getpid(), now: time.Now, proc: openProc(), memory: memory{}, sizes: map[*series]int{}, told: map[*series]bool{}}
 	for _, s := range everywhere {
 		c.told[s] = true
 	}
@@ -73,16 +76,25 @@ func (c *collector) collect(own error) out {
 		c.supd.Seen(news) // which records the logs as well
 	}
 	c.logs = logs
-	c.memory.refresh(c.proc, status, slots, c.now)
+	if c.proportional {
+		c.memory.refresh(c.proc, status, slots, c.now)
+	}
 	queues, err := c.supd.Queues()
 	if !errors.Is(err, engine.ErrStopped) { // of the last push: all is over, and nothing is wrong
 		c.fails("accept queues", err)
 	}
 	o.queues(queues)
+	changed, count, err := c.supd.Changed()
+	if c.fails("configuration", err); err == nil {
+		o.send(configFiles, float64(count))
+	}
 	for i := range status.Apps {
 		a := &status.Apps[i]
 		app := label("app", a.Name)
 		o.releases(app, a, c.now())
+		if err == nil {
+			o.send(configChanged, truth(changed[a.Name]), app)
+		}
 		for k := range a.Processes {
 			p := &a.Processes[k]
 			o.process(app, p)

@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -141,5 +142,32 @@ func TestHistogram(t *testing.T) {
 	}
 	if diff := cmp.Diff(d.Buckets, native); diff != "" || len(deltas) > 0 {
 		t.Errorf("native (-want +got):\n%s", diff)
+	}
+}
+
+func TestConfigChanged(t *testing.T) {
+	w := newWorld(t, slot(1, api.Stopped))
+	for _, changed := range []map[string]bool{nil, {"a": true, "new": true}} {
+		w.changed, w.count = changed, len(changed)
+		want := map[string]float64{"": truth(changed["a"])} // an app that was not applied has no label
+		if diff := cmp.Diff(want, w.values("supd_config_changed")); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		if got := w.values("supd_config_files_changed")[""]; got != float64(w.count) {
+			t.Errorf("%v files, want %d", got, w.count)
+		}
+	}
+	w.unread = errors.New("no directory")
+	if got := w.values("supd_config_changed"); len(got) > 0 {
+		t.Errorf("%v although the files cannot be read", got)
+	}
+	w.want("supd_worker_up", 0)
+}
+
+func TestOwnLogLines(t *testing.T) {
+	w := newWorld(t)
+	w.dropped = 7
+	if text := body(t, w.ask(w.server(), "/metrics", "*/*")); !strings.Contains(text, "\nsupd_own_log_dropped_lines_total 7\n") {
+		t.Error(text)
 	}
 }

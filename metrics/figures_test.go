@@ -159,3 +159,14 @@ func TestProportionalMemoryHasABudget(t *testing.T) {
 		t.Errorf("%v, want both", got)
 	}
 }
+
+// The kernel is not asked for it where it is off.
+func TestNoProportionalMemory(t *testing.T) {
+	w := newWorld(t, slot(1, api.Running, api.Run{Pid: 200, Start: 50}))
+	w.process(200, self, 200, 50, "main", 1)
+	w.collector.proportional = false
+	if got := w.values("supd_worker_proportional_memory_bytes"); len(got) > 0 {
+		t.Errorf("%v", got)
+	}
+	w.want("supd_worker_up", 1)
+}

@@ -31,7 +31,9 @@ func (c *collector) look() (*api.Figures, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.memory.refresh(c.proc, status, slots, c.now)
+	if c.proportional {
+		c.memory.refresh(c.proc, status, slots, c.now)
+	}
 	queues, err := c.supd.Queues()
 	c.fails("accept queues", err)
 	requests := requestsOf(c.supd.Said())
@@ -66,7 +68,7 @@ func (c *collector) worker(w *api.WorkerStatus, f *figures) api.WorkerFigures {
 	return api.WorkerFigures{Name: w.Name, Slot: w.Slot, State: w.State, Pid: w.Pid, Release: w.Release, Ready: w.Ready,
 		Desired: w.Desired, Missed: w.IsMissed(), StartedAt: w.StartedAt,
 		Restarts: w.Restarts, RestartsLastHour: w.Tally.Recent.Count(c.now()),
-		CPUSeconds: f.used.CPU.Seconds(), ResidentBytes: f.resident, ProportionalBytes: proportional,
+		CPUSeconds: f.used.CPU.Seconds(), ResidentBytes: f.resident, ProportionalBytes: proportional, LimitBytes: f.limit,
 		OpenFDs: f.open, MaxFDs: f.most, FDsUsedRatio: f.fullest, Threads: f.threads, Processes: f.processes}
 }
 

@@ -458,7 +458,7 @@ func TestRemoteWriteEndsSeries(t *testing.T) {
 		before, after := r.got[0], r.got[2]
 		ended, slots := 0, 0
 		for series := range before.values {
-			if strings.Contains(series, "app=") { // else it is of supd itself
+			if strings.Contains(series, "process=") { // else it is of the app, or of supd itself
 				slots++
 			}
 			if value, is := after.values[series]; !is {

@@ -51,18 +51,26 @@ type Server struct {
 	http      *http.Server
 }
 
-// NewServer makes one; version is supd's.
-func NewServer(s Supervisor, version string, log *slog.Logger) *Server {
+// Options are what a Server has beside its Supervisor.
+type Options struct {
+	Version            string // supd's
+	Log                *slog.Logger
+	ProportionalMemory bool       // of workers, is measured
+	DroppedLines       func() int // of supd's own log
+}
+
+// NewServer makes one.
+func NewServer(s Supervisor, o Options) *Server {
 	registry := prometheus.NewRegistry()
-	server := &Server{supd: s, version: version, registry: registry, collector: newCollector(s, log)}
+	server := &Server{supd: s, version: o.Version, registry: registry, collector: newCollector(s, o)}
 	server.gatherer = &gatherer{collector: server.collector, registry: registry}
-	registry.MustRegister(buildInfo(version, runtime.Version()), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry.MustRegister(buildInfo(o.Version, runtime.Version()), droppedLines(o.DroppedLines), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", server.gatherer)
 	mux.HandleFunc("GET /healthz", server.health)
 	mux.HandleFunc("GET /healthz/{app}", server.appHealth)
 	server.http = &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 3 * time.Minute,
-		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
+		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug)}
 	return server
 }
 

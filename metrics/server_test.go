@@ -19,7 +19,11 @@ import (
 	"supd/supervisor/api"
 )
 
-func (w *world) server() *Server { return NewServer(w, "1.2.3", slog.New(slog.DiscardHandler)) }
+func (w *world) server() *Server { return NewServer(w, w.options()) }
+
+func (w *world) options() Options {
+	return Options{Version: "1.2.3", Log: slog.New(slog.DiscardHandler), ProportionalMemory: true, DroppedLines: func() int { return w.dropped }}
+}
 
 func (w *world) ask(s *Server, path, accept string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(http.MethodGet, path, nil)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -34,6 +33,10 @@ type world struct {
 	broken    error // of queues and Ping
 	logs      map[string]output.Count
 	said      statsd.Counts
+	changed   map[string]bool                // files of apps
+	count     int                            // of changed files
+	unread    error                          // of Changed
+	dropped   int                            // lines of the own log
 	seen      map[engine.RunID]measure.Usage // the last
 	asked     atomic.Int64                   // Status
 	enter     chan struct{}                  // if not nil, Status says here that it was called
@@ -45,7 +48,7 @@ const self = 100
 
 func newWorld(t *testing.T, workers ...api.WorkerStatus) *world {
 	w := &world{t: t}
-	w.collector = newCollector(w, slog.New(slog.DiscardHandler))
+	w.collector = newCollector(w, w.options())
 	w.collector.proc.root, w.collector.self = t.TempDir(), self
 	w.runs(workers...)
 	w.process(self, 1, self, 10, "supd", 1)
@@ -67,6 +70,7 @@ func (w *world) Status() *api.Status {
 }
 
 func (w *world) Queues() ([]supervisor.Queue, error)      { return w.queues, w.broken }
+func (w *world) Changed() (map[string]bool, int, error)   { return w.changed, w.count, w.unread }
 func (w *world) Logs() map[string]output.Count            { return w.logs }
 func (w *world) Said() statsd.Counts                      { return w.said }
 func (w *world) Seen(used map[engine.RunID]measure.Usage) { w.seen = used }

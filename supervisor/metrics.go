@@ -42,6 +42,13 @@ func (s *Supervisor) Queues() (all []Queue, err error) {
 	return all, answer
 }
 
+// Changed compares the files of the configuration with what was applied of them: apps
+// are those whose file says something else or is gone, and count is the number of all
+// such files, supd.toml and new ones included.
+func (s *Supervisor) Changed() (apps map[string]bool, count int, err error) {
+	return s.newest.Load().Changed()
+}
+
 // Logs gives how much was written to each log, and dropped, by path.
 func (s *Supervisor) Logs() map[string]output.Count { return s.files.Counts() }
 

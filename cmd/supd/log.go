@@ -20,7 +20,8 @@ type logWriter struct {
 
 	mu      sync.Mutex
 	lines   []byte
-	dropped int
+	dropped int             // and not yet said
+	lost    int             // of all time
 	flushes []chan struct{} // to be closed once all lines before are written
 }
 
@@ -54,12 +55,20 @@ func (w *logWriter) Write(line []byte) (int, error) {
 	w.mu.Lock()
 	if len(w.lines)+len(line) > logRoom {
 		w.dropped++
+		w.lost++
 	} else {
 		w.lines = append(w.lines, line...)
 	}
 	w.mu.Unlock()
 	poke(w.wake)
 	return len(line), nil
+}
+
+// droppedLines is how many were dropped since supd was started.
+func (w *logWriter) droppedLines() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lost
 }
 
 // flush waits until what was logged before is written, but not for long.

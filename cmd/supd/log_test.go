@@ -45,6 +45,9 @@ func TestLogLinesAreDropped(t *testing.T) {
 	if kept := bytes.Count(all, line); kept != many-dropped {
 		t.Errorf("%d lines are written, want the %d that were not dropped", kept, many-dropped)
 	}
+	if n := lines.droppedLines(); n != dropped {
+		t.Errorf("%d lines are counted, want %d", n, dropped)
+	}
 	if !bytes.Contains(all, []byte("dropped")) {
 		t.Error("nothing says that lines were dropped")
 	}

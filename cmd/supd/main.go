@@ -163,7 +163,7 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 	}
 	defer remove()
 	defer time.AfterFunc(startTime, debug.FreeOSMemory).Stop() // what reading the configuration and the first launches took
-	answers := metrics.NewServer(s, version, log)
+	answers := metrics.NewServer(s, metrics.Options{Version: version, Log: log, ProportionalMemory: config.Metrics.ProportionalMemory, DroppedLines: lines.droppedLines})
 	defer answers.Close()
 	server := control.NewServer(s, control.Options{Version: version, Log: log, Figures: answers,
 		Reexec: &replacement{s, config.Path, environ, orders, stop, lines.flush}})
