@@ -14,10 +14,10 @@ type families struct {
 	proc    *proc
 	self    int
 	all     map[int]tree.Process
-	workers map[int]api.Run // by pid
-	launch  map[string]int  // pid by the name and the generation
-	oldest  uint64          // start of a worker
-	owner   map[int]int     // pid of the worker; 0 is none
+	workers map[int]uint64 // their starts, by pid
+	launch  map[string]int // pid by the name and the generation
+	oldest  uint64         // start of a worker
+	owner   map[int]int    // pid of the worker; 0 is none
 
 	origins *origins
 }
@@ -26,12 +26,12 @@ type families struct {
 type origins struct{ now, before map[engine.RunID]string }
 
 func (c *collector) families(status *api.Status, all map[int]tree.Process) *families {
-	f := &families{proc: c.proc, self: c.self, all: all, workers: map[int]api.Run{}, launch: map[string]int{},
+	f := &families{proc: c.proc, self: c.self, all: all, workers: map[int]uint64{}, launch: map[string]int{},
 		oldest: ^uint64(0), owner: make(map[int]int, len(all)), origins: &c.origins}
 	c.origins = origins{map[engine.RunID]string{}, c.origins.now}
 	for w := range workersOf(status) {
 		for _, run := range w.Runs {
-			f.workers[run.Pid] = run
+			f.workers[run.Pid] = run.Start
 			f.launch[launchKey(w.Name, strconv.Itoa(run.Generation))] = run.Pid
 			f.oldest = min(f.oldest, run.Start)
 		}
@@ -80,8 +80,8 @@ func (f *families) of(pid int) int {
 }
 
 func (f *families) isWorker(pid int) bool {
-	run, is := f.workers[pid]
-	return is && f.all[pid].Start == run.Start
+	start, is := f.workers[pid]
+	return is && f.all[pid].Start == start
 }
 
 // origin reads the environment of an orphan with a session of its own.

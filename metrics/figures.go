@@ -55,10 +55,11 @@ func (c *collector) measure(status *api.Status) (slots map[string]*figures, news
 					now.children[engine.RunID{Pid: p.Pid, Start: p.Start}] = id
 				}
 			}
-			used.Deaths = max(run.Used.Deaths, c.seen.runs[id].Deaths) + deaths[id]
+			used.Deaths = max(run.Used.Deaths, c.seen.runs[id].deaths) + deaths[id]
 			used = used.Most(run.Used)
 			f.used = f.used.Plus(used)
-			if now.runs[id] = used; used != run.Used {
+			now.saw(id, used)
+			if used != run.Used {
 				news[id] = used
 			}
 		}

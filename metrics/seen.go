@@ -13,10 +13,16 @@ import (
 // seen is what the last scrape has seen, for what the kernel does not add up when a
 // process or a thread ends.
 type seen struct {
-	slots    map[string]measure.Usage // as it was shown, by name
-	runs     map[engine.RunID]measure.Usage
+	slots    map[string]measure.Usage      // as it was shown, by name
+	runs     map[engine.RunID]run          // of workers
 	threads  map[int]wait                  // by tid
 	children map[engine.RunID]engine.RunID // descendants, and whose
+}
+
+// run is what the kernel does not add up, of one worker.
+type run struct {
+	queued time.Duration
+	deaths int64
 }
 
 // wait is how long a thread has waited for a processor.
@@ -26,17 +32,21 @@ type wait struct {
 }
 
 func newSeen(before seen) seen {
-	return seen{make(map[string]measure.Usage, len(before.slots)), make(map[engine.RunID]measure.Usage, len(before.runs)),
+	return seen{make(map[string]measure.Usage, len(before.slots)), make(map[engine.RunID]run, len(before.runs)),
 		make(map[int]wait, len(before.threads)), make(map[engine.RunID]engine.RunID, len(before.children))}
+}
+
+func (s *seen) saw(id engine.RunID, used measure.Usage) {
+	s.runs[id] = run{used.QueueWait, used.Deaths}
 }
 
 // deaths are the descendants that were seen the last time, and have ended while their
 // worker lives, by worker.
 func (s *seen) deaths(all map[int]tree.Process) map[engine.RunID]int64 {
 	deaths := map[engine.RunID]int64{}
-	for child, run := range s.children {
-		if lives(all, run) && !lives(all, child) {
-			deaths[run]++
+	for child, worker := range s.children {
+		if lives(all, worker) && !lives(all, child) {
+			deaths[worker]++
 		}
 	}
 	return deaths
@@ -49,10 +59,9 @@ func lives(all map[int]tree.Process, id engine.RunID) bool {
 
 // queued is how long the threads of a worker have waited for a processor. Of those that
 // have ended it is what was seen of them.
-func (c *collector) queued(run api.Run, members []tree.Process, now *seen) time.Duration {
-	id := engine.RunID{Pid: run.Pid, Start: run.Start}
-	last, known := c.seen.runs[id]
-	before := max(run.Used.QueueWait, last.QueueWait)
+func (c *collector) queued(r api.Run, members []tree.Process, now *seen) time.Duration {
+	last, known := c.seen.runs[engine.RunID{Pid: r.Pid, Start: r.Start}]
+	before := max(r.Used.QueueWait, last.queued)
 	more := time.Duration(0)
 	for _, p := range members {
 		if p.Zombie {

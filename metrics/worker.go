@@ -86,11 +86,14 @@ func (o out) worker(app, process *dto.LabelPair, w *api.WorkerStatus, f *figures
 	up := w.Pid > 0
 	send(workerUp, truth(up))
 	send(workerReady, truth(w.Ready))
+	more := make([]*dto.LabelPair, 0, 4*(len(stateLabels)+len(reasonLabels))) // one piece of memory for all of them
 	for _, state := range stateLabels {
-		o.send(workerState, truth(state.GetValue() == string(w.State)), app, process, slot, state)
+		more = append(more, app, process, slot, state)
+		o.send(workerState, truth(state.GetValue() == string(w.State)), more[len(more)-4:]...)
 	}
 	for _, reason := range reasonLabels {
-		o.send(workerRestarts, float64(w.Tally.RestartsBy[measure.Reason(reason.GetValue())]), app, process, reason, slot)
+		more = append(more, app, process, reason, slot)
+		o.send(workerRestarts, float64(w.Tally.RestartsBy[measure.Reason(reason.GetValue())]), more[len(more)-4:]...)
 	}
 	if up {
 		o.send(workerInfo, 1, app, process, label("release", w.Release), slot)
