@@ -47,8 +47,7 @@ const (
 	rolloutsFrom, rolloutsTo = 0, 13 // 1 s to 2.3 h
 )
 
-func (o out) process(app *dto.LabelPair, p *api.ProcessStatus) {
-	process := label("process", p.Name)
+func (o out) process(app, process *dto.LabelPair, p *api.ProcessStatus) {
 	h := histogram{first: startsFrom, last: startsTo}
 	desired, starts := 0, measure.Durations{}
 	for i := range p.Workers {
@@ -120,12 +119,11 @@ func (o out) phase(app *dto.LabelPair, a *api.AppStatus, now time.Time) {
 	}
 }
 
-func (o out) logs(app *dto.LabelPair, p *api.ProcessStatus, logs map[string]output.Count) {
+func (o out) logs(app, process *dto.LabelPair, p *api.ProcessStatus, logs map[string]output.Count) {
 	count, is := logs[p.Log]
 	if !is {
 		return
 	}
-	process := label("process", p.Name)
 	o.send(logBytes, float64(count.Written), app, process)
 	o.send(logDropped, float64(count.Dropped), app, process)
 }

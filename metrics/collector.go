@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
+
 	"supd/supervisor"
 	"supd/supervisor/api"
 	"supd/supervisor/engine"
@@ -96,20 +98,33 @@ func (c *collector) collect(own error) out {
 			o.send(configChanged, truth(changed[a.Name]), app)
 		}
 		for k := range a.Processes {
-			p := &a.Processes[k]
-			o.process(app, p)
-			o.logs(app, p, logs)
-			for n := range p.Workers {
-				w := &p.Workers[n]
-				o.worker(app, label("process", p.Name), w, slots[w.Name], c.memory[w.Name], c.told)
-			}
+			c.process(o, app, &a.Processes[k], slots, logs)
 		}
 	}
+	c.sized(o)
+	return o
+}
+
+// process sends what concerns a process and its workers.
+func (c *collector) process(o out, app *dto.LabelPair, p *api.ProcessStatus, slots map[string]*figures, logs map[string]output.Count) {
+	process := label("process", p.Name)
+	o.process(app, process, p)
+	o.logs(app, process, p, logs)
+	for n := range p.Workers {
+		w := &p.Workers[n]
+		o.worker(app, process, w, slots[w.Name], c.memory[w.Name], c.told)
+	}
+}
+
+// sized remembers how many samples there were of each series, but of those that an
+// application has made, which are others each time.
+func (c *collector) sized(o out) {
 	clear(c.sizes)
 	for s, samples := range o {
-		c.sizes[s] = len(samples)
+		if len(s.labels) > 0 {
+			c.sizes[s] = len(samples)
+		}
 	}
-	return o
 }
 
 // fails says what cannot be read, once, and once more when it can be.

@@ -3,12 +3,12 @@
 // measurements, as values, are what supctl shows.
 //
 // Nothing is measured before somebody asks, or a push is due: a scrape reads the
-// published status and /proc, and what outlives a process (what it has used, why it was
-// restarted) comes with the status, from the record. Two scrapes at once are one
-// gathering. Labels are names of the configuration and words of this package, never what
-// a worker says.
+// published status, /proc and the workers' cgroups, and what outlives a process (what it
+// has used, why it was restarted) comes with the status, from the record. Two scrapes at
+// once are one gathering. Labels are names of the configuration and words of this
+// package, never what a worker says.
 //
-// A line in here reads /proc and asks the supervisor; it changes nothing but what the
-// supervisor remembers of what was seen. It runs in goroutines of net/http and in one
-// that pushes, where a target is configured; nobody else waits for any of them.
+// A line in here reads /proc and cgroups, and asks the supervisor; it changes nothing but
+// what the supervisor remembers of what was seen. It runs in goroutines of net/http and
+// in one that pushes, where a target is configured; nobody else waits for any of them.
 package metrics

@@ -22,7 +22,7 @@ type figures struct {
 	fullest   float64 // the process that is nearest to its own limit
 	peak      int64   // bytes of memory, of the cgroups; 0: nobody says so
 	limit     int64   // likewise
-	members   []tree.Process
+	members   []int   // pids
 }
 
 // tick is what /proc counts CPU time in: USER_HZ is 100 on amd64 and arm64.
@@ -105,7 +105,7 @@ func (c *collector) add(f *figures, members []tree.Process) (used measure.Usage)
 			f.most += most
 			f.fullest = max(f.fullest, float64(open)/float64(most))
 		}
-		f.members = append(f.members, p)
+		f.members = append(f.members, p.Pid)
 	}
 	return used
 }

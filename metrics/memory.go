@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"supd/supervisor/api"
-	"supd/supervisor/tree"
 )
 
 // The kernel walks all pages of a process to tell its proportional memory. So it is
@@ -57,11 +56,11 @@ func (m memory) refresh(p *proc, status *api.Status, slots map[string]*figures, 
 	}
 }
 
-func (p *proc) shareOf(members []tree.Process, pid int, now time.Time) share {
+func (p *proc) shareOf(members []int, pid int, now time.Time) share {
 	s := share{ok: true, at: now, pid: pid}
 	for _, one := range members {
-		bytes, err := p.proportional(one.Pid)
-		if err != nil && one.Pid == pid { // of another: it is gone by now
+		bytes, err := p.proportional(one)
+		if err != nil && one == pid { // of another: it is gone by now
 			s.ok = false
 		}
 		s.bytes += bytes
