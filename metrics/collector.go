@@ -26,7 +26,7 @@ type Supervisor interface {
 	Logs() map[string]output.Count
 	Said() statsd.Counts                                   // by statsd
 	Changed() (apps map[string]bool, count int, err error) // files of the configuration
-	Seen(map[engine.RunID]measure.Usage)                   // is recorded
+	Seen(used map[engine.RunID]measure.Usage, logs bool)   // is recorded
 	Ping(context.Context) error
 }
 
@@ -74,9 +74,7 @@ func (c *collector) collect(own error) out {
 		return o
 	}
 	logs := c.supd.Logs()
-	if len(news) > 0 || !maps.Equal(logs, c.logs) {
-		c.supd.Seen(news) // which records the logs as well
-	}
+	c.supd.Seen(news, !maps.Equal(logs, c.logs))
 	c.logs = logs
 	if c.proportional {
 		c.memory.refresh(c.proc, status, slots, c.now)

@@ -69,12 +69,18 @@ func (w *world) Status() *api.Status {
 	return w.status
 }
 
-func (w *world) Queues() ([]supervisor.Queue, error)      { return w.queues, w.broken }
-func (w *world) Changed() (map[string]bool, int, error)   { return w.changed, w.count, w.unread }
-func (w *world) Logs() map[string]output.Count            { return w.logs }
-func (w *world) Said() statsd.Counts                      { return w.said }
-func (w *world) Seen(used map[engine.RunID]measure.Usage) { w.seen = used }
-func (w *world) Ping(context.Context) error               { return w.broken }
+func (w *world) Queues() ([]supervisor.Queue, error)    { return w.queues, w.broken }
+func (w *world) Changed() (map[string]bool, int, error) { return w.changed, w.count, w.unread }
+func (w *world) Logs() map[string]output.Count          { return w.logs }
+func (w *world) Said() statsd.Counts                    { return w.said }
+
+// Seen keeps what there is to be recorded.
+func (w *world) Seen(used map[engine.RunID]measure.Usage, logs bool) {
+	if len(used) > 0 || logs {
+		w.seen = used
+	}
+}
+func (w *world) Ping(context.Context) error { return w.broken }
 func slot(n int, state api.State, runs ...api.Run) api.WorkerStatus {
 	s := api.WorkerStatus{Name: fmt.Sprintf("a/web.%d", n), Slot: n, State: state, Runs: runs, Desired: state != api.Stopped}
 	if len(runs) > 0 {

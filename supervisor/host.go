@@ -106,10 +106,11 @@ func lockRuntime(runtime configs.Runtime) (*os.File, error) {
 const pause = 50 * time.Microsecond
 
 // save writes what runs, in a goroutine of its own.
-func (h *host) save(r *record.Record, done func(ok bool) engine.Event) {
+func (h *host) save(r *record.Record, written func(), done func(ok bool) engine.Event) {
 	go func() {
 		r.Logs = h.files.Counts()
 		h.writer.Write(r)
+		written()
 		time.AfterFunc(time.Duration(len(r.Slots))*pause, func() { h.post(done(!h.writer.Failed)) })
 	}()
 }

@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"errors"
+	"time"
 
 	"supd/supervisor/engine"
 	"supd/supervisor/measure"
@@ -83,8 +84,18 @@ func (s *Supervisor) Said() statsd.Counts {
 	})
 }
 
-// Seen notes what workers have used by now, and begins to record that and what was
-// written to logs: the counters do not go back when supd is killed.
-func (s *Supervisor) Seen(used map[engine.RunID]measure.Usage) {
-	_, _ = engine.Ask(s.owner, func(o *engine.Owner) struct{} { o.Seen(used); return struct{}{} })
+// recordTime is how long a record of what is to be shown is waited for at most.
+const recordTime = 250 * time.Millisecond
+
+// Seen notes what workers have used by now. All that has happened, and with logs what was
+// written to them, is recorded when it returns: what is shown then does not go back when
+// supd is killed. A disk that does not answer is waited for only for a moment.
+func (s *Supervisor) Seen(used map[engine.RunID]measure.Usage, logs bool) {
+	written := make(chan struct{})
+	s.owner.Post(func(o *engine.Owner) { o.Seen(used, logs, written) })
+	select {
+	case <-written:
+	case <-s.owner.Done():
+	case <-time.After(recordTime):
+	}
 }

@@ -68,7 +68,7 @@ func BenchmarkEvent(b *testing.B) {
 
 func benchmarkEvent(b *testing.B, processes ...configs.Process) {
 	h := &bench{pid: 1}
-	save := func(_ *record.Record, done func(bool) Event) {}
+	save := func(_ *record.Record, written func(), done func(bool) Event) {}
 	o := New(slog.New(slog.DiscardHandler), Host{Reaper: h, Sockets: h, Save: save, Changed: func(Change) {}}, "")
 	a := &configs.App{Name: "a", Processes: processes, Rollout: configs.Rollout{Surge: configs.Surge{Workers: 1}}}
 	one := App{Config: a, Revisions: map[string]Revision{}}

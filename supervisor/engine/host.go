@@ -17,8 +17,10 @@ type Event func(*Owner)
 type Host struct {
 	Reaper  Reaper
 	Sockets Sockets
-	Save    func(r *record.Record, done func(ok bool) Event) // where the next supd finds it
-	Changed func(Change)                                     // of an app's releases
+	// Save writes a record where the next supd finds it, and calls written when it has
+	// tried, in any goroutine. done is not posted before another one may follow.
+	Save    func(r *record.Record, written func(), done func(ok bool) Event)
+	Changed func(Change) // of an app's releases
 }
 
 // Reaper ends what has died.

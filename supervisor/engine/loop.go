@@ -212,11 +212,22 @@ func (o *Owner) sweep() {
 // save begins to write what has changed, if anything has; while it is being done the
 // next time comes afterwards.
 func (o *Owner) save() {
-	if o.saving || o.isRecorded && len(o.unsaved)+len(o.gone) == 0 {
+	if o.saving {
+		return
+	}
+	told := o.unwritten
+	o.unwritten = nil
+	written := func() {
+		for _, one := range told {
+			close(one)
+		}
+	}
+	if o.isRecorded && len(o.unsaved)+len(o.gone) == 0 {
+		written()
 		return
 	}
 	o.saving, o.isRecorded = true, true
-	o.host.Save(o.unsavedRecord(), func(ok bool) Event {
+	o.host.Save(o.unsavedRecord(), written, func(ok bool) Event {
 		return func(o *Owner) {
 			o.saving = false
 			if !ok { // the next time the whole is tried

@@ -116,7 +116,7 @@ func (p *process) show(now time.Time) {
 
 func (s *slot) status(now time.Time) api.WorkerStatus {
 	status := api.WorkerStatus{Name: s.name(), Slot: s.number, State: s.state(now), Generation: s.Generation,
-		Restarts: s.Restarts, LastExit: s.LastExit, Note: s.note(), Desired: s.Up, Done: s.Done && s.LastClean, Tally: s.Tally, Runs: s.processes()}
+		Restarts: s.Restarts, LastExit: s.LastExit, Note: s.note(), Desired: s.Up && s.revision != nil, Done: s.Done && s.LastClean, Tally: s.Tally, Runs: s.processes()}
 	if status.State == api.Backoff {
 		retry := s.Retry
 		status.NextStart = &retry

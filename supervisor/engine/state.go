@@ -36,11 +36,12 @@ type Owner struct {
 	frozen         func()          // to be called once nothing is under way; nil: all goes on
 	quitting       bool
 	exitOn         configs.ExitOn
-	verdict        error // why exit_on has ended supd
-	saving         bool  // what runs is being recorded
-	isRecorded     bool  // something was recorded, if only that nothing runs
-	wholes         int   // slots in the last whole record
-	written        int   // slots in the parts since then
+	verdict        error             // why exit_on has ended supd
+	saving         bool              // what runs is being recorded
+	isRecorded     bool              // something was recorded, if only that nothing runs
+	unwritten      []chan<- struct{} // are closed when the next record is written
+	wholes         int               // slots in the last whole record
+	written        int               // slots in the parts since then
 	readers        []chan<- *api.Status
 	timer          time.Time // the nearest deadline
 

@@ -13,8 +13,10 @@ type RunID struct {
 }
 
 // Seen notes what workers and their descendants have used by now. It is for the
-// record: of a worker that ends while no supd is there nobody else knows.
-func (o *Owner) Seen(used map[RunID]measure.Usage) {
+// record: of a worker that ends while no supd is there nobody else knows. logs says that
+// a log has grown. written is closed when all that has happened until now is recorded,
+// or cannot be.
+func (o *Owner) Seen(used map[RunID]measure.Usage, logs bool, written chan<- struct{}) {
 	for id, u := range used {
 		if w := o.workers[id.Pid]; w != nil && w.Identity.Start == id.Start {
 			if most := w.Used.Most(u); most != w.Used {
@@ -25,7 +27,8 @@ func (o *Owner) Seen(used map[RunID]measure.Usage) {
 			w.Used = w.Used.Plus(o.more(w, u))
 		}
 	}
-	o.isRecorded = false // a log may have grown, too
+	o.isRecorded = o.isRecorded && !logs
+	o.unwritten = append(o.unwritten, written)
 }
 
 // account adds what a worker has used, with the children that it has waited for. Of

@@ -42,42 +42,42 @@ func TestUsageIsCountedOnce(t *testing.T) {
 	}{
 		"never looked at": {func(o *Owner, w *worker) { o.dies(w, Exit{Used: seconds(10)}) }, 10},
 		"seen, and it has waited for all": {func(o *Owner, w *worker) {
-			o.Seen(map[RunID]measure.Usage{{4711, 99}: seconds(8)})
+			o.Seen(map[RunID]measure.Usage{{4711, 99}: seconds(8)}, true, make(chan struct{}))
 			o.dies(w, Exit{Used: seconds(10)})
 		}, 10},
 		"its children are reaped by supd": {func(o *Owner, w *worker) {
-			o.Seen(map[RunID]measure.Usage{{4711, 99}: seconds(8)}) // 2 are its own
+			o.Seen(map[RunID]measure.Usage{{4711, 99}: seconds(8)}, true, make(chan struct{})) // 2 are its own
 			o.dies(w, Exit{Used: seconds(3)})
 			o.accountOrphan(Exit{Session: 4711, Used: seconds(4)})
 			o.accountOrphan(Exit{Session: 4711, Used: seconds(5)})
 		}, 12},
 		"a child of a dead child, while it lives": {func(o *Owner, w *worker) {
-			o.Seen(map[RunID]measure.Usage{{4711, 99}: seconds(8)}) // 3 are the child's
+			o.Seen(map[RunID]measure.Usage{{4711, 99}: seconds(8)}, true, make(chan struct{})) // 3 are the child's
 			o.accountOrphan(Exit{Session: 4711, Used: seconds(4)})
 		}, 8}, // and 1 that /proc says of it from now on
 		"nobody knows what it has used": {func(o *Owner, w *worker) {
-			o.Seen(map[RunID]measure.Usage{{4711, 99}: seconds(8)})
+			o.Seen(map[RunID]measure.Usage{{4711, 99}: seconds(8)}, true, make(chan struct{}))
 			o.dies(w, Exit{})
 		}, 8},
 		"another process has its pid": {func(o *Owner, w *worker) {
-			o.Seen(map[RunID]measure.Usage{{4711, 98}: seconds(8)})
+			o.Seen(map[RunID]measure.Usage{{4711, 98}: seconds(8)}, true, make(chan struct{}))
 		}, 0},
 		"its cgroup is read once more": {func(o *Owner, w *worker) {
-			o.Seen(map[RunID]measure.Usage{{4711, 99}: stalled(8)})
+			o.Seen(map[RunID]measure.Usage{{4711, 99}: stalled(8)}, true, make(chan struct{}))
 			o.dies(w, Exit{Used: seconds(3)})
 			o.more(w, stalled(10))
 		}, 13},
 		"it ends while it is looked at": {func(o *Owner, w *worker) {
-			o.Seen(map[RunID]measure.Usage{{4711, 99}: seconds(2)})
+			o.Seen(map[RunID]measure.Usage{{4711, 99}: seconds(2)}, true, make(chan struct{}))
 			o.dies(w, Exit{Used: seconds(3)})
-			o.Seen(map[RunID]measure.Usage{{4711, 99}: seconds(8).Plus(stalled(10))}) // 5 are a child's
+			o.Seen(map[RunID]measure.Usage{{4711, 99}: seconds(8).Plus(stalled(10))}, true, make(chan struct{})) // 5 are a child's
 			o.accountOrphan(Exit{Session: 4711, Used: seconds(6)})
 			o.more(w, stalled(10))
 		}, 19},
 		"its child is reaped before that is noted": {func(o *Owner, w *worker) {
 			o.dies(w, Exit{Used: seconds(3)})
 			o.accountOrphan(Exit{Session: 4711, Used: seconds(6)})
-			o.Seen(map[RunID]measure.Usage{{4711, 99}: seconds(8)})
+			o.Seen(map[RunID]measure.Usage{{4711, 99}: seconds(8)}, true, make(chan struct{}))
 		}, 9},
 		"orphan of nobody": {func(o *Owner, w *worker) { o.accountOrphan(Exit{Session: 12, Used: seconds(4)}) }, 0},
 	} {
@@ -187,7 +187,7 @@ func TestSeenIsRecorded(t *testing.T) {
 		used := measure.Usage{CPU: 3 * time.Second}
 		w.now().Post(func(o *Owner) {
 			for pid, one := range o.workers {
-				o.Seen(map[RunID]measure.Usage{{Pid: pid, Start: one.Identity.Start}: used})
+				o.Seen(map[RunID]measure.Usage{{Pid: pid, Start: one.Identity.Start}: used}, true, make(chan struct{}))
 			}
 		})
 		time.Sleep(time.Minute)
@@ -201,6 +201,45 @@ func TestSeenIsRecorded(t *testing.T) {
 		}
 		if got := r.Slots[0].Workers[0].Used; got != used {
 			t.Errorf("recorded: %+v, seen: %+v", got, used)
+		}
+		w.quit()
+	})
+}
+
+// TestShownIsWritten: whoever shows what was seen is told when it is in the record, also
+// where all of it is there already.
+func TestShownIsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(healthy), configured("web", 1))
+		w.expect(5*time.Second, "a/web.1", api.Running)
+		synctest.Wait()
+		for _, used := range []time.Duration{3 * time.Second, 0} {
+			written := make(chan struct{})
+			w.in(func(o *Owner) {
+				of := map[RunID]measure.Usage{}
+				for pid, one := range o.workers {
+					if used > 0 {
+						of[RunID{pid, one.Identity.Start}] = seconds(int(used / time.Second))
+					}
+				}
+				o.Seen(of, false, written)
+			})
+			select {
+			case <-written:
+			case <-time.After(time.Minute):
+				t.Fatal("nobody is told")
+			}
+			text, err := os.ReadFile(w.writer.Path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := record.Parse(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := r.Slots[0].Workers[0].Used.CPU; got != 3*time.Second {
+				t.Errorf("the record has %s", got)
+			}
 		}
 		w.quit()
 	})

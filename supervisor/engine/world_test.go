@@ -319,9 +319,10 @@ func (j worldJournal) Write(s release.State, written func(error) Event) {
 	})
 }
 
-func (w *world) save(r *record.Record, done func(bool) Event) {
+func (w *world) save(r *record.Record, written func(), done func(bool) Event) {
 	w.after(time.Millisecond, func(o *Owner) {
 		w.writer.Write(r)
+		written()
 		done(!w.writer.Failed)(o)
 	})
 }

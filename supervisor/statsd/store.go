@@ -112,8 +112,8 @@ func (r *Reader) saveNow() {
 	r.mu.Unlock()
 }
 
-// Counts reads what waits at the ports, gives all that was counted, and begins to
-// record it: what was shown never goes back. What keep does not want is forgotten: of
+// Counts reads what waits at the ports, gives all that was counted, and records it: what
+// is shown then does not go back when supd is killed. What keep does not want is forgotten: of
 // slots that are no more, and of releases that nobody can go back to. A slot's own has
 // no release, and that of a process no slot.
 func (r *Reader) Counts(keep func(Origin) bool) Counts {
@@ -126,9 +126,25 @@ func (r *Reader) Counts(keep func(Origin) bool) Counts {
 	r.mu.Unlock()
 	c := r.snapshot()
 	if len(c.Slots) > 0 {
-		go r.file.write(c)
+		r.record(c)
 	}
 	return c
+}
+
+// recordTime is how long the file is waited for at most: a disk may not answer.
+const recordTime = 250 * time.Millisecond
+
+// record writes what is to be shown.
+func (r *Reader) record(c Counts) {
+	written := make(chan struct{})
+	go func() {
+		r.file.write(c)
+		close(written)
+	}()
+	select {
+	case <-written:
+	case <-time.After(recordTime):
+	}
 }
 
 // Requests are those that a launch has answered, as far as they are read, and those of
