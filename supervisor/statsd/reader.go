@@ -28,6 +28,7 @@ type Reader struct {
 	batch    *batch
 	savedAt  time.Time
 	savesNow bool // to the file
+	saveTook time.Duration
 	saves    uint64
 
 	file store
