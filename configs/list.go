@@ -132,7 +132,7 @@ var ownVariables = map[string]bool{
 	"LISTEN_FDS": true, "LISTEN_PID": true, "LISTEN_FDNAMES": true,
 	"NOTIFY_SOCKET": true, "WATCHDOG_USEC": true, "WATCHDOG_PID": true, "XDG_RUNTIME_DIR": true,
 	"SUPD_APP": true, "SUPD_PROCESS": true, "SUPD_SLOT": true, "SUPD_WORKER": true,
-	"SUPD_VERSION": true, "SUPD_RELEASE": true, "SUPD_GENERATION": true,
+	"SUPD_VERSION": true, "SUPD_RELEASE": true, "SUPD_GENERATION": true, "SUPD_TOKEN": true,
 }
 
 // inherited reads one name of env_inherit.

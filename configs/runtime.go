@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 )
 
 // Runtime is the runtime directory. It says where each thing beneath it is; what
@@ -38,6 +40,12 @@ func (r Runtime) Workers() string { return r.join("workers") }
 // Worker is one worker's XDG_RUNTIME_DIR.
 func (r Runtime) Worker(launch string) string { return r.join("workers", launch) }
 
+// Launches is the directory of what supd alone knows of each launch.
+func (r Runtime) Launches() string { return r.join("launches") }
+
+// Launch is what supd alone knows of one launch.
+func (r Runtime) Launch(launch string) string { return r.join("launches", launch) }
+
 // Probes is the directory of the sockets that supd alone connects to.
 func (r Runtime) Probes() string { return r.join("probe") }
 
@@ -61,9 +69,24 @@ func LaunchName(app, process string, slot, generation int) string {
 	return fmt.Sprintf("%s.%s.%d.%d", app, process, slot, generation)
 }
 
+// ParseLaunchName is the reverse of LaunchName: no name of an app or a process has a
+// dot.
+func ParseLaunchName(name string) (app, process string, slot, generation int, ok bool) {
+	parts := strings.Split(name, ".")
+	if len(parts) != 4 {
+		return "", "", 0, 0, false
+	}
+	slot, bad := strconv.Atoi(parts[2])
+	generation, worse := strconv.Atoi(parts[3])
+	ok = bad == nil && worse == nil && slot >= 0 && generation > 0 && nameProblem(parts[0])+nameProblem(parts[1]) == "" &&
+		LaunchName(parts[0], parts[1], slot, generation) == name
+	return parts[0], parts[1], slot, generation, ok
+}
+
 // Make makes the directories that supd itself needs. What is in those of workers
 // and notify belongs to users who must reach their own, and need not see the
-// others' names; supd alone connects to what is in probe.
+// others' names; supd alone connects to what is in probe, and reads what is in
+// launches.
 func (r Runtime) Make() error {
 	for _, dir := range []struct {
 		path string
@@ -71,6 +94,7 @@ func (r Runtime) Make() error {
 	}{
 		{string(r), 0o755},
 		{r.Workers(), 0o711},
+		{r.Launches(), 0o700},
 		{r.Probes(), 0o700},
 		{r.Notifies(), 0o711},
 	} {

@@ -8,8 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -47,7 +45,7 @@ func (h *host) inherit() (*predecessor, error) {
 		}
 	}
 	if !p.became { // else all was recorded when nothing moved any more
-		if err := p.unrecorded(h.launcher.Runtime.Workers(), h.log); err != nil {
+		if err := p.unrecorded(h.launcher.Runtime, h.log); err != nil {
 			return nil, err
 		}
 	}
@@ -106,93 +104,79 @@ func (h *host) find(p *predecessor, s *record.Slot, w *record.Worker) error {
 }
 
 // unrecorded adds workers whose launch was not recorded any more before the
-// earlier supd was killed. They are known by their environment.
-func (p *predecessor) unrecorded(workers string, log *slog.Logger) error {
-	found, err := tree.Find(workers)
+// earlier supd was killed. They are known by the notes of their launches, and by
+// nothing that they say themselves but the token in there.
+func (p *predecessor) unrecorded(runtime configs.Runtime, log *slog.Logger) error {
+	notes, err := launch.Notes(runtime)
+	if err != nil {
+		log.Error("notes of launches", "error", err)
+	}
+	users, launches := map[string]int{}, map[string]string{}
+	for name, n := range notes {
+		users[n.Token], launches[n.Token] = n.UID, name
+	}
+	found, err := tree.Find(users, runtime.Workers())
 	if err != nil {
 		return fmt.Errorf("searching for workers: %w", err)
 	}
-	for _, one := range found {
-		if p.has(one.Pid) {
-			continue
+	pids, known := p.recordedWorkers()
+	for _, one := range found.Launched {
+		if name := launches[one.Token]; !pids[one.Pid] && !known[name] {
+			p.add(name, notes[name], one, log)
+			known[name] = true
 		}
-		slot := p.slot(one.Worker)
-		if slot == nil || !wasMade(slot, one) {
-			log.Error("a process with the environment of a worker, but not its directory, is left alone", "pid", one.Pid, "worker", one.Worker)
-			continue
+	}
+	for _, c := range found.Claimants {
+		if !pids[c.Pid] && !known[filepath.Base(c.Runtime)] { // else a worker has started it
+			log.Error("a process with the environment of a worker, but not its token, is left alone", "pid", c.Pid, "worker", c.Worker)
 		}
-		log.Warn("worker without a record", "worker", one.Worker, "pid", one.Pid)
-		slot.Generation = max(slot.Generation, one.Generation)
-		w := record.Worker{Version: environmentOf(one.Pid, "SUPD_VERSION"), Found: record.Found{Lost: !p.recorded, UID: uidOf(one.Pid)}}
-		w.Generation, w.State, w.Launched = one.Generation, api.Starting, time.Now().Add(-tree.Age(one.Start))
-		w.Pid, w.Identity.Start, w.Belongings.Directory = one.Pid, one.Start, one.Runtime
-		slot.Workers = append(slot.Workers, w)
+	}
+	if found.More > 0 {
+		log.Error("more processes with the environment of a worker, but not its token, are left alone", "processes", found.More)
 	}
 	return nil
 }
 
-// wasMade reports whether a supd has made the directory that a process names as its
-// own. Anybody can start one with the environment of a worker, but not with the
-// directory; the process may have changed its user since it got that of root.
-func wasMade(s *record.Slot, one tree.Launched) bool {
-	var st unix.Stat_t
-	if filepath.Base(one.Runtime) != s.File(one.Generation) || unix.Lstat(one.Runtime, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFDIR {
-		return false
+// add takes up a worker that is known by the note of its launch.
+func (p *predecessor) add(name string, n launch.Note, one tree.Launched, log *slog.Logger) {
+	app, process, number, generation, ok := configs.ParseLaunchName(name)
+	if !ok || number > record.MostSlots {
+		log.Error("a note is of no launch, and its process is left alone", "launch", name, "pid", one.Pid)
+		return
 	}
-	return st.Uid == 0 || uidOf(one.Pid) == int(st.Uid)
+	slot := p.slot(app, process, number)
+	log.Warn("worker without a record", "worker", slot.Name(), "pid", one.Pid)
+	slot.Generation = max(slot.Generation, generation)
+	w := record.Worker{Version: n.Version, Found: record.Found{Lost: !p.recorded, UID: n.UID}}
+	w.Generation, w.State, w.Launched = generation, api.Starting, time.Now().Add(-tree.Age(one.Start))
+	w.Pid, w.Identity.Start = one.Pid, one.Start
+	w.Belongings = n.Belongings()
+	w.Belongings.Directory = name // find makes it a path
+	slot.Workers = append(slot.Workers, w)
 }
 
-// uidOf is the real uid of a process, -1 if there is none (proc_pid_status(5)).
-func uidOf(pid int) int {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return -1
-	}
-	_, after, _ := strings.Cut(string(data), "\nUid:\t")
-	text, _, _ := strings.Cut(after, "\t")
-	uid, err := strconv.Atoi(text)
-	if err != nil {
-		return -1
-	}
-	return uid
-}
-
-func (p *predecessor) has(pid int) bool {
-	return slices.ContainsFunc(p.slots, func(s record.Slot) bool {
-		return slices.ContainsFunc(s.Workers, func(w record.Worker) bool { return w.Pid == pid })
-	})
-}
-
-// slot finds or adds the slot of a worker's name, "whois/web.1"; nil where it is
-// none.
-func (p *predecessor) slot(name string) *record.Slot {
-	app, rest, _ := strings.Cut(name, "/")
-	process, number, ok := strings.Cut(rest, ".")
-	n, err := strconv.Atoi(number)
-	if !ok || err != nil || !record.IsName(app) || !record.IsName(process) || n < 0 || n > record.MostSlots {
-		return nil
-	}
+// recordedWorkers gives the pids and the launches of the workers in the record.
+func (p *predecessor) recordedWorkers() (pids map[int]bool, launches map[string]bool) {
+	pids, launches = map[int]bool{}, map[string]bool{}
 	for i := range p.slots {
-		if s := &p.slots[i]; s.App == app && s.Process == process && s.Number == n {
+		s := &p.slots[i]
+		for k := range s.Workers {
+			pids[s.Workers[k].Pid] = true
+			launches[s.File(s.Workers[k].Generation)] = true
+		}
+	}
+	return pids, launches
+}
+
+// slot finds or adds a slot.
+func (p *predecessor) slot(app, process string, number int) *record.Slot {
+	for i := range p.slots {
+		if s := &p.slots[i]; s.App == app && s.Process == process && s.Number == number {
 			return s
 		}
 	}
-	p.slots = append(p.slots, record.Slot{App: app, Process: process, Number: n, SlotState: record.SlotState{Up: true}})
+	p.slots = append(p.slots, record.Slot{App: app, Process: process, Number: number, SlotState: record.SlotState{Up: true}})
 	return &p.slots[len(p.slots)-1]
-}
-
-// environmentOf gives a variable that a process was started with.
-func environmentOf(pid int, name string) string {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-	if err != nil {
-		return ""
-	}
-	for entry := range strings.SplitSeq(string(data), "\x00") {
-		if value, ok := strings.CutPrefix(entry, name+"="); ok {
-			return value
-		}
-	}
-	return ""
 }
 
 // offer gives the set a copy of each listening socket that the worker holds.
@@ -202,6 +186,9 @@ func (h *host) offer(app string, w *record.Worker, found *launch.Worker, offered
 	}
 	for name, inode := range w.Belongings.Sockets {
 		key := engine.SocketKey(app, name)
+		if w.Key == "" { // the note of its launch does not have the names: the set finds out by the address
+			key = w.Belongings.Directory + " " + name
+		}
 		if offered[key] || name == "probe" {
 			continue
 		}
@@ -212,14 +199,6 @@ func (h *host) offer(app string, w *record.Worker, found *launch.Worker, offered
 		}
 		offered[key] = true
 		h.sockets.set.Offer(key, fd)
-	}
-	if w.Key == "" { // it was not recorded, and is from now on
-		held := map[string]uint64{}
-		for i, fd := range found.AllHeld() {
-			held["held "+strconv.Itoa(i)] = inodesIn([]int{fd})[0]
-			h.sockets.set.Offer("of "+w.Belongings.Directory, fd)
-		}
-		w.Belongings.Sockets, found.Belongings.Sockets = held, held
 	}
 }
 
@@ -314,20 +293,20 @@ func (p *predecessor) runs(app string) bool {
 
 // sweepRuntime removes what was made for workers that are gone.
 func (h *host) sweepRuntime(left *predecessor) {
-	alive, dead := map[string]bool{}, map[string]bool{} // a dead worker's end removes its directory
+	alive, dead := map[string]bool{}, map[string]bool{} // a dead worker's end removes its directory and its note
 	for _, w := range left.workers {
 		name := filepath.Base(w.Belongings.Directory)
 		alive[name], dead[name] = w.Lives(), !w.Lives()
 	}
 	runtime := h.launcher.Runtime
-	for _, dir := range []string{runtime.Workers(), runtime.Probes(), runtime.Notifies()} {
+	for _, dir := range []string{runtime.Workers(), runtime.Launches(), runtime.Probes(), runtime.Notifies()} {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
 			h.log.Warn("cleaning up after an earlier supd", "error", err)
 		}
 		for _, entry := range entries {
 			name := entry.Name()
-			if alive[name] || dir == runtime.Workers() && dead[name] || strings.HasPrefix(name, ".") {
+			if alive[name] || (dir == runtime.Workers() || dir == runtime.Launches()) && dead[name] || strings.HasPrefix(name, ".") {
 				continue
 			}
 			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {

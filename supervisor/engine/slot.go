@@ -161,7 +161,7 @@ func (s *slot) record() record.Slot {
 	r := record.Slot{App: s.process.app.name, Process: s.process.name, Number: s.number, SlotState: s.SlotState}
 	r.Up = s.Up || s.leaves
 	for _, w := range s.workers {
-		if w.handle != nil { // else it is found by its environment, if it comes to be
+		if w.handle != nil { // else it is found by the note of its launch, if it comes to be
 			r.Workers = append(r.Workers, w.record())
 		}
 	}

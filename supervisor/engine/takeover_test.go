@@ -91,7 +91,7 @@ func (w *world) found(became bool) (slots []record.Slot) {
 	return slots
 }
 
-// unrecorded adds a worker that is found by its environment alone.
+// unrecorded adds a worker that is found by the note of its launch.
 func (w *world) unrecorded(slots []record.Slot, p *proc, lost bool) []record.Slot {
 	i := slices.IndexFunc(slots, func(s record.Slot) bool { return s.Name() == p.launch.Name() })
 	if i < 0 {

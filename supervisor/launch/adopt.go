@@ -2,11 +2,11 @@ package launch
 
 import (
 	"errors"
+	"maps"
 	"os"
-	"strconv"
+	"path/filepath"
+	"slices"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"supd/privdrop"
 	"supd/socket"
@@ -21,6 +21,9 @@ import (
 func (l *Launcher) Find(p record.Process) (*Worker, error) {
 	w := l.worker(Spec{})
 	w.Process = p
+	if p.Belongings.Directory != "" {
+		w.note = l.Runtime.Launch(filepath.Base(p.Belongings.Directory))
+	}
 	process, err := privdrop.Adopt(p.Pid, p.Identity.Start, p.Identity.Inode)
 	switch {
 	case errors.Is(err, privdrop.ErrEnded): // a zombie: the owner reaps it where it is a child
@@ -109,9 +112,6 @@ func (w *Worker) reopenOutput(passed Passed) error {
 	if w.process == nil {
 		return nil
 	}
-	if w.Belongings.Pipe == 0 {
-		w.Belongings.Pipe = pipeOf(w.Pid)
-	}
 	if w.Belongings.Pipe == 0 || !hasLog {
 		return errors.New("its output is not captured")
 	}
@@ -123,21 +123,6 @@ func (w *Worker) reopenOutput(passed Passed) error {
 		w.captureFrom(file)
 	}
 	return err
-}
-
-// pipeOf is the inode of the pipe that is the standard output of a process, 0 if
-// that is none.
-func pipeOf(pid int) uint64 {
-	file, err := os.Open("/proc/" + strconv.Itoa(pid) + "/fd")
-	if err != nil {
-		return 0
-	}
-	defer file.Close()
-	var st unix.Stat_t
-	if unix.Fstatat(int(file.Fd()), "1", &st, 0) != nil || st.Mode&unix.S_IFMT != unix.S_IFIFO {
-		return 0
-	}
-	return st.Ino
 }
 
 // rebindNotify binds the socket anew that the worker sends its messages to.
@@ -154,31 +139,19 @@ func (w *Worker) takeProbe() error {
 		return nil
 	}
 	w.probePath = strings.TrimPrefix(w.probeSpec().Listen, "unix:")
-	fds := []int{}
+	inodes := slices.Collect(maps.Values(w.Belongings.Sockets))
 	if inode := w.Belongings.Sockets["probe"]; inode != 0 {
-		fd, err := w.Held(inode)
-		if err != nil {
-			return err
-		}
-		fds = append(fds, fd)
-	} else {
-		fds = w.AllHeld()
-	}
+		inodes = []uint64{inode}
+	} // else it is one of those in the note of the launch, which have no names
 	var errs []error
-	for _, fd := range fds {
-		s, err := socket.Adopt(w.probeSpec(), fd)
-		switch {
-		case err != nil:
-			unix.Close(fd)
-			errs = append(errs, err)
-		case w.probe != nil:
-			unix.Close(s.Fd())
-		default:
-			w.probe = s
+	for _, inode := range inodes {
+		fd, err := w.Held(inode)
+		if err == nil {
+			if w.probe, err = socket.Adopt(w.probeSpec(), fd); err == nil { // else it has closed fd
+				return nil
+			}
 		}
-	}
-	if w.probe != nil {
-		return nil
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

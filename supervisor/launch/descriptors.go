@@ -3,9 +3,9 @@ package launch
 import (
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -49,11 +49,8 @@ func (w *Worker) Held(inode uint64) (fd int, err error) {
 
 func socketOf(p *privdrop.Process, inode uint64) (int, error) {
 	want := fmt.Sprintf("socket:[%d]", inode)
-	for _, n := range socketsIn(p.Pid) {
-		if n.link != want {
-			continue
-		}
-		fd, err := p.Descriptor(n.number)
+	for number := range descriptorsOf(p.Pid, want) {
+		fd, err := p.Descriptor(number)
 		if err != nil {
 			return -1, err
 		}
@@ -66,40 +63,34 @@ func socketOf(p *privdrop.Process, inode uint64) (int, error) {
 	return -1, fmt.Errorf("pid %d does not hold %s: %w", p.Pid, want, fs.ErrNotExist)
 }
 
-// AllHeld takes a copy of each listening socket that the worker holds.
-func (w *Worker) AllHeld() (fds []int) {
-	for _, n := range socketsIn(w.Pid) {
-		fd, err := w.process.Descriptor(n.number)
+// A process may have as many descriptors as it likes, up to fs.nr_open. supd looks at
+// so many for one of its own, which was among the first, and holds few at a time.
+const (
+	mostDescriptors = 1 << 16
+	fewDescriptors  = 512
+)
+
+// descriptorsOf gives the numbers under which a process holds what has that name in
+// /proc/PID/fd.
+func descriptorsOf(pid int, want string) iter.Seq[int] {
+	return func(yield func(number int) bool) {
+		dir, err := os.Open("/proc/" + strconv.Itoa(pid) + "/fd")
 		if err != nil {
-			continue
+			return
 		}
-		if listens, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || listens == 0 {
-			unix.Close(fd)
-			continue
-		}
-		fds = append(fds, fd)
-	}
-	return fds
-}
-
-// descriptor is one of a process, and what it is.
-type descriptor struct {
-	number int
-	link   string
-}
-
-func socketsIn(pid int) (all []descriptor) {
-	dir := "/proc/" + strconv.Itoa(pid) + "/fd/"
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil
-	}
-	for _, e := range entries {
-		link, err := os.Readlink(dir + e.Name())
-		n, bad := strconv.Atoi(e.Name())
-		if err == nil && bad == nil && strings.HasPrefix(link, "socket:[") {
-			all = append(all, descriptor{n, link})
+		defer dir.Close()
+		for seen := 0; seen < mostDescriptors; {
+			names, err := dir.Readdirnames(fewDescriptors)
+			for _, name := range names {
+				link, unread := os.Readlink(dir.Name() + "/" + name)
+				number, bad := strconv.Atoi(name)
+				if unread == nil && bad == nil && link == want && !yield(number) {
+					return
+				}
+			}
+			if seen += len(names); err != nil { // io.EOF
+				return
+			}
 		}
 	}
-	return all
 }

@@ -37,6 +37,13 @@ func (w *Worker) start(fds []int) error {
 	if spec.CgroupFD != 0 {
 		defer unix.Close(spec.CgroupFD)
 	}
+	w.Belongings.Pipe, _ = output.PipeInode(out.read) // without it nobody takes it over
+	token, err := w.writeNote()
+	if err != nil {
+		return err
+	}
+	asked := spec // who is asked in the worker's place is not the worker
+	spec.Env = append([]string{tokenVariable + "=" + token}, spec.Env...)
 	plan, err := spec.Plan()
 	if err != nil {
 		return err
@@ -47,12 +54,11 @@ func (w *Worker) start(fds []int) error {
 	w.Pid = w.process.Pid
 	// An error says that it has died already, and that nobody will look for it.
 	w.Identity.Start, w.Identity.Inode, _ = w.process.Identity()
-	w.Belongings.Pipe, _ = output.PipeInode(out.read) // without it nobody takes it over
 	w.captureFrom(out.take())
 	if w.spec.Process.Health.Exec != nil {
-		w.launched = spec
+		w.launched = asked
 	}
-	w.ask(spec)
+	w.ask(asked)
 	return nil
 }
 

@@ -32,6 +32,7 @@ type Worker struct {
 	statsd    *statsd.Port
 	probe     *socket.Socket
 	probePath string
+	note      string           // its file
 	private   []*socket.Socket // in the place of the shared ones: of a candidate
 	aliveAt   uint64           // when an adopted one was alive for certain: clock ticks since boot
 	spent     measure.Usage    // by all that was in its cgroup, once it is released
@@ -154,6 +155,7 @@ func (w *Worker) Release() {
 	if dir := w.Belongings.Directory; dir != "" {
 		errs = append(errs, os.RemoveAll(dir))
 	}
+	errs = append(errs, w.removeNote())
 	if group := w.Belongings.Cgroup; group != "" {
 		w.spent = Spent(tree.ReadSpent(group))
 		errs = append(errs, tree.KillCgroup(group))

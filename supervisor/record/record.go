@@ -122,9 +122,9 @@ type Belongings struct {
 
 // Found is what the next supd finds out about a recorded worker.
 type Found struct {
-	Lost  bool // there was no record: it was found by its environment
+	Lost  bool // there was no record: it was found by the note of its launch
 	Alive bool
-	UID   int // real uid of a worker that was found by its environment
+	UID   int // that such a worker was launched as
 }
 
 // Name is that of the slot, "whois/web.1".

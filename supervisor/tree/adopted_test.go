@@ -2,15 +2,20 @@ package tree
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
+	goruntime "runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // stranger starts a worker's script in a session of its own, and returns the worker
@@ -18,7 +23,7 @@ import (
 func stranger(t *testing.T, runtime, script string) (cmd *exec.Cmd, w Worker, pids []int) {
 	t.Helper()
 	cmd = exec.Command("/bin/sh", "-c", script)
-	cmd.Env = []string{"PATH=/usr/bin:/bin", "SUPD_WORKER=a/web.1", "SUPD_GENERATION=7", "XDG_RUNTIME_DIR=" + runtime}
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "SUPD_WORKER=a/web.1", "SUPD_GENERATION=7", "XDG_RUNTIME_DIR=" + runtime, "SUPD_TOKEN=of " + filepath.Base(runtime)}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -193,23 +198,41 @@ func TestElsewhere(t *testing.T) {
 	}
 }
 
+// A launch is known by its token, under the user it was launched as; who only says
+// that it is a worker is one claimant.
 func TestFind(t *testing.T) {
-	runtime := t.TempDir()
-	_, w, pids := stranger(t, runtime+"/a.web.1.7", "setsid sleep 1000 & echo $!; wait")
-	_, second, _ := stranger(t, runtime+"/a.web.2.7", "echo; exec sleep 1000")
-	stranger(t, runtime, "echo; exec sleep 1000")
-	stranger(t, runtime+"/a/b", "echo; exec sleep 1000")
-	found, err := Find(runtime + "/")
+	workers := t.TempDir()
+	_, first, pids := stranger(t, workers+"/a.web.1.7", "setsid sleep 1000 & echo $!; wait")
+	_, second, _ := stranger(t, workers+"/a.web.2.7", "echo; exec sleep 1000")
+	_, other, _ := stranger(t, workers+"/a.web.3.7", "echo; exec sleep 1000")
+	_, liar, _ := stranger(t, workers+"/a.web.4.7", "echo; exec sleep 1000")
+	stranger(t, workers, "echo; exec sleep 1000")
+	stranger(t, workers+"/a/b", "echo; exec sleep 1000")
+	uid := os.Getuid()
+	found, err := Find(map[string]int{"of a.web.1.7": uid, "of a.web.2.7": 0, "of a.web.3.7": uid + 1}, workers+"/")
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Launched{
-		{w.Pid, w.Start, "a/web.1", 7, w.Runtime},
-		{second.Pid, second.Start, "a/web.1", 7, second.Runtime},
+	want := Search{
+		Launched:  []Launched{{first.Pid, first.Start, "of a.web.1.7"}, {second.Pid, second.Start, "of a.web.2.7"}},
+		Claimants: []Claimant{{other.Pid, "a/web.1", other.Runtime, other.Start}, {liar.Pid, "a/web.1", liar.Runtime, liar.Start}},
 	}
-	slices.SortFunc(want, func(a, b Launched) int { return a.Pid - b.Pid })
-	if !slices.Equal(found, want) {
+	slices.SortFunc(want.Launched, func(a, b Launched) int { return a.Pid - b.Pid })
+	slices.SortFunc(want.Claimants, func(a, b Claimant) int { return a.Pid - b.Pid })
+	if !reflect.DeepEqual(found, want) {
 		t.Errorf("found %+v, want %+v (and not %v)", found, want, pids)
+	}
+}
+
+// What anybody may start by the thousand is counted.
+func TestFindManyClaimants(t *testing.T) {
+	workers := t.TempDir()
+	for i := range mostClaimants + 3 {
+		stranger(t, fmt.Sprintf("%s/a.web.%d.7", workers, i), "echo; exec sleep 1000")
+	}
+	found, err := Find(nil, workers)
+	if err != nil || len(found.Claimants) != mostClaimants || found.More != 3 {
+		t.Errorf("%d claimants, %d more, %v", len(found.Claimants), found.More, err)
 	}
 }
 
@@ -218,11 +241,62 @@ func TestFindMain(t *testing.T) {
 	runtime := t.TempDir() + "/a"
 	for main, want := range map[string]bool{"$$": true, "1": false} {
 		cmd, w, _ := stranger(t, runtime, "LISTEN_PID="+main+"; export LISTEN_PID; exec sh -c 'echo; kill -STOP $$'")
-		found, err := Find(filepath.Dir(runtime))
-		if err != nil || slices.ContainsFunc(found, func(l Launched) bool { return l.Pid == w.Pid }) != want {
+		found, err := Find(map[string]int{"of a": os.Getuid()}, filepath.Dir(runtime))
+		if err != nil || slices.ContainsFunc(found.Launched, func(l Launched) bool { return l.Pid == w.Pid }) != want {
 			t.Errorf("LISTEN_PID=%s: %+v, %v", main, found, err)
 		}
 		kill(t, cmd)
+	}
+}
+
+// What is read of an environment is bounded, and what is held of it is less.
+func TestLargeEnvironment(t *testing.T) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_STACK, &limit); err != nil {
+		t.Fatal(err)
+	}
+	more := limit
+	more.Cur = min(64<<20, limit.Max) // execve(2): a quarter of it
+	if err := unix.Setrlimit(unix.RLIMIT_STACK, &more); err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Setrlimit(unix.RLIMIT_STACK, &limit)
+	const count = 30
+	for name, c := range map[string]struct {
+		large int
+		want  []string
+	}{
+		"all of it is read": {mostEnvironment / count / 2, []string{"SHORT=1", "LAST=2"}},
+		"there is too much": {mostEnvironment / count * 2, []string{"SHORT=1"}},
+	} {
+		large := "=" + strings.Repeat("x", min(c.large, 130_000))
+		cmd := exec.Command("/bin/sleep", "1000")
+		cmd.Env = []string{"LARGE" + large, "SHORT=1"}
+		for i := range count {
+			cmd.Env = append(cmd.Env, fmt.Sprintf("MORE%d", i)+large)
+		}
+		cmd.Env = append(cmd.Env, "LAST=2")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+		for size := 0; size == 0; { // in the middle of the execve it is not to be seen
+			var err error
+			if size, err = eachVariable(cmd.Process.Pid, func(_, _ []byte) {}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var got []string
+		var before, after goruntime.MemStats
+		goruntime.ReadMemStats(&before)
+		size, err := eachVariable(cmd.Process.Pid, func(name, value []byte) { got = append(got, string(name)+"="+string(value)) })
+		goruntime.ReadMemStats(&after)
+		if !slices.Equal(got, c.want) || err != nil || size > mostEnvironment+mostVariable {
+			t.Errorf("%s: %.100q of %d bytes, %v; want %q", name, got, size, err, c.want)
+		}
+		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 8*mostVariable {
+			t.Errorf("%s: %d bytes were allocated for %d", name, allocated, size)
+		}
 	}
 }
 
@@ -296,7 +370,7 @@ func TestBootID(t *testing.T) {
 
 func BenchmarkFind(b *testing.B) {
 	for b.Loop() {
-		if _, err := Find("/nowhere"); err != nil {
+		if _, err := Find(nil, "/nowhere"); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -6,64 +6,119 @@ import (
 	"slices"
 )
 
-// Launched is a worker's main process, as its environment describes it.
+// Launched is the main process of a worker.
 type Launched struct {
-	Pid        int
-	Start      uint64 // clock ticks since the boot
-	Worker     string // SUPD_WORKER
-	Generation int    // SUPD_GENERATION
-	Runtime    string // XDG_RUNTIME_DIR
+	Pid   int
+	Start uint64 // clock ticks since the boot
+	Token string // of its launch
 }
 
-// Find gives the living workers whose XDG_RUNTIME_DIR is directly beneath the
-// directory runtime, sorted by pid. It is for a supd that has no record of them.
+// Claimant is a process that says that it is a worker, and has no token.
+type Claimant struct {
+	Pid     int
+	Worker  string // SUPD_WORKER
+	Runtime string // XDG_RUNTIME_DIR
+
+	start uint64
+}
+
+// Search is what was found among all processes.
+type Search struct {
+	Launched  []Launched // sorted by pid
+	Claimants []Claimant // likewise, up to mostClaimants
+	More      int        // claimants that are left out
+}
+
+// mostClaimants bounds what processes that anybody has started cost.
+const mostClaimants = 20
+
+// Find looks for the living workers of launches that are in no record: tokens has the
+// user that each was launched as. Anybody can start a process with the environment of
+// a worker, but for its token: it is in no other environment, and only who may trace
+// the worker sees that (proc_pid_environ(5)). Where the user is root, the process may
+// have become any other since.
 //
-// A main process leads its session. Of several session leaders with the environment
-// of one launch it is the oldest, which has started the others. If it is dead, the
-// oldest of the others is given in its place, unless LISTEN_PID or WATCHDOG_PID
-// names another process. A process that has overwritten its environment, as some do
-// to change their title, is not found.
-func Find(runtime string) ([]Launched, error) {
+// A main process leads its session. Of several session leaders with the token of one
+// launch it is the oldest, which has started the others. If it is dead, the oldest of
+// the others is given in its place, unless LISTEN_PID or WATCHDOG_PID names another
+// process. A process that has overwritten its environment, as some do to change their
+// title, is not found.
+//
+// A claimant has no such token, but an XDG_RUNTIME_DIR directly beneath the directory
+// workers; one for each.
+func Find(tokens map[string]int, workers string) (Search, error) {
 	all, err := processes()
 	if err != nil {
-		return nil, err
+		return Search{}, err
 	}
-	first := map[string]Launched{}
+	s := searching{tokens: tokens, workers: filepath.Clean(workers), launched: map[string]Launched{}, claimants: map[string]Claimant{}}
 	for _, p := range all {
-		l, ok := p.launched(filepath.Clean(runtime))
-		if !ok {
-			continue
-		}
-		if other, is := first[l.Runtime]; !is || l.compare(other) < 0 {
-			first[l.Runtime] = l
-		}
+		s.look(p)
 	}
-	found := make([]Launched, 0, len(first))
-	for _, l := range first {
-		found = append(found, l)
-	}
-	slices.SortFunc(found, func(a, b Launched) int { return cmp.Compare(a.Pid, b.Pid) })
-	return found, nil
+	return s.result(), nil
 }
 
-// compare orders by the start, the oldest first.
-func (l Launched) compare(other Launched) int {
-	return cmp.Or(cmp.Compare(l.Start, other.Start), cmp.Compare(l.Pid, other.Pid))
+type searching struct {
+	tokens    map[string]int
+	workers   string
+	launched  map[string]Launched // by token
+	claimants map[string]Claimant // by runtime directory
+	more      int
 }
 
-func (p Process) launched(runtime string) (Launched, bool) {
+func (s *searching) look(p Process) {
 	if p.Pid != p.Session || p.Zombie {
-		return Launched{}, false
+		return
 	}
 	l, err := p.origin()
-	if err != nil || l.worker == "" || l.generation < 1 || !filepath.IsAbs(l.runtime) || filepath.Dir(l.runtime) != runtime {
-		return Launched{}, false
+	if err != nil {
+		return
 	}
-	if l.main != 0 && l.main != p.Pid {
-		return Launched{}, false
+	uid, known := s.tokens[l.token]
+	if known && uid != 0 {
+		now, err := realUID(p.Pid)
+		known = err == nil && now == uid
 	}
-	if now, err := readStat(p.Pid); err != nil || now.Start != p.Start { // the environment is that of another process
-		return Launched{}, false
+	if now, err := readStat(p.Pid); err != nil || now.Start != p.Start { // all that was of another process
+		return
 	}
-	return Launched{p.Pid, p.Start, l.worker, l.generation, l.runtime}, true
+	switch {
+	case known && (l.main == 0 || l.main == p.Pid):
+		s.take(Launched{p.Pid, p.Start, l.token})
+	case !known && l.worker != "" && filepath.IsAbs(l.runtime) && filepath.Dir(l.runtime) == s.workers:
+		s.note(Claimant{p.Pid, l.worker, l.runtime, p.Start})
+	}
+}
+
+func (s *searching) take(l Launched) {
+	if other, is := s.launched[l.Token]; !is || older(l.Start, l.Pid, other.Start, other.Pid) {
+		s.launched[l.Token] = l
+	}
+}
+
+func (s *searching) note(c Claimant) {
+	other, is := s.claimants[c.Runtime]
+	switch {
+	case is && older(c.start, c.Pid, other.start, other.Pid), !is && len(s.claimants) < mostClaimants:
+		s.claimants[c.Runtime] = c
+	case !is:
+		s.more++
+	}
+}
+
+func older(start uint64, pid int, than uint64, thanPid int) bool {
+	return cmp.Or(cmp.Compare(start, than), cmp.Compare(pid, thanPid)) < 0
+}
+
+func (s *searching) result() Search {
+	r := Search{More: s.more}
+	for _, l := range s.launched {
+		r.Launched = append(r.Launched, l)
+	}
+	for _, c := range s.claimants {
+		r.Claimants = append(r.Claimants, c)
+	}
+	slices.SortFunc(r.Launched, func(a, b Launched) int { return cmp.Compare(a.Pid, b.Pid) })
+	slices.SortFunc(r.Claimants, func(a, b Claimant) int { return cmp.Compare(a.Pid, b.Pid) })
+	return r
 }

@@ -1,13 +1,9 @@
 package tree
 
 import (
-	"bytes"
-	"errors"
-	"io/fs"
 	"os"
 	"strconv"
-
-	"golang.org/x/sys/unix"
+	"strings"
 
 	"supd/privdrop/files"
 )
@@ -48,43 +44,13 @@ func readStat(pid int) (Process, error) {
 	return ParseStat(pid, stat)
 }
 
-// origin is what a worker's environment tells of its launch.
-type origin struct {
-	worker     string // SUPD_WORKER; "" is no launch's
-	generation int    // SUPD_GENERATION
-	runtime    string // XDG_RUNTIME_DIR
-	main       int    // LISTEN_PID or WATCHDOG_PID: the main process; 0 where neither is set
-}
-
-// errHidden is an environment that is not to be seen, which is so for the time of
-// an execve too.
-var errHidden = errors.New("no environment is to be seen")
-
-// origin tells which launch's environment the process was started with, unless
-// it has overwritten that. One that is gone by now is of none.
-func (p Process) origin() (origin, error) {
-	env, err := files.Read("/proc/" + strconv.Itoa(p.Pid) + "/environ")
-	switch {
-	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH):
-		return origin{}, nil
-	case err != nil:
-		return origin{}, err
-	case len(env) == 0:
-		return origin{}, errHidden
+// realUID is the real user id of a process (proc_pid_status(5)).
+func realUID(pid int) (int, error) {
+	status, err := files.Read("/proc/" + strconv.Itoa(pid) + "/status")
+	if err != nil {
+		return 0, err
 	}
-	var l origin
-	for entry := range bytes.SplitSeq(env, []byte{0}) {
-		name, value, _ := bytes.Cut(entry, []byte("="))
-		switch string(name) {
-		case "SUPD_WORKER":
-			l.worker = string(value)
-		case "SUPD_GENERATION":
-			l.generation, _ = strconv.Atoi(string(value)) // 0 is no launch's
-		case "XDG_RUNTIME_DIR":
-			l.runtime = string(value)
-		case "LISTEN_PID", "WATCHDOG_PID":
-			l.main, _ = strconv.Atoi(string(value))
-		}
-	}
-	return l, nil
+	_, after, _ := strings.Cut(string(status), "\nUid:\t")
+	uid, _, _ := strings.Cut(after, "\t")
+	return strconv.Atoi(uid)
 }
