@@ -54,9 +54,15 @@ func (p *proc) stat(pid int) (tree.Process, error) {
 	return tree.ParseStat(pid, text)
 }
 
-// read gives a file of a process; it is valid until the next one is read. The kernel
-// makes such a file in one piece (single_open in fs/proc/base.c), so that what does not
-// fill the buffer is all of it: nobody has to read once more to see the end.
+// mostRead is more than any file of a process has that supd reads, but for its
+// environment, which can be any memory of its own, of any size (prctl(2),
+// PR_SET_MM_MAP).
+const mostRead = 1 << 20
+
+// read gives a file of a process, up to mostRead; it is valid until the next one is
+// read. The kernel makes such a file in one piece (single_open in fs/proc/base.c), so
+// that what does not fill the buffer is all of it: nobody has to read once more to see
+// the end.
 func (p *proc) read(pid int, name string) ([]byte, error) {
 	fd, err := unix.Open(p.path(pid, name), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -71,8 +77,8 @@ func (p *proc) read(pid int, name string) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if n += more; n < len(p.buffer) {
-			return p.buffer[:n], nil
+		if n += more; n < len(p.buffer) || n >= mostRead {
+			return p.buffer[:min(n, mostRead)], nil
 		}
 		p.buffer = append(p.buffer, make([]byte, n)...)
 	}

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -36,11 +37,10 @@ func busy(app string) (map[string]bool, error) {
 		if seen[namespace] {
 			continue
 		}
-		mounts, err := os.ReadFile(dir + "/mountinfo")
+		err := mountedIn(dir+"/mountinfo", app, found)
 		switch {
 		case err == nil:
 			seen[namespace] = namespace != ""
-			mounted(string(mounts), app, found)
 		case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL):
 			// It has ended: a zombie has no namespace (EINVAL).
 		case errors.Is(err, fs.ErrPermission) && os.Geteuid() != 0:
@@ -53,11 +53,28 @@ func busy(app string) (map[string]bool, error) {
 	return found, unseen
 }
 
+// longestMount is more than the three paths and the options of a mount have.
+const longestMount = 1 << 20
+
+// mountedIn is mounted of a file. Who has a user namespace has as many mounts in it as
+// fs.mount-max permits: one is held at a time.
+func mountedIn(mountinfo, app string, found map[string]bool) error {
+	file, err := os.Open(mountinfo)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	lines := bufio.NewScanner(file)
+	lines.Buffer(nil, longestMount)
+	mounted(lines, app, found)
+	return lines.Err()
+}
+
 // mounted adds the app's snapshots that mountinfo lists: the fourth field of a line
 // is the directory of the file system that is mounted (proc_pid_mountinfo(5)).
-func mounted(mountinfo, app string, found map[string]bool) {
-	for line := range strings.Lines(mountinfo) {
-		fields := strings.Fields(line)
+func mounted(mountinfo *bufio.Scanner, app string, found map[string]bool) {
+	for mountinfo.Scan() {
+		fields := strings.Fields(mountinfo.Text())
 		if len(fields) < 4 {
 			continue
 		}
