@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -59,9 +58,12 @@ func (l *loader) believe(layers ...*value) (Daemon, Control) {
 // lenient gives a file's top table. Without one, or with one that is no TOML, it
 // is nil.
 func (l *loader) lenient(file string) (*value, error) {
-	data, err := os.ReadFile(file)
+	data, err := readRegular(file, 0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
+	}
+	if err == nil {
+		err = CheckTOML(data)
 	}
 	if err == nil {
 		var all map[string]any // parse goes on behind what is wrong

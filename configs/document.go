@@ -44,6 +44,7 @@ type document struct {
 	report *report
 	broken bool // not TOML: nothing more is said of this file
 	failed bool
+	keys   int // bytes of all keys, see mostKeys
 }
 
 // parse gives the file's top table, and whether it is valid TOML. A syntax error
@@ -56,6 +57,10 @@ func parse(file string, data []byte, r *report) (*value, bool) {
 		}
 	}
 	root := &value{Kind: aTable, Table: map[string]*value{}, Place: Place{File: file}}
+	if line, problem := excess(data); problem != "" {
+		d.fail(Place{File: file, Line: line}, "%s", problem)
+		return root, false
+	}
 	d.parser.Reset(data[:len(data):len(data)]) // the parser finds offsets by capacities
 	d.expressions(root)
 	if !d.failed {
@@ -66,7 +71,7 @@ func parse(file string, data []byte, r *report) (*value, bool) {
 
 func (d *document) expressions(root *value) {
 	current := root
-	for d.parser.NextExpression() {
+	for !d.broken && d.parser.NextExpression() {
 		e := d.parser.Expression()
 		switch e.Kind {
 		case unstable.Table:
@@ -115,7 +120,7 @@ func (d *document) header(root *value, e *unstable.Node) *value {
 		return d.table(at)
 	case have == nil:
 		have = d.table(at)
-		parent.Table[name] = have
+		d.enter(parent, name, have)
 	case have.Kind != aTable || have.Header:
 		d.fail(at, "defined twice, first in line %d", have.Place.Line)
 		return d.table(at)
@@ -139,7 +144,19 @@ func (d *document) assign(table *value, e *unstable.Node) {
 		return
 	}
 	v := d.value(e.Value(), at)
-	parent.Table[name] = &v
+	d.enter(parent, name, &v)
+}
+
+// enter puts a value into a table, unless that has enough.
+func (d *document) enter(table *value, name string, v *value) {
+	if len(table.Table) == mostEntries {
+		if !d.broken {
+			d.fail(v.Place, "the table has more than %d keys", mostEntries)
+		}
+		d.broken = true
+		return
+	}
+	table.Table[name] = v
 }
 
 // descend makes the tables that all but the last part of a key name.
@@ -150,7 +167,7 @@ func (d *document) descend(table *value, keys unstable.Iterator) (parent *value,
 			return table, string(k.Data)
 		}
 		name := string(k.Data)
-		at := Place{d.file, d.line(k.Raw), dotted(table.Place.Key, name)}
+		at := Place{d.file, d.line(k.Raw), d.dotted(table.Place.Key, name)}
 		next := table.Table[name]
 		if strings.Contains(name, header) {
 			d.fail(at, "a key with a zero byte")
@@ -158,7 +175,7 @@ func (d *document) descend(table *value, keys unstable.Iterator) (parent *value,
 		}
 		if next == nil {
 			next = d.table(at)
-			table.Table[name] = next
+			d.enter(table, name, next)
 		}
 		if next.Kind != aTable {
 			d.fail(at, "defined twice, first in line %d", next.Place.Line)
@@ -220,7 +237,7 @@ func (d *document) keyPlace(parent Place, e *unstable.Node) Place {
 	for keys := e.Key(); keys.Next(); {
 		k := keys.Node()
 		at.Line = d.line(k.Raw)
-		at.Key = dotted(at.Key, string(k.Data))
+		at.Key = d.dotted(at.Key, string(k.Data))
 	}
 	return at
 }
@@ -232,6 +249,18 @@ func (d *document) line(r unstable.Range) int {
 func (d *document) fail(at Place, format string, args ...any) {
 	d.failed = true
 	d.report.add(at, format, args...)
+}
+
+// dotted counts what all keys take. Beyond mostKeys they are given no more.
+func (d *document) dotted(key, name string) string {
+	if d.keys += len(key) + len(name); d.keys <= mostKeys {
+		return dotted(key, name)
+	}
+	if !d.broken {
+		d.fail(Place{File: d.file}, "its keys have more than %d bytes together, each with those above it; shorten them, or split the file", mostKeys)
+	}
+	d.broken = true
+	return ""
 }
 
 // dotted appends one part to a key, quoted where TOML would want it so.

@@ -57,6 +57,7 @@ type loader struct {
 	builtIn *value // [defaults] of defaults.toml
 	stated  *value // [defaults] of supd.toml
 	base    *value // of a process: both together, once they were asked for
+	cost    int    // of the processes of one app, as far as they are read
 	config  *Config
 }
 
@@ -215,6 +216,10 @@ func (v *value) onlyTable() *value {
 	return v
 }
 
+// MostWorkers is how many an app can have, and supd has memory for each from the
+// beginning: a release may say how many it wants.
+const MostWorkers = 1 << 15
+
 func (l *loader) processes(in input, a *App, own map[string]*value) {
 	tables := map[string]*value{} // of the app's file
 	if stated := in.child("process").onlyTable(); stated != nil {
@@ -225,14 +230,25 @@ func (l *loader) processes(in input, a *App, own map[string]*value) {
 		return
 	}
 	all, after := map[string]input{}, map[string][]string{}
+	workers := 0
+	l.cost = 0
 	for _, name := range slices.Compact(slices.Sorted(slices.Values(slices.Concat(sortedKeys(tables), sortedKeys(own))))) {
 		stated := tables[name]
 		if stated != nil && stated.Kind != aTable {
 			continue
 		}
 		merged, p := l.process(in, a, name, own[name], stated)
+		if l.cost > mostMerged {
+			in.fail("its processes take more than %d MiB together, with what is said for all of them: too many, or too much in env", mostMerged>>20)
+			return
+		}
 		all[name], after[name] = merged, p.After
 		a.Processes = append(a.Processes, p)
+		if before := workers; before <= MostWorkers {
+			if workers += p.Count; workers > MostWorkers {
+				merged.at("count").fail("the app has more than %d workers with those of %s", MostWorkers, name)
+			}
+		}
 	}
 	checkAfter(all, after)
 }
@@ -252,6 +268,9 @@ func (l *loader) process(in input, a *App, name string, own, stated *value) (inp
 		return !slices.Contains([]string{"user", "group", "env"}, key)
 	})
 	merged := input{overlay(l.processDefaults(), own, shared, stated), &scope}
+	if l.cost += merged.cost(mostMerged); l.cost > mostMerged {
+		return merged, Process{}
+	}
 	merged.checkName(name)
 	p := Process{Name: name, Line: line, AllowRoot: a.AllowRoot, Env: map[string]string{}}
 	readTable(merged, processKeys, &p)

@@ -131,16 +131,22 @@ func join(file string, line int, key, msg string) string {
 // report collects errors, each once: a value of [defaults.process] is read again
 // for each process.
 type report struct {
-	home string // supd.toml's directory
-	seen map[Error]bool
+	home  string // supd.toml's directory
+	seen  map[Error]bool
+	count map[string]int // by file
 }
 
 func (r *report) add(at Place, format string, args ...any) {
 	e := Error{displayed(r.home, at.File), at.Line, at.Key, oneLine(fmt.Sprintf(format, args...))}
 	if r.seen == nil {
-		r.seen = map[Error]bool{}
+		r.seen, r.count = map[Error]bool{}, map[string]int{}
 	}
-	r.seen[e] = true
+	if r.seen[e] {
+		return
+	}
+	if r.count[e.File]++; r.count[e.File] <= mostErrors {
+		r.seen[e] = true
+	}
 }
 
 // sorted gives the errors in the order of the files and lines.
@@ -148,6 +154,11 @@ func (r *report) sorted() Errors {
 	errs := make(Errors, 0, len(r.seen))
 	for e := range r.seen {
 		errs = append(errs, e)
+	}
+	for file, n := range r.count {
+		if n > mostErrors {
+			errs = append(errs, Error{File: file, Msg: fmt.Sprintf("has %d errors, and these are %d of them", n, mostErrors)})
+		}
 	}
 	slices.SortFunc(errs, compare)
 	return errs

@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"supd/configs"
 	"supd/supervisor/api"
 )
 
-// MostSlots is more than a machine can have workers.
-const MostSlots = 1 << 20
+// MostSlots is how many slots a process can have.
+const MostSlots = configs.MostWorkers
 
 // sound is an error if no supd can have written this. What it names is signalled,
 // emptied and removed: a damaged record must not lead anywhere else.
