@@ -17,18 +17,10 @@ const (
 	mostErrors  = 100 // of one file: who reads on?
 )
 
-// CheckTOML is an error if the text would cost more than its size lets expect. It looks
-// at brackets and separators alone, so that it says nothing of whether it is TOML: of
-// what is none the parser reads no more than up to there. The error names the line.
-func CheckTOML(text []byte) error {
-	if line, problem := excess(text); problem != "" {
-		return fmt.Errorf("line %d: %s", line, problem)
-	}
-	return nil
-}
-
-// excess says what is too much in which line, or "".
-func excess(text []byte) (line int, problem string) {
+// Excess says what would cost more than the size of a text in TOML lets expect, and in
+// which line, or "". It looks at brackets and separators alone, so that it says nothing
+// of whether it is TOML: of what is none the parser reads no more than up to there.
+func Excess(text []byte) (line int, problem string) {
 	at := 0
 	problem = countSigns(text, &at)
 	return 1 + bytes.Count(text[:min(at, len(text))], []byte("\n")), problem

@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -66,5 +67,43 @@ func TestManyErrors(t *testing.T) {
 	all := lines(told(err))
 	if want := "apps/app.toml: has 3001 errors, and these are 100 of them"; len(all) != mostErrors+1 || all[0] != want {
 		t.Errorf("%d lines, the first is %q, want %q", len(all), all[0], want)
+	}
+}
+
+// A mapping file is bounded before the mapper makes its states: these would take from
+// a hundred megabytes up to many thousand.
+func TestMappingBounds(t *testing.T) {
+	const most = 100 << 20
+	path := filepath.Join(t.TempDir(), "statsd.yml")
+	mapping := "- match: \"a%[1]d.*.*.*.*.*\"\n  name: a%[1]d\n"
+	for name, c := range map[string]struct{ text, want string }{
+		"many":    {many(1000, mapping), "1000 mappings with 6000 parts in all: want at most 500, and 1048576 where both are multiplied"},
+		"long":    {many(400, strings.Replace(mapping, ".*", strings.Repeat(".*", 5), 1)), "400 mappings with 4000 parts in all: want"},
+		"aliases": {"- &m\n  match: a.*\n  name: a\n" + strings.Repeat("- *m\n", 40_000), "40001 mappings with 80002 parts in all"},
+		"large":   {strings.Repeat("# \n", 100_000), "is longer than 262144 bytes"},
+		"nested":  {"- match: " + strings.Repeat("[", 200_000), "exceeded max depth of 10000"},
+		"enough":  {many(300, mapping), ""},
+	} {
+		put(t, filepath.Dir(path), filepath.Base(path), "mappings:\n"+c.text)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := ReadMapping(path)
+		runtime.ReadMemStats(&after)
+		if (err == nil) != (c.want == "") || !strings.Contains(told(err), c.want) {
+			t.Errorf("%s: %.200s, want %s", name, told(err), c.want)
+		}
+		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > most {
+			t.Errorf("%s: %d MiB are allocated for %d KiB", name, allocated>>20, len(c.text)>>10)
+		}
+	}
+}
+
+// The same holds of an environment file.
+func TestEnvFileBounds(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "env")
+	put(t, filepath.Dir(path), filepath.Base(path), strings.Repeat("x\n", maxFile/2))
+	_, err := ReadEnvFile(path)
+	if all := lines(told(err)); len(all) != mostErrors+1 || !strings.HasSuffix(all[mostErrors], ":101: more is wrong from here on") {
+		t.Errorf("%d lines, the last is %q", len(all), all[len(all)-1])
 	}
 }

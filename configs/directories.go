@@ -63,7 +63,9 @@ func (l *loader) lenient(file string) (*value, error) {
 		return nil, nil
 	}
 	if err == nil {
-		err = CheckTOML(data)
+		if line, problem := Excess(data); problem != "" {
+			err = fmt.Errorf("line %d: %s", line, problem)
+		}
 	}
 	if err == nil {
 		var all map[string]any // parse goes on behind what is wrong

@@ -57,7 +57,7 @@ func parse(file string, data []byte, r *report) (*value, bool) {
 		}
 	}
 	root := &value{Kind: aTable, Table: map[string]*value{}, Place: Place{File: file}}
-	if line, problem := excess(data); problem != "" {
+	if line, problem := Excess(data); problem != "" {
 		d.fail(Place{File: file, Line: line}, "%s", problem)
 		return root, false
 	}

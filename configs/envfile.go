@@ -32,6 +32,9 @@ func ReadEnvFile(path string) (map[string]string, error) {
 			err = errors.New("defined twice")
 		}
 		switch {
+		case err != nil && len(errs) == mostErrors:
+			errs = append(errs, Error{File: path, Line: i + 1, Msg: "more is wrong from here on"})
+			return nil, &errs
 		case err != nil:
 			errs = append(errs, Error{path, i + 1, name, err.Error()})
 		case name != "":

@@ -66,8 +66,14 @@ func checkMapping(text []byte) error {
 		Defaults mapper.MapperConfigDefaults `yaml:"defaults"`
 		Mappings []mapper.MetricMapping      `yaml:"mappings"`
 	}
+	if len(text) > mostMapping {
+		return fmt.Errorf("is longer than %d bytes", mostMapping)
+	}
 	if err := yaml.UnmarshalStrict(text, &file); err != nil {
 		return errors.New(strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "yaml: ")), " "))
+	}
+	if err := checkStates(file.Mappings); err != nil {
+		return err
 	}
 	d := file.Defaults
 	var errs []error
@@ -84,6 +90,25 @@ func checkMapping(text []byte) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Bounds of a mapping file. yaml has its own for aliases and brackets; the mapper makes
+// a state for each part of a name, with room to go on to all others.
+const (
+	mostMapping  = 256 << 10 // bytes
+	mostMappings = 500       // a regular expression may take 100 KB
+	mostStates   = 1 << 20   // times mappings
+)
+
+func checkStates(all []mapper.MetricMapping) error {
+	parts := 0
+	for _, m := range all {
+		parts += 1 + strings.Count(m.Match, ".")
+	}
+	if len(all) > mostMappings || len(all)*parts > mostStates {
+		return fmt.Errorf("%d mappings with %d parts in all: want at most %d, and %d where both are multiplied", len(all), parts, mostMappings, mostStates)
+	}
+	return nil
 }
 
 // taken matches names that no mapping may make.

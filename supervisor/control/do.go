@@ -59,6 +59,9 @@ func readRequest(w http.ResponseWriter, r *http.Request) (request api.Request, e
 	if err != nil {
 		return request, err
 	}
+	if depth(body) > maxDepth {
+		return request, fail(api.CodeUsage, "body: more than %d brackets in each other", maxDepth)
+	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&request); err != nil {
@@ -68,6 +71,26 @@ func readRequest(w http.ResponseWriter, r *http.Request) (request api.Request, e
 		return request, fail(api.CodeUsage, "body: more follows after the request")
 	}
 	return request, nil
+}
+
+// depth is how many brackets are in each other, in a text that may be JSON.
+func depth(text []byte) (deepest int) {
+	for now, i := 0, 0; i < len(text); i++ {
+		switch text[i] {
+		case '[', '{':
+			now++
+			deepest = max(deepest, now)
+		case ']', '}':
+			now--
+		case '"':
+			for i++; i < len(text) && text[i] != '"'; i++ {
+				if text[i] == '\\' {
+					i++
+				}
+			}
+		}
+	}
+	return deepest
 }
 
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {

@@ -9,10 +9,16 @@ import (
 	"supd/supervisor/api"
 )
 
+// maxTargets bounds the targets of one request: each is compared with all workers.
+const maxTargets = 500
+
 // choose gives the part of a status that targets name, or all of it if there are
 // none. Each target has to name at least one worker, or all of an app without
 // processes.
 func choose(s *api.Status, targets []string) (*api.Status, error) {
+	if len(targets) > maxTargets {
+		return nil, fail(api.CodeUsage, "%d targets: want %d at most; patterns such as `app/*` name many at once", len(targets), maxTargets)
+	}
 	parsed := make([]api.Target, len(targets))
 	for i, text := range targets {
 		t, err := api.ParseTarget(text)

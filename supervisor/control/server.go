@@ -49,6 +49,7 @@ type Version struct {
 const (
 	maxHeader   = 16 << 10
 	maxBody     = 64 << 10
+	maxDepth    = 8 // of brackets in a body
 	requestTime = 10 * time.Second
 	idleTime    = time.Minute
 	farewell    = time.Second // for the last line of a stream, at Shutdown

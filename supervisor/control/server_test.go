@@ -48,6 +48,7 @@ func TestRefusedURLs(t *testing.T) {
 		{"POST", "/v1/do?dry=1", 400, 2, `unknown parameter "dry"`},
 		{"GET", "/v1/version?x", 400, 2, `unknown parameter "x"`},
 		{"GET", "/v1/status?targets=whois", 400, 2, `unknown parameter "targets"`},
+		{"GET", "/v1/status?target=all" + strings.Repeat("&target=all", 500), 400, 2, "501 targets"},
 		{"GET", "/v1/status?target=%zz", 400, 2, "invalid URL escape"},
 		{"GET", "/v1/status?target=a/b/c", 400, 2, "want APP"},
 		{"GET", "/v1/status?target=nosuch", 404, 4, `no such target "nosuch"; ` + "`supctl status` shows all"},
@@ -144,6 +145,10 @@ func TestRefusedRequests(t *testing.T) {
 		{`{"action":"refresh","targets":["whois","other"]}`, 400, 2, "refresh: wants one target at most"},
 		{`{"action":"refresh","targets":["nosuch"]}`, 404, 4, `no such app "nosuch"`},
 		{`{"action":"` + strings.Repeat("x", maxBody) + `"}`, 413, 2, "more than 65536 bytes"},
+		{`{"action":"stop","targets":["all"` + strings.Repeat(`,"all"`, maxTargets) + `]}`, 400, 2, "501 targets: want 500 at most"},
+		{strings.Repeat("[", 9), 400, 2, "more than 8 brackets in each other"},
+		{`{"action":"a\"","x":` + strings.Repeat("[", 50_000), 400, 2, "more than 8 brackets in each other"},
+		{`{"action":"` + strings.Repeat("[", 9) + `\"{"}`, 400, 2, "unknown action"},
 	}
 	for _, test := range tests {
 		d := newFake("/nonexistent")

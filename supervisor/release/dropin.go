@@ -10,9 +10,14 @@ import (
 	"syscall"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"supd/configs"
 )
 
-const dropInSuffix = ".toml"
+const (
+	dropInSuffix = ".toml"
+	mostErrors   = 10 // of one file: who reads on?
+)
 
 // dropIn is a file by which a package registers its release without a script.
 type dropIn struct {
@@ -41,6 +46,9 @@ func readDropIn(file string) (dropIn, error) {
 	data, err := readSmall(file, 0)
 	if err != nil {
 		return d, err
+	}
+	if line, problem := configs.Excess(data); problem != "" {
+		return d, fmt.Errorf("%s:%d: %s", file, line, problem)
 	}
 	if err := toml.NewDecoder(bytes.NewReader(data)).DisallowUnknownFields().Decode(&d); err != nil {
 		return d, located(file, err)
@@ -77,7 +85,11 @@ func located(file string, err error) error {
 		return fmt.Errorf("%s:%d: %s", file, line, strings.TrimPrefix(wrong.Error(), "toml: "))
 	}
 	var errs []error
-	for _, e := range unknown.Errors {
+	for i, e := range unknown.Errors {
+		if i == mostErrors {
+			errs = append(errs, fmt.Errorf("%s: %d more unknown keys", file, len(unknown.Errors)-i))
+			break
+		}
 		line, _ := e.Position()
 		errs = append(errs, fmt.Errorf("%s:%d: %s: unknown key; there are path and deploy", file, line, strings.Join(e.Key(), ".")))
 	}

@@ -135,6 +135,9 @@ func TestImportErrors(t *testing.T) {
 		"h_1.0.toml":        "path = '/'\n[process.web]\ncommand = 'x'",
 		"zz_1.0.toml":       "path = '" + root + "'",
 		"i_1.0.toml/inside": "",
+		"j_1.0.toml":        "path = '/'\n" + strings.Repeat("a.", 1000) + "b = 1",
+		"k_1.0.toml":        strings.Repeat("[", smallSize-1),
+		"l_1.0.toml":        "path = '/'\na=1\nb=1\nc=1\nd=1\ne=1\nf=1\ng=1\nh=1\ni=1\nj=1\nk=1\nl=1",
 	} {
 		must(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
 		put(t, dir, name, content, 0o644)
@@ -148,6 +151,7 @@ func TestImportErrors(t *testing.T) {
 		"/b_1.0.toml:2: ", "/c_1.0.toml:3: user: unknown key; there are path and deploy", "/c_1.0.toml:4: x.y: unknown key",
 		"/d_1.0.toml: d 1.0: /gone does not exist", `/e_1.0.toml: e 1.0: path "opt" is not absolute`, "/f_1.0.toml:1: ",
 		"/g_1.0.toml: longer than", "/h_1.0.toml:2: process.web: unknown key", "/i_1.0.toml: not a regular file",
+		"/j_1.0.toml:2: a key of more than 16 parts", "/k_1.0.toml:1: more than 16 brackets in each other", "/l_1.0.toml: 2 more unknown keys",
 	} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %s in:\n%v", want, err)
