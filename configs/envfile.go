@@ -55,6 +55,12 @@ func readRegular(path string, flags int, checks ...func(fs.FileInfo) error) ([]b
 		return nil, reason(err)
 	}
 	defer f.Close()
+	return readOpened(f, checks)
+}
+
+// readOpened reads a regular file, up to a length, unless one of the checks does not
+// like it.
+func readOpened(f *os.File, checks []func(fs.FileInfo) error) ([]byte, error) {
 	info, err := f.Stat()
 	switch {
 	case err != nil:

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"supd/privdrop/files"
 )
 
 //go:embed defaults.toml
@@ -28,25 +30,26 @@ func Environ(env []string) Option { return func(l *loader) { l.environ = env } }
 func Root(is bool) Option { return func(l *loader) { l.scope.root = is } }
 
 // Load reads supd.toml at path, the environment, and every *.toml in the apps
-// directory. It asks neither the user database nor the kernel; Verify does. The
-// error is a *Errors with everything that is wrong in all files; there is no
-// Config then.
+// directory. It asks neither the user database nor the kernel, but for whose the
+// files and directories are; Verify does. The error is a *Errors with everything that
+// is wrong in all files; there is no Config then.
 func Load(path string, opts ...Option) (*Config, error) {
 	l := newLoader(path, opts)
 	l.daemon(true)
+	l.config.checkDirectories(l.scope.report)
 	for _, file := range l.appFiles() {
-		l.app(file)
+		l.app(file, readOwn)
 	}
 	return l.result()
 }
 
-// LoadFiles does the same with the given app files alone, whatever their
-// directory; supd.toml may be missing.
+// LoadFiles does the same with the given app files alone, whatever their directory
+// and whosever they are: they are not where supd reads them. supd.toml may be missing.
 func LoadFiles(path string, apps ...string) (*Config, error) {
 	l := newLoader(path, nil)
 	l.daemon(false)
 	for _, file := range apps {
-		l.app(absolutePath(file))
+		l.app(absolutePath(file), readAnybodys)
 	}
 	return l.result()
 }
@@ -89,7 +92,7 @@ func (l *loader) daemon(must bool) {
 	below := l.defaults()
 	var stated *value
 	if _, err := os.Stat(l.config.Path); must || err == nil {
-		stated = l.read(l.config.Path)
+		stated = l.read(l.config.Path, readOwn)
 	}
 	l.builtIn, l.stated = below.child("defaults"), stated.child("defaults")
 	l.config.builtIn, l.config.stated = l.builtIn, l.stated
@@ -126,9 +129,9 @@ func (v *value) child(name string) *value {
 }
 
 // read gives a file's top table, or nil when that cannot be had.
-func (l *loader) read(file string) *value {
+func (l *loader) read(file string, from reader) *value {
 	var at stamp
-	data, err := readRegular(file, 0, func(i fs.FileInfo) error { at = stampOf(i); return nil })
+	data, err := from(file, func(i fs.FileInfo) error { at = stampOf(i); return nil })
 	if err != nil {
 		l.scope.report.add(Place{File: file}, "cannot read %s: %s", file, err)
 		return nil
@@ -146,22 +149,26 @@ func (l *loader) appFiles() []string {
 	if dir == "" {
 		return nil // has been wrong in supd.toml
 	}
-	files, err := appsIn(dir)
+	if err := files.Own().CheckPlanned(dir); err != nil {
+		l.scope.report.add(l.config.place("daemon.apps"), "%s", err)
+		return nil
+	}
+	all, err := appsIn(dir)
 	if err != nil {
 		l.scope.report.add(l.config.place("daemon.apps"), "cannot read %s: %s; make the directory, or set another one", dir, reason(err))
 		return nil
 	}
-	return files
+	return all
 }
 
-func appsIn(dir string) (files []string, err error) {
+func appsIn(dir string) (all []string, err error) {
 	entries, err := os.ReadDir(dir)
 	for _, e := range entries {
 		if isAppFile(e.Name()) {
-			files = append(files, filepath.Join(dir, e.Name()))
+			all = append(all, filepath.Join(dir, e.Name()))
 		}
 	}
-	return files, err
+	return all, err
 }
 
 // isAppFile leaves out what editors and package managers put beside the files.
@@ -169,8 +176,8 @@ func isAppFile(name string) bool {
 	return strings.HasSuffix(name, ".toml") && !strings.HasPrefix(name, ".")
 }
 
-func (l *loader) app(file string) {
-	if top := l.read(file); top != nil {
+func (l *loader) app(file string, from reader) {
+	if top := l.read(file, from); top != nil {
 		l.appTable(top)
 	}
 }

@@ -6,6 +6,10 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // Runtime is the runtime directory. It says where each thing beneath it is; what
@@ -100,6 +104,13 @@ func (r Runtime) Make() error {
 	} {
 		if err := os.MkdirAll(dir.path, dir.mode); err != nil {
 			return err
+		}
+		if err := files.Own().Check(dir.path); err != nil { // it may have been there
+			return err
+		}
+		var st unix.Stat_t
+		if err := unix.Lstat(dir.path, &st); dir.mode == 0o700 && (err != nil || !files.IsPrivate(&st)) {
+			return fmt.Errorf("%s: others may enter; want a directory of uid %d, and chmod 0700 %s", dir.path, os.Geteuid(), dir.path)
 		}
 	}
 	return nil

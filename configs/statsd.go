@@ -43,7 +43,7 @@ func ReadMapping(path string) (Mapping, error) {
 	if path == "" {
 		return m, nil
 	}
-	text, err := readRegular(path, 0)
+	text, err := readOwn(path)
 	if err != nil {
 		return m, fmt.Errorf("%s: %w", path, err)
 	}

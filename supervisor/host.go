@@ -10,6 +10,7 @@ import (
 
 	"supd/configs"
 	"supd/privdrop"
+	"supd/privdrop/files"
 	"supd/socket"
 	"supd/supervisor/engine"
 	"supd/supervisor/launch"
@@ -82,8 +83,12 @@ const lockTime = time.Second
 // with the process.
 func lockRuntime(runtime configs.Runtime) (*os.File, error) {
 	path := runtime.Lock()
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
+		return nil, err
+	}
+	if err := files.IsOurs(file); err != nil {
+		file.Close()
 		return nil, err
 	}
 	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)

@@ -225,7 +225,9 @@ func (s *Supervisor) takeOver(c *configs.Config, p prepared, left *predecessor) 
 			lost[one.Config.Name] = s.releaseOf(c, left, one.Config.Name)
 		}
 	}
-	s.owner.TakeOver(engine.Predecessor{Slots: left.slots, Lost: lost, Program: s.programOf})
+	s.owner.TakeOver(engine.Predecessor{Slots: left.slots, Lost: lost, Program: func(w *record.Worker, p *configs.Process) engine.Program {
+		return s.programOf(c, w, p)
+	}})
 	left.passed.Close()
 	s.host.sweepRuntime(left)
 	s.host.predecessor = nil
@@ -233,9 +235,14 @@ func (s *Supervisor) takeOver(c *configs.Config, p prepared, left *predecessor) 
 
 // programOf listens on to a worker whose process the configuration does not have any
 // more.
-func (s *Supervisor) programOf(w *record.Worker, c *configs.Process) engine.Program {
+func (s *Supervisor) programOf(c *configs.Config, w *record.Worker, process *configs.Process) engine.Program {
 	p := &program{host: s.host, account: &privdrop.Account{}}
-	if path := cmp.Or(w.Log, c.Log.File); path != "" {
+	recorded := cmp.Or(w.Log, process.Log.File)
+	path := logPath(c, filepath.Base(w.Belongings.Directory), recorded)
+	if path != recorded && recorded != "" {
+		s.log.Error("a log that the configuration does not name is not written to", "pid", w.Pid, "log", recorded, "instead", path)
+	}
+	if path != "" {
 		p.log = s.files.OpenLater(path, output.Options{UID: -1, GID: -1, Mode: 0o640})
 	}
 	return p

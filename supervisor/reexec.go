@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"supd/configs"
+	"supd/privdrop/files"
 	"supd/supervisor/engine"
 	"supd/supervisor/launch"
 	"supd/supervisor/record"
@@ -102,7 +103,7 @@ func CheckTakeover(c *configs.Config) error {
 	}
 	var errs []error
 	path := c.Daemon.Runtime.Record()
-	switch data, err := os.ReadFile(path); {
+	switch data, err := files.ReadOurs(path, record.MostBytes); {
 	case errors.Is(err, fs.ErrNotExist):
 		errs = append(errs, fmt.Errorf("%s: no supd runs here", path))
 	case err != nil:

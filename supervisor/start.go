@@ -22,6 +22,9 @@ func New(c *configs.Config, log *slog.Logger, inherited ...Inherited) (*Supervis
 	if err := errors.Join(c.Daemon.Runtime.Make(), os.MkdirAll(c.Daemon.Logs, 0o755), tree.BecomeSubreaper()); err != nil {
 		return nil, err
 	}
+	if err := c.CheckDirectories(); err != nil { // those that were not there are by now, and whose may they be?
+		return nil, err
+	}
 	s := &Supervisor{log: log, apply: make(chan struct{}, 1), files: output.NewFiles(log), store: release.Open(c.Daemon.State),
 		daemon: c.Daemon, control: c.Control, metrics: c.Metrics}
 	s.newest.Store(c)
@@ -66,7 +69,7 @@ func (s *Supervisor) first(c *configs.Config) error {
 		s.resumeRollout(c, one, left.recorded)
 	}
 	s.takeOver(c, p, left)
-	if err := s.files.WriteRest(); err != nil {
+	if err := s.files.WriteRest(func(launch, log string) string { return logPath(c, launch, log) }); err != nil {
 		s.log.Error("what an earlier supd has left of the output of workers that are gone", "error", err)
 	}
 	return nil

@@ -1,8 +1,10 @@
 package files
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -251,6 +253,34 @@ func IsOurs(file *os.File) error {
 		return w.untrusted(fmt.Sprintf("belongs to uid %d, and not to %s", uid, w.trust), fmt.Sprintf("chown %d %s", w.trust.UID, w.path))
 	}
 	return w.judgeThing()
+}
+
+// ReadOurs reads a file that only this process's user, or root, can have written. Its
+// directory is known to be theirs; the name is not followed where it is a symbolic
+// link. A file of more bytes than most is an error.
+func ReadOurs(path string, most int64) ([]byte, error) {
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	if err := IsOurs(file); err != nil {
+		return nil, err
+	}
+	return ReadUpTo(file, most)
+}
+
+// ReadUpTo reads a file that has no more bytes than most.
+func ReadUpTo(file *os.File, most int64) ([]byte, error) {
+	var text bytes.Buffer
+	if info, err := file.Stat(); err == nil {
+		text.Grow(int(min(info.Size(), most)) + bytes.MinRead)
+	}
+	n, err := text.ReadFrom(io.LimitReader(file, most+1))
+	if err == nil && n > most {
+		err = fmt.Errorf("%s: longer than %d bytes", file.Name(), most)
+	}
+	return text.Bytes(), err
 }
 
 // IsUntrusted reports whether an error says that a path is somebody else's.

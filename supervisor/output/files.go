@@ -46,30 +46,32 @@ func (f *Files) sayUnusable(err error) {
 }
 
 // WriteRest writes the output that an earlier supd has left of workers that are
-// gone, so that no CaptureAs has taken it up, and removes its files.
-func (f *Files) WriteRest() error {
+// gone, so that no CaptureAs has taken it up, and removes its files. pathOf is where
+// what was to go to a log goes, of the capture with that name; "" is nowhere.
+func (f *Files) WriteRest(pathOf func(name, log string) string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var errs []error
 	for name := range f.rest {
-		errs = append(errs, f.writeRest(name))
+		errs = append(errs, f.writeRest(name, pathOf))
 	}
 	f.rest = nil
 	return errors.Join(errs...)
 }
 
-func (f *Files) writeRest(name string) error {
+func (f *Files) writeRest(name string, pathOf func(name, log string) string) error {
 	in, err := f.keep.open(name)
 	if err != nil {
 		return err
 	}
-	if len(in.held()) == 0 {
+	path := pathOf(name, in.log())
+	if len(in.held()) == 0 || path == "" {
 		in.remove()
 		return nil
 	}
-	log := f.open[in.log()]
+	log := f.open[path]
 	if log == nil { // no process in the configuration has this log any more
-		log, err = Open(in.log(), Options{UID: -1, GID: -1, Mode: 0o640, Log: f.log, journal: f.journal})
+		log, err = Open(path, Options{UID: -1, GID: -1, Mode: 0o640, Log: f.log, journal: f.journal})
 		if err != nil {
 			in.close()
 			return err

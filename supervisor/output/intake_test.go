@@ -71,7 +71,7 @@ func TestKilledInRead(t *testing.T) {
 			dir := t.TempDir()
 			stopped(t, dir, c.data, state{end: 5, reading: uint32(len(c.data) - 5), mark: unread})
 			files := kept(t, dir)
-			must(t, files.WriteRest())
+			must(t, files.WriteRest(asNoted))
 			if got, _ := read(t, dir+"/log"); got != c.want {
 				t.Errorf("log %q, want %q", got, c.want)
 			}
@@ -111,7 +111,7 @@ func TestKilledInWrite(t *testing.T) {
 			}
 			stopped(t, dir, text+"rest", state{end: uint32(len(text) + 4), writing: uint32(len(text)),
 				newline: c.newline, file: idOf(&st), size: int64(len(before))})
-			must(t, kept(t, dir).WriteRest())
+			must(t, kept(t, dir).WriteRest(asNoted))
 			if got, _ := read(t, dir+"/log"); got != c.want {
 				t.Errorf("log %q, want %q", got, c.want)
 			}
@@ -133,7 +133,7 @@ func TestKilledTwice(t *testing.T) {
 	must(t, unix.Stat(dir+"/log", &st))
 	stopped(t, dir, "one\ntwo\n", state{end: 8, writing: 8, file: idOf(&st)})
 	must(t, os.WriteFile(dir+"/log", []byte("one\ntw"), 0o600))
-	must(t, kept(t, dir).WriteRest())
+	must(t, kept(t, dir).WriteRest(asNoted))
 	if got, _ := read(t, dir+"/log"); got != "one\ntwo\n" {
 		t.Errorf("log %q", got)
 	}
@@ -183,7 +183,7 @@ func TestUnusableFiles(t *testing.T) {
 			w.WriteString("new\n")
 			w.Close()
 			wait(t, c)
-			must(t, files.WriteRest())
+			must(t, files.WriteRest(asNoted))
 			if got, _ := read(t, dir+"/log"); got != "new\n" {
 				t.Errorf("log %q", got)
 			}
@@ -224,7 +224,7 @@ func FuzzIntake(f *testing.F) {
 		must(t, os.WriteFile(dir+"/kept/name", text, 0o600))
 		files := NewFiles(slog.New(slog.DiscardHandler))
 		must(t, files.KeepIn(dir+"/kept"))
-		must(t, files.WriteRest())
+		must(t, files.WriteRest(asNoted))
 		must(t, errors.Join(os.Truncate(path, 0), ignoreMissing(os.Remove(dir+"/kept/name"))))
 	})
 }

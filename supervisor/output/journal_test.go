@@ -250,7 +250,7 @@ func TestJournalResume(t *testing.T) {
 	files := kept(t, dir)
 	l := openJournalLog(t, files, dir)
 	c := l.CaptureAs("whois.web.1.1", pipe, nil, field)
-	must(t, files.WriteRest())
+	must(t, files.WriteRest(asNoted))
 	w.WriteString("lf\n")
 	w.Close()
 	wait(t, c)
@@ -264,14 +264,14 @@ func TestJournalResume(t *testing.T) {
 		if open {
 			openJournalLog(t, files, dir)
 		}
-		must(t, files.WriteRest())
+		must(t, files.WriteRest(asNoted))
 	}
 	pipe, w = begin(l, "of a process that is gone")
 	pipe.Close()
 	w.Close()
 	files = kept(t, dir)
 	files.journal = journalIn(dir)
-	must(t, files.WriteRest())
+	must(t, files.WriteRest(asNoted))
 
 	for _, e := range j.has(t, 4) {
 		if e["SUPD_WORKER"] != "whois/web.1" || e["SYSLOG_IDENTIFIER"] != "whois/web" {

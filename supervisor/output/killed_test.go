@@ -124,7 +124,7 @@ func captureUntilKilled(dir string) {
 		check(err)
 		captures = append(captures, l.CaptureAs(w.Name, r, nil, Field{"SUPD_WORKER", w.Name}))
 	}
-	check(files.WriteRest())
+	check(files.WriteRest(asNoted))
 	fmt.Println("captures")
 	for _, c := range captures {
 		<-c.Done()

@@ -47,7 +47,7 @@ func TestLeaveAndResume(t *testing.T) {
 		files := kept(t, dir)
 		next := keptLog(t, files, dir+"/log")
 		c = next.CaptureAs("app.web.1.1", pipe, nil)
-		must(t, files.WriteRest())
+		must(t, files.WriteRest(asNoted))
 		w.WriteString("more\n")
 		taken(t, w)
 		pipe = leave(t, c)
@@ -139,7 +139,7 @@ func TestAnotherLogAfterwards(t *testing.T) {
 	taken(t, w)
 	leave(t, c).Close()
 	w.Close()
-	must(t, kept(t, dir).WriteRest()) // the worker is gone now: its file names the log
+	must(t, kept(t, dir).WriteRest(asNoted)) // the worker is gone now: its file names the log
 	old, _ := read(t, dir+"/old")
 	got, _ := read(t, dir+"/new")
 	if old != "old\n" || got != "half\nun" {

@@ -11,6 +11,9 @@ import (
 	"os"
 	"path/filepath"
 
+	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 	"supd/supervisor/output"
 )
 
@@ -70,7 +73,7 @@ func (w *Writer) add(p part) error {
 	if err := json.NewEncoder(&w.text).Encode(p); err != nil {
 		return err
 	}
-	file, err := os.OpenFile(w.Path, os.O_WRONLY|os.O_APPEND, 0)
+	file, err := os.OpenFile(w.Path, os.O_WRONLY|os.O_APPEND|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
 	}
@@ -92,17 +95,25 @@ type part struct {
 // not synced.
 func ReplaceFile(path string, data []byte) error {
 	fresh := path + ".new"
-	if err := os.WriteFile(fresh, data, 0o600); err != nil {
+	file, err := os.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_TRUNC|unix.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = file.Write(data)
+	if err := errors.Join(err, file.Close()); err != nil {
 		return err
 	}
 	return os.Rename(fresh, path)
 }
 
+// MostBytes is more than a file of supd's own in the runtime directory has.
+const MostBytes = 512 << 20
+
 // Read reads what an earlier supd has recorded in this boot of the machine; nil is
 // nothing. What cannot be read is set aside: nothing is killed or
 // started twice because of it, since the workers are searched for as well.
 func Read(path, boot string) (*Record, error) {
-	data, err := os.ReadFile(path)
+	data, err := files.ReadOurs(path, MostBytes)
 	if os.IsNotExist(err) {
 		return nil, nil
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"supd/configs"
+	"supd/privdrop/files"
 )
 
 const (
@@ -37,13 +38,21 @@ func readDropIn(file string) (dropIn, error) {
 	if d.app, d.version, ok = splitName(base); !ok {
 		return d, fmt.Errorf("%s: want APP_VERSION.toml, with a-z, 0-9, _ and - in APP and A-Z, a-z, 0-9 and . + ~ _ : - in VERSION", file)
 	}
-	info, err := os.Stat(file)
+	opened, err := files.Own().Open(file, os.O_RDONLY)
 	if err != nil {
 		return d, err
 	}
+	defer opened.Close()
+	info, err := opened.Stat()
+	if err != nil {
+		return d, err
+	}
+	if !info.Mode().IsRegular() {
+		return d, fmt.Errorf("%s: not a regular file", file)
+	}
 	st := info.Sys().(*syscall.Stat_t)
 	d.stamp = fmt.Sprintf("%d %d.%09d", st.Ino, st.Ctim.Sec, st.Ctim.Nsec)
-	data, err := readSmall(file, 0)
+	data, err := files.ReadUpTo(opened, smallSize)
 	if err != nil {
 		return d, err
 	}

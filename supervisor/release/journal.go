@@ -91,6 +91,9 @@ func claim(file *os.File, path string) error {
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("%s: not a regular file; move it away", path)
 	}
+	if err := files.IsOurs(file); err != nil {
+		return err
+	}
 	if err := flock(file, unix.LOCK_NB); errors.Is(err, unix.EWOULDBLOCK) {
 		return fmt.Errorf("%s: %w", path, ErrBusy)
 	} else if err != nil {
@@ -267,6 +270,9 @@ func ReadState(path string) (State, error) {
 		return State{}, err
 	}
 	defer file.Close()
+	if err := files.IsOurs(file); err != nil {
+		return State{}, err
+	}
 	_, _, state, err := readSlots(file)
 	if errors.Is(err, ErrCorrupt) { // both were written while they were read
 		_, _, state, err = readSlots(file)

@@ -15,13 +15,24 @@ import (
 // lock waits until no other process changes the registry. The kernel ends the lock
 // with the process, however that ends.
 func (s *Store) lock(ctx context.Context) (unlock func(), err error) {
+	// Before it is made: whoever could write on the way would say what is installed.
+	if err := files.Own().CheckPlanned(s.dir); err != nil {
+		return nil, err
+	}
 	if err := files.MakeDirectories(s.dir); err != nil {
+		return nil, err
+	}
+	if err := files.Own().Check(s.dir); err != nil {
 		return nil, err
 	}
 	path := filepath.Join(s.dir, "lock")
 	// Mode 0600: whoever can open it could lock it (flock(2)).
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
+		return nil, err
+	}
+	if err := files.IsOurs(file); err != nil {
+		file.Close()
 		return nil, err
 	}
 	locked := make(chan error, 1)

@@ -3,15 +3,12 @@ package release
 import (
 	"encoding/json"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
-	"golang.org/x/sys/unix"
 )
 
 const (
@@ -100,21 +97,4 @@ func parseSnapshot(name string) (version string, n int, ok bool) {
 	version = name[:i]
 	n, err := strconv.Atoi(name[i+1:])
 	return version, n, err == nil && n > 0 && checkVersion(version) == nil && snapshotName(version, n) == name
-}
-
-// readSmall reads a regular file; the flags are added to open(2)'s.
-func readSmall(path string, flags int) ([]byte, error) {
-	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|flags, 0) // O_NONBLOCK: it may be a fifo
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("%s: not a regular file", path)
-	}
-	data, err := io.ReadAll(io.LimitReader(file, smallSize+1))
-	if err == nil && len(data) > smallSize {
-		err = fmt.Errorf("%s: longer than %d bytes", path, smallSize)
-	}
-	return data, err
 }

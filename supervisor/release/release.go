@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"supd/privdrop/files"
 )
 
 // Release is one installed version of an app.
@@ -110,7 +110,7 @@ func (s *Store) load(app, version string) (Release, error) {
 		return Release{}, err
 	}
 	path := s.recordFile(app, version)
-	data, err := readSmall(path, unix.O_NOFOLLOW)
+	data, err := files.ReadOurs(path, smallSize)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Release{}, unknown(app, version)
 	}

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"supd/privdrop/files"
 	"supd/supervisor/record"
 )
 
@@ -44,7 +45,7 @@ func (s *store) write(c Counts) {
 // Load goes on with what an earlier supd has counted in the same boot of the machine.
 // It is called before any port is opened.
 func (r *Reader) Load() {
-	text, err := os.ReadFile(r.file.path)
+	text, err := files.ReadOurs(r.file.path, record.MostBytes)
 	if errors.Is(err, fs.ErrNotExist) {
 		return
 	}

@@ -1,0 +1,41 @@
+package supervisor
+
+import (
+	"path/filepath"
+	"strings"
+
+	"supd/configs"
+	"supd/supervisor/output"
+)
+
+// logPath is where the output of a launch goes that no process of the configuration
+// has: to the path that an earlier supd has written down, if the configuration names it
+// too or it lies beneath the directory of logs. Else it goes where it would by default:
+// a path that only a record knows must not lead root anywhere.
+func logPath(c *configs.Config, launch, recorded string) string {
+	if strings.HasPrefix(recorded, output.Journal) || isLog(c, recorded) {
+		return recorded
+	}
+	app, process, _, _, ok := configs.ParseLaunchName(launch)
+	if !ok {
+		return ""
+	}
+	return filepath.Join(c.Daemon.Logs, app, process+".log")
+}
+
+func isLog(c *configs.Config, path string) bool {
+	if path == "" || filepath.Clean(path) != path {
+		return false
+	}
+	if beneath, err := filepath.Rel(c.Daemon.Logs, path); err == nil && filepath.IsLocal(beneath) && beneath != "." {
+		return true
+	}
+	for i := range c.Apps {
+		for k := range c.Apps[i].Processes {
+			if c.Apps[i].Processes[k].Log.File == path {
+				return true
+			}
+		}
+	}
+	return false
+}
