@@ -308,30 +308,3 @@ func (l *loader) result() (*Config, error) {
 func (c *Config) sort() {
 	slices.SortFunc(c.Apps, func(a, b App) int { return strings.Compare(a.Name, b.Name) })
 }
-
-// checkAddresses wants each address once: two sockets cannot have it both.
-func (l *loader) checkAddresses() {
-	type user struct {
-		app, socket, listen string
-		at                  Place
-	}
-	var all []user
-	for _, a := range l.config.Apps {
-		for _, s := range a.Sockets {
-			if s.Listen != "" && !strings.HasSuffix(s.Listen, ":0") {
-				all = append(all, user{a.Name, s.Name, s.Listen, a.place("", dotted("socket", s.Name)+".listen")})
-			}
-		}
-	}
-	slices.SortStableFunc(all, func(a, b user) int {
-		return cmp.Or(cmp.Compare(a.at.File, b.at.File), cmp.Compare(a.at.Line, b.at.Line))
-	})
-	first := map[string]user{}
-	for _, u := range all {
-		if other, taken := first[u.listen]; taken {
-			l.scope.report.add(u.at, "%s is already the address of socket %s of app %s", u.listen, other.socket, other.app)
-			continue
-		}
-		first[u.listen] = u
-	}
-}

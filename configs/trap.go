@@ -19,7 +19,7 @@ import (
 // Of an app with releases it finds what no release can change; TrapsOf does the
 // rest.
 func (c *Config) Traps() []Warning {
-	var all []Error
+	all := c.metricsTrap()
 	for i := range c.Apps {
 		all = append(all, appTraps(c, &c.Apps[i])...)
 	}

@@ -22,6 +22,7 @@ import (
 func (c *Config) Verify() []Error {
 	v := &verification{config: c, report: report{home: c.home}}
 	v.daemon()
+	v.paths()
 	for i := range c.Apps {
 		v.app = &c.Apps[i]
 		for _, s := range v.app.Sockets {
