@@ -6,6 +6,4 @@ type builder struct {
 	spec Spec
 	host host
 	caps []int // numbers of spec.Capabilities
-	path string
-	view View // where the checks look for files
 }

@@ -1,10 +1,8 @@
 package privdrop
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
-	"io/fs"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -112,35 +110,4 @@ func (v View) examine(name, path string) error {
 		return fmt.Errorf("%s: %w: no execute permission", name, ErrNotExecutable)
 	}
 	return v.examineInterpreter(path)
-}
-
-// examineInterpreter looks at a script's first line. execve says of a missing
-// interpreter "no such file or directory", as if the script were missing: the
-// usual fate of a virtual environment that was moved.
-func (v View) examineInterpreter(path string) error {
-	line := make([]byte, 256) // BINPRM_BUF_SIZE
-	n, err := readStart(v.Find(path), line)
-	if err != nil || !bytes.HasPrefix(line[:n], []byte("#!")) {
-		return nil
-	}
-	text, _, _ := strings.Cut(string(line[2:n]), "\n")
-	fields := strings.Fields(text)
-	if len(fields) == 0 || !strings.HasPrefix(fields[0], "/") {
-		return nil
-	}
-	var st unix.Stat_t
-	if unix.Stat(v.Find(fields[0]), &st) == unix.ENOENT {
-		return fmt.Errorf("%s: %w: its interpreter %s does not exist", path, ErrNotExecutable, fields[0])
-	}
-	return nil
-}
-
-// readStart reads without Go's poller, see Exec.
-func readStart(path string, buf []byte) (int, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return 0, &fs.PathError{Op: "open", Path: path, Err: err}
-	}
-	defer unix.Close(fd)
-	return unix.Read(fd, buf)
 }

@@ -28,7 +28,7 @@ func (p *Plan) Exec() error {
 	vfork(0, 0, 0, 0, &p.list[0], out)
 	afterExec()
 	runtime.LockOSThread() // for good: no other goroutine may run with what is left here
-	return p.wrong(out)
+	return p.failed(out).judge(out.result)
 }
 
 // leadsSession reports whether this process has a session of its own already, which

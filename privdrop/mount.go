@@ -193,7 +193,7 @@ func CanMount() error {
 			here = dir
 		}
 	}
-	b := &builder{Plan: &Plan{clone3: unix.SYS_CLONE3}, view: View{{From: here, To: here}}}
+	b := &builder{Plan: &Plan{clone3: unix.SYS_CLONE3, view: View{{From: here, To: here}}}}
 	b.mount()
 	b.add("exit", "exit_group(0)", unix.SYS_EXIT_GROUP, 0)
 	process, err := b.Plan.Start()

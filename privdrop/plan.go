@@ -22,6 +22,12 @@ type Plan struct {
 	names  []string // of its environment
 	pids   [][]byte // where the calls write the child's pid
 
+	// What a failure is explained by.
+	path    string // of the command
+	dir     string // Spec.Dir
+	account *Account
+	view    View // where the checks look for files
+
 	patience time.Duration // 0 is launchTime
 }
 
@@ -35,6 +41,7 @@ const usualCalls = 176
 
 func (s Spec) plan(h host) (*Plan, error) {
 	b := &builder{Plan: &Plan{clone3: unix.SYS_CLONE3, cgroup: s.CgroupFD}, spec: s, host: h}
+	b.dir, b.account = s.Dir, s.Account
 	b.list = make([]call, 0, usualCalls)
 	if err := b.check(); err != nil {
 		return nil, err
@@ -77,14 +84,19 @@ func (b *builder) check() (err error) {
 			return err
 		}
 	}
-	b.path, err = b.view.findCommand(s.Argv[0], s.Dir, s.Env, s.Account)
-	return err
+	if b.path, err = b.view.findCommand(s.Argv[0], s.Dir, s.Env, s.Account); err != nil {
+		return err
+	}
+	return TooMuch(b.path, s.Argv, s.Env, s.Limits.StackLimit())
 }
 
 func (b *builder) checkText() error {
 	for i, arg := range b.spec.Argv {
 		if strings.IndexByte(arg, 0) >= 0 {
 			return fmt.Errorf("command: argument %d contains a NUL byte", i)
+		}
+		if err := TooLong(arg); err != nil {
+			return fmt.Errorf("command: argument %d %w", i, err)
 		}
 	}
 	for _, pair := range b.spec.Env {
@@ -94,6 +106,9 @@ func (b *builder) checkText() error {
 		}
 		if strings.IndexByte(pair, 0) >= 0 {
 			return fmt.Errorf("environment: %s contains a NUL byte", name)
+		}
+		if err := TooLong(pair); err != nil {
+			return fmt.Errorf("environment: %s %w", name, err)
 		}
 	}
 	return nil

@@ -134,6 +134,18 @@ func TestPlanRefuses(t *testing.T) {
 	}
 	plain := file("plain", "", 0o644)
 	moved := file("moved", "#! /opt/gone/bin/python3 -I\n", 0o755)
+	windows := file("windows", "#!/bin/sh\r\necho\r\n", 0o755)
+	byEnv := file("by-env", "#!/usr/bin/env sh\r\n", 0o755)
+	marked := file("marked", "\ufeff#!/bin/sh\n", 0o755)
+	cut := file("cut", "#!/bin/"+strings.Repeat("x", 300)+"\n", 0o755)
+	nobody := file("nobody", "#! \n", 0o755)
+	const carriage = ` ends in a carriage return, as in Windows, which is part of the name to the kernel; take it off with sed -i 's/\r$//'`
+	most := 32 * os.Getpagesize()
+	long := strings.Repeat("x", most)
+	var wide []string
+	for i := range 5 {
+		wide = append(wide, fmt.Sprintf("V%d=%s", i, long[:most/2]))
+	}
 	bad := func(change func(*Account)) *Account {
 		a := whois()
 		change(a)
@@ -154,6 +166,14 @@ func TestPlanRefuses(t *testing.T) {
 		{"not executable in PATH", Spec{Argv: []string{"plain"}, Env: []string{"PATH=" + dir}}, rootHost(), plain + ": command not executable: no execute permission", ErrNotExecutable},
 		{"directory as command", Spec{Argv: []string{"/tmp"}}, rootHost(), "/tmp: command not executable: is a directory", ErrNotExecutable},
 		{"interpreter", Spec{Argv: []string{moved}}, rootHost(), moved + ": command not executable: its interpreter /opt/gone/bin/python3 does not exist", ErrNotExecutable},
+		{"interpreter of Windows", Spec{Argv: []string{windows}}, rootHost(), windows + ": command not executable: its line #!/bin/sh" + carriage, ErrNotExecutable},
+		{"interpreter of Windows, by env", Spec{Argv: []string{byEnv}}, rootHost(), byEnv + ": command not executable: its line #!/usr/bin/env sh" + carriage, ErrNotExecutable},
+		{"byte order mark", Spec{Argv: []string{marked}}, rootHost(), marked + `: command not executable: it begins with a byte order mark, as in Windows, before its #!; take it off with sed -i '1s/^\xEF\xBB\xBF//'`, ErrNotExecutable},
+		{"long interpreter", Spec{Argv: []string{cut}}, rootHost(), cut + ": command not executable: its line #! is longer than the 256 bytes that the kernel reads, so that the interpreter's name is cut off; install it at a shorter path", ErrNotExecutable},
+		{"no interpreter", Spec{Argv: []string{nobody}}, rootHost(), nobody + ": command not executable: its line #! names no interpreter; write one, such as #!/bin/sh", ErrNotExecutable},
+		{"long argument", Spec{Argv: []string{"/bin/sh", long}}, rootHost(), fmt.Sprintf("command: argument 1 has %d bytes, and execve(2) takes less than %[1]d in one argument or variable; put it into a file that the program reads", most), nil},
+		{"long variable", Spec{Env: []string{"SECRET=" + long}}, rootHost(), fmt.Sprintf("environment: SECRET has %d bytes, and execve(2) takes less than %d in one argument or variable; put it into a file that the program reads", most+7, most), nil},
+		{"much in all", Spec{Env: wide, Resources: Resources{Limits: Limits{"stack": {1 << 20, 1 << 20}}}}, rootHost(), fmt.Sprintf("arguments and environment have %d bytes together, and execve(2) takes 262144, a quarter of limits.stack at most; put what is long into files", 2*(len("/bin/sh")+1)+8+5*(most/2+12)), nil},
 		{"directory", Spec{Dir: "/nonexistent"}, rootHost(), "directory /nonexistent: no such file or directory", unix.ENOENT},
 		{"file as directory", Spec{Dir: plain}, rootHost(), "directory " + plain + ": not a directory", nil},
 		{"root", Spec{Account: &Account{Name: "root"}}, rootHost(), "user root: refused (give the process a user of its own, or allow root)", nil},

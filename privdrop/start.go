@@ -66,7 +66,8 @@ func (p *Plan) Start() (*Process, error) {
 	if b.at == 0 {
 		return nil, &Error{Call: "launch", Err: late}
 	}
-	return nil, p.wrong(&b.outcome)
+	failed := p.failed(&b.outcome)
+	return nil, p.cause(failed, failed.judge(b.result))
 }
 
 // fork blocks all signals of this thread, for the child begins with the same
@@ -105,10 +106,10 @@ func (p *Plan) clone(b *birth) uintptr {
 	return r
 }
 
-// wrong is the error of the call that the child stopped at.
-func (p *Plan) wrong(o *outcome) error {
+// failed is the call that the child stopped at.
+func (p *Plan) failed(o *outcome) *call {
 	first := uintptr(unsafe.Pointer(&p.list[0]))
-	return p.list[(o.at-first)/unsafe.Sizeof(call{})].judge(o.result)
+	return &p.list[(o.at-first)/unsafe.Sizeof(call{})]
 }
 
 func (p *Plan) cloneName() string {

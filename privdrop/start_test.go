@@ -1,6 +1,9 @@
 package privdrop
 
 import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -235,21 +238,43 @@ func TestStartFailsByName(t *testing.T) {
 	account := nobody(t)
 	closed := t.TempDir()
 	os.Chmod(closed, 0o700)
-	script := filepath.Join(t.TempDir(), "script")
-	os.WriteFile(script, []byte("\x7fno such format"), 0o755)
+	open, err := os.MkdirTemp("/tmp", "supd-") // a way that everybody may go
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(open) })
+	os.Chmod(open, 0o755)
+	file := func(dir, name, text string) string {
+		path := filepath.Join(dir, name)
+		os.WriteFile(path, []byte(text), 0o755)
+		return path
+	}
+	loaderless := elfWithLoader(t, "/lib/ld-no-such.so.1")
+	format, loader := file(open, "format", "\x7fno such format"), file(open, "loader", loaderless)
+	inside := file(closed, "script", "#!/bin/sh\n")
+	by := file(open, "by", "#!"+inside+"\n")
+	busy, err := os.OpenFile(file(open, "busy", "#!/bin/sh\n"), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
 	for _, test := range []struct {
 		name string
 		spec Spec
 		call string
 		err  error
+		why  string
 	}{
-		{"directory", Spec{Dir: closed}, "chdir " + closed + " as nobody", unix.EACCES},
-		{"limit", Spec{Resources: Resources{Limits: Limits{"nofile": {1 << 40, 1 << 40}}}}, "setrlimit nofile", unix.EPERM},
-		{"affinity", Spec{Resources: Resources{CPUAffinity: []int{CPURange.High}}}, "sched_setaffinity", unix.EINVAL},
-		{"descriptor", Spec{Files: []int{0, 1, 999}}, "dup descriptor 999 to 2", unix.EBADF},
-		{"format", Spec{Argv: []string{script}}, "execve " + script, unix.EACCES}, // in a directory that is closed too
-		{"arguments", Spec{Argv: []string{"/bin/sh", strings.Repeat("x", 1<<18)}}, "execve /bin/sh", unix.E2BIG},
-		{"cgroup", Spec{CgroupFD: 999}, "clone into cgroup", unix.EBADF},
+		{"directory", Spec{Dir: closed}, "chdir " + closed + " as nobody", unix.EACCES, "user nobody may not enter the directory "},
+		{"limit", Spec{Resources: Resources{Limits: Limits{"nofile": {1 << 40, 1 << 40}}}}, "setrlimit nofile", unix.EPERM, ""},
+		{"affinity", Spec{Resources: Resources{CPUAffinity: []int{CPURange.High}}}, "sched_setaffinity", unix.EINVAL, ""},
+		{"descriptor", Spec{Files: []int{0, 1, 999}}, "dup descriptor 999 to 2", unix.EBADF, ""},
+		{"format", Spec{Argv: []string{format}}, "execve " + format, unix.ENOEXEC, "it has no #! line"},
+		{"closed", Spec{Argv: []string{inside}}, "execve " + inside, unix.EACCES, "user nobody may not enter the directory "},
+		{"interpreter", Spec{Argv: []string{by}}, "execve " + by, unix.EACCES, "user nobody may not enter the directory "},
+		{"loader", Spec{Argv: []string{loader}}, "execve " + loader, unix.ENOENT, "not the loader"},
+		{"busy", Spec{Argv: []string{busy.Name()}}, "execve " + busy.Name(), unix.ETXTBSY, "open to write to it"},
+		{"cgroup", Spec{CgroupFD: 999}, "clone into cgroup", unix.EBADF, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if test.spec.Argv == nil {
@@ -262,14 +287,36 @@ func TestStartFailsByName(t *testing.T) {
 			}
 			_, err = plan.Start()
 			var failed *Error
-			if !errors.As(err, &failed) || failed.Call != test.call || !errors.Is(err, test.err) {
-				t.Errorf("got %v, want %s: %v", err, test.call, test.err)
+			if !errors.As(err, &failed) || failed.Call != test.call || !errors.Is(err, test.err) || !strings.Contains(err.Error(), test.why) {
+				t.Errorf("got %v, want %s: %v: %s", err, test.call, test.err, test.why)
 			}
 			if pid, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != unix.ECHILD {
 				t.Errorf("a child is left: pid %d, %v", pid, err)
 			}
 		})
 	}
+}
+
+// elfWithLoader is a program of this machine that is nothing but the name of its loader.
+func elfWithLoader(t *testing.T, loader string) string {
+	t.Helper()
+	var text bytes.Buffer
+	header := elf.Header64{Ident: [16]byte{0x7f, 'E', 'L', 'F', byte(elf.ELFCLASS64), byte(elf.ELFDATA2LSB), byte(elf.EV_CURRENT)},
+		Type: uint16(elf.ET_DYN), Machine: elfMachine(), Version: uint32(elf.EV_CURRENT), Phoff: 64, Ehsize: 64, Phentsize: 56, Phnum: 1}
+	interpreter := elf.Prog64{Type: uint32(elf.PT_INTERP), Off: 64 + 56, Filesz: uint64(len(loader) + 1)}
+	for _, part := range []any{header, interpreter, []byte(loader + "\x00")} {
+		if err := binary.Write(&text, binary.LittleEndian, part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return text.String()
+}
+
+func elfMachine() uint16 {
+	if runtime.GOARCH == "arm64" {
+		return uint16(elf.EM_AARCH64)
+	}
+	return uint16(elf.EM_X86_64)
 }
 
 // A drop that did not work is noticed, whatever the reason.

@@ -28,7 +28,11 @@ func (v View) Find(path string) string {
 	return v.walk(path)
 }
 
-func (v View) walk(path string) string {
+func (v View) walk(path string) string { return v.follow(path, func(string) {}) }
+
+// follow is walk that tells of all that it comes through: each directory in which a
+// name is looked for, and at last what it finds. All are paths as the worker has them.
+func (v View) follow(path string, through func(string)) string {
 	at, links := "/", 0
 	for name, rest := "", path; rest != ""; {
 		name, rest, _ = strings.Cut(rest, "/")
@@ -39,6 +43,7 @@ func (v View) walk(path string) string {
 			at = filepath.Dir(at) // it contains no link any more
 			continue
 		}
+		through(at)
 		next := filepath.Join(at, name)
 		target, err := os.Readlink(v.lookup(next))
 		if err != nil { // no link, or nothing at all
@@ -53,6 +58,7 @@ func (v View) walk(path string) string {
 		}
 		rest = target + "/" + rest
 	}
+	through(at)
 	return v.lookup(at)
 }
 

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"runtime"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // Names in a stage.
@@ -52,7 +53,7 @@ func (s *stage) leave(keeps bool) error {
 func (s *stage) bind(fd int, public string) error {
 	dirs, err := s.makeMirror(path.Dir(public))
 	if err == nil {
-		err = onThreadOfItsOwn(func() error { return bindBelow(fd, s.fd, public) })
+		err = files.OnThreadOfItsOwn(func() error { return bindBelow(fd, s.fd, public) })
 	}
 	if err == nil {
 		err = s.fail("rename", staged, unix.Renameat(s.fd, mirror+public, s.fd, staged))
@@ -103,22 +104,4 @@ func bindBelow(fd, dir int, name string) error {
 		return os.NewSyscallError("chroot", err)
 	}
 	return os.NewSyscallError("bind", unix.Bind(fd, &unix.SockaddrUnix{Name: name}))
-}
-
-// onThreadOfItsOwn runs f on an operating system thread that ends with it, so
-// that f may change what belongs to a thread.
-func onThreadOfItsOwn(f func() error) error {
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocked: that is what ends the thread
-		if unix.Gettid() != unix.Getpid() {
-			done <- f()
-			return
-		}
-		// The main thread never ends, and its root is the one in /proc/self.
-		// While it is held here, another one is taken.
-		done <- onThreadOfItsOwn(f)
-		runtime.UnlockOSThread()
-	}()
-	return <-done
 }

@@ -1,0 +1,57 @@
+package privdrop
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/sys/unix"
+)
+
+// cause adds to a call that has failed what its error number does not say, as far as
+// that can be found out afterwards.
+func (p *Plan) cause(failed *call, err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return err
+	}
+	var why error
+	switch {
+	case failed.nr == unix.SYS_EXECVE:
+		why = p.whyNotExecuted(e.Err)
+	case failed.nr == unix.SYS_CHDIR && e.Err == unix.EACCES:
+		why = p.reach(p.dir)
+	}
+	if why == nil {
+		return err
+	}
+	return &Error{Call: e.Call, Err: fmt.Errorf("%w: %w", e.Err, why)}
+}
+
+// whyNotExecuted goes by execve(2). That a script and its interpreter are there was
+// looked at before.
+func (p *Plan) whyNotExecuted(errno error) error {
+	file := fromDir(p.path, p.dir)
+	switch errno {
+	case unix.EACCES:
+		if err := p.reach(file); err != nil {
+			return err
+		}
+		if script, err := p.view.ScriptAt(file); err == nil && script.Interpreter != "" {
+			return p.reach(script.Interpreter)
+		}
+	case unix.ENOEXEC:
+		return errors.New("it has no #! line, and is no program for this machine; begin a script with a line such as #!/bin/sh")
+	case unix.ENOENT:
+		return errors.New("the file is there, but not the loader that it was linked for: is it made for another machine, or another C library?")
+	case unix.ETXTBSY:
+		return errors.New("somebody has it open to write to it; install a new file beside it, and rename that")
+	}
+	return nil
+}
+
+func (p *Plan) reach(path string) error {
+	if p.account == nil {
+		return nil
+	}
+	return p.account.Reach(p.view, path)
+}

@@ -1,0 +1,96 @@
+package privdrop
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
+)
+
+// Reach says what keeps the account from what the worker finds at path: the first
+// directory on the way, links followed, that it may not enter; or that it may not
+// enter or execute the last one itself. What is not there is no matter of rights.
+//
+// It is the kernel who judges, lists of access rights included, on a thread with the
+// account's rights. A process that cannot take them says nothing, nor does a kernel
+// before Linux 5.8 (faccessat2(2)).
+func (a *Account) Reach(v View, path string) error {
+	if !filepath.IsAbs(path) {
+		return nil
+	}
+	var way []step
+	v.follow(path, func(dir string) { way = append(way, step{path: dir, fd: -1}) })
+	defer func() {
+		for _, s := range way {
+			unix.Close(s.fd)
+		}
+	}()
+	for i := range way {
+		s := &way[i]
+		var err error
+		// By this process, which may see what the worker finds in another place.
+		if s.fd, err = unix.Open(v.lookup(s.path), unix.O_PATH|unix.O_CLOEXEC, 0); err != nil {
+			return nil
+		}
+	}
+	return files.OnThreadOfItsOwn(func() error {
+		if !a.become() {
+			return nil
+		}
+		for _, s := range way {
+			if s.forbidden() {
+				return a.denied(s)
+			}
+		}
+		return nil
+	})
+}
+
+// step is a directory on the way, or the end of it.
+type step struct {
+	path string
+	fd   int
+}
+
+// forbidden reports whether this thread may neither enter nor execute it.
+func (s step) forbidden() bool {
+	return unix.Faccessat2(s.fd, "", unix.X_OK, unix.AT_EMPTY_PATH|unix.AT_EACCESS) == unix.EACCES
+}
+
+func (s step) isDirectory() bool {
+	var st unix.Stat_t
+	return unix.Fstat(s.fd, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
+}
+
+func (a *Account) denied(s step) error {
+	if s.isDirectory() {
+		return fmt.Errorf("user %s may not enter the directory %s; let it in (chmod, chgrp), or choose another one", a.title(), s.path)
+	}
+	return fmt.Errorf("user %s may not execute %s; look at its mode, and whether its file system is mounted with noexec", a.title(), s.path)
+}
+
+// become gives this thread the account's rights to files, and reports whether it has
+// them. They are those of the thread alone (setfsuid(2)): so nobody may signal this
+// process that could not before.
+func (a *Account) become() bool {
+	if os.Geteuid() != 0 {
+		return a.UID == os.Geteuid()
+	}
+	groups := make([]uint32, len(a.Groups)+1) // one more, so that there is an address
+	for i, gid := range a.Groups {
+		groups[i] = uint32(gid)
+	}
+	_, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(a.Groups)), uintptr(unsafe.Pointer(&groups[0])), 0)
+	if errno != 0 {
+		return false
+	}
+	unix.SetfsgidRetGid(a.GID)
+	unix.SetfsuidRetUid(a.UID) // takes the capabilities that go past file modes, too
+	gid, _ := unix.SetfsgidRetGid(-1)
+	uid, _ := unix.SetfsuidRetUid(-1)
+	return gid == a.GID && uid == a.UID
+}

@@ -1,0 +1,91 @@
+package privdrop
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Script is the first line of a script, as execve(2) reads it (load_script in
+// fs/binfmt_script.c).
+type Script struct {
+	Interpreter string // a path; "" is that the file is no script, or cannot be read
+	Argument    string // all that follows it
+}
+
+// ScriptAt reads the first line of the file that the worker finds at path. The error
+// says what is wrong with it: execve says "no such file or directory" of an
+// interpreter whose name ends in a carriage return, as if the script were missing.
+func (v View) ScriptAt(path string) (Script, error) {
+	head := make([]byte, 256) // BINPRM_BUF_SIZE
+	n, err := readStart(v.Find(path), head)
+	if err != nil {
+		return Script{}, nil
+	}
+	if bytes.HasPrefix(head[:n], []byte("\ufeff#!")) {
+		return Script{}, errors.New(`it begins with a byte order mark, as in Windows, before its #!; take it off with sed -i '1s/^\xEF\xBB\xBF//'`)
+	}
+	text, is := bytes.CutPrefix(head[:n], []byte("#!"))
+	if !is {
+		return Script{}, nil
+	}
+	first, _, whole := strings.Cut(string(text), "\n")
+	line := strings.Trim(first, " \t")
+	end := strings.IndexAny(line, " \t\x00")
+	if end < 0 {
+		end = len(line)
+	}
+	s := Script{line[:end], strings.Trim(line[end:], " \t\x00")}
+	switch {
+	case s.Interpreter == "" || s.Interpreter == "\r":
+		return Script{}, fmt.Errorf("its line #! names no interpreter; write one, such as #!/bin/sh")
+	case !whole && n == len(head) && end == len(line):
+		return Script{}, fmt.Errorf("its line #! is longer than the %d bytes that the kernel reads, so that the interpreter's name is cut off; install it at a shorter path", len(head))
+	case s.broken():
+		return Script{}, fmt.Errorf(`its line #!%s ends in a carriage return, as in Windows, which is part of the name to the kernel; take it off with sed -i 's/\r$//'`, strings.TrimSuffix(line, "\r"))
+	}
+	return s, nil
+}
+
+// broken reports whether the carriage return at the end of the line is in the name of
+// a program. What other interpreters make of it in their argument is up to them.
+func (s Script) broken() bool {
+	if s.Argument == "" {
+		return strings.HasSuffix(s.Interpreter, "\r")
+	}
+	return filepath.Base(s.Interpreter) == "env" && strings.HasSuffix(s.Argument, "\r")
+}
+
+// examineInterpreter looks at a script's first line. execve says of a missing
+// interpreter "no such file or directory", as if the script were missing: the
+// usual fate of a virtual environment that was moved.
+func (v View) examineInterpreter(path string) error {
+	s, err := v.ScriptAt(path)
+	if err != nil {
+		return fmt.Errorf("%s: %w: %w", path, ErrNotExecutable, err)
+	}
+	if !strings.HasPrefix(s.Interpreter, "/") {
+		return nil
+	}
+	var st unix.Stat_t
+	if unix.Stat(v.Find(s.Interpreter), &st) == unix.ENOENT {
+		return fmt.Errorf("%s: %w: its interpreter %s does not exist", path, ErrNotExecutable, s.Interpreter)
+	}
+	return nil
+}
+
+// readStart reads without Go's poller, see Exec. It does not wait for whoever has a
+// lease on the file (fcntl(2)).
+func readStart(path string, buf []byte) (int, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return 0, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	return unix.Read(fd, buf)
+}
