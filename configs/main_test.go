@@ -34,6 +34,11 @@ func golden(t *testing.T, file, got string) {
 func lay(t testing.TB, files map[string]string) string {
 	t.Helper()
 	dir := t.TempDir()
+	for _, path := range []string{dir, filepath.Dir(dir)} { // for the apps' users
+		if err := os.Chmod(path, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
 	put(t, dir, "supd.toml", "")
 	if err := os.Mkdir(filepath.Join(dir, "apps"), 0o755); err != nil {
 		t.Fatal(err)

@@ -38,6 +38,14 @@ func (s Socket) Resolve() (socket.Spec, error) {
 	return s.Spec, nil
 }
 
+// ownerKey is the key that Resolve fails by.
+func (s Socket) ownerKey() string {
+	if s.User == "" {
+		return dotted("socket", s.Name) + ".group"
+	}
+	return dotted("socket", s.Name) + ".user"
+}
+
 var socketKeys = []key[Socket]{
 	field("listen", func(s *Socket) *string { return &s.Listen }, listen),
 	field("user", func(s *Socket) *string { return &s.User }, filled),

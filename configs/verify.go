@@ -1,10 +1,7 @@
 package configs
 
 import (
-	"bytes"
-	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -97,19 +94,17 @@ func longestPath(r Runtime, app string, p *Process) string {
 }
 
 func (v *verification) socket(s Socket) {
-	key := "socket." + s.Name + ".user"
-	if s.User == "" {
-		key = "socket." + s.Name + ".group"
-	}
 	if _, err := s.Resolve(); err != nil {
-		v.fail("", key, "%s", err)
+		v.fail("", s.ownerKey(), "%s", err)
 	}
 }
 
 func (v *verification) process(p *Process) {
+	var account *privdrop.Account // nil: not known, or supd's own
 	if p.User != "" {
-		v.identity(p.Name, p)
+		account = v.identity(p.Name, p)
 	}
+	v.sizes(p)
 	if p.EnvFile != "" {
 		v.envFile(p.Name, p.EnvFile)
 	}
@@ -117,32 +112,52 @@ func (v *verification) process(p *Process) {
 	if v.app.Release != nil && v.version == nil {
 		return // what follows may be in the release
 	}
-	v.directory(p.Name, "directory", p.Directory)
-	if p.Venv != "" {
-		v.venv(p.Name, p.Venv)
+	if v.directory(p.Name, "directory", p.Directory) {
+		v.reach(p.Name, "directory", account, p.Directory)
 	}
-	v.program(p, "command", p.Command)
-	v.program(p, "ready.exec", p.Ready.Exec)
-	v.program(p, "health.exec", p.Health.Exec)
+	if p.Venv != "" && v.venv(p.Name, p.Venv) {
+		v.reach(p.Name, "venv", account, p.Venv)
+	}
+	for _, one := range []struct {
+		key  string
+		argv []string
+	}{{"command", p.Command}, {"ready.exec", p.Ready.Exec}, {"health.exec", p.Health.Exec}} {
+		v.program(p, one.key, one.argv, account)
+	}
 }
 
-// identity blames the key whose names do not exist, the user where that is not
-// clear.
-func (v *verification) identity(of string, p *Process) {
+// reach wants the account to come to a path.
+func (v *verification) reach(of, key string, account *privdrop.Account, path string) {
+	if account == nil {
+		return
+	}
+	if err := account.Reach(v.view, path); err != nil {
+		v.fail(of, key, "%s: %s", path, err)
+	}
+}
+
+// identity looks an account up, and gives nil if it cannot be had.
+func (v *verification) identity(of string, p *Process) *privdrop.Account {
 	account, err := privdrop.Lookup(privdrop.Identity{User: p.User, Group: p.Group, Groups: p.Groups})
 	if err == nil {
 		if !p.AllowRoot && (account.UID == 0 || account.GID == 0 || slices.Contains(account.Groups, 0)) {
 			v.fail(of, "user", "%q has root's uid, or is in root's group; use another user, or say allow_root = true in the app file", p.User)
 		}
-		return
+		return account
 	}
-	key := "user"
-	if p.Group != "" && !exists(p.Group, []string{}) {
-		key = "group"
-	} else if !exists("0", append([]string{}, p.Groups...)) {
-		key = "groups"
+	v.fail(of, identityKey(p), "%s", err)
+	return nil
+}
+
+// identityKey is the key whose names do not exist, the user where that is not clear.
+func identityKey(p *Process) string {
+	switch {
+	case p.Group != "" && !exists(p.Group, []string{}):
+		return "group"
+	case !exists("0", append([]string{}, p.Groups...)):
+		return "groups"
 	}
-	v.fail(of, key, "%s", err)
+	return "user"
 }
 
 func exists(group string, groups []string) bool {
@@ -150,21 +165,23 @@ func exists(group string, groups []string) bool {
 	return err == nil
 }
 
-func (v *verification) directory(of, key, path string) {
+// directory reports whether a directory is there.
+func (v *verification) directory(of, key, path string) bool {
 	info, err := os.Stat(v.view.Find(path))
 	switch {
 	case err != nil:
-		v.fail(of, key, "%s: %s", path, reason(err))
+		v.fail(of, key, "%s: %s; make it, or name another directory", path, reason(err))
 	case !info.IsDir():
-		v.fail(of, key, "%s: not a directory", path)
+		v.fail(of, key, "%s: not a directory; name one", path)
 	}
+	return err == nil && info.IsDir()
 }
 
-func (v *verification) venv(of, path string) {
-	v.directory(of, "venv", path)
+func (v *verification) venv(of, path string) bool {
 	if strings.Contains(path, ":") { // of an epoch in a version, perhaps
 		v.fail(of, "venv", `%s: a ":" divides PATH, so that its bin would not be found; choose a directory without one`, path)
 	}
+	return v.directory(of, "venv", path)
 }
 
 func (v *verification) envFile(of, path string) {
@@ -179,117 +196,4 @@ func (v *verification) envFile(of, path string) {
 		}
 		v.report.add(Place{e.File, e.Line, e.Key}, "%s", e.Msg)
 	}
-}
-
-// defaultPath is what a worker's PATH is where [env] has none.
-const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-func (v *verification) program(p *Process, key string, argv []string) {
-	if len(argv) == 0 {
-		return
-	}
-	name, known := v.expand(p, argv[0])
-	path, knownPath := v.expand(p, searchPath(p))
-	if !known || !strings.Contains(name, "/") && !knownPath {
-		return // at the launch only
-	}
-	file, err := v.find(p, name, path)
-	if err != nil {
-		v.fail(p.Name, key, "%s", err)
-		return
-	}
-	if interpreter := shebang(v.view.Find(file)); interpreter != "" {
-		if problem := v.runnable(interpreter); problem != "" {
-			v.fail(p.Name, key, "%s: its interpreter %s %s", file, interpreter, problem)
-		}
-	}
-}
-
-// expand replaces the variables that are known without a launch, and reports whether
-// these were all.
-func (v *verification) expand(p *Process, s string) (string, bool) {
-	vars := map[string]string{"app": v.app.Name, "process": p.Name}
-	if v.version != nil {
-		vars["version"], vars["release"] = v.version.Name, v.version.Path
-	}
-	s, err := Expand(s, vars)
-	return s, err == nil
-}
-
-// find looks for a program as the launch will: one with a slash from the
-// working directory, any other in the venv and in PATH.
-func (v *verification) find(p *Process, name, path string) (string, error) {
-	if strings.Contains(name, "/") {
-		if !filepath.IsAbs(name) {
-			name = filepath.Join(p.Directory, name)
-		}
-		if problem := v.runnable(name); problem != "" {
-			return "", fmt.Errorf("%s %s", name, problem)
-		}
-		return name, nil
-	}
-	if p.Venv != "" {
-		path = filepath.Join(p.Venv, "bin") + ":" + path
-	}
-	for _, dir := range filepath.SplitList(path) {
-		file := filepath.Join(dir, name)
-		if filepath.IsAbs(file) && v.runnable(file) == "" {
-			return file, nil
-		}
-	}
-	where := "PATH"
-	if p.Venv != "" {
-		where = p.Venv + "/bin or PATH"
-	}
-	return "", fmt.Errorf("%s: no such program in %s; give its path, or set venv or env.PATH", name, where)
-}
-
-// searchPath is PATH as the launch sets it, later settings over earlier ones.
-func searchPath(p *Process) string {
-	path := defaultPath
-	if own, ok := os.LookupEnv("PATH"); ok && slices.Contains(p.EnvInherit, "PATH") {
-		path = own
-	}
-	if p.EnvFile != "" {
-		if file, err := ReadEnvFile(p.EnvFile); err == nil && file["PATH"] != "" {
-			path = file["PATH"]
-		}
-	}
-	if own, ok := p.Env["PATH"]; ok {
-		path = own
-	}
-	return path
-}
-
-// runnable tells what keeps a file from being executed by anybody.
-func (v *verification) runnable(file string) string {
-	info, err := os.Stat(v.view.Find(file))
-	switch {
-	case err != nil:
-		return "cannot be run: " + reason(err).Error()
-	case !info.Mode().IsRegular():
-		return "is not a regular file"
-	case info.Mode()&0o111 == 0:
-		return "is not executable; chmod +x it"
-	}
-	return ""
-}
-
-// shebang gives the interpreter of a script: one that is missing (a venv that
-// was moved) makes execve(2) say that the script itself does not exist.
-func shebang(file string) string {
-	f, err := os.Open(file)
-	if err != nil {
-		return "" // readable to its user, perhaps
-	}
-	defer f.Close()
-	head := make([]byte, 256) // BINPRM_BUF_SIZE
-	n, _ := f.Read(head)
-	line, _, _ := bytes.Cut(head[:n], []byte("\n"))
-	rest, ok := bytes.CutPrefix(line, []byte("#!"))
-	words := strings.Fields(string(rest))
-	if !ok || len(words) == 0 || !filepath.IsAbs(words[0]) {
-		return ""
-	}
-	return words[0]
 }

@@ -1,0 +1,128 @@
+package configs
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"supd/privdrop"
+)
+
+// defaultPath is what a worker's PATH is where [env] has none.
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+func (v *verification) program(p *Process, key string, argv []string, account *privdrop.Account) {
+	if len(argv) == 0 {
+		return
+	}
+	name, known := v.expand(p, argv[0])
+	path, knownPath := v.expand(p, searchPath(p))
+	if !known || !strings.Contains(name, "/") && !knownPath {
+		return // at the launch only
+	}
+	file, err := v.find(p, name, path)
+	if err != nil {
+		v.fail(p.Name, key, "%s", err)
+		return
+	}
+	v.reach(p.Name, key, account, file)
+	v.script(p, key, file, path, account)
+}
+
+// script looks at the first line of what is to be run, if it is a script.
+func (v *verification) script(p *Process, key, file, path string, account *privdrop.Account) {
+	s, err := v.view.ScriptAt(file)
+	switch {
+	case err != nil:
+		v.fail(p.Name, key, "%s: %s", file, err)
+		return
+	case !filepath.IsAbs(s.Interpreter):
+		return
+	}
+	if problem := v.runnable(s.Interpreter); problem != "" {
+		v.fail(p.Name, key, "%s: its interpreter %s %s", file, s.Interpreter, problem)
+		return
+	}
+	v.reach(p.Name, key, account, s.Interpreter)
+	if name := s.Argument; filepath.Base(s.Interpreter) == "env" && isProgramName(name) { // which looks in PATH
+		if _, err := v.find(p, name, path); err != nil {
+			v.fail(p.Name, key, "%s: its interpreter, by %s: %s", file, s.Interpreter, err)
+		}
+	}
+}
+
+// isProgramName reports whether env(1) takes a single word for a program, and not for
+// an option or a variable.
+func isProgramName(s string) bool { return s != "" && s[0] != '-' && !strings.ContainsAny(s, " \t=/") }
+
+// expand replaces the variables that are known without a launch, and reports whether
+// these were all.
+func (v *verification) expand(p *Process, s string) (string, bool) {
+	vars := map[string]string{"app": v.app.Name, "process": p.Name}
+	if v.version != nil {
+		vars["version"], vars["release"] = v.version.Name, v.version.Path
+	}
+	s, err := Expand(s, vars)
+	return s, err == nil
+}
+
+// find looks for a program as the launch will: one with a slash from the
+// working directory, any other in the venv and in PATH.
+func (v *verification) find(p *Process, name, path string) (string, error) {
+	if strings.Contains(name, "/") {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(p.Directory, name)
+		}
+		if problem := v.runnable(name); problem != "" {
+			return "", fmt.Errorf("%s %s", name, problem)
+		}
+		return name, nil
+	}
+	if p.Venv != "" {
+		path = filepath.Join(p.Venv, "bin") + ":" + path
+	}
+	for _, dir := range filepath.SplitList(path) {
+		file := filepath.Join(dir, name)
+		if filepath.IsAbs(file) && v.runnable(file) == "" {
+			return file, nil
+		}
+	}
+	where := "PATH"
+	if p.Venv != "" {
+		where = p.Venv + "/bin or PATH"
+	}
+	return "", fmt.Errorf("%s: no such program in %s; give its path, or set venv or env.PATH", name, where)
+}
+
+// searchPath is PATH as the launch sets it, later settings over earlier ones.
+func searchPath(p *Process) string {
+	path := defaultPath
+	if own, ok := os.LookupEnv("PATH"); ok && slices.Contains(p.EnvInherit, "PATH") {
+		path = own
+	}
+	if p.EnvFile != "" {
+		if file, err := ReadEnvFile(p.EnvFile); err == nil && file["PATH"] != "" {
+			path = file["PATH"]
+		}
+	}
+	if own, ok := p.Env["PATH"]; ok {
+		path = own
+	}
+	return path
+}
+
+// runnable tells what keeps a file from being executed by anybody.
+func (v *verification) runnable(file string) string {
+	info, err := os.Stat(v.view.Find(file))
+	switch {
+	case err != nil:
+		return "cannot be run: " + reason(err).Error()
+	case !info.Mode().IsRegular():
+		return "is not a regular file"
+	case info.Mode()&0o111 == 0:
+		return "is not executable; chmod +x it"
+	}
+	return ""
+}
