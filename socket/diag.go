@@ -47,6 +47,11 @@ func askUnix(fd int, d detail) (first, second uint32, err error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return 0, 0, os.NewSyscallError("fstat", err)
 	}
+	return askInode(uint32(st.Ino), d)
+}
+
+// askInode is askUnix for a socket of another process.
+func askInode(inode uint32, d detail) (first, second uint32, err error) {
 	diag, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
 		return 0, 0, os.NewSyscallError("socket", err)
@@ -56,7 +61,7 @@ func askUnix(fd int, d detail) (first, second uint32, err error) {
 		NlMsghdr: unix.NlMsghdr{Type: sockDiagByFamily, Flags: unix.NLM_F_REQUEST},
 		family:   unix.AF_UNIX,
 		states:   ^uint32(0),
-		inode:    uint32(st.Ino),
+		inode:    inode,
 		show:     d.show,
 		cookie:   [2]uint32{^uint32(0), ^uint32(0)}, // INET_DIAG_NOCOOKIE
 	}

@@ -37,6 +37,14 @@ func (s *Socket) rebindInet(bound netip.AddrPort) error {
 }
 
 func (s *Socket) bindAddr(addr netip.AddrPort) error {
+	if err := s.name(addr); err != nil || s.at.network == "udp" {
+		return err
+	}
+	return s.listen()
+}
+
+// name makes a socket with that address, which does not listen.
+func (s *Socket) name(addr netip.AddrPort) error {
 	family, kind := unix.AF_INET, unix.SOCK_STREAM
 	if addr.Addr().Is6() {
 		family = unix.AF_INET6
@@ -56,13 +64,7 @@ func (s *Socket) bindAddr(addr netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
-	if err := unix.Bind(fd, name); err != nil {
-		return os.NewSyscallError("bind", err)
-	}
-	if s.at.network == "udp" {
-		return nil
-	}
-	return s.listen()
+	return os.NewSyscallError("bind", unix.Bind(fd, name))
 }
 
 func (s *Socket) setOptions(addr netip.Addr) error {
@@ -133,9 +135,9 @@ func explainBind(err error, at endpoint) error {
 	case errors.Is(err, unix.EACCES) && at.addr.Port() < lowestFreePort:
 		return fmt.Errorf("%w: a port below %d needs root or CAP_NET_BIND_SERVICE", err, lowestFreePort)
 	case errors.Is(err, unix.EADDRINUSE):
-		return fmt.Errorf("%w (`ss -Hlnp 'sport = %d'` shows by whom)", err, at.addr.Port())
+		return takenError{fmt.Errorf("%w (`ss -Hlnp 'sport = %d'` shows by whom)", err, at.addr.Port())}
 	case errors.Is(err, unix.EADDRNOTAVAIL):
-		return fmt.Errorf("%w: no interface of this host has %s", err, at.addr.Addr())
+		return takenError{fmt.Errorf("%w: no interface of this host has %s", err, at.addr.Addr())}
 	case errors.Is(err, unix.EAFNOSUPPORT):
 		return fmt.Errorf("%w: this kernel runs without IPv6", err)
 	}

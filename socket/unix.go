@@ -78,7 +78,7 @@ func setOwner(d *directory, name string, who Owner, mode fs.FileMode) error {
 		uid, gid := who.ids()
 		err := unix.Fchownat(d.fd, name, uid, gid, unix.AT_SYMLINK_NOFOLLOW)
 		if errors.Is(err, unix.EPERM) {
-			return fmt.Errorf("chown to uid %d, gid %d: %w: only root may give a socket away", uid, gid, err)
+			return errOwner(uid, gid, err)
 		}
 		if err != nil {
 			return d.fail("chown", name, err)
@@ -97,17 +97,33 @@ func clearWay(parent *directory, name, p string) (flags uint, err error) {
 	case err != nil:
 		return 0, err
 	case kind != unix.S_IFSOCK:
-		return 0, fmt.Errorf("%s is there and is not a socket; it is left alone, remove it or choose another path", p)
+		return 0, errOccupied(p)
 	}
+	if err := checkUnused(p); err != nil {
+		return 0, err
+	}
+	return 0, sweep(parent, found)
+}
+
+// checkUnused is nil if nobody listens any more on the unix socket at p.
+func checkUnused(p string) error {
 	switch err := tryConnect(p); {
 	case errors.Is(err, unix.ECONNREFUSED):
-		return 0, sweep(parent, found)
+		return nil
 	case err == nil, errors.Is(err, unix.EAGAIN), errors.Is(err, unix.EPROTOTYPE):
 		// EAGAIN is a full queue, EPROTOTYPE another type of socket: both live.
-		return 0, fmt.Errorf("another process is listening on %s; stop it first (`ss -xlp` shows it)", p)
+		return takenError{fmt.Errorf("another process is listening on %s; stop it first (`ss -xlp` shows it)", p)}
 	default:
-		return 0, fmt.Errorf("cannot report whether a process is listening on %s: %w", p, err)
+		return fmt.Errorf("cannot report whether a process is listening on %s: %w", p, err)
 	}
+}
+
+func errOccupied(p string) error {
+	return fmt.Errorf("%s is there and is not a socket; it is left alone, remove it or choose another path", p)
+}
+
+func errOwner(uid, gid int, err error) error {
+	return fmt.Errorf("chown to uid %d, gid %d: %w: only root may give a socket away", uid, gid, err)
 }
 
 func tryConnect(p string) error {

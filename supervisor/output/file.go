@@ -2,7 +2,6 @@ package output
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -45,10 +44,10 @@ func openFile(path string, o Options) (*os.File, *unix.Stat_t, error) {
 		}
 	}
 	if err == unix.ELOOP {
-		return nil, nil, fmt.Errorf("%s is a symbolic link, which is not followed", path)
+		return nil, nil, errLink(path)
 	}
 	if err == unix.ENXIO { // a fifo without a reader
-		return nil, nil, fmt.Errorf("%s is not a regular file", path)
+		return nil, nil, errKind(path)
 	}
 	if err != nil {
 		return nil, nil, &os.PathError{Op: "open", Path: path, Err: err}
@@ -56,7 +55,7 @@ func openFile(path string, o Options) (*os.File, *unix.Stat_t, error) {
 	file := os.NewFile(uintptr(fd), path)
 	st := new(unix.Stat_t)
 	if err = unix.Fstat(fd, st); err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
-		err = fmt.Errorf("%s is not a regular file", path)
+		err = errKind(path)
 	}
 	if err != nil {
 		file.Close()
