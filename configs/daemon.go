@@ -1,6 +1,11 @@
 package configs
 
-import "strings"
+import (
+	"io/fs"
+	"strings"
+
+	"supd/socket"
+)
 
 // settings is what supd.toml says for supd itself.
 type settings struct {
@@ -81,4 +86,10 @@ func environment(environ []string) *value {
 		}
 	}
 	return top
+}
+
+// Resolve gives the control socket as it is to be opened. It asks the user database,
+// and may wait for a directory service.
+func (c Control) Resolve() (socket.Spec, error) {
+	return Socket{Spec: socket.Spec{Name: "control", Listen: "unix:" + c.Socket, Mode: fs.FileMode(c.Mode)}, Group: c.Group}.Resolve()
 }

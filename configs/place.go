@@ -112,6 +112,28 @@ func (e Errors) Unwrap() []error {
 	return errs
 }
 
+// Fault places an error of the host at a key of an app, or of one of its processes: what
+// Load cannot know. Unlike an Error it says to errors.Is what it is.
+func (c *Config) Fault(a *App, process, key string, err error) error {
+	return c.fault(a.place(process, key), err)
+}
+
+// FaultOf is Fault for a key of supd.toml.
+func (c *Config) FaultOf(key string, err error) error { return c.fault(c.place(key), err) }
+
+func (c *Config) fault(at Place, err error) error {
+	return fault{Error{displayed(c.home, at.File), at.Line, at.Key, oneLine(err.Error())}, err}
+}
+
+type fault struct {
+	at  Error
+	why error
+}
+
+func (f fault) Error() string { return f.at.Error() }
+
+func (f fault) Unwrap() error { return f.why }
+
 func join(file string, line int, key, msg string) string {
 	var b strings.Builder
 	b.WriteString(file)

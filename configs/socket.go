@@ -38,8 +38,8 @@ func (s Socket) Resolve() (socket.Spec, error) {
 	return s.Spec, nil
 }
 
-// ownerKey is the key that Resolve fails by.
-func (s Socket) ownerKey() string {
+// OwnerKey is the key that Resolve fails by.
+func (s Socket) OwnerKey() string {
 	if s.User == "" {
 		return dotted("socket", s.Name) + ".group"
 	}

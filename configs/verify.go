@@ -95,7 +95,7 @@ func longestPath(r Runtime, app string, p *Process) string {
 
 func (v *verification) socket(s Socket) {
 	if _, err := s.Resolve(); err != nil {
-		v.fail("", s.ownerKey(), "%s", err)
+		v.fail("", s.OwnerKey(), "%s", err)
 	}
 }
 
@@ -145,12 +145,12 @@ func (v *verification) identity(of string, p *Process) *privdrop.Account {
 		}
 		return account
 	}
-	v.fail(of, identityKey(p), "%s", err)
+	v.fail(of, IdentityKey(p), "%s", err)
 	return nil
 }
 
-// identityKey is the key whose names do not exist, the user where that is not clear.
-func identityKey(p *Process) string {
+// IdentityKey is the key whose names do not exist, the user where that is not clear.
+func IdentityKey(p *Process) string {
 	switch {
 	case p.Group != "" && !exists(p.Group, []string{}):
 		return "group"

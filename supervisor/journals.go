@@ -67,6 +67,15 @@ const (
 	journalInterval = 5 * time.Millisecond
 )
 
+// openState is the state of an app's releases, and what it is written to from now on.
+func (s *Supervisor) openState(app string) (release.State, engine.Journal, error) {
+	file, err := s.openJournal(app)
+	if err != nil {
+		return release.State{}, nil, err
+	}
+	return file.State(), newJournal(file, s.owner.Post), nil
+}
+
 // openJournal waits for the journal of an app that the configuration did not have
 // for a while: it is open until its last state is written.
 func (s *Supervisor) openJournal(app string) (file journalFile, err error) {

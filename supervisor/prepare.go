@@ -29,10 +29,20 @@ type preparer struct {
 	options map[*output.Log]output.Options
 
 	accounts map[string]*privdrop.Account // by user, group and groups
+
+	openLog   func(path string, o output.Options) (*output.Log, error)
+	openState func(app string) (release.State, engine.Journal, error)
 }
 
 func (s *Supervisor) preparer(c *configs.Config, have map[string]engine.Facts) *preparer {
-	return &preparer{s, c, have, map[*output.Log]output.Options{}, map[string]*privdrop.Account{}}
+	p := s.preparerOf(c, have)
+	p.openLog, p.openState = s.files.Open, s.openState
+	return p
+}
+
+// preparerOf lacks what opens.
+func (s *Supervisor) preparerOf(c *configs.Config, have map[string]engine.Facts) *preparer {
+	return &preparer{Supervisor: s, config: c, have: have, options: map[*output.Log]output.Options{}, accounts: map[string]*privdrop.Account{}}
 }
 
 // all prepares every app. All errors are returned at once; that the active release
@@ -44,13 +54,12 @@ func (p *preparer) all(first bool) (all prepared, err error) {
 	var errs []error
 	for i := range p.config.Apps {
 		a := &p.config.Apps[i]
-		one, err := p.one(a)
+		one, sockets, err := p.whole(a)
 		if one.Trouble != nil && !first && !p.have[a.Name].Trouble {
-			err = one.Trouble
+			err = errors.Join(one.Trouble, err)
 		}
-		sockets, bad := socketsOf(a)
 		one.Sockets = sockets
-		errs = append(errs, bad, err)
+		errs = append(errs, err)
 		all.Apps = append(all.Apps, one)
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -58,6 +67,14 @@ func (p *preparer) all(first bool) (all prepared, err error) {
 		return prepared{}, err
 	}
 	return all, nil
+}
+
+// whole prepares an app and its sockets: all that a start does for it before it binds
+// and launches.
+func (p *preparer) whole(a *configs.App) (engine.App, map[string]configs.Socket, error) {
+	one, err := p.one(a)
+	sockets, bad := socketsOf(p.config, a)
+	return one, sockets, errors.Join(err, bad)
 }
 
 // leave closes the journals that were opened for a configuration that is not
@@ -71,12 +88,15 @@ func (p prepared) leave() {
 }
 
 // socketsOf looks up whom the sockets of an app belong to.
-func socketsOf(a *configs.App) (map[string]configs.Socket, error) {
+func socketsOf(c *configs.Config, a *configs.App) (map[string]configs.Socket, error) {
 	all := map[string]configs.Socket{}
 	var errs []error
 	for _, s := range a.Sockets {
 		spec, err := s.Resolve()
-		errs = append(errs, wrap(err, a.File+": socket."+s.Name))
+		if err != nil {
+			errs = append(errs, c.Fault(a, "", s.OwnerKey(), err))
+			continue
+		}
 		s.Spec = spec
 		all[engine.SocketKey(a.Name, s.Name)] = s
 	}
@@ -91,11 +111,10 @@ func (p *preparer) one(a *configs.App) (engine.App, error) {
 	state := p.have[a.Name].State
 	var opened engine.Journal
 	if !p.have[a.Name].Journaled {
-		file, err := p.openJournal(a.Name)
-		if err != nil {
+		var err error
+		if state, opened, err = p.openState(a.Name); err != nil {
 			return engine.App{Config: a}, fmt.Errorf("%s: release state: %w", a.Name, err)
 		}
-		state, opened = file.State(), newJournal(file, p.owner.Post)
 	}
 	with := engine.App{Config: a}
 	if v, err := p.activeVersion(a.Name, state); v != nil {
@@ -186,15 +205,14 @@ func (p *preparer) app(a *configs.App, v *configs.Version) (engine.App, error) {
 }
 
 func (p *preparer) revision(a *configs.App, c *configs.Process, v *configs.Version) (engine.Revision, error) {
-	name := a.Name + "/" + c.Name
 	account, err := p.account(c)
 	if err != nil {
-		return engine.Revision{}, fmt.Errorf("%s:%d: %s: %w", a.File, c.Line, name, err)
+		return engine.Revision{}, p.config.Fault(a, c.Name, configs.IdentityKey(c), err)
 	}
 	options := logOptions(c.Log, account)
-	log, err := p.files.Open(c.Log.File, options)
+	log, err := p.openLog(c.Log.File, options)
 	if err != nil {
-		return engine.Revision{}, fmt.Errorf("%s:%d: %s: log: %w", a.File, c.Line, name, err)
+		return engine.Revision{}, p.config.Fault(a, c.Name, "log", err)
 	}
 	p.options[log] = options
 	return engine.Revision{Config: c, Release: v, Key: record.Key(c, account, v), UID: account.UID,
@@ -232,25 +250,13 @@ func account(c *configs.Process) (*privdrop.Account, error) {
 	}
 	a, err := privdrop.Lookup(id)
 	if err == nil && os.Geteuid() != 0 && a.UID != os.Geteuid() {
-		return nil, fmt.Errorf("user %q: this supd does not run as root and can change to nobody; remove user, or run it as root", id.User)
+		return nil, &rightsError{fmt.Errorf("user %q: this supd does not run as root and can change to nobody; remove user, or run it as root", id.User)}
 	}
 	return a, err
 }
 
-// CheckAccounts says what keeps this very process from running the workers of c as
-// the users that it names. What it names that does not exist is an error as well.
-func CheckAccounts(c *configs.Config) error {
-	var errs []error
-	for i := range c.Apps {
-		a := &c.Apps[i]
-		for k := range a.Processes {
-			p := &a.Processes[k]
-			_, err := account(p)
-			errs = append(errs, wrap(err, fmt.Sprintf("%s:%d: %s/%s", a.File, p.Line, a.Name, p.Name)))
-		}
-	}
-	return errors.Join(errs...)
-}
+// rightsError says what this process may not do.
+type rightsError struct{ error }
 
 // logOptions let the group of the process's account read its log.
 func logOptions(c configs.Log, a *privdrop.Account) output.Options {

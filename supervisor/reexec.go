@@ -95,13 +95,14 @@ func (h *host) stopReading(o *engine.Owner) {
 }
 
 // CheckTakeover says what keeps this program from going on with what a running supd
-// has recorded under the configuration. It changes nothing.
+// has recorded under the configuration: the record, and all that a start would say. It
+// changes nothing.
 func CheckTakeover(c *configs.Config) error {
 	boot, err := tree.BootID()
 	if err != nil {
 		return err
 	}
-	var errs []error
+	errs := CheckStart(c, true)
 	path := c.Daemon.Runtime.Record()
 	switch data, err := files.ReadOurs(path, record.MostBytes); {
 	case errors.Is(err, fs.ErrNotExist):

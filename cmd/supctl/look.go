@@ -115,7 +115,7 @@ func (c *call) checkFiles(path string, files []string) int {
 		fmt.Fprintln(c.err, err)
 		return api.CodeInvalid
 	}
-	return control.Check(config, c.out, c.err)
+	return control.Check(config, false, c.out, c.err)
 }
 
 // versions is what the command version prints as JSON.

@@ -68,10 +68,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitInvalid
 	}
 	if o.check {
-		return check(config, stdout, stderr)
+		return control.Check(config, true, stdout, stderr)
 	}
 	if o.takes {
-		if err := checkTakeover(config); err != nil {
+		if err := checkTakeover(config, o.pidfile); err != nil {
 			fmt.Fprintln(stderr, err)
 			return exitFailed
 		}
@@ -82,20 +82,6 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitFailed
 	}
 	return 0
-}
-
-// check writes what is wrong with the configuration, on this machine and for a supd
-// that runs as this one does.
-func check(config *configs.Config, stdout, stderr io.Writer) int {
-	code := control.Check(config, stdout, stderr)
-	if code != 0 {
-		return code
-	}
-	if err := supervisor.CheckAccounts(config); err != nil {
-		fmt.Fprintln(stderr, err)
-		return exitInvalid
-	}
-	return code
 }
 
 // parse gives an exit code, which is below 0 if supd is to go on.
@@ -166,7 +152,7 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 	answers := metrics.NewServer(s, metrics.Options{Version: version, Log: log, ProportionalMemory: config.Metrics.ProportionalMemory, DroppedLines: lines.droppedLines})
 	defer answers.Close()
 	server := control.NewServer(s, control.Options{Version: version, Log: log, Figures: answers,
-		Reexec: &replacement{s, config.Path, environ, orders, stop, lines.flush}})
+		Reexec: &replacement{s, config.Path, o.pidfile, environ, orders, stop, lines.flush}})
 	go server.Serve(listener)
 	go scraped.serve(answers)
 	endPushes, err := push(answers, config.Metrics.Push, log)

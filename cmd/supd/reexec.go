@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"supd/configs"
+	"supd/privdrop/files"
 	"supd/supervisor"
 )
 
@@ -22,6 +25,7 @@ const checkTime = 30 * time.Second
 type replacement struct {
 	supervisor *supervisor.Supervisor
 	config     string
+	pidfile    string
 	environ    []string // the environment that this one was started with
 	orders     chan os.Signal
 	stop       context.Context // done once supd was told to stop
@@ -49,7 +53,11 @@ func (r *replacement) Check(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
-	return r.supervisor.RunCommand(ctx, []string{path, "--config", r.config, "--check-takeover"}, r.environ)
+	argv := []string{path, "--config", r.config, "--check-takeover"}
+	if r.pidfile != "" {
+		argv = append(argv, "--pidfile", r.pidfile)
+	}
+	return r.supervisor.RunCommand(ctx, argv, r.environ)
 }
 
 // Exec returns only if it has failed. SIGHUP and SIGUSR1 are ignored until the next
@@ -72,4 +80,24 @@ func (r *replacement) Exec() error {
 }
 
 // checkTakeover is what Check runs.
-func checkTakeover(config *configs.Config) error { return supervisor.CheckTakeover(config) }
+func checkTakeover(config *configs.Config, pidfile string) error {
+	return errors.Join(supervisor.CheckTakeover(config), checkPidfile(pidfile))
+}
+
+// checkPidfile says what keeps writePidfile from writing.
+func checkPidfile(path string) error {
+	if path == "" {
+		return nil
+	}
+	path, err := filepath.Abs(path)
+	if err == nil {
+		err = files.MayMake(path)
+	}
+	if info, there := os.Lstat(path); err == nil && there == nil && info.IsDir() {
+		err = fmt.Errorf("%s is a directory; name a file", path)
+	}
+	if err != nil {
+		return fmt.Errorf("pidfile: %w", err)
+	}
+	return nil
+}

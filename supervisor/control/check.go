@@ -1,17 +1,21 @@
 package control
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
 	"supd/configs"
+	"supd/socket"
+	"supd/supervisor"
 	"supd/supervisor/api"
 )
 
 // Check writes what is wrong with a configuration on this machine to stderr, one
 // error or warning a line, or to stdout that it is valid. It returns the exit code
-// of `supd --check` and `supctl check`. It needs no daemon.
-func Check(c *configs.Config, stdout, stderr io.Writer) int {
+// of `supd --check` and `supctl check`. It needs no daemon. With self, this very
+// process asks whether it could start.
+func Check(c *configs.Config, self bool, stdout, stderr io.Writer) int {
 	wrong, traps := api.CheckReleases(c)
 	for _, w := range append(c.Traps(), traps...) {
 		fmt.Fprintf(stderr, "warning: %s\n", w)
@@ -19,9 +23,20 @@ func Check(c *configs.Config, stdout, stderr io.Writer) int {
 	for _, err := range c.Verify() {
 		wrong = append(wrong, err)
 	}
+	for _, err := range supervisor.CheckStart(c, self) {
+		if errors.Is(err, socket.ErrTaken) { // not by the time of the start, perhaps
+			fmt.Fprintf(stderr, "warning: %s\n", err)
+			continue
+		}
+		wrong = append(wrong, err)
+	}
 	if len(wrong) > 0 {
+		said := map[string]bool{} // some things are asked for twice
 		for _, err := range wrong {
-			fmt.Fprintln(stderr, err)
+			if text := err.Error(); !said[text] {
+				said[text] = true
+				fmt.Fprintln(stderr, text)
+			}
 		}
 		return api.CodeInvalid
 	}

@@ -19,10 +19,7 @@ import (
 // one that answers is an error, since a second supd must not start. From the first
 // instant the path has the group and mode that c says.
 func Open(c configs.Control) (net.Listener, error) {
-	spec, err := configs.Socket{
-		Spec:  socket.Spec{Name: "control", Listen: "unix:" + c.Socket, Mode: fs.FileMode(c.Mode)},
-		Group: c.Group,
-	}.Resolve()
+	spec, err := c.Resolve()
 	if err != nil {
 		return nil, fmt.Errorf("control socket: unix:%s: %w", c.Socket, err)
 	}

@@ -1,0 +1,94 @@
+package supervisor
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"supd/configs"
+	"supd/supervisor/record"
+)
+
+// handed is what the next supd gets: the sockets that the supd which runs has, and
+// those that were given to the workers that are recorded.
+type handed struct {
+	inodes  map[uint64]bool
+	unknown bool // there are more, which this process may not see
+}
+
+func handedOn(runtime configs.Runtime) handed {
+	h := handed{inodes: map[uint64]bool{}}
+	if pid, held := holder(runtime.Lock()); held {
+		h.addOpen(pid)
+	}
+	switch data, err := os.ReadFile(runtime.Record()); {
+	case errors.Is(err, fs.ErrPermission):
+		h.unknown = true
+	case err == nil:
+		if r, err := record.Parse(data); err == nil {
+			h.addRecorded(r)
+		}
+	}
+	return h
+}
+
+func (h *handed) addRecorded(r *record.Record) {
+	for i := range r.Slots {
+		for _, w := range r.Slots[i].Workers {
+			for _, inode := range w.Belongings.Sockets {
+				h.inodes[inode] = true
+			}
+		}
+	}
+}
+
+// addOpen adds the sockets that a process has open, "socket:[INODE]" in
+// proc_pid_fd(5).
+func (h *handed) addOpen(pid int) {
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		h.unknown = true
+		return
+	}
+	for _, e := range entries {
+		target, err := os.Readlink(dir + "/" + e.Name())
+		number, is := strings.CutPrefix(strings.TrimSuffix(target, "]"), "socket:[")
+		if err != nil || !is {
+			continue
+		}
+		if inode, err := strconv.ParseUint(number, 10, 64); err == nil {
+			h.inodes[inode] = true
+		}
+	}
+}
+
+// holder is the process that has locked a file by flock(2), 0 if it cannot be seen.
+// A line of /proc/locks is "1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE …"
+// (proc_locks(5)). The numbers of file systems are not compared: overlayfs and btrfs
+// give stat(2) others.
+func holder(path string) (pid int, held bool) {
+	var st unix.Stat_t
+	if unix.Lstat(path, &st) != nil {
+		return 0, false
+	}
+	text, err := os.ReadFile("/proc/locks")
+	if err != nil {
+		return 0, true
+	}
+	inode := ":" + strconv.FormatUint(st.Ino, 10)
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) < 6 || fields[1] != "FLOCK" || !strings.HasSuffix(fields[5], inode) {
+			continue
+		}
+		pid, _ := strconv.Atoi(fields[4])
+		return pid, true
+	}
+	return 0, false
+}
