@@ -20,6 +20,7 @@ type call struct {
 	out, err    io.Writer
 	socket      string
 	config      string
+	configGiven bool // by the command line or the environment
 	json        bool
 	noColor     bool
 	fromScript  bool        // a maintainer script says that it is one

@@ -15,7 +15,7 @@ import (
 // registerDropIns registers the releases of the drop-in files in a directory, and
 // unregisters those whose file is gone.
 func (c *call) registerDropIns(ctx context.Context, r registration, args []string) error {
-	h, store, err := c.registry()
+	h, store, err := c.registry(ctx)
 	if err != nil {
 		return err
 	}

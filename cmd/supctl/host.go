@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"supd/configs"
+	"supd/privdrop"
 	"supd/supervisor/api"
 	"supd/supervisor/control"
 	"supd/supervisor/release"
@@ -20,6 +22,9 @@ import (
 // configFlag lets a command name the configuration file.
 func (c *call) configFlag(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&c.config, "config", defaultConfig(), "supd's configuration file (environment SUPD_CONFIG)")
+	cmd.PreRun = func(cmd *cobra.Command, _ []string) {
+		c.configGiven = cmd.Flags().Changed("config") || os.Getenv("SUPD_CONFIG") != ""
+	}
 }
 
 func defaultConfig() string { return cmp.Or(os.Getenv("SUPD_CONFIG"), configs.DefaultPath) }
@@ -33,6 +38,7 @@ type host struct {
 	socket string
 
 	dropIns string // directory of files that register releases
+	another bool   // the socket is not the one that the file names
 }
 
 // host reads what it can. It warns of a file that cannot be read.
@@ -40,10 +46,57 @@ func (c *call) host() host {
 	d, at, err := configs.Directories(c.config)
 	c.warnUnread(err)
 	h := host{state: d.State, apps: d.Apps, socket: at.Socket, dropIns: d.DropIns}
-	if c.socketGiven() {
-		h.socket = c.socket
+	if c.socketGiven() && c.socket != h.socket {
+		h.socket, h.another = c.socket, true
 	}
 	return h
+}
+
+// ask asks the supd on the socket where it has its directories. Without an answer the
+// file's are right, unless the socket is another one than the file's: then nothing
+// tells, but a file that was named. A file that was named must say the same.
+func (c *call) ask(ctx context.Context, h *host) error {
+	client := control.Dial(h.socket)
+	defer client.Close()
+	short, cancel := context.WithTimeoutCause(ctx, nudgeTime, errSlow)
+	defer cancel()
+	v, err := client.Version(short)
+	known := err == nil && v.Where != nil
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !known && h.another && !c.configGiven:
+		if err == nil {
+			err = fmt.Errorf("supd %s on %s does not tell", v.Version, h.socket)
+		}
+		return &control.Error{Code: max(codeOfError(err), api.CodeFailed),
+			Message: fmt.Sprintf("%s; name the file of that supd with --config, since %s may not be where it has its releases", err, h.state)}
+	case !known, !h.another && !isTrusted(client.ServerUID()):
+		return nil
+	case c.configGiven && !sameDirectory(h.state, v.Where.State):
+		return failed("the supd on %s has its releases in %s, and %s says %s; leave out --socket or --config, or start supd anew if the file has changed",
+			h.socket, v.Where.State, c.config, h.state)
+	case c.configGiven:
+		return nil
+	case !isTrusted(client.ServerUID()):
+		return failed("the supd on %s is that of %s, which may not say where %s writes; be that user, or name its file with --config",
+			h.socket, privdrop.UserTitle(client.ServerUID()), privdrop.UserName(os.Geteuid()))
+	}
+	h.state, h.apps, h.dropIns = v.Where.State, v.Where.Apps, v.Where.DropIns
+	return nil
+}
+
+// isTrusted reports whether this user does what that one says.
+func isTrusted(uid int) bool { return uid == 0 || uid == os.Geteuid() }
+
+// sameDirectory knows that a directory may have two names.
+func sameDirectory(a, b string) bool {
+	if a == b {
+		return true
+	}
+	one, err := os.Stat(a)
+	other, err2 := os.Stat(b)
+	return err == nil && err2 == nil && os.SameFile(one, other)
 }
 
 // warnUnread says that a file does not count.
@@ -90,13 +143,32 @@ func (i installed) inPlace(version, path string) bool {
 	}
 }
 
-// registry opens the registry of releases without supd.
-func (c *call) registry() (host, *release.Store, error) {
-	if root := os.Getenv("DPKG_ROOT"); root != "" && root != "/" {
-		return host{}, nil, failed("this script works on %s from outside (DPKG_ROOT), where supctl cannot go; run it in there", root)
+// registry opens the registry of releases without supd. What a supd that answers says
+// of its own directories counts more than the file.
+func (c *call) registry(ctx context.Context) (host, *release.Store, error) {
+	if err := checkInside(); err != nil {
+		return host{}, nil, err
 	}
 	h := c.host()
-	return h, release.Open(h.state), nil
+	store, err := c.store(ctx, &h)
+	return h, store, err
+}
+
+// store is registry for a host that was read already.
+func (c *call) store(ctx context.Context, h *host) (*release.Store, error) {
+	if err := c.ask(ctx, h); err != nil {
+		return nil, err
+	}
+	return release.Open(h.state), nil
+}
+
+// checkInside says no to a maintainer script that works on another root directory: the
+// supd that answers here is not the one there.
+func checkInside() error {
+	if root := os.Getenv("DPKG_ROOT"); root != "" && root != "/" {
+		return failed("this script works on %s from outside (DPKG_ROOT), where supctl cannot go; run it in there", root)
+	}
+	return nil
 }
 
 // ofRegistry says what to do about an error of the registry.

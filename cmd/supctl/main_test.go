@@ -129,10 +129,16 @@ func socketPath(t *testing.T) string {
 // serveOn answers for d until stop is called.
 func serveOn(t *testing.T, path string, d control.Daemon) (s *control.Server, stop func()) {
 	t.Helper()
+	return serveFrom(t, path, d, nil)
+}
+
+// serveFrom is serveOn for a supd that says where it has its directories.
+func serveFrom(t *testing.T, path string, d control.Daemon, where *control.Where) (s *control.Server, stop func()) {
+	t.Helper()
 	l, err := control.Open(configs.Control{Socket: path, Mode: 0o600})
 	must(t, err)
 	measurer, _ := d.(control.Measurer)
-	s = control.NewServer(d, control.Options{Version: "1.2.3", Figures: measurer, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	s = control.NewServer(d, control.Options{Version: "1.2.3", Where: where, Figures: measurer, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(l) }()
 	return s, func() {

@@ -78,7 +78,7 @@ type registered struct {
 }
 
 func (c *call) registerOne(ctx context.Context, r registration, app, version string) error {
-	h, store, err := c.registry()
+	h, store, err := c.registry(ctx)
 	if err != nil {
 		return err
 	}

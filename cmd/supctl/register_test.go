@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,8 +13,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"supd/configs"
+	"supd/privdrop/files"
 	"supd/supervisor/api"
 	"supd/supervisor/control"
 	"supd/supervisor/release"
@@ -167,8 +170,10 @@ func TestRegisterFails(t *testing.T) {
 		t.Setenv(scriptVariable, "")
 	}
 	t.Setenv("DPKG_ROOT", "/target")
-	if code, _, err := supctl(t, "register", "whois", "1.5.0"); code != 1 || !strings.Contains(err, "/target") {
-		t.Errorf("with DPKG_ROOT: exited with %d, %s", code, err)
+	for _, command := range []string{"register whois 1.5.0", "unregister whois 1.5.0", "releases whois"} {
+		if code, _, err := supctl(t, strings.Fields(command)...); code != 1 || !strings.Contains(err, "/target") {
+			t.Errorf("%s with DPKG_ROOT: exited with %d, %s", command, code, err)
+		}
 	}
 	t.Setenv("DPKG_ROOT", "")
 	denied := ofRegistry(&fs.PathError{Op: "mkdir", Path: "/var/lib/supd", Err: fs.ErrPermission})
@@ -208,7 +213,7 @@ func TestHost(t *testing.T) {
 	c := &call{err: os.Stderr, config: m.dir + "/supd.toml", socket: "/given", socketGiven: func() bool { return false }}
 	h := c.host()
 	d, _ := configs.Default()
-	if want := (host{m.dir + "/state", m.dir + "/apps", m.dir + "/run/supd.sock", d.DropIns}); h != want {
+	if want := (host{m.dir + "/state", m.dir + "/apps", m.dir + "/run/supd.sock", d.DropIns, false}); h != want {
 		t.Errorf("%+v, want %+v", h, want)
 	}
 	for app, want := range map[string]installed{"whois": {directory: "/opt/whois"}, "odd": {}, "braces": {}, "none": {}} {
@@ -227,8 +232,100 @@ func TestHost(t *testing.T) {
 		t.Errorf("%+v", h)
 	}
 	c.socketGiven = func() bool { return true }
-	if h := c.host(); h.socket != "/given" {
+	if h := c.host(); h.socket != "/given" || !h.another {
 		t.Errorf("%+v", h)
+	}
+}
+
+// TestHostOfAnother: --socket is that of a supd which has its directories elsewhere.
+func TestHostOfAnother(t *testing.T) {
+	m, other := newMachine(t, nil), t.TempDir()
+	t.Setenv("SUPD_CONFIG", "")
+	m.install(t, "opt", "1.5.0")
+	path := socketPath(t)
+	t.Setenv("SUPD_SOCKET", "")
+	register := func(more ...string) (int, string) {
+		code, _, err := supctl(t, append([]string{"--socket", path, "register", "whois", "1.5.0", "--path", m.dir + "/opt"}, more...)...)
+		return code, err
+	}
+	theirs := release.Open(other + "/state")
+	unknown := func() {
+		t.Helper()
+		for _, store := range []*release.Store{m.store, theirs} {
+			if _, err := store.Get("whois", "1.5.0"); !errors.Is(err, release.ErrUnknown) {
+				t.Errorf("it is registered: %v", err)
+			}
+		}
+	}
+
+	// nobody answers
+	if code, err := register(); code != api.CodeNoTarget || !strings.Contains(err, "no supd answers on "+path) || !strings.Contains(err, "name the file of that supd with --config") {
+		t.Errorf("exited with %d, %s", code, err)
+	}
+	for _, command := range []string{"releases whois", "unregister whois 1.5.0"} {
+		if code, _, err := supctl(t, append([]string{"--socket", path}, strings.Fields(command)...)...); code != api.CodeNoTarget || !strings.Contains(err, "--config") {
+			t.Errorf("%s: exited with %d, %s", command, code, err)
+		}
+	}
+	unknown()
+
+	// one that does not tell
+	_, stop := serveOn(t, path, newFake(""))
+	if code, err := register(); code != api.CodeFailed || !strings.Contains(err, "supd 1.2.3 on "+path+" does not tell; name the file") {
+		t.Errorf("exited with %d, %s", code, err)
+	}
+	unknown()
+	stop()
+
+	// one that says where
+	where := control.Where{Config: other + "/supd.toml", State: other + "/state", Apps: other + "/apps", DropIns: other + "/drop"}
+	_, stop = serveFrom(t, path, newFake(""), &where)
+	defer stop()
+	if code, err := register("--config", m.dir+"/supd.toml"); code != api.CodeFailed || !strings.Contains(err, "has its releases in "+other+"/state, and "+m.dir+"/supd.toml says "+m.dir+"/state; leave out --socket or --config") {
+		t.Errorf("exited with %d, %s", code, err)
+	}
+	unknown()
+	if code, err := register(); code != 0 {
+		t.Errorf("exited with %d, %s", code, err)
+	}
+	if _, err := theirs.Get("whois", "1.5.0"); err != nil {
+		t.Error(err)
+	}
+	if m.known(t, "whois") != "" {
+		t.Error("it is registered elsewhere")
+	}
+}
+
+// TestHostOfAStranger: root does not write where somebody else says.
+func TestHostOfAStranger(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can be told by another user")
+	}
+	m, other := newMachine(t, nil), t.TempDir()
+	t.Setenv("SUPD_CONFIG", "")
+	m.install(t, "opt", "1.5.0")
+	path := socketPath(t)
+	must(t, os.Chmod(filepath.Dir(path), 0o777))
+	t.Setenv("SUPD_SOCKET", "")
+	const uid = 65534
+	var l net.Listener
+	must(t, files.OnThreadOfItsOwn(func() (err error) {
+		if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, uid, uid, uid); errno != 0 { // of the thread alone
+			return errno
+		}
+		l, err = net.Listen("unix", path)
+		return err
+	}))
+	s := control.NewServer(newFake(""), control.Options{Log: slog.New(slog.DiscardHandler), Where: &control.Where{State: other}})
+	ended := make(chan error, 1)
+	go func() { ended <- s.Serve(l) }()
+	defer func() { must(t, errors.Join(s.Shutdown(t.Context()), <-ended)) }()
+	code, _, err := supctl(t, "--socket", path, "register", "whois", "1.5.0", "--path", m.dir+"/opt")
+	if code != api.CodeFailed || !strings.Contains(err, "(uid 65534), which may not say where root writes; be that user, or name its file with --config") {
+		t.Errorf("exited with %d, %s", code, err)
+	}
+	if entries, _ := os.ReadDir(other); len(entries) > 0 {
+		t.Error("something was written")
 	}
 }
 

@@ -52,10 +52,10 @@ func (c *call) releases() *cobra.Command {
 // releaseList asks supd, or reads the files if no supd answers or it does not know
 // the app.
 func (c *call) releaseList(ctx context.Context, app string) (*api.ReleaseList, error) {
-	h, store, err := c.registry()
-	if err != nil {
+	if err := checkInside(); err != nil {
 		return nil, err
 	}
+	h := c.host()
 	client := control.Dial(h.socket)
 	defer client.Close()
 	list, asked := client.Releases(ctx, app)
@@ -64,6 +64,10 @@ func (c *call) releaseList(ctx context.Context, app string) (*api.ReleaseList, e
 		return list, nil
 	case ctx.Err() != nil || codeOfError(asked) != api.CodeNoTarget:
 		return nil, asked
+	}
+	store, err := c.store(ctx, &h)
+	if err != nil {
+		return nil, err
 	}
 	state, err := release.ReadState(store.StatePath(app))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

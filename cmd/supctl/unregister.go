@@ -73,14 +73,14 @@ func (e *keptError) Error() string { return e.why }
 // unregisterOne asks supd to unregister the release, or does it itself if supd
 // cannot.
 func (c *call) unregisterOne(ctx context.Context, r removal) error {
-	h, store, err := c.registry()
-	if err != nil {
+	if err := checkInside(); err != nil {
 		return err
 	}
+	h := c.host()
 	client := control.Dial(h.socket)
 	defer client.Close()
 	if !answers(ctx, client) {
-		return c.unregisterHere(ctx, r, h, store)
+		return c.unregisterHere(ctx, r, h)
 	}
 	result, err := client.Do(ctx, api.Request{Action: api.ActionUnregister, Targets: []string{r.app},
 		Version: r.version, Force: r.force, Timeout: r.timeout})
@@ -98,7 +98,7 @@ func (c *call) unregisterOne(ctx context.Context, r removal) error {
 	case codeOfError(err) == api.CodeFailed && serves(ctx, client, r):
 		return &keptError{err.Error()}
 	case control.NoAnswer(err), codeOfError(err) == api.CodeNoTarget, codeOfError(err) == api.CodeFailed:
-		return c.unregisterHere(ctx, r, h, store)
+		return c.unregisterHere(ctx, r, h)
 	default:
 		return err
 	}
@@ -129,7 +129,11 @@ func serves(ctx context.Context, client *control.Client, r removal) bool {
 }
 
 // unregisterHere does what supd would do, as far as that is possible without supd.
-func (c *call) unregisterHere(ctx context.Context, r removal, h host, store *release.Store) error {
+func (c *call) unregisterHere(ctx context.Context, r removal, h host) error {
+	store, err := c.store(ctx, &h)
+	if err != nil {
+		return err
+	}
 	all, err := store.Releases(r.app)
 	if err != nil && len(all) == 0 {
 		return ofRegistry(err)

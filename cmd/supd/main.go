@@ -152,6 +152,7 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 	answers := metrics.NewServer(s, metrics.Options{Version: version, Log: log, ProportionalMemory: config.Metrics.ProportionalMemory, DroppedLines: lines.droppedLines})
 	defer answers.Close()
 	server := control.NewServer(s, control.Options{Version: version, Log: log, Figures: answers,
+		Where:  &control.Where{Config: config.Path, State: config.Daemon.State, Apps: config.Daemon.Apps, DropIns: config.Daemon.DropIns},
 		Reexec: &replacement{s, config.Path, o.pidfile, environ, orders, stop, lines.flush}})
 	go server.Serve(listener)
 	go scraped.serve(answers)

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,17 +26,28 @@ const patience = 10 * time.Second
 type Client struct {
 	socket string
 	http   *http.Client
+	server atomic.Int64 // uid of who listens
 }
 
 // Dial makes a client. It connects when it sends a request.
 func Dial(socket string) *Client {
 	dialer := net.Dialer{Timeout: patience}
-	return &Client{socket, &http.Client{Transport: &http.Transport{
+	c := &Client{socket: socket}
+	c.http = &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", socket)
+			conn, err := dialer.DialContext(ctx, "unix", socket)
+			if err == nil {
+				c.server.Store(int64(peerOf(conn).uid))
+			}
+			return conn, err
 		},
-	}}}
+	}}
+	return c
 }
+
+// ServerUID is the user of the process that has listened on the socket, as the kernel
+// tells (SO_PEERCRED), when the last connection was made.
+func (c *Client) ServerUID() int { return int(c.server.Load()) }
 
 // Close lets go of idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }

@@ -26,6 +26,7 @@ type Daemon interface {
 // Options are those of a Server.
 type Options struct {
 	Version string
+	Where   *Where // nil: it does not tell
 	Log     *slog.Logger
 	Reexec  Reexec
 	Figures Measurer
@@ -43,6 +44,16 @@ type Version struct {
 	Version   string    `json:"version"`
 	Pid       int       `json:"pid"`
 	StartedAt time.Time `json:"started_at"` // changes when supd is replaced in its process
+	Where     *Where    `json:"where,omitempty"`
+}
+
+// Where is where this supd has what others work on beside it: the registry of
+// releases, and what it goes by.
+type Where struct {
+	Config  string `json:"config"`
+	State   string `json:"state"`
+	Apps    string `json:"apps"`
+	DropIns string `json:"drop_ins"`
 }
 
 // Limits of what a client may send, and how long it may take for that.
@@ -160,7 +171,7 @@ func (s *Server) version(w http.ResponseWriter, r *http.Request) error {
 	if _, err := parameters(r); err != nil {
 		return err
 	}
-	_ = writeJSON(w, http.StatusOK, Version{s.options.Version, os.Getpid(), s.started})
+	_ = writeJSON(w, http.StatusOK, Version{s.options.Version, os.Getpid(), s.started, s.options.Where})
 	return nil
 }
 
