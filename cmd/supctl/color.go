@@ -30,6 +30,6 @@ func (c *call) colored() bool {
 func ansi() bool { return os.Getenv("TERM") != "dumb" }
 
 func isTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	f := fileOf(w)
+	return f != nil && term.IsTerminal(int(f.Fd()))
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"supd/configs"
+	"supd/supervisor/control"
 )
 
 var version = "dev" // set by the Makefile
@@ -24,13 +25,17 @@ func main() {
 }
 
 // run carries out a command line and gives the exit code.
-func run(ctx context.Context, args []string, out, err io.Writer) int {
+func run(ctx context.Context, args []string, stdout, err io.Writer) int {
+	out := &written{Writer: stdout}
 	c := &call{in: os.Stdin, out: out, err: err}
 	root := c.root()
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(err)
 	cmd, e := root.ExecuteContextC(ctx)
+	if _, ofAPI := errors.AsType[*control.Error](e); !ofAPI && out.error() != nil {
+		e = failed("the output is lost: %s", out.error())
+	}
 	switch {
 	case e == nil:
 	case cmd.Name() == healthCommand:

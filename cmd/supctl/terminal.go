@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
@@ -45,7 +44,7 @@ func newTerminal(ctx context.Context, c *call, f *followed) *terminal {
 // sizeOf gives a function that asks the terminal for its size, which may change.
 func sizeOf(out io.Writer) func() (int, int) {
 	return func() (width, height int) {
-		if f, ok := out.(*os.File); ok {
+		if f := fileOf(out); f != nil {
 			if width, height, err := term.GetSize(int(f.Fd())); err == nil && width > 0 && height > 0 {
 				return width, height
 			}

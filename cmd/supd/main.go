@@ -53,7 +53,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	case code >= 0:
 		return code
 	case o.version:
-		fmt.Fprintln(stdout, "supd", version)
+		if _, err := fmt.Fprintln(stdout, "supd", version); err != nil {
+			fmt.Fprintln(stderr, "supd: the output is lost:", err)
+			return exitFailed
+		}
 		return 0
 	}
 	stop := context.Background()

@@ -32,15 +32,22 @@ func run(args []string) int {
 		fmt.Fprintf(os.Stderr, "suprun: %v\ntry suprun --help\n", err)
 		return exitUsage
 	case o.help:
-		fmt.Print(usage)
-		return 0
+		return say(usage)
 	case o.version:
-		fmt.Println("suprun " + version)
-		return 0
+		return say("suprun " + version + "\n")
 	}
 	if err := o.run(); err != nil {
 		fmt.Fprintln(os.Stderr, "suprun: "+err.Error())
 		return exitCode(err)
+	}
+	return 0
+}
+
+// say prints what was asked for.
+func say(text string) int {
+	if _, err := fmt.Print(text); err != nil {
+		fmt.Fprintln(os.Stderr, "suprun: the output is lost:", err)
+		return exitFailed
 	}
 	return 0
 }

@@ -47,7 +47,10 @@ func Check(c *configs.Config, self bool, stdout, stderr io.Writer) int {
 			workers += p.Count
 		}
 	}
-	fmt.Fprintf(stdout, "ok: %s, %s, %s\n", count(len(c.Apps), "app"), count(processes, "process"), count(workers, "worker"))
+	if _, err := fmt.Fprintf(stdout, "ok: %s, %s, %s\n", count(len(c.Apps), "app"), count(processes, "process"), count(workers, "worker")); err != nil {
+		fmt.Fprintln(stderr, "the output is lost:", err)
+		return api.CodeFailed
+	}
 	return api.CodeDone
 }
 
