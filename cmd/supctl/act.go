@@ -129,10 +129,10 @@ func (c *call) do(ctx context.Context, r api.Request) error {
 func (c *call) outcomes(r *api.Result) {
 	for _, o := range r.Outcomes {
 		if o.Code != api.CodeDone {
-			c.complain(o.Code, "%s: %s", o.Name, o.Message)
+			c.complain(o.Code, "%s: %s", o.Name, printable(o.Message))
 			continue
 		}
-		fmt.Fprintf(c.out, "%s: %s\n", o.Name, o.Message)
+		fmt.Fprintf(c.out, "%s: %s\n", o.Name, printable(o.Message))
 	}
 }
 

@@ -72,7 +72,7 @@ func (f *followed) again() string {
 }
 
 func paused(app, reason string) string {
-	return fmt.Sprintf("paused: %s; `supctl deploy %s --resume` goes on, `supctl rollback %s` undoes it", reason, app, app)
+	return fmt.Sprintf("paused: %s; `supctl deploy %s --resume` goes on, `supctl rollback %s` undoes it", printable(reason), app, app)
 }
 
 func (f *followed) step() release.Step {
@@ -225,11 +225,11 @@ func (c *call) conclude(f followed) {
 	case code == api.CodeDone:
 		fmt.Fprintf(c.out, "%s: %s deployed in %s\n", l.App, l.To, took)
 	case code == api.CodeRolledBack && l.Kind == release.KindRollback:
-		c.complain(code, "%s: %s serves on, the rollback to %s has failed: %s", l.App, l.From, l.To, l.Reason)
+		c.complain(code, "%s: %s serves on, the rollback to %s has failed: %s", l.App, l.From, l.To, printable(l.Reason))
 	case code == api.CodeRolledBack:
-		c.complain(code, "%s: rolled back to %s: %s", l.App, l.From, l.Reason)
+		c.complain(code, "%s: rolled back to %s: %s", l.App, l.From, printable(l.Reason))
 	default:
-		c.complain(code, "%s: the %s of %s has failed: %s", l.App, l.Kind, l.To, l.Reason)
+		c.complain(code, "%s: the %s of %s has failed: %s", l.App, l.Kind, l.To, printable(l.Reason))
 	}
 	if code != api.CodeDone {
 		c.quote(l.Output)

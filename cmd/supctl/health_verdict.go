@@ -132,7 +132,7 @@ func number(n float64) string {
 // oneLine bounds a text, of which a part may be a worker's, and leaves out the sign that
 // performance data begin with.
 func oneLine(text string) string {
-	text = strings.ReplaceAll(printable(strings.ReplaceAll(text, "\n", " ")), "|", "/")
+	text = strings.ReplaceAll(printable(text), "|", "/")
 	if len(text) <= longestText {
 		return text
 	}

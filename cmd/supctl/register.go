@@ -180,7 +180,7 @@ func refused(r *api.Result) error {
 	message := "failed"
 	for _, o := range r.Outcomes {
 		if o.Code == r.Code {
-			message = o.Name + ": " + o.Message
+			message = o.Name + ": " + printable(o.Message)
 		}
 	}
 	return &control.Error{Code: r.Code, Message: message}

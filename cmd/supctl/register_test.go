@@ -608,7 +608,7 @@ func TestAudit(t *testing.T) {
 	d := newFake("/nonexistent")
 	d.findings = []api.Finding{{App: "whois", Release: "1.4.0", Path: "a\nb.py", Message: "has another size"}}
 	serve(t, d)
-	if code, out, err := supctl(t, "audit", "whois"); code != 1 || out != "whois 1.4.0: ab.py: has another size\n" || err != "" {
+	if code, out, err := supctl(t, "audit", "whois"); code != 1 || out != "whois 1.4.0: a b.py: has another size\n" || err != "" {
 		t.Errorf("exited with %d, %s%s", code, out, err)
 	}
 	if code, out, _ := supctl(t, "--json", "audit"); code != 1 || out != `[{"app":"whois","release":"1.4.0","path":"a\nb.py","message":"has another size"}]`+"\n" {

@@ -88,7 +88,7 @@ func (c *call) releaseList(ctx context.Context, app string) (*api.ReleaseList, e
 // writeReleases writes a table of the releases, and one of the last rollouts.
 func writeReleases(w io.Writer, l *api.ReleaseList, rollouts int) {
 	if l.Held != nil {
-		fmt.Fprintf(w, "%s is held since %s by %s: %s\n\n", l.App, moment(&l.Held.At), l.Held.By, cmp.Or(l.Held.Reason, "no reason given"))
+		fmt.Fprintf(w, "%s is held since %s by %s: %s\n\n", l.App, moment(&l.Held.At), l.Held.By, cmp.Or(printable(l.Held.Reason), "no reason given"))
 	}
 	t := newTable(w, "VERSION", "STATE", "REGISTERED", "DEPLOYED", "BY", "PATH")
 	for _, r := range l.Releases {

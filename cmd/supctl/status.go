@@ -102,10 +102,10 @@ func writeApps(w io.Writer, s *api.Status) {
 			fmt.Fprintf(w, "%s   %s %s: %s\n", a.Name, r.Kind, fromTo(r.From, r.To), stepOf(a))
 		}
 		if a.Held != nil {
-			fmt.Fprintf(w, "%s   held by %s: %s\n", a.Name, a.Held.By, cmp.Or(a.Held.Reason, "no reason given"))
+			fmt.Fprintf(w, "%s   held by %s: %s\n", a.Name, a.Held.By, cmp.Or(printable(a.Held.Reason), "no reason given"))
 		}
 		if a.Note != "" {
-			fmt.Fprintf(w, "%s   %s\n", a.Name, a.Note)
+			fmt.Fprintf(w, "%s   %s\n", a.Name, printable(a.Note))
 		}
 	}
 }
@@ -150,7 +150,7 @@ func details(w api.WorkerStatus, now time.Time) string {
 	if w.Note != "" {
 		text = strings.TrimLeft(text+" ("+w.Note+")", " ")
 	}
-	return text
+	return printable(text)
 }
 
 // life describes the process of a worker.
@@ -161,6 +161,9 @@ func life(w api.WorkerStatus, now time.Time) string {
 	}
 	if w.Release != "" {
 		text += ", release " + w.Release
+	}
+	if w.State == api.Starting && w.LastExit != nil && w.Restarts > 0 { // it may never become ready
+		text += "; before: " + history(w, now)
 	}
 	return text
 }

@@ -31,6 +31,8 @@ func everyState(now time.Time) *api.Status {
 			{Name: "x/y.3", State: api.Stopping, Pid: 10, StartedAt: ago(25 * time.Hour), LastExit: exit(time.Hour, "old")},
 			{Name: "x/y.4", State: api.Exited, LastExit: exit(3*time.Hour, "exited with code 0")},
 			{Name: "x/y.5", State: api.Stopped},
+			{Name: "x/y.6", State: api.Starting, Pid: 11, StartedAt: ago(5 * time.Second), LastExit: exit(6*time.Second, "not ready within 1m0s"), Restarts: 2},
+			{Name: "x/y.7", State: api.Backoff, LastExit: exit(time.Second, "app.env:1: want NAME=value\napp.env:2: \x1b[2Jwant NAME=value"), Note: "a\nb"},
 		}}}},
 	}}
 }
@@ -47,6 +49,8 @@ x/y.2          STARTING   (waits for web)
 x/y.3          STOPPING   pid 10, uptime 1 day, 1:00:00
 x/y.4          EXITED     exited with code 0 3h ago
 x/y.5          STOPPED
+x/y.6          STARTING   pid 11, uptime 0:00:05; before: not ready within 1m0s 6s ago, 2 restarts
+x/y.7          BACKOFF    app.env:1: want NAME=value app.env:2: [2Jwant NAME=value 1s ago (a b)
 `
 	var b bytes.Buffer
 	writeStatus(&b, everyState(now), now, false)
