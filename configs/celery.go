@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -37,6 +38,7 @@ func (t *trap) celeryWorker() {
 	if t.firstWait() < celeryPatience {
 		t.warn("stop", `tasks that run longer than %s are killed at each restart; wait as long as a task may take: stop = [["TERM", "10m"], ["QUIT", "10s"]]`, t.firstWait())
 	}
+	t.celeryReady()
 	if _, set := t.process.Env["REMAP_SIGTERM"]; set {
 		t.warn("env.REMAP_SIGTERM", "makes TERM a cold shutdown that gives running tasks up; remove it")
 	}
@@ -65,5 +67,28 @@ func (t *trap) celeryDetached() {
 		if file != "" { // --pidfile= is how to have none
 			t.warn("command", "with --pidfile a new worker does not start while the old one has the file; remove it: supctl pid tells the pid")
 		}
+	}
+}
+
+// What a celery worker prints: the line that it is ready is of the level INFO, below
+// its default WARNING. The banner it prints at any level.
+const (
+	celeryReadyLine = "[2026-01-02 03:04:05,678: INFO/MainProcess] celery@host ready."
+	celeryBanner    = " -------------- celery@host v5.5.3 (immunity)"
+)
+
+// celeryReady finds a ready.log that waits for a line which never comes.
+func (t *trap) celeryReady() {
+	wanted, err := regexp.Compile(t.process.Ready.Log)
+	if t.process.Ready.Log == "" || err != nil || !wanted.MatchString(celeryReadyLine) || wanted.MatchString(celeryBanner) {
+		return
+	}
+	levels := values(t.args, "-l", "--loglevel")
+	loud := len(levels) > 0 && slices.Contains([]string{"info", "debug", "20", "10"}, strings.ToLower(levels[len(levels)-1]))
+	switch {
+	case !loud:
+		t.warn("ready.log", "celery says that it is ready at the level INFO, and shows WARNING and above: each worker would be killed at its ready timeout; add -l info to the command")
+	case has(t.args, "-f", "--logfile"):
+		t.warn("ready.log", "with --logfile celery says that it is ready in a file of its own, and not to supd; remove it")
 	}
 }

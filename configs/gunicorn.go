@@ -20,6 +20,7 @@ func (t *trap) gunicorn() {
 		t.gunicornOptions("env.GUNICORN_CMD_ARGS", more)
 		all = append(more, t.args...) // the command line wins
 	}
+	t.gunicornFile(all)
 	t.gunicornStop(all)
 	t.gunicornReady(all)
 }

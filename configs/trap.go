@@ -80,6 +80,7 @@ func (t *trap) check() {
 	}
 	t.shell()
 	t.deathSignal()
+	t.background()
 	switch t.program {
 	case "gunicorn":
 		t.gunicorn()
@@ -240,6 +241,11 @@ func (a *App) open() bool { return a.Release != nil && a.version == nil }
 // rq takes a second TERM or INT, from a second on after the first, as the order
 // to kill the job (rq.worker, request_force_stop).
 func (t *trap) rq() {
+	for _, name := range values(t.args, "--name", "-n") {
+		if !strings.Contains(name, "{generation}") || t.process.Count > 1 && !strings.Contains(name, "{slot}") {
+			t.warn("command", "rq refuses a name that another worker has, so that no new worker starts beside the old one, nor soon after one that was killed; write --name {process}-{slot}-{generation}, or leave it out")
+		}
+	}
 	gentle := 0
 	for _, step := range t.process.Stop {
 		if step.Signal == unix.SIGTERM || step.Signal == unix.SIGINT {

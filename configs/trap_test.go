@@ -61,6 +61,15 @@ func TestTraps(t *testing.T) {
 		{"celery beats, replaced", "command = \"celery -A x beat\"\ncount = 2\n[rollout]\nstrategy = \"replace\"\n", []string{"5: process.web.count: each of 2"}},
 		{"celery, something else", "command = \"celery -A x flower\"\n", nil},
 
+		{"celery, no line", celery("-n {generation}") + "ready = { log = \"ready\\\\.$\" }\n", []string{"6: process.web.ready.log: celery says that it is ready at the level INFO"}},
+		{"celery, still no line", celery("-l warning -n {generation}") + "ready = { log = \"ready\" }\n", []string{"process.web.ready.log: celery says"}},
+		{"celery, the line elsewhere", celery("-n {generation} --loglevel=INFO -f x.log") + "ready = { log = \"ready\" }\n", []string{"with --logfile celery says"}},
+		{"celery, the line", celery("-n {generation} -l info") + "ready = { log = \"ready\" }\n", nil},
+		{"celery, another line", celery("-n {generation}") + "ready = { log = \"celery@\" }\n", nil},
+
+		{"rq, named", "command = \"rq worker --name only-one\"\n", []string{"4: process.web.command: rq refuses a name"}},
+		{"rq, two named", "command = \"rq worker -n w-{generation}\"\ncount = 2\n", []string{"rq refuses a name"}},
+		{"rq, named well", "command = \"rq worker -n w-{slot}-{generation}\"\ncount = 2\n", nil},
 		{"rq, well", "command = \"rq worker\"\nstop = [[\"TERM\", \"5m\"], [\"QUIT\", \"1s\"]]\n", nil},
 		{"rq, killed", "command = \"rq worker\"\nstop = [[\"TERM\", \"5m\"], [\"TERM\", \"1s\"]]\n", []string{"5: process.web.stop: rq takes a second TERM"}},
 
@@ -68,6 +77,21 @@ func TestTraps(t *testing.T) {
 		{"uvicorn, reload", uvicorn + "--reload --uds /x x\"\nsockets = [\"web\"]\n", []string{"--reload", "--uds"}},
 		{"uvicorn, bare", "command = \"uvicorn x\"\nsockets = [\"web\"]\nready = { http = \"/\" }\n", []string{"write --fd {socket.web}", "without --timeout-graceful-shutdown", "add socket = \"web\""}},
 		{"uvicorn, health", uvicorn + "x\"\nsockets = [\"web\"]\nhealth = { tcp = true }\n", []string{"6: process.web.health: uvicorn serves on one socket"}},
+
+		{"nginx", "command = \"/usr/sbin/nginx -c DIR/apps/nginx.conf\"\n", []string{"4: process.web.command: without \"daemon off;\" nginx leaves supd"}},
+		{"nginx, told", "command = ['nginx', '-c', 'DIR/apps/nginx.conf', '-g', 'pid x; daemon off;']\n", nil},
+		{"nginx, by its file", "command = \"nginx -c DIR/apps/stays.conf\"\n", nil},
+		{"nginx, a file that is not there", "command = \"nginx -c /none.conf\"\n", nil},
+		{"redis", "command = \"redis-server leaves.conf\"\n", []string{"with daemonize yes redis-server leaves"}},
+		{"redis, by an option", "command = \"redis-server --daemonize yes\"\n", []string{"with daemonize yes"}},
+		{"redis, well", "command = \"redis-server leaves.conf --daemonize no\"\n", nil},
+		{"gunicorn, by its file", "command = \"gunicorn -c daemon.py x\"\n" + quiet, []string{"with daemon = True in daemon.py gunicorn leaves"}},
+		{"apache", "command = \"apache2 -k start\"\n", []string{"without -DFOREGROUND apache2 leaves"}},
+		{"apache, well", "command = \"apache2 -D FOREGROUND\"\n", nil},
+		{"haproxy", "command = \"haproxy -D -f x\"\n", []string{"with -D haproxy leaves"}},
+		{"php-fpm", "command = \"php-fpm8.4 -y fpm.conf\"\n", []string{"without --nodaemonize php-fpm8.4 leaves"}},
+		{"php-fpm, well", "command = \"php-fpm8.4 -F -y fpm.conf\"\n", nil},
+		{"setsid", "command = \"setsid serve --wait\"\n", []string{"setsid leaves supd"}},
 
 		{"sudo", "command = \"sudo -u x true\"\n", []string{"set user instead"}},
 		{"a shell", "command = [\"sh\", \"-c\", \"cd /x && serve\"]\n", []string{"exec"}},
@@ -98,11 +122,14 @@ func TestTraps(t *testing.T) {
 				text = strings.Replace(text, "[socket]", "socket.web = { listen = \"unix:/run/web.sock\" }", 1)
 			}
 			dir := lay(t, map[string]string{
+				"apps/nginx.conf": "# daemon off;\nworker_processes 1; # daemon off;\n", "apps/stays.conf": "pid x; daemon  off ;\n",
+				"apps/leaves.conf": "# daemonize no\ndaemonize no\ndaemonize yes\n", "apps/daemon.py": "daemon = False\ndaemon=True\n", "apps/fpm.conf": ";daemonize = no\n",
 				"supd.toml":     "[defaults.process]\ndirectory = \"apps\"\n",
 				"apps/app.toml": text, "apps/open.env": "A=1\n", "apps/closed.env": "A=1\n",
 				"apps/good.ini": "[uwsgi]\nmaster = true\nneed-app = 1\n; no\nhook-master-start = unix_signal:15 gracefully_kill_them_all\nsocket = fd://3\n",
 				"apps/bad.ini":  "# comment\n[uwsgi]\nmaster=true\nneed-app = false\nshutdown-sockets = true\nhttp = :8000\ndie-on-term = true\n[other]\nprocesses = 2\n",
 			})
+			put(t, dir, "apps/app.toml", strings.ReplaceAll(text, "DIR", dir))
 			if err := os.Chmod(filepath.Join(dir, "apps/closed.env"), 0o600); err != nil {
 				t.Fatal(err)
 			}
