@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"slices"
 	"strings"
 
 	"supd/privdrop"
@@ -11,7 +12,8 @@ import (
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // environment makes a clean environment. From this process's own it takes TERM,
-// what the command line names, and without a user HOME and the like.
+// what the command line names, and without a user HOME and the like. The locale is
+// UTF-8 unless LANG or LC_ALL is set.
 func (o *options) environment(a *privdrop.Account) []string {
 	var env variables
 	if a != nil {
@@ -29,6 +31,9 @@ func (o *options) environment(a *privdrop.Account) []string {
 		name, value, _ := strings.Cut(pair, "=")
 		env.set(name, value)
 	}
+	if !env.has("LANG") && !env.has("LC_ALL") {
+		env.set("LANG", "C.UTF-8") // as for supd's workers
+	}
 	return env
 }
 
@@ -43,6 +48,10 @@ func (v *variables) set(name, value string) {
 		}
 	}
 	*v = append(*v, name+"="+value)
+}
+
+func (v *variables) has(name string) bool {
+	return slices.ContainsFunc(*v, func(pair string) bool { return strings.HasPrefix(pair, name+"=") })
 }
 
 func (v *variables) inherit(names ...string) {

@@ -17,8 +17,8 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 // environment gives the command and the whole environment of a launch, with all
 // variables expanded. LISTEN_* and WATCHDOG_* are privdrop's to add. Of two
-// settings of a name the later wins: the account's, STATSD_*, env_inherit, env_file,
-// [env], SUPD_*. statsd is valid for a process that has a port.
+// settings of a name the later wins: LANG, the account's, STATSD_*, env_inherit,
+// env_file, [env], SUPD_*. statsd is valid for a process that has a port.
 func environment(s Spec, runtimeDir, notify string, statsd netip.AddrPort) (argv, env []string, err error) {
 	p := s.Process
 	vars := variables(s)
@@ -39,6 +39,7 @@ func environment(s Spec, runtimeDir, notify string, statsd netip.AddrPort) (argv
 		}
 		maps.Copy(all, file)
 	}
+	setLocale(all, p.Env)
 	if err := expandEnv(all, p.Env, vars); err != nil {
 		return nil, nil, err
 	}
@@ -61,6 +62,23 @@ func environment(s Spec, runtimeDir, notify string, statsd netip.AddrPort) (argv
 		env = append(env, name+"="+all[name])
 	}
 	return argv, env, nil
+}
+
+// locale is UTF-8 in no language in particular. Without one the C library takes all but
+// ASCII for an error: uWSGI's Python cannot print or open what has an umlaut.
+const locale = "C.UTF-8"
+
+// setLocale sets LANG unless that, or what overrides it (locale(7)), is set or will be
+// by more.
+func setLocale(all, more map[string]string) {
+	for _, name := range []string{"LANG", "LC_ALL"} {
+		for _, env := range []map[string]string{all, more} {
+			if _, set := env[name]; set {
+				return
+			}
+		}
+	}
+	all["LANG"] = locale
 }
 
 // expandEnv adds [env]; its values may use what is set already as {env.NAME}.

@@ -52,6 +52,42 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
+// TestLocale: a worker has UTF-8 unless something else is asked for.
+func TestLocale(t *testing.T) {
+	t.Setenv("LC_ALL", "de_DE.UTF-8")
+	file := filepath.Join(t.TempDir(), "env")
+	if err := os.WriteFile(file, []byte("LANG=C\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		name string
+		p    configs.Process
+		want string
+	}{
+		{"nothing", configs.Process{}, "LANG=C.UTF-8"},
+		{"env", configs.Process{Env: map[string]string{"LANG": ""}}, "LANG="},
+		{"env, all", configs.Process{Env: map[string]string{"LC_ALL": "C"}}, "LC_ALL=C"},
+		{"env, in use", configs.Process{Env: map[string]string{"LC_CTYPE": "{env.LANG}"}}, "LANG=C.UTF-8 LC_CTYPE=C.UTF-8"},
+		{"env_file", configs.Process{EnvFile: file}, "LANG=C"},
+		{"env_inherit", configs.Process{EnvInherit: []string{"LC_ALL"}}, "LC_ALL=de_DE.UTF-8"},
+	} {
+		test.p.Command = []string{"x"}
+		_, env, err := environment(testJob(test.p), "", "", netip.AddrPort{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, pair := range env {
+			if strings.HasPrefix(pair, "L") && !strings.HasPrefix(pair, "LOGNAME=") {
+				got = append(got, pair)
+			}
+		}
+		if strings.Join(got, " ") != test.want {
+			t.Errorf("%s: %q, want %q", test.name, got, test.want)
+		}
+	}
+}
+
 func TestEnvironmentErrors(t *testing.T) {
 	for name, p := range map[string]configs.Process{
 		"env_file missing": {Command: []string{"x"}, EnvFile: "/does/not/exist"},
