@@ -2,6 +2,7 @@ package configs
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -133,6 +134,33 @@ type fault struct {
 func (f fault) Error() string { return f.at.Error() }
 
 func (f fault) Unwrap() error { return f.why }
+
+// As gives the Error to errors.As.
+func (f fault) As(target any) bool {
+	e, ok := target.(*Error)
+	if ok {
+		*e = f.at
+	}
+	return ok
+}
+
+// Sort brings errors into the order of the files and lines. What is in none comes
+// last.
+func Sort(errs []error) {
+	slices.SortStableFunc(errs, func(a, b error) int {
+		one, placed := errors.AsType[Error](a)
+		other, both := errors.AsType[Error](b)
+		switch {
+		case placed && both:
+			return compare(one, other)
+		case placed:
+			return -1
+		case both:
+			return 1
+		}
+		return 0
+	})
+}
 
 func join(file string, line int, key, msg string) string {
 	var b strings.Builder

@@ -16,28 +16,18 @@ import (
 // of `supd --check` and `supctl check`. It needs no daemon. With self, this very
 // process asks whether it could start.
 func Check(c *configs.Config, self bool, stdout, stderr io.Writer) int {
-	wrong, traps := api.CheckReleases(c)
-	for _, w := range append(c.Traps(), traps...) {
+	wrong, warnings := findings(c, self)
+	for _, w := range warnings {
 		fmt.Fprintf(stderr, "warning: %s\n", w)
 	}
-	for _, err := range c.Verify() {
-		wrong = append(wrong, err)
-	}
-	for _, err := range supervisor.CheckStart(c, self) {
-		if errors.Is(err, socket.ErrTaken) { // not by the time of the start, perhaps
-			fmt.Fprintf(stderr, "warning: %s\n", err)
-			continue
+	said := map[string]bool{} // some things are asked for twice
+	for _, err := range wrong {
+		if text := err.Error(); !said[text] {
+			said[text] = true
+			fmt.Fprintln(stderr, text)
 		}
-		wrong = append(wrong, err)
 	}
 	if len(wrong) > 0 {
-		said := map[string]bool{} // some things are asked for twice
-		for _, err := range wrong {
-			if text := err.Error(); !said[text] {
-				said[text] = true
-				fmt.Fprintln(stderr, text)
-			}
-		}
 		return api.CodeInvalid
 	}
 	processes, workers := 0, 0
@@ -52,6 +42,27 @@ func Check(c *configs.Config, self bool, stdout, stderr io.Writer) int {
 		return api.CodeFailed
 	}
 	return api.CodeDone
+}
+
+// findings are what keeps a supd from starting as the files say, in their order, and
+// what is not advisable. What another process has may be free by the time of the start.
+func findings(c *configs.Config, self bool) (wrong []error, warnings []string) {
+	wrong, traps := api.CheckReleases(c)
+	for _, w := range append(c.Traps(), traps...) {
+		warnings = append(warnings, w.String())
+	}
+	for _, err := range c.Verify() {
+		wrong = append(wrong, err)
+	}
+	for _, err := range supervisor.CheckStart(c, self) {
+		if errors.Is(err, socket.ErrTaken) {
+			warnings = append(warnings, err.Error())
+			continue
+		}
+		wrong = append(wrong, err)
+	}
+	configs.Sort(wrong)
+	return wrong, warnings
 }
 
 // count gives "1 app", "2 processes".
