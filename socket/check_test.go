@@ -77,21 +77,21 @@ func TestCheckOfWhatIsHandedOn(t *testing.T) {
 		defer s.Close()
 		var st unix.Stat_t
 		must(t, unix.Fstat(s.fd, &st))
-		if err := Check(Spec{Listen: listen}, handed, false); !errors.Is(err, ErrTaken) {
+		if err := Check(Spec{Listen: listen}, HandedOn(handed), false); !errors.Is(err, ErrTaken) {
 			t.Errorf("%s, another's: %v", listen, err)
 		}
 		handed[st.Ino] = true
 	}
 	for _, listen := range all {
-		if err := Check(Spec{Listen: listen}, handed, false); err != nil {
+		if err := Check(Spec{Listen: listen}, HandedOn(handed), false); err != nil {
 			t.Error(err)
 		}
 	}
 	for listen, closed := range map[string]bool{"tcp:127.0.0.1:" + port: true, "tcp:*:" + port: true, "udp:0.0.0.0:" + port: true} {
-		if err := Check(Spec{Listen: listen}, handed, false); !errors.Is(err, ErrTaken) {
+		if err := Check(Spec{Listen: listen}, HandedOn(handed), false); !errors.Is(err, ErrTaken) {
 			t.Errorf("%s: %v", listen, err)
 		}
-		if err := Check(Spec{Listen: listen}, handed, closed); err != nil {
+		if err := Check(Spec{Listen: listen}, HandedOn(handed), closed); err != nil {
 			t.Errorf("%s, closed before: %v", listen, err)
 		}
 	}

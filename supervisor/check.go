@@ -93,10 +93,10 @@ func checkDaemon(c *configs.Config, h handed) (all []error) {
 	if err != nil {
 		add("control.group", err)
 	} else {
-		add("control.socket", socket.Check(spec, h.inodes, true))
+		add("control.socket", socket.Check(spec, h.sockets, true))
 	}
 	if spec, on := c.Metrics.Spec(); on && c.Metrics.Stated {
-		add("metrics.listen", socket.Check(spec, h.inodes, true))
+		add("metrics.listen", socket.Check(spec, h.sockets, true))
 	}
 	return all
 }
@@ -131,7 +131,7 @@ func checkSockets(c *configs.Config, a *configs.App, sockets map[string]configs.
 		if !resolved {
 			continue
 		}
-		if err := socket.Check(of.Spec, h.inodes, false); err != nil {
+		if err := socket.Check(of.Spec, h.sockets, false); err != nil {
 			all = append(all, c.Fault(a, "", "socket."+s.Name+".listen", err))
 		}
 	}

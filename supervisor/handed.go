@@ -11,14 +11,17 @@ import (
 	"golang.org/x/sys/unix"
 
 	"supd/configs"
+	"supd/socket"
 	"supd/supervisor/record"
 )
 
 // handed is what the next supd gets: the sockets that the supd which runs has, and
 // those that were given to the workers that are recorded.
 type handed struct {
-	inodes  map[uint64]bool
+	sockets *socket.Handed
 	unknown bool // there are more, which this process may not see
+
+	inodes map[uint64]bool
 }
 
 func handedOn(runtime configs.Runtime) handed {
@@ -34,6 +37,7 @@ func handedOn(runtime configs.Runtime) handed {
 			h.addRecorded(r)
 		}
 	}
+	h.sockets = socket.HandedOn(h.inodes)
 	return h
 }
 
