@@ -23,6 +23,15 @@ func (t *trap) gunicorn() {
 	t.gunicornFile(all)
 	t.gunicornStop(all)
 	t.gunicornReady(all)
+	t.gunicornStatsd(all)
+}
+
+// gunicornStatsd knows that gunicorn reads no STATSD_ variable. A file of its own may
+// set statsd_host.
+func (t *trap) gunicornStatsd(args []string) {
+	if t.process.Statsd && !has(args, "--statsd-host") && !has(args, "--config", "-c") {
+		t.warn("statsd", "gunicorn says nothing without --statsd-host {statsd}: there are no figures of requests, and max_error_rate decides nothing; add it to the command")
+	}
 }
 
 // gunicornOptions looks at the options that are wrong by themselves.

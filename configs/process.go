@@ -174,7 +174,7 @@ func checkVariables(in input, app *App, p *Process) {
 	if in.version != nil {
 		known = append(known, "version", "release")
 	}
-	if p.Statsd || in.open() {
+	if p.Statsd { // which no release can set
 		known = append(known, "statsd", "env.STATSD_HOST", "env.STATSD_PORT")
 	}
 	for _, name := range slices.Concat(accountVariables, p.EnvInherit) {

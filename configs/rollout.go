@@ -64,6 +64,9 @@ func checkSmoke(rollout input, a *App) {
 // checkGate wants a process that says what becomes of its requests.
 func checkGate(rollout input, a *App) {
 	says := func(p Process) bool { return p.Statsd }
+	if a.Release == nil { // it has no rollouts to another release
+		return
+	}
 	if a.Rollout.MaxErrorRate > 0 && !slices.ContainsFunc(a.Processes, says) {
 		rollout.at("max_error_rate").fail(`app %s has no process with statsd = true, which would say what becomes of its requests; give it one, or write max_error_rate = 0 in the app's [rollout]`, a.Name)
 	}

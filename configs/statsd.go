@@ -70,7 +70,8 @@ func checkMapping(text []byte) error {
 		return fmt.Errorf("is longer than %d bytes", mostMapping)
 	}
 	if err := yaml.UnmarshalStrict(text, &file); err != nil {
-		return errors.New(strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "yaml: ")), " "))
+		said := strings.TrimPrefix(strings.TrimPrefix(err.Error(), "yaml: "), "unmarshal errors:")
+		return errors.New(strings.Join(strings.Fields(goTypes.ReplaceAllString(said, "")), " "))
 	}
 	if err := checkStates(file.Mappings); err != nil {
 		return err
@@ -84,6 +85,12 @@ func checkMapping(text []byte) error {
 	for _, one := range file.Mappings {
 		if what := undone(one); what != "" {
 			errs = append(errs, fmt.Errorf("match %q: supd has no %s; remove it", one.Match, what))
+		}
+		switch {
+		case one.Name == "":
+			errs = append(errs, fmt.Errorf("match %q: has no name; write one, also with action: drop", one.Match))
+		case !mappedName.MatchString(one.Name):
+			errs = append(errs, fmt.Errorf("match %q: name %q: want letters, digits and _, and $1 for what the first * has matched", one.Match, one.Name))
 		}
 		if taken.MatchString(one.Name) {
 			errs = append(errs, fmt.Errorf("match %q: name %q begins as supd's own do; choose another one", one.Match, one.Name))
@@ -110,6 +117,12 @@ func checkStates(all []mapper.MetricMapping) error {
 	}
 	return nil
 }
+
+// goTypes are what yaml says of the types that it reads into, which are no help.
+var goTypes = regexp.MustCompile(` (in|into) (type )?(struct|\[\]?mapper|mapper)[^\n]*`)
+
+// mappedName matches names as the mapper takes them.
+var mappedName = regexp.MustCompile(`^([A-Za-z_]|\$\{?\d+\}?)([A-Za-z0-9_]|\$\{?\d+\}?)*$`)
 
 // taken matches names that no mapping may make.
 var taken = regexp.MustCompile(`^(supd_|go_|process_|promhttp_|scrape_|up$)`)

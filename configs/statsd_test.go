@@ -117,11 +117,13 @@ func TestMappingErrors(t *testing.T) {
 		{rule("  buckets: [1, 2]\n"), `match "a.*": supd has no buckets to choose: its histograms are native ones, and classic ones by doublings; remove it`},
 		{rule("  help: x\n"), `match "a.*": supd has no help of a mapping's own; remove it`},
 		{"defaults: {ttl: 1h}\n", "defaults: supd has no ttl, no summaries and no buckets to choose; remove them"},
-		{rule("  labls: {a: b}\n"), "unmarshal errors: line 4: field labls not found in type mapper.MetricMappingAlias"},
+		{rule("  labls: {a: b}\n"), "line 4: field labls not found"},
 		{"mappings:\n- match: a\n  name: supd_x\n", `match "a": name "supd_x" begins as supd's own do; choose another one`},
-		{"mappings:\n- match: a\n", "line 0: metric mapping didn't set a metric name"},
+		{"mappings:\n- match: a\n", `match "a": has no name; write one, also with action: drop`},
 		{"mappings:\n- match: '('\n  match_type: regex\n  name: a\n", "invalid regex ( in mapping: error parsing regexp: missing closing ): `(`"},
-		{"mappings: 1\n", "unmarshal errors: line 1: cannot unmarshal !!int `1` into []mapper.MetricMapping"},
+		{"mappings:\n- match: a\n  name: shop orders\n", `match "a": name "shop orders": want letters, digits and _, and $1 for what the first * has matched`},
+		{"foo: bar\n", "line 1: field foo not found"},
+		{"mappings: 1\n", "line 1: cannot unmarshal !!int `1`"},
 	} {
 		dir := lay(t, map[string]string{"statsd.yml": test.text, "supd.toml": "[metrics]\nstatsd_mapping = \"statsd.yml\"\n"})
 		_, err := load(dir)
@@ -137,16 +139,21 @@ func TestMappingErrors(t *testing.T) {
 
 func TestGate(t *testing.T) {
 	app := func(process, rollout string) map[string]string {
-		return map[string]string{"apps/app.toml": "user = \"daemon\"\n[process.web]\ncommand = \"run\"\n" + process + "[rollout]\n" + rollout}
+		return map[string]string{"apps/app.toml": "user = \"daemon\"\nrelease = { directory = \"/opt/app\" }\n[process.web]\ncommand = \"run\"\n" + process + "[rollout]\n" + rollout}
+	}
+	none := app("", "max_error_rate = 0.05\n")
+	none["apps/app.toml"] = strings.Replace(none["apps/app.toml"], "release = { directory = \"/opt/app\" }\n", "", 1)
+	if _, err := load(lay(t, none)); err != nil { // a default of the host, perhaps
+		t.Errorf("without releases: %v", err)
 	}
 	if _, err := load(lay(t, app("statsd = true\n", "max_error_rate = 0.05\nmin_requests = 1\nunclear = \"pause\"\n"))); err != nil {
 		t.Error(err)
 	}
 	for _, test := range []struct{ process, rollout, want string }{
-		{"", "max_error_rate = 0.05\n", `apps/app.toml:5: rollout.max_error_rate: app app has no process with statsd = true, which would say what becomes of its requests; give it one, or write max_error_rate = 0 in the app's [rollout]`},
-		{"", "max_error_rate = 5\n", `apps/app.toml:5: rollout.max_error_rate: 5: want 0 to 1`},
-		{"", "min_requests = 0\n", `apps/app.toml:5: rollout.min_requests: 0: want 1 or more`},
-		{"", "unclear = \"rollback\"\n", `apps/app.toml:5: rollout.unclear: "rollback": want one of "accept", "pause"`},
+		{"", "max_error_rate = 0.05\n", `apps/app.toml:6: rollout.max_error_rate: app app has no process with statsd = true, which would say what becomes of its requests; give it one, or write max_error_rate = 0 in the app's [rollout]`},
+		{"", "max_error_rate = 5\n", `apps/app.toml:6: rollout.max_error_rate: 5: want 0 to 1`},
+		{"", "min_requests = 0\n", `apps/app.toml:6: rollout.min_requests: 0: want 1 or more`},
+		{"", "unclear = \"rollback\"\n", `apps/app.toml:6: rollout.unclear: "rollback": want one of "accept", "pause"`},
 	} {
 		if _, err := load(lay(t, app(test.process, test.rollout))); told(err) != test.want {
 			t.Errorf("got  %s\nwant %s", told(err), test.want)

@@ -69,11 +69,15 @@ func (o *Owner) isClear(r *rollout) bool {
 		return true
 	}
 	few := fmt.Sprintf("too few requests to tell whether %s is good: %d of %d", r.status.To, n.all, c.MinRequests)
-	if c.Unclear == configs.UnclearAccept || r.accepted {
+	if n.all == 0 {
+		few += "; no worker says anything of requests, do they send to {statsd}?"
+	}
+	accepted := c.Unclear == configs.UnclearAccept || r.accepted
+	o.log.Warn("rollout is unclear", "app", r.app.name, "id", r.status.ID, "to", r.status.To, "why", few, "accepted", accepted)
+	if accepted {
 		r.say(nil, 0, few+"; it is accepted")
 		return true
 	}
-	o.log.Warn("rollout is unclear", "app", r.app.name, "id", r.status.ID, "to", r.status.To, "why", few)
 	r.status.Reason = few
 	o.pause(r)
 	return false

@@ -87,7 +87,7 @@ func TestGateAccepted(t *testing.T) {
 		for _, p := range result.Rollout.Progress {
 			said = append(said, p.Message)
 		}
-		if text := strings.Join(said, "\n"); !strings.Contains(text, "0 of 200; it is accepted") {
+		if text := strings.Join(said, "\n"); !strings.Contains(text, "0 of 200; no worker says anything of requests, do they send to {statsd}?; it is accepted") {
 			t.Errorf("progress:\n%s", text)
 		}
 		f.wantServing("2", 1)

@@ -17,15 +17,15 @@ const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 
 // environment gives the command and the whole environment of a launch, with all
 // variables expanded. LISTEN_* and WATCHDOG_* are privdrop's to add. Of two
-// settings of a name the later wins: LANG, the account's, STATSD_*, env_inherit,
-// env_file, [env], SUPD_*. statsd is valid for a process that has a port.
+// settings of a name the later wins: LANG, the account's, env_inherit, env_file,
+// [env], STATSD_* and SUPD_*. statsd is valid for a process that has a port.
 func environment(s Spec, runtimeDir, notify string, statsd netip.AddrPort) (argv, env []string, err error) {
 	p := s.Process
 	vars := variables(s)
 	all := identity(s)
 	if statsd.IsValid() {
 		vars["statsd"] = statsd.String()
-		maps.Copy(all, statsdEnv(statsd))
+		maps.Copy(all, statsdEnv(statsd)) // for [env]
 	}
 	for _, name := range p.EnvInherit {
 		if value, ok := os.LookupEnv(name); ok {
@@ -48,6 +48,9 @@ func environment(s Spec, runtimeDir, notify string, statsd netip.AddrPort) (argv
 		all["PATH"] = filepath.Join(p.Venv, "bin") + ":" + all["PATH"]
 	}
 	maps.Copy(all, supdEnv(s, runtimeDir, notify))
+	if statsd.IsValid() { // an old setting of the same name would lead elsewhere
+		maps.Copy(all, statsdEnv(statsd))
+	}
 	for name, value := range all {
 		vars["env."+name] = value
 	}

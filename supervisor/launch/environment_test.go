@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,6 +18,25 @@ func testJob(p configs.Process) Spec {
 	p.Name = "web"
 	return Spec{App: "whois", Process: &p, Slot: 2, Generation: 7,
 		Account: &privdrop.Account{Name: "whois", UID: 998, GID: 998, Home: "/var/lib/whois", Shell: "/usr/sbin/nologin"}}
+}
+
+// TestStatsdEnvironment: an old setting does not lead elsewhere, and [env] may use ours.
+func TestStatsdEnvironment(t *testing.T) {
+	argv, env, err := environment(testJob(configs.Process{
+		Command: []string{"run", "{statsd}"}, Statsd: true,
+		Env: map[string]string{"STATSD_HOST": "elsewhere", "DD_DOGSTATSD_PORT": "{env.STATSD_PORT}"},
+	}), "", "", netip.MustParseAddrPort("127.0.0.1:4001"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if argv[1] != "127.0.0.1:4001" {
+		t.Errorf("argv %q", argv)
+	}
+	for _, want := range []string{"STATSD_HOST=127.0.0.1", "STATSD_PORT=4001", "DD_DOGSTATSD_PORT=4001"} {
+		if !slices.Contains(env, want) {
+			t.Errorf("no %s in %q", want, env)
+		}
+	}
 }
 
 func TestEnvironment(t *testing.T) {

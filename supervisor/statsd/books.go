@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+
+	"supd/supervisor/api"
 )
 
 // Refusal is why something that was sent does not count.
@@ -92,12 +94,23 @@ type tally struct {
 	failed    atomic.Int64 // of them, those answered with 5xx
 }
 
-// refuse counts what does not count; "" is what does.
-func (t *tally) refuse(why Refusal, n int64) {
-	if why != "" && n > 0 {
-		t.slot.Refused[why] += n
+// refuse counts what does not count; "" is what does. The first one of a kind is logged,
+// by the name that it has.
+func (r *Reader) refuse(t *tally, why Refusal, n int64, text string) {
+	if why == "" || n <= 0 {
+		return
 	}
+	if t.slot.Refused[why] == 0 {
+		name, _, _ := strings.Cut(text, ":")
+		r.log.Warn("statsd that does not count; more like it is counted alone", "worker", t.slot.worker(), "reason", string(why), "name", name[:min(len(name), shownName)])
+	}
+	t.slot.Refused[why] += n
 }
+
+// shownName is how much of a name is logged, in bytes.
+const shownName = 64
+
+func (o Origin) worker() string { return api.WorkerName(o.App, o.Process, o.Slot) }
 
 // open gives the books of a port's datagrams.
 func (b *books) open(p *Port) *tally {
@@ -174,10 +187,14 @@ func (b *books) counts(open map[int32]*Port) Counts {
 		c.Slots = append(c.Slots, one)
 	}
 	for _, r := range b.requests {
-		c.Requests = append(c.Requests, *r)
+		if r.ByClass != [5]int64{} { // else it serves none, or says nothing of them
+			c.Requests = append(c.Requests, *r)
+		}
 	}
 	for _, d := range b.durations {
-		c.Durations = append(c.Durations, Durations{d.Origin, d.Distribution.clone()})
+		if len(d.Buckets) > 0 {
+			c.Durations = append(c.Durations, Durations{d.Origin, d.Distribution.clone()})
+		}
 	}
 	for _, shelf := range b.apps {
 		c.Series = append(c.Series, shelf.all()...)

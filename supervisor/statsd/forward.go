@@ -18,6 +18,7 @@ type forward struct {
 	conn   atomic.Pointer[syscall.RawConn] // nil: not yet
 	seeks  atomic.Bool                     // a goroutine looks for the address
 	unsent atomic.Int64
+	fails  int // is above 0 while it was said that they cannot be sent; with the reader's lock
 }
 
 // How long the address may be looked for, and how long after that it is looked for
@@ -45,6 +46,7 @@ func (f *forward) seek() {
 		if err == nil {
 			var raw syscall.RawConn
 			if raw, err = conn.(*net.UDPConn).SyscallConn(); err == nil {
+				f.log.Info("statsd datagrams are forwarded", "to", f.to, "address", conn.RemoteAddr().String())
 				f.conn.Store(&raw)
 				return
 			}
@@ -72,5 +74,25 @@ func (f *forward) send(text []byte) {
 	})
 	if err != nil {
 		f.unsent.Add(1)
+	}
+	f.tell(err)
+}
+
+// wellAfter is how many in a row must be sent until that is said: where nobody listens
+// the kernel refuses each second one (udp(7)).
+const wellAfter = 100
+
+// tell says once that datagrams cannot be sent, and once that they can.
+func (f *forward) tell(err error) {
+	switch {
+	case err != nil && f.fails == 0:
+		f.log.Error("statsd datagrams cannot be forwarded", "to", f.to, "error", err)
+		f.fails = wellAfter
+	case err != nil:
+		f.fails = wellAfter
+	case f.fails > 0:
+		if f.fails--; f.fails == 0 {
+			f.log.Info("statsd datagrams are forwarded again", "to", f.to)
+		}
 	}
 }

@@ -23,9 +23,9 @@ func (r *Reader) count(p *Port, text []byte) {
 			continue
 		}
 		events, malformed := parse(one)
-		p.tally.refuse(Malformed, malformed)
+		r.refuse(p.tally, Malformed, malformed, one)
 		for _, e := range events {
-			p.tally.refuse(r.countEvent(p.tally, e, strings.Contains(one, "|ms")), 1)
+			r.refuse(p.tally, r.countEvent(p.tally, e, strings.Contains(one, "|ms")), 1, one)
 		}
 	}
 }

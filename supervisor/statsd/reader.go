@@ -190,9 +190,9 @@ func (r *Reader) datagram(p *Port, text []byte, from netip.AddrPort, whole bool)
 	}
 	switch {
 	case !mine:
-		p.tally.refuse(Stranger, 1)
+		r.refuse(p.tally, Stranger, 1, "") // whose text is nobody's
 	case !whole:
-		p.tally.refuse(TooLong, 1)
+		r.refuse(p.tally, TooLong, 1, string(text))
 	default:
 		p.tally.slot.Datagrams++
 		r.forward.send(text)
