@@ -17,5 +17,9 @@ func ParseSignal(s string) (Signal, error) { return privdrop.ParseSignal(s) }
 // SignalName is privdrop's: "SIGTERM".
 func SignalName(sig Signal) string { return privdrop.SignalName(sig) }
 
-// Terminate is SIGTERM, which stops what says nothing else.
-const Terminate = unix.SIGTERM
+// Signals that no file names: Terminate stops what says nothing else, and Continue
+// lets a stopped process go on, so that it can act on another signal.
+const (
+	Terminate = unix.SIGTERM
+	Continue  = unix.SIGCONT
+)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -198,7 +199,7 @@ func TestStop(t *testing.T) {
 	})
 }
 
-// TestStopSteps: each signal once, then KILL.
+// TestStopSteps: each signal once, with a CONT, then KILL.
 func TestStopSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := configured("web", 1)
@@ -212,8 +213,29 @@ func TestStopSteps(t *testing.T) {
 		}
 		var sent []unix.Signal
 		w.in(func(*Owner) { sent = w.procs[0].sent })
-		if len(sent) != 3 || sent[0] != unix.SIGTERM || sent[1] != unix.SIGQUIT || sent[2] != unix.SIGKILL {
-			t.Errorf("sent %v", sent)
+		if want := []unix.Signal{unix.SIGTERM, unix.SIGCONT, unix.SIGQUIT, unix.SIGCONT, unix.SIGKILL}; !slices.Equal(sent, want) {
+			t.Errorf("sent %v, want %v", sent, want)
+		}
+		w.quit()
+	})
+}
+
+// TestStopOfASuspendedWorker: it stops as it would otherwise. A signal that somebody
+// asks for is sent as it is.
+func TestStopOfASuspendedWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(behaviour{suspended: true, drain: time.Second}), configured("web", 1))
+		w.expect(time.Second, "a/web.1", api.Running)
+		w.s.Do(context.Background(), api.Request{Action: api.ActionSignal, Signal: "HUP", Targets: []string{"a"}})
+		begin := time.Now()
+		w.do(api.ActionStop, false, "a")
+		if took := time.Since(begin).Round(time.Second); took != time.Second {
+			t.Errorf("stop took %v, want 1s", took)
+		}
+		var sent []unix.Signal
+		w.in(func(*Owner) { sent = w.procs[0].sent })
+		if want := []unix.Signal{unix.SIGHUP, unix.SIGTERM, unix.SIGCONT}; !slices.Equal(sent, want) {
+			t.Errorf("sent %v, want %v", sent, want)
 		}
 		w.quit()
 	})

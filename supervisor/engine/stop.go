@@ -21,7 +21,9 @@ const killAgain = 10 * time.Second
 
 // nextStep sends the next signal of a stop, each once and to the main process
 // alone: a second TERM makes an rq worker kill its job, and one to the process
-// group kills the tasks of a celery worker.
+// group kills the tasks of a celery worker. A process that SIGSTOP has suspended acts
+// on none before it goes on (signal(7)), so SIGCONT follows, as systemd.kill(5) and
+// sv(8) do it; it does nothing to one that is not suspended.
 func (o *Owner) nextStep(w *worker) {
 	if len(w.Steps) == 0 {
 		o.kill(w)
@@ -30,7 +32,9 @@ func (o *Owner) nextStep(w *worker) {
 	step := w.Steps[0]
 	w.Steps = w.Steps[1:]
 	w.set(api.Stopping, time.Now().Add(step.Wait))
-	o.send(w, step.Signal)
+	if o.send(w, step.Signal) == nil {
+		_ = w.handle.Signal(configs.Continue) // it has ended by now, or goes on
+	}
 }
 
 func (o *Owner) kill(w *worker) {

@@ -23,18 +23,19 @@ import (
 
 // behaviour is what a simulated worker does.
 type behaviour struct {
-	launch  time.Duration // until it runs; below 0 is never
-	fail    string        // the launch fails with this
-	ready   time.Duration // after its start; below 0 is never
-	die     time.Duration // after its start; 0 is never
-	code    int           // then
-	drain   time.Duration // from TERM to the exit
-	ignores bool          // TERM
-	answer  string        // to the question whether it is ready
-	smoke   string        // what is wrong with the answer of a candidate
-	ill     time.Duration // after it is ready: it answers no question any more; 0 is never
-	churns  time.Duration // likewise: its children die young
-	spent   measure.Usage // by its cgroup, in the end
+	launch    time.Duration // until it runs; below 0 is never
+	fail      string        // the launch fails with this
+	ready     time.Duration // after its start; below 0 is never
+	die       time.Duration // after its start; 0 is never
+	code      int           // then
+	drain     time.Duration // from TERM to the exit
+	ignores   bool          // TERM
+	suspended bool          // it does nothing before a CONT
+	answer    string        // to the question whether it is ready
+	smoke     string        // what is wrong with the answer of a candidate
+	ill       time.Duration // after it is ready: it answers no question any more; 0 is never
+	churns    time.Duration // likewise: its children die young
+	spent     measure.Usage // by its cgroup, in the end
 
 	perSecond, failing int64 // requests that it answers, and those of them that fail
 }
@@ -51,6 +52,7 @@ type proc struct {
 	b       behaviour
 	id      int
 	dead    bool
+	told    bool // to end, and has not begun to
 	reaped  bool
 	adopted bool // it is no child
 	started time.Time
@@ -84,15 +86,21 @@ func (p *proc) Signal(sig unix.Signal) error {
 	if p.dead {
 		return record.ErrEnded
 	}
-	if slices.Contains(p.sent, sig) && sig != unix.SIGKILL {
+	if slices.Contains(p.sent, sig) && sig != unix.SIGKILL && sig != unix.SIGCONT {
 		p.world.t.Errorf("%s: pid %d gets %v twice", p.launch.Name(), p.id, sig)
 	}
 	p.sent = append(p.sent, sig)
 	p.world.signals++
-	switch {
-	case sig == unix.SIGKILL:
+	switch sig {
+	case unix.SIGKILL:
 		p.world.die(p, Exit{Pid: p.id, Code: -1, Signal: sig})
-	case sig == unix.SIGTERM && !p.b.ignores:
+	case unix.SIGTERM:
+		p.told = true
+	case unix.SIGCONT:
+		p.b.suspended = false
+	}
+	if p.told && !p.b.ignores && !p.b.suspended {
+		p.told = false
 		p.world.happens(p.b.drain, func() { p.world.die(p, Exit{Pid: p.id}) })
 	}
 	return nil
