@@ -76,11 +76,8 @@ func deadChild() int {
 }
 
 // Sweep searches /proc in a goroutine: reading it may wait for a busy process.
-func (h *host) Sweep(alive []int, done engine.Event) {
-	known := make(map[int]bool, len(alive))
-	for _, pid := range alive {
-		known[pid] = true
-	}
+func (h *host) Sweep(alive, tasks []int, done func(engine.Swept) engine.Event) {
+	isAlive, isTask := among(alive), among(tasks)
 	dead := h.dead
 	h.dead = nil
 	go func() {
@@ -88,9 +85,9 @@ func (h *host) Sweep(alive []int, done engine.Event) {
 		for i, w := range dead {
 			workers[i] = w.Left()
 		}
-		killed, err := tree.Sweep(h.self, workers, func(pid int) bool { return known[pid] })
-		for name, pids := range killed {
-			h.log.Warn("killed what the worker left behind", "worker", name, "pids", pids)
+		found, err := tree.Sweep(h.self, workers, isAlive, isTask)
+		for name, processes := range found.Killed {
+			h.log.Warn("killed what the worker left behind", "worker", name, "processes", processes)
 		}
 		if err != nil {
 			h.log.Error("searching for left-over processes", "error", err)
@@ -102,9 +99,48 @@ func (h *host) Sweep(alive []int, done engine.Event) {
 			for _, w := range dead {
 				delete(h.living, w)
 			}
-			done(o)
+			done(sweptOf(found))(o)
 		})
 	}()
+}
+
+// KillStrays does so in a goroutine, too.
+func (h *host) KillStrays(uid int, launched []int, done func([]engine.Stray) engine.Event) {
+	known := among(launched)
+	go func() {
+		killed, err := tree.KillStrays(h.self, uid, known)
+		h.log.Warn("killed what the last worker of a user has left in the background", "uid", uid, "processes", killed)
+		if err != nil {
+			h.log.Error("processes in the background", "uid", uid, "error", err)
+		}
+		h.post(done(straysOf(killed)))
+	}()
+}
+
+func among(pids []int) func(pid int) bool {
+	all := make(map[int]bool, len(pids))
+	for _, pid := range pids {
+		all[pid] = true
+	}
+	return func(pid int) bool { return all[pid] }
+}
+
+func sweptOf(found tree.Swept) engine.Swept {
+	swept := engine.Swept{Killed: map[string][]engine.Stray{}, Searched: found.Searched}
+	for name, all := range found.Killed {
+		swept.Killed[name] = straysOf(all)
+	}
+	for _, s := range found.Strays {
+		swept.Strays = append(swept.Strays, engine.Strays{UID: s.UID, Count: s.Count, Some: straysOf(s.Some)})
+	}
+	return swept
+}
+
+func straysOf(all []tree.Named) (strays []engine.Stray) {
+	for _, p := range all {
+		strays = append(strays, engine.Stray{Pid: p.Pid, Is: p.String()})
+	}
+	return strays
 }
 
 // run starts a command that is no worker and waits for its end, which the owner

@@ -45,7 +45,7 @@ func (s *Supervisor) Run(ctx context.Context) {
 func (s *Supervisor) killLeft() {
 	killed, err := tree.KillAll(os.Getpid(), func(int) bool { return false })
 	if len(killed) > 0 || err != nil {
-		s.log.Warn("killed what was left behind", "pids", killed, "error", err)
+		s.log.Warn("killed what was left behind", "processes", killed, "error", err)
 	}
 	s.host.Reap(func(int) bool { return false })
 }

@@ -29,8 +29,32 @@ type Reaper interface {
 	Reap(isWorker func(pid int) bool) []Exit
 	// Sweep kills what the workers left behind that have Left since the last time,
 	// in one search, and releases what was made for them. alive are the pids of
-	// workers, which are spared.
-	Sweep(alive []int, done Event)
+	// workers, which are spared, and tasks those of other commands of supd's.
+	Sweep(alive, tasks []int, done func(Swept) Event)
+	// KillStrays kills the strays of a user, which has no worker and gets none
+	// meanwhile. launched are the pids of what is spared.
+	KillStrays(uid int, launched []int, done func(killed []Stray) Event)
+}
+
+// Swept is what a Sweep has found.
+type Swept struct {
+	Killed   map[string][]Stray // by the worker's name
+	Strays   []Strays           // that are left
+	Searched bool               // for strays: else nothing is known of them
+}
+
+// Strays are children of supd that it has not launched, of one user. Nothing tells
+// which worker has put them into the background.
+type Strays struct {
+	UID   int
+	Count int
+	Some  []Stray // the first of them
+}
+
+// Stray is one process, and how people are told of it.
+type Stray struct {
+	Pid int
+	Is  string
 }
 
 // Sockets are the listening sockets of all apps, by key ("whois/web").

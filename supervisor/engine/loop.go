@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -178,11 +179,12 @@ func (o *Owner) ChildDied() {
 		case task != nil:
 			delete(o.tasks, e.Pid)
 			task <- e
-		case o.launching > 0:
-			o.earlyDeaths[e.Pid] = e
-			o.accountOrphan(e)
 		default:
+			if o.launching > 0 {
+				o.earlyDeaths[e.Pid] = e
+			}
 			o.accountOrphan(e)
+			o.forgetStray(e.Pid)
 		}
 	}
 }
@@ -192,20 +194,10 @@ func (o *Owner) sweep() {
 	if len(o.dead) == 0 {
 		return
 	}
-	alive := make([]int, 0, len(o.workers))
-	for pid := range o.workers {
-		alive = append(alive, pid)
-	}
 	dead := o.dead
 	o.dead = nil
-	o.host.Reaper.Sweep(alive, func(o *Owner) {
-		for _, w := range dead {
-			w.slot.sweeps--
-			o.forgetLeft(w)
-			o.more(w, w.observer.Spent())
-			o.swept(w)
-			o.touch(w.slot)
-		}
+	o.host.Reaper.Sweep(slices.Collect(maps.Keys(o.workers)), slices.Collect(maps.Keys(o.tasks)), func(found Swept) Event {
+		return func(o *Owner) { o.searched(dead, found) }
 	})
 }
 

@@ -144,6 +144,9 @@ func (s *slot) note() string {
 			notes = append(notes, "waits for "+strings.Join(names, ", "))
 		}
 	}
+	if note := s.strays.note(); note != "" {
+		notes = append(notes, note)
+	}
 	return strings.Join(notes, ", ")
 }
 

@@ -110,6 +110,7 @@ const (
 	parkedForRoom               // in its process
 	parkedForStart              // of the processes it comes after
 	parkedForStop               // of the processes that come after it
+	parkedForStrays             // of its user have to be killed
 )
 
 // park puts a slot into a list of those that wait; why says which list that is.

@@ -113,6 +113,10 @@ func (o *Owner) start(s *slot, now time.Time) {
 
 // launch starts the worker that the slot is to have; Started or Failed ends that.
 func (o *Owner) launch(s *slot, now time.Time) {
+	if u := o.users[s.revision.UID]; u != nil && u.clearing {
+		park(&u.parked, s, parkedForStrays)
+		return
+	}
 	if o.launching >= maxLaunching {
 		park(&o.crowded, s, parkedForLaunch)
 		return
@@ -141,6 +145,8 @@ func (o *Owner) launch(s *slot, now time.Time) {
 	w := &worker{slot: s, config: s.revision.Config, revision: s.revision,
 		WorkerState: record.WorkerState{State: api.Starting, Generation: s.Generation, Launched: now}}
 	s.workers = append(s.workers, w)
+	o.join(w)
+	o.user(w).starts++
 	s.revision.Program.Start(o.launchOf(w))
 }
 

@@ -32,6 +32,8 @@ type Owner struct {
 	waiters        []*waiter
 	dead           []*worker       // to be swept
 	left           map[int]*worker // by pid: dead, and what they left behind is not swept yet
+	users          map[int]*user   // that workers have, or had, by uid
+	strayed        map[*user]bool  // those of them that have strays
 	lateCandidates []*slot         // of rollouts that are over
 	frozen         func()          // to be called once nothing is under way; nil: all goes on
 	quitting       bool
@@ -63,7 +65,7 @@ const queueLength = 64
 // New makes an owner with nothing to run.
 func New(log *slog.Logger, host Host, exitOn configs.ExitOn) *Owner {
 	o := &Owner{log: log, host: host, exitOn: exitOn, events: make(chan Event, queueLength), done: make(chan struct{}),
-		workers: map[int]*worker{}, earlyDeaths: map[int]Exit{}, tasks: map[int]chan<- Exit{}, left: map[int]*worker{}, repairs: map[string]*repair{}}
+		workers: map[int]*worker{}, earlyDeaths: map[int]Exit{}, tasks: map[int]chan<- Exit{}, left: map[int]*worker{}, users: map[int]*user{}, strayed: map[*user]bool{}, repairs: map[string]*repair{}}
 	o.status.Store(api.NewStatus(nil))
 	return o
 }
@@ -139,6 +141,7 @@ type slot struct {
 	launched int       // number of the revision that was launched last; 0: an earlier supd's
 	workers  []*worker // oldest first
 	sweeps   int       // searches for left-over processes under way
+	strays   *user     // it tells of
 
 	label                    string
 	queued, unshown, unsaved bool
@@ -164,6 +167,9 @@ type worker struct {
 	counted measure.Usage // of one that is dead: by its slot, in Past
 	unwell  int           // questions in a row that it has not answered well
 	stopped time.Time     // when it was told to stop
+
+	exit     *api.Exit // its end, as its slot tells of it; nil: it was asked for
+	finished bool      // it has ended well by itself
 }
 
 // rollout replaces the workers of an app's release by those of another. Like all

@@ -110,6 +110,7 @@ func (o *Owner) restore(s *slot, saved *record.Worker, p Predecessor) {
 	r := o.revisionOf(s, saved, p)
 	w := &worker{slot: s, config: r.Config, revision: r, WorkerState: saved.WorkerState, Process: saved.Process}
 	s.workers = append(s.workers, w)
+	o.join(w)
 	if saved.Alive || !saved.Adopted {
 		o.log.Info("worker taken over", "worker", s.name(), "pid", w.Pid, "state", w.State, "generation", w.Generation)
 		o.workers[w.Pid] = w // a child is reaped like any other
@@ -166,7 +167,7 @@ func (o *Owner) revisionOf(s *slot, saved *record.Worker, p Predecessor) *revisi
 	if current != nil && !saved.Old && current.launched(saved) && o.hasSockets(current, process.app.name, saved) {
 		return current
 	}
-	old := &revision{Revision: Revision{Config: process.config, Release: saved.Release, Key: saved.Key}}
+	old := &revision{Revision: Revision{Config: process.config, Release: saved.Release, Key: saved.Key, UID: -1}} // nobody's
 	if current != nil {
 		old.Config, old.UID, old.Program = current.Config, current.UID, current.Program
 	} else {

@@ -20,6 +20,7 @@ func (o *Owner) TaskStarted(pid int, alive func() bool, ended chan<- Exit) {
 		ended <- e
 	} else {
 		o.tasks[pid] = ended
+		o.forgetStray(pid)
 	}
 	o.forgetEarlyDeaths()
 }

@@ -12,6 +12,7 @@ import (
 func (o *Owner) started(w *worker, h Handle) {
 	o.launching--
 	w.slot.process.app.launching--
+	o.user(w).starts--
 	w.Process, w.handle, w.observer = h.Record, h.Process, h.Observer
 	w.key = h.Key
 	w.Launched = time.Now()
@@ -41,6 +42,7 @@ func (o *Owner) started(w *worker, h Handle) {
 func (o *Owner) notStarted(w *worker, why error) {
 	o.launching--
 	w.slot.process.app.launching--
+	o.user(w).starts--
 	o.forgetEarlyDeaths()
 	o.ended(w, Exit{Code: -1, Reason: why.Error()})
 }
@@ -203,6 +205,7 @@ func (o *Owner) ended(w *worker, e Exit) {
 	}
 	o.account(w, e)
 	s.remove(w)
+	o.part(w)
 	if w.handle != nil {
 		s.sweeps++
 		w.handle.Left()
@@ -214,6 +217,9 @@ func (o *Owner) ended(w *worker, e Exit) {
 	clean := e.isClean(w.config.SuccessExit, w.Sent) && w.Failure == ""
 	if !asked || s.LastExit == nil || len(s.workers) == 0 {
 		s.LastExit, s.LastClean = e.of(w, now), clean
+		if !asked {
+			w.exit, w.finished = s.LastExit, e.finished()
+		}
 	}
 	if asked && w.revision != s.revision {
 		o.tell(w, "stopped "+w.revision.version())

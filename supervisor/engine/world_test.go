@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -129,6 +130,10 @@ type world struct {
 	refuse  error // what Open answers
 	most    int   // processes at once
 	signals int   // that were sent
+
+	strays    Strays       // that a search finds
+	kills     atomic.Int64 // of strays
+	leftovers map[string][]Stray
 
 	full     func(release.State) error // whether a state can be journaled
 	journals map[string][]release.State
@@ -381,7 +386,35 @@ func (w *world) procOf(pid int) *proc {
 	return w.procs[i]
 }
 
-func (w *world) Sweep(_ []int, done Event) { w.after(time.Millisecond, done) }
+// Sweep finds no strays but those of the world.
+func (w *world) Sweep(_, _ []int, done func(Swept) Event) {
+	swept := Swept{Searched: true, Killed: w.leftovers}
+	if w.strays.Count > 0 {
+		swept.Strays = []Strays{w.strays}
+	}
+	w.after(time.Millisecond, done(swept))
+}
+
+// KillStrays takes a second, in which none of their user's may be launched.
+func (w *world) KillStrays(uid int, _ []int, done func([]Stray) Event) {
+	if uid != w.strays.UID {
+		w.t.Errorf("strays of uid %d are to be killed", uid)
+	}
+	for _, p := range w.procs {
+		if !p.dead {
+			w.t.Errorf("strays are killed while %s lives", p.launch.Name())
+		}
+	}
+	launches, killed := len(w.procs), w.strays.Some
+	w.strays = Strays{}
+	w.after(time.Second, func(o *Owner) {
+		if len(w.procs) > launches {
+			w.t.Error("launched while strays are killed")
+		}
+		w.kills.Add(1)
+		done(killed)(o)
+	})
+}
 
 func (w *world) Open(sockets map[string]configs.Socket) error {
 	if w.refuse == nil {

@@ -117,7 +117,7 @@ func TestSweepAdopted(t *testing.T) {
 				c.change(&w)
 			}
 			kill(t, cmd)
-			killed, err := Sweep(self, []Worker{w}, nobody)
+			killed, err := sweep(self, []Worker{w}, nobody)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -140,21 +140,21 @@ func TestSweepAdoptedSpares(t *testing.T) {
 	self, dir := unrelated(t), t.TempDir()
 	_, w, pids := stranger(t, dir, "sleep 1000 & echo $!; wait")
 	w.Seen = later()
-	if killed, err := Sweep(self, []Worker{w}, func(pid int) bool { return pid == w.Pid }); err != nil || len(killed) > 0 {
+	if killed, err := sweep(self, []Worker{w}, func(pid int) bool { return pid == w.Pid }); err != nil || len(killed) > 0 {
 		t.Errorf("a living worker: %v, %v", killed, err)
 	}
 	reused := w
 	reused.Runtime += "2"
-	if killed, err := Sweep(self, []Worker{reused}, nobody); err != nil || len(killed) > 0 {
+	if killed, err := sweep(self, []Worker{reused}, nobody); err != nil || len(killed) > 0 {
 		t.Errorf("a process that has the pid now: %v, %v", killed, err)
 	}
-	if killed, err := Sweep(w.Pid, []Worker{w}, nobody); err != nil || len(killed) > 0 {
+	if killed, err := sweep(w.Pid, []Worker{w}, nobody); err != nil || len(killed) > 0 {
 		t.Errorf("the searching process itself: %v, %v", killed, err)
 	}
 	if p, err := readStat(pids[0]); err != nil || p.Zombie {
 		t.Errorf("%+v, %v", p, err)
 	}
-	killed, err := Sweep(self, []Worker{w}, nobody)
+	killed, err := sweep(self, []Worker{w}, nobody)
 	want := []int{w.Pid, pids[0]}
 	slices.Sort(killed["a/web.1"])
 	slices.Sort(want)

@@ -26,8 +26,15 @@ const (
 	execTime = 4 * time.Millisecond
 )
 
+// Swept is what a Sweep has found.
+type Swept struct {
+	Killed   map[string][]Named // by the worker's name
+	Strays   []Strays           // that are left
+	Searched bool               // for strays: else nothing is known of them
+}
+
 // Sweep kills the processes that the dead workers have left behind, and waits until
-// they are dead. It returns the pids that it has killed, by the worker's name.
+// they are dead.
 //
 // Everything in a worker's cgroup belongs to it. Without a cgroup, these
 // descendants of the process self do: those of its session or process group, those
@@ -39,8 +46,11 @@ const (
 // What an Adopted worker has left is searched for among all processes except self
 // and its descendants, by the same signs. But a process is left alone if it may
 // belong to somebody else, since the kernel gives numbers out again.
-func Sweep(self int, dead []Worker, alive func(pid int) bool) (killed map[string][]int, err error) {
-	killed = map[string][]int{}
+//
+// isTask knows the pids of commands of supd's that are no workers: they are not strays.
+func Sweep(self int, dead []Worker, alive, isTask func(pid int) bool) (found Swept, err error) {
+	killed := map[string][]Named{}
+	found.Killed = killed
 	var errs []error
 	var own, adopted []Worker
 	for _, w := range dead {
@@ -50,8 +60,8 @@ func Sweep(self int, dead []Worker, alive func(pid int) bool) (killed map[string
 			if !errors.Is(err, os.ErrNotExist) { // else it is removed already
 				errs = append(errs, err)
 			}
-			if len(pids) > 0 {
-				killed[w.Name] = append(killed[w.Name], pids...)
+			for _, pid := range pids {
+				killed[w.Name] = append(killed[w.Name], Named{Pid: pid})
 			}
 		case w.Adopted:
 			adopted = append(adopted, w)
@@ -64,9 +74,17 @@ func Sweep(self int, dead []Worker, alive func(pid int) bool) (killed map[string
 		if len(adopted) == 0 {
 			read = func() (family, error) { return newChildren(self, alive) }
 		}
-		errs = append(errs, chase(killed, read, func(f family) ([]leftover, bool) { return f.left(self, own, adopted, alive) }))
+		var last family
+		err := chase(killed, read, func(f family) ([]leftover, bool) {
+			last = f
+			return f.left(self, own, adopted, alive)
+		})
+		errs = append(errs, err)
+		if found.Searched = err == nil; found.Searched {
+			found.Strays = last.strays(self, func(pid int) bool { return alive(pid) || isTask(pid) })
+		}
 	}
-	return killed, errors.Join(errs...)
+	return found, errors.Join(errs...)
 }
 
 // left gives what the dead workers have left behind, and whether that is certainly
@@ -93,8 +111,8 @@ func (f family) left(self int, own, adopted []Worker, alive func(pid int) bool) 
 
 // KillAll kills every descendant of self; those that except names, and what is
 // beneath them, are left alone.
-func KillAll(self int, except func(pid int) bool) (killed []int, err error) {
-	all, nobody := map[string][]int{}, new(Worker)
+func KillAll(self int, except func(pid int) bool) (killed []Named, err error) {
+	all, nobody := map[string][]Named{}, new(Worker)
 	err = chase(all, processes, func(f family) ([]leftover, bool) {
 		return f.beneath(self, except, func(Process) *Worker { return nobody }), true
 	})
@@ -104,7 +122,7 @@ func KillAll(self int, except func(pid int) bool) (killed []int, err error) {
 // chase kills what find finds among the processes of the moment until find is sure
 // that nothing is left, or has found nothing several times. It adds the pids to
 // killed.
-func chase(killed map[string][]int, read func() (family, error), find func(family) (left []leftover, sure bool)) error {
+func chase(killed map[string][]Named, read func() (family, error), find func(family) (left []leftover, sure bool)) error {
 	deadline := time.Now().Add(deathTime)
 	looked := 0
 	for round := 0; ; round++ {
@@ -123,8 +141,10 @@ func chase(killed map[string][]int, read func() (family, error), find func(famil
 			return fmt.Errorf("%d processes are left after SIGKILL, such as %d", len(left), left[0].Pid)
 		}
 		for _, p := range left {
-			if p.kill() && !slices.Contains(killed[p.of.Name], p.Pid) {
-				killed[p.of.Name] = append(killed[p.of.Name], p.Pid)
+			before := slices.ContainsFunc(killed[p.of.Name], func(other Named) bool { return other.Pid == p.Pid })
+			one := named(p.Pid)
+			if p.kill() && !before {
+				killed[p.of.Name] = append(killed[p.of.Name], one)
 			}
 		}
 		awaitEnd(left, deadline)

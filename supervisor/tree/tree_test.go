@@ -20,6 +20,13 @@ import (
 // The test binary is also the supervisor whose descendants are searched: it must
 // not be the tests' own process, which has children of its own.
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "strays" {
+		if err := findStrays(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
 	if len(os.Args) > 2 && os.Args[1] == "supervise" {
 		if err := supervise(os.Args[2]); err != nil {
 			fmt.Fprintln(os.Stderr, err)
@@ -47,7 +54,7 @@ func supervise(script string) error {
 	w.Process.Kill()
 	w.Wait()
 	alive := func(pid int) bool { return pid == sibling.Process.Pid }
-	killed, err := Sweep(os.Getpid(), []Worker{{Pid: w.Process.Pid, Name: "a/web.1", Generation: 7}}, alive)
+	killed, err := sweep(os.Getpid(), []Worker{{Pid: w.Process.Pid, Name: "a/web.1", Generation: 7}}, alive)
 	if err != nil {
 		return err
 	}
@@ -57,7 +64,7 @@ func supervise(script string) error {
 	}
 	fmt.Println("killed", len(killed["a/web.1"]), "sibling", 1+len(all.beneath(sibling.Process.Pid, nobody, anybody)))
 	// The sibling has the pid of a worker that is dead: it was given out again.
-	reused, err := Sweep(os.Getpid(), []Worker{{Pid: sibling.Process.Pid, Name: "a/web.3", Generation: 7}}, nobody)
+	reused, err := sweep(os.Getpid(), []Worker{{Pid: sibling.Process.Pid, Name: "a/web.3", Generation: 7}}, nobody)
 	if err != nil || len(reused) > 0 {
 		return fmt.Errorf("killed %v, which has a dead worker's pid: %w", reused, err)
 	}
@@ -70,14 +77,31 @@ func supervise(script string) error {
 	return err
 }
 
+// sweep gives the pids that a Sweep has killed.
+func sweep(self int, dead []Worker, alive func(pid int) bool) (pids map[string][]int, err error) {
+	found, err := Sweep(self, dead, alive, nobody)
+	pids = map[string][]int{}
+	for name, all := range found.Killed {
+		for _, p := range all {
+			pids[name] = append(pids[name], p.Pid)
+		}
+	}
+	return pids, err
+}
+
 func nobody(int) bool { return false }
 
 func anybody(Process) *Worker { return new(Worker) }
 
 func launch(name, script string) (*exec.Cmd, error) {
+	return start(name, script, &syscall.SysProcAttr{Setsid: true})
+}
+
+// start waits until the script has written a line.
+func start(name, script string, as *syscall.SysProcAttr) (*exec.Cmd, error) {
 	cmd := exec.Command("/bin/sh", "-c", script)
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "SUPD_WORKER=" + name, "SUPD_GENERATION=7"}
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	cmd.SysProcAttr = as
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -289,7 +313,7 @@ func TestKillCgroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := Worker{Pid: cmd.Process.Pid, Name: "app/web.1", Cgroup: group.Name()}
-	killed, err := Sweep(os.Getpid(), []Worker{w}, nobody)
+	killed, err := sweep(os.Getpid(), []Worker{w}, nobody)
 	if err != nil || !slices.Contains(killed["app/web.1"], escaped) {
 		t.Errorf("killed %v, but not %d: %v", killed, escaped, err)
 	}
@@ -306,7 +330,7 @@ func TestKillCgroup(t *testing.T) {
 	if err := KillCgroup(group.Name()); err != nil {
 		t.Errorf("of one that is gone: %v", err)
 	}
-	if killed, err := Sweep(os.Getpid(), []Worker{w}, nobody); err != nil || len(killed) > 0 {
+	if killed, err := sweep(os.Getpid(), []Worker{w}, nobody); err != nil || len(killed) > 0 {
 		t.Errorf("of one that is gone: %v, %v", killed, err)
 	}
 }
