@@ -23,13 +23,28 @@ const (
 	deathInterval = 5 * time.Millisecond
 )
 
-// Open listens for those who scrape.
-func Open(spec socket.Spec) (net.Listener, error) {
-	s, err := socket.Open(spec)
+// Open listens for those who scrape. A unix socket comes back when somebody removes it,
+// which the log tells.
+func Open(spec socket.Spec, log *slog.Logger) (net.Listener, error) {
+	l, err := open(spec, log)
 	for end := time.Now().Add(deathTime); errors.Is(err, unix.EADDRINUSE) && time.Now().Before(end); {
 		time.Sleep(deathInterval)
-		s, err = socket.Open(spec)
+		l, err = open(spec, log)
 	}
+	return l, err
+}
+
+func open(spec socket.Spec, log *slog.Logger) (net.Listener, error) {
+	if network, _, _ := socket.Parse(spec.Listen); network == "unix" {
+		return socket.Last(spec, func(err error) {
+			if err != nil {
+				log.Error("the socket of the metrics was removed and cannot be put back, trying again", "error", err)
+				return
+			}
+			log.Warn("the socket of the metrics was removed, and is back", "listen", spec.Listen)
+		})
+	}
+	s, err := socket.Open(spec)
 	if err != nil {
 		return nil, err
 	}

@@ -84,7 +84,7 @@ func TestScrapesAtOnceAreOne(t *testing.T) {
 func TestOpen(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "m")
 	spec := socket.Spec{Listen: "unix:" + path, Mode: 0o666}
-	l, err := Open(spec)
+	l, err := Open(spec, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,6 +41,13 @@ func openDirectoryAt(parent int, name, full string, flags int) (*directory, erro
 
 func (d *directory) close() error { return os.NewSyscallError("close", unix.Close(d.fd)) }
 
+// exists reports whether the directory has a name: one that was removed while it was
+// open has none (unlink(2)), and takes no new entries.
+func (d *directory) exists() bool {
+	var st unix.Stat_t
+	return unix.Fstat(d.fd, &st) == nil && st.Nlink > 0
+}
+
 func (d *directory) fail(op, name string, err error) error {
 	if err == nil {
 		return nil

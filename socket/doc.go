@@ -4,5 +4,5 @@
 // A line in here may bind, listen, take over a listener that an earlier supd has
 // opened, change the owner and mode of a unix socket, and watch for a listener
 // that was shut down or a path that was unlinked. It imports nothing of ours but
-// privdrop/files, and neither net nor net/http: suprun links it.
+// privdrop/files, and not net/http: suprun links it.
 package socket

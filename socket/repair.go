@@ -37,7 +37,9 @@ func (s *Set) Repair(d Damage) error {
 	case d.Kind == Unlinked && lost:
 		err = s.relink(old)
 	case d.Kind == ShutDown && (lost || old.dead()):
-		err = s.rebind(d.Key, old)
+		if err = s.renewKeep(); err == nil {
+			err = s.rebind(d.Key, old)
+		}
 	default:
 		return nil
 	}
@@ -57,6 +59,9 @@ func (s *Set) relink(old *Socket) error {
 
 // relink puts the socket's kept link at its path.
 func (s *Socket) relink() error {
+	if s.kept == nil {
+		return ErrPathLost
+	}
 	dir, name := path.Dir(s.at.path), path.Base(s.at.path)
 	if err := files.MakeDirectories(dir); err != nil {
 		return err

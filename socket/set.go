@@ -46,12 +46,32 @@ func NewSet(keep string) (*Set, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Set{keep: dir}
-	s.live.Store(&map[string]*Socket{})
-	if s.watcher, err = newWatcher(&s.live); err != nil {
+	s, err := newSet(dir)
+	if err != nil {
 		return nil, errors.Join(err, dir.close())
 	}
 	return s, nil
+}
+
+// newSet makes a set that keeps second names in keep, or none.
+func newSet(keep *directory) (s *Set, err error) {
+	s = &Set{keep: keep}
+	s.live.Store(&map[string]*Socket{})
+	s.watcher, err = newWatcher(&s.live)
+	return s, err
+}
+
+// renewKeep makes keep anew if somebody has removed it: then nothing can be linked
+// into it any more. The old one stays open for the links that were in it.
+func (s *Set) renewKeep() error {
+	if s.keep == nil || s.keep.exists() {
+		return nil
+	}
+	fresh, err := openKeep(s.keep.path)
+	if err == nil {
+		s.keep = fresh
+	}
+	return err
 }
 
 func openKeep(p string) (*directory, error) {
@@ -74,7 +94,7 @@ func openKeep(p string) (*directory, error) {
 
 // sweepKeep removes the links that a killed supd left, once.
 func (s *Set) sweepKeep() error {
-	if s.swept {
+	if s.swept || s.keep == nil {
 		return nil
 	}
 	names, err := s.keep.names()
@@ -119,6 +139,9 @@ func (s *Set) All() iter.Seq2[string, *Socket] {
 // that failed is in the error and nothing has changed, except that an offered
 // socket may have got its owner, mode and path already.
 func (s *Set) Apply(specs map[string]Spec) error {
+	if err := s.renewKeep(); err != nil {
+		return err
+	}
 	next, err := s.open(specs)
 	if err != nil {
 		return err
@@ -278,5 +301,8 @@ func (s *Set) end(each func(*Socket) error) error {
 	for _, sock := range before {
 		err = errors.Join(err, each(sock))
 	}
-	return errors.Join(err, s.watcher.close(), s.keep.close())
+	if s.keep != nil {
+		err = errors.Join(err, s.keep.close())
+	}
+	return errors.Join(err, s.watcher.close())
 }

@@ -135,7 +135,7 @@ func serveOn(t *testing.T, path string, d control.Daemon) (s *control.Server, st
 // serveFrom is serveOn for a supd that says where it has its directories.
 func serveFrom(t *testing.T, path string, d control.Daemon, where *control.Where) (s *control.Server, stop func()) {
 	t.Helper()
-	l, err := control.Open(configs.Control{Socket: path, Mode: 0o600})
+	l, err := control.Open(configs.Control{Socket: path, Mode: 0o600}, slog.New(slog.DiscardHandler))
 	must(t, err)
 	measurer, _ := d.(control.Measurer)
 	s = control.NewServer(d, control.Options{Version: "1.2.3", Where: where, Figures: measurer, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})

@@ -130,7 +130,7 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 	for _, w := range config.Traps() {
 		log.Warn("configuration", "warning", w.String())
 	}
-	listener, err := control.Open(config.Control)
+	listener, err := control.Open(config.Control, log)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func openMetrics(c configs.Metrics, log *slog.Logger) (*scraped, error) {
 		return s, nil
 	}
 	var err error
-	if s.listener, err = metrics.Open(spec); err != nil {
+	if s.listener, err = metrics.Open(spec, log); err != nil {
 		return nil, fmt.Errorf("metrics.listen: %w; set another address, or \"\" for none", err)
 	}
 	return s, nil
@@ -60,7 +60,7 @@ func (s *scraped) serve(server *metrics.Server) {
 	}
 	if s.listener == nil {
 		var err error
-		if s.listener, err = metrics.Open(spec); err != nil {
+		if s.listener, err = metrics.Open(spec, s.log); err != nil {
 			s.log.Error("no metrics", "error", err, "remedy", "set metrics.listen, which may be \"\"")
 			return
 		}

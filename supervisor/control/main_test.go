@@ -149,11 +149,13 @@ type unreadable struct{}
 
 func (unreadable) Figures() (*api.Figures, error) { return nil, errNoProc }
 
+var silent = slog.New(slog.DiscardHandler)
+
 // serve answers for d on a socket of its own until the test ends.
 func serve(t *testing.T, d Daemon) (*Server, *Client) {
 	t.Helper()
 	path := shortDir(t) + "/supd.sock"
-	l, err := Open(configs.Control{Socket: path, Mode: 0o600})
+	l, err := Open(configs.Control{Socket: path, Mode: 0o600}, silent)
 	must(t, err)
 	s := NewServer(d, testOptions())
 	ended := make(chan error, 1)

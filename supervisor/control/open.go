@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"time"
@@ -17,26 +18,30 @@ import (
 
 // Open listens on the control socket. The socket that a dead supd left is replaced;
 // one that answers is an error, since a second supd must not start. From the first
-// instant the path has the group and mode that c says.
-func Open(c configs.Control) (net.Listener, error) {
+// instant the path has the group and mode that c says. Whoever removes it gets it back,
+// which the log tells.
+func Open(c configs.Control, log *slog.Logger) (net.Listener, error) {
 	spec, err := c.Resolve()
 	if err != nil {
 		return nil, fmt.Errorf("control socket: unix:%s: %w", c.Socket, err)
 	}
-	s, err := socket.Open(spec)
+	mended := func(err error) {
+		if err != nil {
+			log.Error("the control socket was removed and cannot be put back, trying again", "error", err)
+			return
+		}
+		log.Warn("the control socket was removed, and is back", "path", c.Socket)
+	}
+	l, err := socket.Last(spec, mended)
 	for end := time.Now().Add(deathTime); err != nil && isDying(c.Socket) && time.Now().Before(end); {
 		time.Sleep(deathInterval)
-		s, err = socket.Open(spec)
+		l, err = socket.Last(spec, mended)
 	}
 	if err != nil {
 		if answers(c.Socket) {
 			return nil, fmt.Errorf("supd is already running: a process is listening on %s", c.Socket)
 		}
 		return nil, fmt.Errorf("control socket: %w", err)
-	}
-	l, err := s.Listener()
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("control socket: %w", err), s.Close())
 	}
 	return l, nil
 }

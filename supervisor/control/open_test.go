@@ -19,7 +19,7 @@ func TestOpenGivesModeAndGroup(t *testing.T) {
 	if os.Geteuid() == 0 {
 		c.Group, want = "12345", 12345
 	}
-	l, err := Open(c)
+	l, err := Open(c, silent)
 	must(t, err)
 	var st unix.Stat_t
 	must(t, unix.Stat(c.Socket, &st))
@@ -35,10 +35,10 @@ func TestOpenGivesModeAndGroup(t *testing.T) {
 
 func TestOpenRefusesALivingOne(t *testing.T) {
 	c := configs.Control{Socket: shortDir(t) + "/supd.sock", Mode: 0o600}
-	l, err := Open(c)
+	l, err := Open(c, silent)
 	must(t, err)
 	defer l.Close()
-	_, err = Open(c)
+	_, err = Open(c, silent)
 	if err == nil || !contains(err.Error(), "supd is already running: a process is listening on "+c.Socket) || isDying(c.Socket) {
 		t.Errorf("error %v", err)
 	}
@@ -53,7 +53,7 @@ func TestOpenReplacesAStaleOne(t *testing.T) {
 	must(t, err)
 	stale.SetUnlinkOnClose(false)
 	must(t, stale.Close())
-	l, err := Open(configs.Control{Socket: path, Mode: 0o600})
+	l, err := Open(configs.Control{Socket: path, Mode: 0o600}, silent)
 	must(t, err)
 	must(t, l.Close())
 }
@@ -61,7 +61,7 @@ func TestOpenReplacesAStaleOne(t *testing.T) {
 func TestOpenLeavesAFileAlone(t *testing.T) {
 	path := shortDir(t) + "/supd.sock"
 	must(t, os.WriteFile(path, []byte("precious"), 0o600))
-	_, err := Open(configs.Control{Socket: path, Mode: 0o600})
+	_, err := Open(configs.Control{Socket: path, Mode: 0o600}, silent)
 	if err == nil || !contains(err.Error(), "control socket: ") {
 		t.Errorf("error %v", err)
 	}
@@ -98,7 +98,7 @@ func TestOpenWaitsForADyingOne(t *testing.T) {
 	}
 	opened := make(chan error, 1)
 	go func() {
-		l, err := Open(configs.Control{Socket: path, Mode: 0o600})
+		l, err := Open(configs.Control{Socket: path, Mode: 0o600}, silent)
 		if err == nil {
 			err = l.Close()
 		}

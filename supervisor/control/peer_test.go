@@ -84,7 +84,7 @@ func statusOf(t *testing.T, conn net.Conn, r *http.Request) int {
 
 func TestPeerOf(t *testing.T) {
 	path := shortDir(t) + "/supd.sock"
-	l, err := Open(configs.Control{Socket: path, Mode: 0o600})
+	l, err := Open(configs.Control{Socket: path, Mode: 0o600}, silent)
 	must(t, err)
 	defer l.Close()
 	client, err := net.Dial("unix", path)

@@ -24,7 +24,13 @@ func (w *Worker) openNotify() error {
 	if !w.spec.notifies() {
 		return nil
 	}
-	n, err := listenNotify(w.launcher.Runtime.Notify(w.spec.File()), w.spec.Account.UID)
+	runtime, path := w.launcher.Runtime, w.launcher.Runtime.Notify(w.spec.File())
+	n, err := listenNotify(path, w.spec.Account.UID)
+	if errors.Is(err, os.ErrNotExist) { // somebody has cleaned up
+		if err = runtime.Make(); err == nil {
+			n, err = listenNotify(path, w.spec.Account.UID)
+		}
+	}
 	if err == nil {
 		w.listenTo(n)
 	}
