@@ -133,8 +133,23 @@ func (r report) send(e engine.Event) {
 }
 
 func (r report) Ready(how string)         { r.send(r.launch.Ready(how)) }
-func (r report) Ping()                    { r.send(r.launch.Ping()) }
-func (r report) Ill(why string)           { r.send(r.launch.Ill(why)) }
 func (r report) Checked(err error)        { r.send(r.launch.Checked(err)) }
 func (r report) Churned(deaths int)       { r.send(r.launch.Churned(deaths)) }
 func (r report) Ended(exit privdrop.Exit) { r.send(r.launch.Ended(exitOfAnother(exit))) }
+
+// Said is one event, whatever was said: that the worker is ill comes last, since then
+// it is.
+func (r report) Said(s launch.Said, heard func()) {
+	r.send(func(o *engine.Owner) {
+		defer heard()
+		if s.Ready {
+			r.launch.Ready("sent READY=1")(o)
+		}
+		if s.Ping {
+			r.launch.Ping()(o)
+		}
+		if s.Ill {
+			r.launch.Ill("sent WATCHDOG=trigger")(o)
+		}
+	})
+}

@@ -29,9 +29,8 @@ type Launcher struct {
 // Report is told what happens to a worker. Its methods may wait for the owner of
 // the worker, and are called from any goroutine but that.
 type Report interface {
-	Ready(how string)         // it answered, or said so
-	Ping()                    // WATCHDOG=1
-	Ill(why string)           // it says so itself
+	Ready(how string) // it answered, or its output says so
+	Said(s Said, heard func())
 	Checked(err error)        // the answer to a health probe; nil is a good one
 	Churned(deaths int)       // its child processes die young, one after the other
 	Ended(exit privdrop.Exit) // of one that is no child of this process

@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net"
 	"os"
-	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -39,7 +39,7 @@ func (w *Worker) openNotify() error {
 
 func (w *Worker) listenTo(n *notifySocket) {
 	w.notify, w.Belongings.Notify = n, true
-	go n.receive(w.notified)
+	go n.receive(hearing{ready: !w.spec.Process.Ready.Notify}, w.report)
 }
 
 // notifyPath is NOTIFY_SOCKET, or "" for a worker that has none.
@@ -50,16 +50,13 @@ func (w *Worker) notifyPath() string {
 	return w.notify.path
 }
 
-func (w *Worker) notified(line string) {
-	switch line {
-	case "READY=1":
-		if w.spec.Process.Ready.Notify {
-			w.spec.Report.Ready("sent READY=1")
-		}
-	case "WATCHDOG=1":
-		w.spec.Report.Ping()
-	case "WATCHDOG=trigger":
-		w.spec.Report.Ill("sent WATCHDOG=trigger")
+// report waits until it was heard: a worker has one event at a time.
+func (w *Worker) report(s Said) {
+	heard := make(chan struct{})
+	w.spec.Report.Said(s, func() { close(heard) })
+	select {
+	case <-heard:
+	case <-w.life.Done():
 	}
 }
 
@@ -81,22 +78,29 @@ func listenNotify(path string, uid int) (*notifySocket, error) {
 	return n, nil
 }
 
-// receive calls each with every line of every message until the socket is closed.
-func (n *notifySocket) receive(each func(line string)) {
+// receive calls report with what h hears, until the socket is closed.
+func (n *notifySocket) receive(h hearing, report func(Said)) {
 	for {
+		_ = n.conn.SetReadDeadline(h.wakes()) // it fails when the socket is closed, as message does
 		text, err := n.message()
-		if err != nil {
+		now := time.Now()
+		switch {
+		case err == nil:
+			h.hear(text, now)
+		case !errors.Is(err, os.ErrDeadlineExceeded):
 			return
 		}
-		for line := range strings.SplitSeq(text, "\n") {
-			each(line)
+		if s, due := h.due(now); due {
+			report(s)
 		}
+		time.Sleep(h.rest(now)) // what comes meanwhile stays in the socket's queue
 	}
 }
 
-// message holds no buffer while it waits. Descriptors that came along
-// (sd_pid_notify_with_fds(3), BARRIER=1) are closed at once, which is what the
-// barrier waits for.
+// message holds no buffer while it waits. Descriptors that come along
+// (sd_pid_notify_with_fds(3), BARRIER=1) are closed by the kernel, since there is no
+// room for them (unix(7), SCM_RIGHTS): that is what the barrier waits for, and a worker
+// does not get at the descriptors that launches need.
 func (n *notifySocket) message() (text string, err error) {
 	raw, err := n.conn.SyscallConn()
 	if err != nil {
@@ -104,29 +108,15 @@ func (n *notifySocket) message() (text string, err error) {
 	}
 	var failed error
 	err = raw.Read(func(fd uintptr) bool {
-		var data, oob [4096]byte
-		size, oobSize, _, _, e := unix.Recvmsg(int(fd), data[:], oob[:], unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+		var data [4096]byte
+		size, _, e := unix.Recvfrom(int(fd), data[:], unix.MSG_DONTWAIT)
 		if e == unix.EAGAIN {
 			return false
 		}
 		failed, text = e, string(data[:max(0, size)])
-		closeRights(oob[:max(0, oobSize)])
 		return true
 	})
 	return text, errors.Join(err, failed)
-}
-
-func closeRights(oob []byte) {
-	messages, err := unix.ParseSocketControlMessage(oob)
-	if err != nil {
-		return
-	}
-	for _, m := range messages {
-		fds, _ := unix.ParseUnixRights(&m) // none with an error
-		for _, fd := range fds {
-			unix.Close(fd)
-		}
-	}
 }
 
 func (n *notifySocket) close() error {
