@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -236,11 +237,16 @@ func (w *watcher) run(report func(Damage)) {
 	}
 }
 
+// lookPause is between two looks at all paths: who may write into the directory of a
+// socket can make one name come and go as fast as he likes.
+const lookPause = 10 * time.Millisecond
+
 func (w *watcher) handle(id int32, report func(Damage)) {
 	switch id {
 	case idInotify:
 		if w.readInotify() {
 			w.look(report, false)
+			time.Sleep(lookPause)
 		}
 	case idCheck:
 		var count [8]byte
