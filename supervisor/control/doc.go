@@ -10,7 +10,8 @@
 //	GET  /v1/audit[?app=A]                      each api.Finding
 //	POST /v1/do                                 a api.Request, its timeout in nanoseconds
 //
-// Whoever may connect to the socket may read; root and supd's own user may act. An
+// Whoever may connect to the socket may read; root and supd's own user may act, and the
+// others, guests, have a bounded number of connections. An
 // error is {"code": …, "error": "…"} with the exit code that supctl ends with.
 //
 // A line in here may read the published Status, ask the Daemon and the Measurer,

@@ -17,6 +17,8 @@ import (
 type peer struct {
 	uid int
 	pid int // 0 when it is in a pid namespace that this process does not see
+
+	crowded bool // its user has as many connections as one may have
 }
 
 // nobody is a peer that the kernel did not name. It may not act.
@@ -25,7 +27,10 @@ var nobody = peer{uid: -1}
 type peerKey struct{}
 
 func withPeer(ctx context.Context, c net.Conn) context.Context {
-	return context.WithValue(ctx, peerKey{}, peerOf(c))
+	if v, ok := c.(*visit); ok {
+		return context.WithValue(ctx, peerKey{}, v.peer)
+	}
+	return context.WithValue(ctx, peerKey{}, nobody)
 }
 
 // peerOf asks the kernel who connected: SO_PEERCRED of unix(7).
@@ -41,7 +46,7 @@ func peerOf(c net.Conn) peer {
 	who := nobody
 	_ = raw.Control(func(fd uintptr) { // an error leaves nobody
 		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-			who = peer{int(cred.Uid), int(cred.Pid)}
+			who = peer{uid: int(cred.Uid), pid: int(cred.Pid)}
 		}
 	})
 	return who

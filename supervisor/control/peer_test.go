@@ -93,7 +93,7 @@ func TestPeerOf(t *testing.T) {
 	conn, err := l.Accept()
 	must(t, err)
 	defer conn.Close()
-	if got, want := peerOf(conn), (peer{os.Geteuid(), os.Getpid()}); got != want {
+	if got, want := peerOf(conn), (peer{uid: os.Geteuid(), pid: os.Getpid()}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	pipe, _ := net.Pipe()

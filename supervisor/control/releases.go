@@ -39,7 +39,12 @@ func (s *Server) audit(w http.ResponseWriter, r *http.Request) error {
 		}
 		name = app.Name
 	}
+	done, err := s.turns.take(r)
+	if err != nil {
+		return err
+	}
 	findings, err := s.daemon.Audit(name)
+	done() // before it is written: a client may be slow to read
 	if err != nil {
 		return fail(api.CodeFailed, "%s", strings.TrimSpace(err.Error()))
 	}

@@ -63,7 +63,8 @@ const (
 	maxDepth    = 8 // of brackets in a body
 	requestTime = 10 * time.Second
 	idleTime    = time.Minute
-	farewell    = time.Second // for the last line of a stream, at Shutdown
+	writeTime   = 30 * time.Second // for what was written to be taken, as far as the kernel holds it no more
+	farewell    = time.Second      // for the last line of a stream, at Shutdown
 )
 
 // Server answers the API. Its methods may be called from any goroutine.
@@ -72,13 +73,14 @@ type Server struct {
 	options Options
 	http    *http.Server
 	closing context.Context // ends all streams
+	turns   turns
 	started time.Time
 }
 
 // NewServer makes a server that asks d.
 func NewServer(d Daemon, o Options) *Server {
 	closing, end := context.WithCancel(context.Background())
-	s := &Server{daemon: d, options: o, closing: closing, started: time.Now()}
+	s := &Server{daemon: d, options: o, closing: closing, started: time.Now(), turns: newTurns()}
 	s.http = &http.Server{
 		Handler:           s.routes(),
 		ConnContext:       withPeer,
@@ -93,7 +95,7 @@ func NewServer(d Daemon, o Options) *Server {
 
 // Serve answers until Shutdown, and gives nil then.
 func (s *Server) Serve(l net.Listener) error {
-	if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := s.http.Serve(newGuests(l)); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil
@@ -134,8 +136,16 @@ type routes map[string]struct {
 }
 
 func (t routes) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 { // a client that does not send what it announces; see readBody
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(requestTime))
+	}
 	route, known := t[r.URL.Path]
-	switch {
+	switch who := peerFrom(r); {
+	case who.crowded:
+		w.Header().Set("Connection", "close")
+		e := fail(api.CodeFailed, "uid %d has as many connections to supd as one user may have; close some", who.uid)
+		e.status = http.StatusServiceUnavailable
+		writeError(w, e)
 	case !known:
 		e := fail(api.CodeUsage, "no such path %q in this version of supd", r.URL.Path)
 		e.status = http.StatusNotFound
@@ -162,9 +172,16 @@ func writeError(w http.ResponseWriter, err error) {
 
 // writeJSON fails only when the client has gone, which nobody needs to know.
 func writeJSON(w http.ResponseWriter, status int, v any) error {
+	willWrite(w)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	return json.NewEncoder(w).Encode(v)
+}
+
+// willWrite bounds the time that a client may take to read what is written next. It
+// fails without a real connection, and there no client is slow.
+func willWrite(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTime))
 }
 
 func (s *Server) version(w http.ResponseWriter, r *http.Request) error {
@@ -187,7 +204,12 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
 	if _, err := choose(s.daemon.Status(), []string{target}); err != nil {
 		return err
 	}
+	done, err := s.turns.take(r)
+	if err != nil {
+		return err
+	}
 	all, err := s.daemon.Explain(target)
+	done()
 	if err != nil {
 		return fail(api.CodeFailed, "%s", strings.TrimSpace(err.Error()))
 	}

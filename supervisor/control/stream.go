@@ -8,10 +8,11 @@ import (
 
 // stream is an answer that goes on until the client goes or the server ends.
 type stream struct {
-	ctx  context.Context
-	end  func() // to be called by whoever began it
-	body http.ResponseWriter
-	conn *http.ResponseController
+	ctx     context.Context
+	closing context.Context
+	end     func() // to be called by whoever began it
+	body    http.ResponseWriter
+	conn    *http.ResponseController
 }
 
 func (s *Server) stream(w http.ResponseWriter, r *http.Request, kind string) *stream {
@@ -21,14 +22,19 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, kind string) *st
 		_ = conn.SetWriteDeadline(time.Now().Add(farewell)) // a client that does not read holds nobody up
 		cancel()
 	})
+	willWrite(w)
 	w.Header().Set("Content-Type", kind)
 	w.WriteHeader(http.StatusOK)
 	_ = conn.Flush() // the client sees that it has begun; if it has gone, ctx ends
-	return &stream{ctx, func() { stop(); cancel() }, w, conn}
+	return &stream{ctx, s.closing, func() { stop(); cancel() }, w, conn}
 }
 
-// Write sends p at once.
+// Write sends p at once. It fails where the client does not read it in time.
 func (s *stream) Write(p []byte) (int, error) {
+	willWrite(s.body)
+	if s.closing.Err() != nil { // the deadline of the end comes first
+		_ = s.conn.SetWriteDeadline(time.Now().Add(farewell))
+	}
 	n, err := s.body.Write(p)
 	if err != nil {
 		return n, err
