@@ -39,6 +39,7 @@ func namesOf(c *configs.Config) (names []string) {
 
 // applyOnce fails with engine.ErrChanged when it has to be tried again.
 func (s *Supervisor) applyOnce(c *configs.Config) error {
+	defer s.files.Rest() // of what is gone, and of what was looked at in vain
 	have, err := engine.Ask(s.owner, (*engine.Owner).Facts)
 	if err != nil {
 		return err

@@ -71,6 +71,8 @@ func (c *Capture) Left() *os.File {
 
 func (c *Capture) run() {
 	defer close(c.done)
+	c.log.hold()
+	defer func() { c.log.release(c.left != nil) }()
 	fd := int(c.pipe.Fd())
 	_ = unix.SetNonblock(fd, true) // Fd may have changed that; it cannot fail for an open descriptor
 	c.resume()

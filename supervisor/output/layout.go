@@ -52,6 +52,8 @@ type Log struct {
 	limit   int64     // size at which to rotate: MaxSize, or more after a failure
 	looked  time.Time // when path was last compared with the file
 
+	captures int // under way
+
 	last    *Capture // who wrote last; nil: an earlier supd
 	midline bool     // the file ends within a line of last
 	broken  bool     // that line's rest was dropped: the next write begins a new one

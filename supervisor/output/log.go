@@ -36,7 +36,7 @@ func (l *Log) Reopen() error {
 	if l.closed {
 		return &os.PathError{Op: "reopen", Path: l.path, Err: os.ErrClosed}
 	}
-	if l.journal != nil {
+	if l.journal != nil || l.rests() {
 		return nil
 	}
 	return l.open()

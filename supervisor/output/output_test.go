@@ -212,7 +212,7 @@ func TestFullDisk(t *testing.T) {
 	if err := os.Truncate(path, 150); err != nil {
 		t.Fatal(err)
 	}
-	l.write(nil, []byte("whole\n"))
+	l.write(new(Capture), []byte("whole\n"))
 	text, _ := os.ReadFile(path)
 	if !strings.HasSuffix(string(text), "\nwhole\n") || !strings.Contains(said.String(), "written again") {
 		t.Errorf("log ends with %q; said %s", text[max(0, len(text)-20):], said.String())

@@ -1,0 +1,60 @@
+package output
+
+import "time"
+
+// A log to which nothing is captured rests: its file, or the connection to the journal,
+// is closed. So those of processes that are gone from the configuration need no
+// descriptor, and a Reopen does not make their files anew. The next capture, or whoever
+// writes, opens it again.
+
+// hold is called by a capture that begins.
+func (l *Log) hold() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.captures++
+	if l.captures > 1 || l.closed || l.journal != nil || l.file != nil {
+		return
+	}
+	l.lost = l.open() != nil // it is tried again, and said, with the first write
+}
+
+// release is called by a capture that has ended; goesOn says that another program goes
+// on with it.
+func (l *Log) release(goesOn bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.captures--; !goesOn {
+		l.rest()
+	}
+}
+
+// Rest closes the files of the logs that nothing is captured to, and may be called at
+// any time.
+func (f *Files) Rest() {
+	_ = f.each(func(l *Log) error {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.rest()
+		return nil
+	})
+}
+
+func (l *Log) rest() {
+	if l.captures > 0 || l.closed {
+		return
+	}
+	if l.journal != nil {
+		_ = l.journal.close() // what was sent has arrived
+		l.journal.conn = nil
+		return
+	}
+	if l.file == nil {
+		return
+	}
+	_ = l.file.Close() // nothing was written since the last write, whose error is known
+	l.file, l.fd, l.id, l.looked = nil, -1, fileID{}, time.Time{}
+	l.last, l.midline, l.broken = nil, false, false // is found out anew
+}
+
+// rests reports whether the file is closed for now.
+func (l *Log) rests() bool { return l.captures == 0 && l.file == nil && !l.lost }
