@@ -258,6 +258,7 @@ func findLink(file boundFile, keep, parent *directory) *link {
 		}
 		if l := ownLinkIn(parent, name); l != nil {
 			if file.at(l.dir, l.name) {
+				_ = l.dir.lock() // the supd that had it may still be ending
 				return l
 			}
 			l.leave()

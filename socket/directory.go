@@ -12,8 +12,9 @@ import (
 	"supd/privdrop/files"
 )
 
-// privateName begins the name of every directory that is made beside a socket.
-const privateName = ".supd-"
+// Private begins the name of every directory that is made beside a socket, for the time
+// that this takes or for as long as there is the socket.
+const Private = ".supd-"
 
 // inode identifies a file, whatever its names are. It is not given to another
 // file while one name of it is left.
@@ -97,9 +98,36 @@ func (d *directory) names() ([]string, error) {
 	return file.Readdirnames(-1)
 }
 
-// makePrivate makes a directory in d that only this process's user can enter.
-func (d *directory) makePrivate() (*directory, error) {
-	name := privateName + rand.Text()[:10]
+// lock marks a directory as used, until it is closed; the error says that another
+// process uses it. A supd that is killed leaves none locked.
+func (d *directory) lock() error { return unix.Flock(d.fd, unix.LOCK_EX|unix.LOCK_NB) }
+
+func (d *directory) readLink(name string) (string, error) {
+	text := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(d.fd, name, text)
+	if err != nil {
+		return "", d.fail("readlink", name, err)
+	}
+	return string(text[:n]), nil
+}
+
+// makePrivate makes a directory in d that only this process's user can enter, and
+// locks it. Between the two another supd may take it for one that is not used.
+func (d *directory) makePrivate() (p *directory, err error) {
+	for range 3 {
+		if p, err = d.tryPrivate(); err != nil {
+			return nil, err
+		}
+		if p.lock() == nil && p.exists() {
+			return p, nil
+		}
+		p.close()
+	}
+	return nil, fmt.Errorf("%s: others remove what is made there", d.path)
+}
+
+func (d *directory) tryPrivate() (*directory, error) {
+	name := Private + rand.Text()[:10]
 	if err := unix.Mkdirat(d.fd, name, 0o700); err != nil {
 		return nil, d.fail("mkdir", name, err)
 	}

@@ -105,7 +105,7 @@ func sweep(d *directory, gone inode) error {
 	return err
 }
 
-func isPrivate(name string) bool { return strings.HasPrefix(name, privateName) }
+func isPrivate(name string) bool { return strings.HasPrefix(name, Private) }
 
 func sweepOne(d *directory, name string, gone inode) error {
 	old := ownLinkIn(d, name)

@@ -177,6 +177,7 @@ func occupy(t *testing.T, path string, kind, backlog int) (closeIt func()) {
 	return closeIt
 }
 
+// entries lists a directory but for the notes in it.
 func entries(t *testing.T, dir string) []string {
 	t.Helper()
 	found, err := os.ReadDir(dir)
@@ -185,7 +186,9 @@ func entries(t *testing.T, dir string) []string {
 	}
 	var names []string
 	for _, entry := range found {
-		names = append(names, entry.Name())
+		if !strings.HasSuffix(entry.Name(), noteSuffix) {
+			names = append(names, entry.Name())
+		}
 	}
 	return names
 }

@@ -100,6 +100,7 @@ func (s *Set) rebind(key string, old *Socket) error {
 	fresh.fd = old.fd
 	err = errors.Join(err, s.watcher.add(fresh))
 	s.replace(key, fresh)
+	err = errors.Join(err, s.noteAnew(key, old, fresh))
 	if old.kept != nil {
 		err = errors.Join(err, old.kept.remove())
 	}

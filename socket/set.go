@@ -99,7 +99,9 @@ func (s *Set) sweepKeep() error {
 	}
 	names, err := s.keep.names()
 	for _, name := range names {
-		if _, kind, e := s.keep.lookup(name); e == nil && kind == unix.S_IFSOCK && !s.keeps(name) {
+		_, kind, e := s.keep.lookup(name)
+		_, _, noted := s.keep.lookup(name + noteSuffix) // then its path is left
+		if e == nil && kind == unix.S_IFSOCK && !s.keeps(name) && noted != nil {
 			err = errors.Join(err, s.keep.remove(name, 0))
 		}
 	}
@@ -150,7 +152,10 @@ func (s *Set) Apply(specs map[string]Spec) error {
 	s.live.Store(&next)
 	s.watcher.check() // what happened to a new socket before it was in the map
 	s.closeOffers()
-	left := s.sweepKeep()
+	left := s.writeNotes()
+	if !s.swept {
+		left = errors.Join(left, s.sweepKeep(), s.sweepStages())
+	}
 	for _, old := range without(before, next) {
 		left = errors.Join(left, s.closeSocket(old))
 	}
@@ -281,19 +286,20 @@ func without(before, next map[string]*Socket) []*Socket {
 func (s *Set) closeSocket(sock *Socket) error {
 	// Before the descriptor is closed: while a worker holds a duplicate, the
 	// kernel leaves it in the epoll set, and then nobody can take it out.
-	return errors.Join(s.watcher.remove(sock), sock.Close())
+	return errors.Join(s.watcher.remove(sock), s.forgetNote(sock), sock.Close())
 }
 
 // Close closes all sockets and ends the watcher.
-func (s *Set) Close() error { return s.end(s.closeSocket) }
+func (s *Set) Close() error { return s.end(s.closeSocket, s.writeNotes) }
 
 // Leave is Close for a supd that ends while its workers serve on: it leaves the
 // paths of unix sockets and their second names to the next one.
 func (s *Set) Leave() error {
-	return s.end(func(sock *Socket) error { return errors.Join(s.watcher.remove(sock), sock.Leave()) })
+	leave := func(sock *Socket) error { return errors.Join(s.watcher.remove(sock), sock.Leave()) }
+	return s.end(leave, func() error { return nil })
 }
 
-func (s *Set) end(each func(*Socket) error) error {
+func (s *Set) end(each func(*Socket) error, last func() error) error {
 	before := *s.live.Load()
 	s.live.Store(&map[string]*Socket{})
 	s.closeOffers()
@@ -301,6 +307,7 @@ func (s *Set) end(each func(*Socket) error) error {
 	for _, sock := range before {
 		err = errors.Join(err, each(sock))
 	}
+	err = errors.Join(err, last())
 	if s.keep != nil {
 		err = errors.Join(err, s.keep.close())
 	}

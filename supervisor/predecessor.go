@@ -15,6 +15,7 @@ import (
 
 	"supd/configs"
 	"supd/privdrop"
+	"supd/socket"
 	"supd/supervisor/api"
 	"supd/supervisor/engine"
 	"supd/supervisor/launch"
@@ -306,14 +307,16 @@ func (h *host) sweepRuntime(left *predecessor) {
 		alive[name], dead[name] = w.Lives(), !w.Lives()
 	}
 	runtime := h.launcher.Runtime
-	for _, dir := range []string{runtime.Workers(), runtime.Launches(), runtime.Probes(), runtime.Notifies()} {
+	for _, dir := range []string{string(runtime), runtime.Workers(), runtime.Launches(), runtime.Probes(), runtime.Notifies()} {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
 			h.log.Warn("cleaning up after an earlier supd", "error", err)
 		}
 		for _, entry := range entries {
 			name := entry.Name()
-			if alive[name] || (dir == runtime.Workers() || dir == runtime.Launches()) && dead[name] || strings.HasPrefix(name, ".") {
+			stage := strings.HasPrefix(name, socket.Private) // of a socket that was being made: nothing is now
+			ofDead := (dir == runtime.Workers() || dir == runtime.Launches()) && dead[name]
+			if !stage && (dir == string(runtime) || alive[name] || ofDead || strings.HasPrefix(name, ".")) {
 				continue
 			}
 			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {

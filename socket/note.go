@@ -1,0 +1,185 @@
+package socket
+
+import (
+	"errors"
+	"path"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Set notes in keep where each of its unix sockets is, by a symbolic link that leads
+// nowhere: "whois/web:/run/whois.sock". So the next supd can remove the path of a
+// socket that the configuration has elsewhere by then, or not any more.
+const noteSuffix = ".path"
+
+// note is the name of the note about a socket with this second name.
+func (l *link) note() string {
+	if l.own {
+		return path.Base(l.dir.path) + noteSuffix
+	}
+	return l.name + noteSuffix
+}
+
+// writeNotes makes the notes those of the sockets that there are, and removes the paths
+// that others are about.
+func (s *Set) writeNotes() error {
+	if s.keep == nil {
+		return nil
+	}
+	names, err := s.keep.names()
+	if err != nil {
+		return err
+	}
+	missing := map[string]string{}
+	for key, sock := range *s.live.Load() {
+		if sock.kept != nil {
+			missing[sock.kept.note()] = key + ":" + sock.at.path
+		}
+	}
+	for _, name := range names {
+		base, isNote := strings.CutSuffix(name, noteSuffix)
+		if !isNote {
+			continue
+		}
+		said, e := s.keep.readLink(name)
+		switch want, is := missing[name]; {
+		case is && said == want:
+			delete(missing, name)
+			continue
+		case !is && e == nil:
+			var left bool
+			if left, e = s.clear(base, said); left {
+				continue
+			}
+		}
+		err = errors.Join(err, e, s.keep.remove(name, 0))
+	}
+	for name, text := range missing {
+		err = errors.Join(err, s.keep.fail("note", name, unix.Symlinkat(text, s.keep.fd, name)))
+	}
+	return err
+}
+
+// noteAnew replaces the note about a socket that was bound anew.
+func (s *Set) noteAnew(key string, old, fresh *Socket) error {
+	if s.keep == nil || fresh.kept == nil {
+		return nil
+	}
+	var err error
+	if old.kept != nil {
+		err = s.keep.remove(old.kept.note(), 0)
+	}
+	name := fresh.kept.note()
+	return errors.Join(err, s.keep.fail("note", name, unix.Symlinkat(key+":"+fresh.at.path, s.keep.fd, name)))
+}
+
+// forgetNote removes the note about a socket that was closed.
+func (s *Set) forgetNote(sock *Socket) error {
+	if s.keep == nil || sock.kept == nil {
+		return nil
+	}
+	return s.keep.remove(sock.kept.note(), 0)
+}
+
+// clear removes the path that a note is about, if it still leads to the socket that had
+// it, with its second name. It is left while somebody listens there, unless the
+// socket is elsewhere now: it may be that of an app which is held back for a while.
+func (s *Set) clear(base, note string) (left bool, err error) {
+	key, at, _ := strings.Cut(note, ":")
+	if s.hasPath(at) {
+		return false, nil
+	}
+	parent, err := openDirectory(path.Dir(at))
+	if errors.Is(err, unix.ENOENT) {
+		return false, nil
+	}
+	if err != nil {
+		return true, err
+	}
+	defer parent.close()
+	second := &link{dir: s.keep, name: base}
+	if isPrivate(base) {
+		if second = ownLinkIn(parent, base); second == nil {
+			return false, nil
+		}
+	}
+	has, _, err := second.dir.lookup(second.name)
+	there, _, e := parent.lookup(path.Base(at))
+	switch {
+	case err != nil: // it is gone, and nobody can tell any more whose the path is
+		return false, second.leave()
+	case e != nil || there != has: // the path is somebody else's
+		return false, second.remove()
+	case s.Get(key) == nil && !errors.Is(tryConnect(at), unix.ECONNREFUSED):
+		return true, second.leave()
+	}
+	return false, errors.Join(parent.remove(path.Base(at), 0), second.remove())
+}
+
+func (s *Set) hasPath(at string) bool {
+	for _, sock := range *s.live.Load() {
+		if sock.at.network == "unix" && sock.at.path == at {
+			return true
+		}
+	}
+	return false
+}
+
+// sweepStages removes from the directories of the sockets what supds have left that
+// were killed while they made one.
+func (s *Set) sweepStages() error {
+	var err error
+	seen := map[string]bool{}
+	for _, sock := range *s.live.Load() {
+		dir := path.Dir(sock.at.path)
+		if sock.at.network != "unix" || seen[dir] {
+			continue
+		}
+		seen[dir] = true
+		d, e := openDirectory(dir)
+		if e == nil {
+			e = errors.Join(d.sweepPrivate(), d.close())
+		}
+		err = errors.Join(err, e)
+	}
+	return err
+}
+
+// sweepPrivate removes the private directories of this process's user that no process
+// uses: whoever does has them locked.
+func (d *directory) sweepPrivate() error {
+	names, err := d.names()
+	for _, name := range names {
+		if !isPrivate(name) {
+			continue
+		}
+		old := ownLinkIn(d, name)
+		if old == nil {
+			continue
+		}
+		if old.dir.lock() == nil {
+			err = errors.Join(err, old.dir.empty(), d.remove(name, unix.AT_REMOVEDIR))
+		}
+		err = errors.Join(err, old.dir.close())
+	}
+	return err
+}
+
+// empty removes everything in a private directory.
+func (d *directory) empty() error {
+	names, err := d.names()
+	for _, name := range names {
+		_, kind, e := d.lookup(name)
+		if e != nil || kind != unix.S_IFDIR {
+			err = errors.Join(err, e, d.remove(name, 0))
+			continue
+		}
+		below, e := openDirectoryAt(d.fd, name, path.Join(d.path, name), unix.O_NOFOLLOW)
+		if e == nil {
+			e = errors.Join(below.empty(), below.close())
+		}
+		err = errors.Join(err, e, d.remove(name, unix.AT_REMOVEDIR))
+	}
+	return err
+}
