@@ -37,6 +37,8 @@ func TestLogRests(t *testing.T) {
 	}
 	first, w1 := start(t, l, nil)
 	second, w2 := start(t, l, nil)
+	w2.WriteString("zero\n")
+	eventually(t, "the second capture has begun", func() bool { text, _ := os.ReadFile(path); return len(text) > 0 })
 	w1.WriteString("one\nhalf")
 	w1.Close()
 	wait(t, first)
@@ -58,10 +60,10 @@ func TestLogRests(t *testing.T) {
 	w4.WriteString("four\n")
 	w4.Close()
 	wait(t, fourth)
-	if text, _ := os.ReadFile(path); string(text) != "one\nhalf\ntwo\nthree\nunended\nfour\n" {
+	if text, _ := os.ReadFile(path); string(text) != "zero\none\nhalf\ntwo\nthree\nunended\nfour\n" {
 		t.Errorf("log %q", text)
 	}
-	if written, dropped := l.Stats(); written != int64(len("one\nhalftwo\nthree\nunendedfour\n")) || dropped != 0 {
+	if written, dropped := l.Stats(); written != int64(len("zero\none\nhalftwo\nthree\nunendedfour\n")) || dropped != 0 {
 		t.Errorf("%d bytes written, %d dropped", written, dropped)
 	}
 	if err := os.Remove(path); err != nil {
