@@ -22,11 +22,15 @@ func Busy(app string, r *api.RolloutStatus) string {
 
 // alreadyActive is the answer where nothing is to be done; why is what would be in
 // the way of another start.
-func alreadyActive(app, version string, why error) *api.Result {
-	if why != nil {
-		return api.Refuse(api.CodeFailed, "%s: %s is active, and goes on, but could not be started again: %s", app, version, why)
+func (a *app) alreadyActive(version string, why error) *api.Result {
+	mark, isMarked := a.state.Failed[version]
+	switch {
+	case why != nil:
+		return api.Refuse(api.CodeFailed, "%s: %s is active, and goes on, but could not be started again: %s", a.name, version, why)
+	case isMarked:
+		return api.Refuse(api.CodeNotStarted, "%s: %s is active, and not all of it is well: %s", a.name, version, mark.Reason)
 	}
-	return &api.Result{Outcomes: []api.Outcome{{Name: app, Code: api.CodeDone, Message: version + " is active already"}}}
+	return &api.Result{Outcomes: []api.Outcome{{Name: a.name, Code: api.CodeDone, Message: version + " is active already"}}}
 }
 
 // Deploy is the event of a deploy or rollback that is prepared. c is the
@@ -47,7 +51,7 @@ func (o *Owner) Deploy(r api.Request, c *configs.Config, to release.Release, tar
 	case a.rollout != nil:
 		o.during(a.rollout, r, kind, to, reply)
 	case a.state.Active == to.Version && a.runsFrom(to.Files()) && a.trouble == nil:
-		reply <- alreadyActive(a.name, to.Version, why)
+		reply <- a.alreadyActive(to.Version, why)
 	default:
 		status := api.RolloutStatus{Rollout: release.Rollout{Kind: kind, From: a.state.Active, To: to.Version, By: r.By}}
 		o.awaitRollout(o.begin(a, status, target, why), r, reply)

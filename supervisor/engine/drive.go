@@ -54,19 +54,24 @@ func (o *Owner) replaceAll(r *rollout, now time.Time) {
 			continue // it goes when all is well
 		}
 		if !t.begun && !r.mayBegin(t) {
-			done = false
+			done = done && len(r.faults) > 0   // it waits for what is tried again
 			o.wakeRollout(r, r.drainedAt(now)) // or as soon as something happens
 			continue
 		}
 		done = o.move(r, t, now) && done
 	}
-	if done {
+	switch {
+	case !done:
+	case len(r.faults) > 0:
+		o.keep(r)
+	default:
 		o.enter(r, release.StepBake)
 	}
 }
 
 // move brings the slots of one process on, and reports whether all have arrived and
-// have been ready for min_ready.
+// have been ready for min_ready. Of a first release those that have failed are not
+// waited for.
 func (o *Owner) move(r *rollout, t *stage, now time.Time) (arrived bool) {
 	p := t.process
 	if !t.begun {
@@ -83,7 +88,7 @@ func (o *Owner) move(r *rollout, t *stage, now time.Time) (arrived bool) {
 		switch w := s.fresh(); {
 		case !s.Up && s.revision == t.to:
 		case s.revision != t.to || !s.fulfilled():
-			arrived = false
+			arrived = arrived && r.isUnwell(s)
 		case w != nil:
 			if at := w.Ready.Add(r.app.config.Rollout.MinReady); at.After(now) {
 				o.wakeRollout(r, at)
@@ -115,6 +120,8 @@ func (o *Owner) moveSlot(s *slot, to *revision) {
 // bake waits, and makes the new release the active one.
 func (o *Owner) bake(r *rollout, now time.Time) {
 	switch {
+	case len(r.faults) > 0:
+		o.keep(r)
 	case !o.passes(r, now):
 	case r.deadline.After(now):
 		o.wakeRollout(r, r.deadline)

@@ -8,7 +8,8 @@ import (
 	"supd/supervisor/release"
 )
 
-// end journals how the rollout ended, and makes it so.
+// end journals how the rollout ended, and makes it so. A first release is active also
+// where that cannot be journaled: it serves, and the next supd goes on with it.
 func (o *Owner) end(r *rollout) {
 	result, code, ok := r.result()
 	if r.broken != "" {
@@ -23,7 +24,7 @@ func (o *Owner) end(r *rollout) {
 				return
 			}
 			r.pending = ""
-			if err != nil && ok {
+			if err != nil && ok && !r.isFirst() {
 				o.fault(r, nil, fmt.Sprintf("its end cannot be journaled: %s; make room and deploy again", err))
 				return
 			}
@@ -33,7 +34,7 @@ func (o *Owner) end(r *rollout) {
 			r.app.state = state
 			r.close(result, code, now)
 			var active *App
-			if ok {
+			if ok && r.target.Config != nil { // else it cannot be prepared
 				o.commit(r)
 				active = &r.target
 			}

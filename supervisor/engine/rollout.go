@@ -48,6 +48,9 @@ func (r *rollout) targets(w *worker) bool {
 
 // isUndone reports whether the release has failed, and what there is of it goes.
 func (r *rollout) isUndone() bool {
+	if r == nil {
+		return false
+	}
 	switch r.status.Step {
 	case release.StepUndo:
 		return true
@@ -61,7 +64,7 @@ func (r *rollout) isUndone() bool {
 // forbids reports whether e is of a release that is being undone: nothing more of it
 // is started.
 func (r *rollout) forbids(e *revision) bool {
-	return r != nil && r.isUndone() && slices.ContainsFunc(r.stages, func(t *stage) bool {
+	return r.isUndone() && slices.ContainsFunc(r.stages, func(t *stage) bool {
 		return t.to != nil && t.to == e && t.from != e
 	})
 }
@@ -140,9 +143,11 @@ func (r *rollout) startBake() time.Duration {
 // active now.
 func (r *rollout) result() (result release.Result, code int, ok bool) {
 	switch {
+	case len(r.faults) > 0:
+		return release.Failed, api.CodeNotStarted, true
 	case r.status.Step == release.StepBake:
 		return release.Done, api.CodeDone, true
-	case r.status.From == "":
+	case r.isFirst():
 		return release.Failed, api.CodeNotStarted, false
 	case r.broken != "":
 		return release.Failed, api.CodeFailed, false
@@ -168,7 +173,8 @@ func (r *rollout) ended(result release.Result, ok bool, now time.Time) release.S
 		state.Place = placeOf(r.target.Release)
 		state.Deployed[r.status.To] = now
 		delete(state.Failed, r.status.To)
-	} else if r.status.To != r.status.From {
+	}
+	if result != release.Done && r.status.To != r.status.From {
 		state.Failed[r.status.To] = release.Mark{At: now, Reason: r.status.Reason}
 	}
 	return state
@@ -177,8 +183,11 @@ func (r *rollout) ended(result release.Result, ok bool, now time.Time) release.S
 // close says in the status that the rollout has ended.
 func (r *rollout) close(result release.Result, code int, now time.Time) {
 	message := string(result)
-	if result == release.RolledBack {
+	switch {
+	case result == release.RolledBack:
 		message = "rolled back, " + r.status.From + " serves"
+	case len(r.faults) > 0:
+		message = r.status.To + " is active, and not all of it is well"
 	}
 	r.status.EndedAt, r.status.Result, r.status.Code, r.status.Step = now, result, code, release.StepDone
 	r.status.StepAt = time.Time{}

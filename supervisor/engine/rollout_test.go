@@ -398,42 +398,6 @@ func TestTwoDeploys(t *testing.T) {
 	})
 }
 
-func TestFirstDeploy(t *testing.T) {
-	for name, b := range map[string]behaviour{"well": healthy, "fails": {ready: -1, die: time.Millisecond, code: 3}} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f := &fleet{newWorld(t, always(b)), []configs.Process{configured("web", 2)}, quick}
-				f.rollout.Surge.Workers = 1
-				bare := f.prepared("1")
-				bare.Revisions, bare.Release = nil, nil
-				f.in(func(o *Owner) {
-					a := o.app("a")
-					a.journal = f.journal("a")
-					a.state = release.State{Deployed: map[string]time.Time{}, Failed: map[string]release.Mark{}}
-					if err := o.Apply(Prepared{Config: &configs.Config{Apps: []configs.App{*bare.Config}}, Apps: []App{bare}}); err != nil {
-						t.Error(err)
-					}
-				})
-				f.expect(time.Minute, "a/web.1", api.Stopped)
-				if r := f.do(api.ActionStart, false, "a"); r.Code != api.CodeFailed || !strings.Contains(r.Outcomes[0].Message, "no release is active") {
-					t.Errorf("start without a release: %+v", r)
-				}
-				if name == "well" {
-					f.wantResult(f.deploy(api.ActionDeploy, "1"), api.CodeDone, "1 is active")
-					f.wantServing("1", 2)
-				} else {
-					f.wantResult(f.deploy(api.ActionDeploy, "1"), api.CodeNotStarted, "exited with code 3")
-					f.expect(time.Minute, "a/web.1", api.Stopped)
-					if n := len(f.running()); n != 0 {
-						t.Errorf("%d processes run", n)
-					}
-				}
-				f.quit()
-			})
-		})
-	}
-}
-
 // TestFullJournal: what cannot be journaled is not done, and changes nothing.
 func TestFullJournal(t *testing.T) {
 	for _, at := range []string{"replace", "bake", "end"} {

@@ -191,6 +191,9 @@ type rollout struct {
 
 	accepted bool // by a person: too few requests are enough
 
+	faults []string // of a first release, which goes on
+	unwell []*slot  // that have failed in it
+
 	blamed *worker // whose last output is still to come
 	broken string  // why the old release does not come back either
 }

@@ -28,7 +28,7 @@ func (o *Owner) enter(r *rollout, to release.Step) {
 			case err == nil:
 				r.app.state = state
 				o.step(r, to, at)
-			case to == release.StepUndo || to == release.StepPaused: // from memory: the next supd would undo it too
+			case to == release.StepUndo || to == release.StepPaused || r.mustGoOn(): // from memory: the next supd would do the same
 				o.log.Error("rollout step is not in the journal", "app", r.app.name, "step", to, "error", err)
 				o.step(r, to, at)
 			default:
@@ -94,16 +94,26 @@ func (o *Owner) stopCandidate(r *rollout) {
 	}
 }
 
-// fault ends a rollout that has failed by undoing it, or leaves that to a person.
+// fault ends a rollout that has failed by undoing it, or leaves that to a person. A
+// first release goes on.
 // w is the worker at fault, nil where there is none.
 func (o *Owner) fault(r *rollout, w *worker, why string) {
+	var at *slot
 	if w != nil {
-		why = w.slot.name() + ": " + why
+		at = w.slot
+		if r.isUnwell(at) {
+			return // that was said, and it is tried again
+		}
+		why = at.name() + ": " + why
 		o.blame(r, w)
 	}
-	r.status.Reason = why
 	r.say(nil, 0, "failed: "+why)
 	o.log.Error("rollout failed", "app", r.app.name, "id", r.status.ID, "to", r.status.To, "why", why)
+	if r.mustGoOn() {
+		o.endure(r, at, why)
+		return
+	}
+	r.status.Reason = why
 	o.stopCandidate(r)
 	o.touchApp(r.app)
 	if r.app.config.Rollout.OnFailure == configs.OnFailurePause && r.status.From != "" && r.status.Step != release.StepSmoke {

@@ -239,6 +239,11 @@ func (o *Owner) goOn(r *rollout) {
 	case release.StepBake:
 		r.startBake()
 	case release.StepUndo:
+		if r.isFirst() { // an earlier version of supd undid those too
+			r.status.Step = release.StepReplace
+			o.endure(r, nil, r.status.Reason)
+			return
+		}
 		o.startUndo(r)
 	}
 }
@@ -246,7 +251,8 @@ func (o *Owner) goOn(r *rollout) {
 // Unfinished plans the rollout of an app that its journal says was under way when
 // supd crashed; why says that it cannot go on. After a reboot, or where supd was
 // stopped and its workers with it, it is over: the release that was active is
-// started.
+// started. That of a first release goes on then, too; where it cannot, the release is
+// active, and what of it lives is kept.
 func (o *Owner) Unfinished(app string, crashed bool, target App, why error) {
 	a := o.app(app)
 	if a.state.Rollout == nil {
@@ -256,7 +262,7 @@ func (o *Owner) Unfinished(app string, crashed bool, target App, why error) {
 	switch {
 	case why != nil:
 		why = fmt.Errorf("supd was started again in the middle of it, and cannot go on: %w", why)
-	case !crashed:
+	case !crashed && !r.isFirst():
 		why = errors.New("supd had ended in the middle of it")
 	}
 	a.rollout = r
@@ -268,5 +274,10 @@ func (o *Owner) Unfinished(app string, crashed bool, target App, why error) {
 		r.status.Reason = why.Error()
 	}
 	r.status.Step = release.StepUndo
+	if v := a.state.Target; r.isFirst() && v != nil {
+		a.trouble = why
+		r.faults = []string{r.status.Reason}
+		r.target.Release = &configs.Version{Name: r.status.To, Path: v.Path, Files: v.Files}
+	}
 	o.end(r)
 }

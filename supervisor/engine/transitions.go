@@ -59,6 +59,7 @@ func (o *Owner) becameReady(w *worker, how string) {
 		o.transit(w, api.Running, o.watchdogDeadline(w), how)
 		o.tell(w, "ready after "+w.Ready.Sub(w.Launched).Round(time.Millisecond).String())
 		w.observer.Watch(w.slot.process.app.rollout.targets(w))
+		o.forgive(w.slot.process.app)
 	case api.Running, api.Unhealthy: // it says so once more
 	case api.Stopping, api.Exited: // too late
 	}
@@ -157,11 +158,10 @@ func (o *Owner) ill(w *worker, why string) {
 	if w.revision == s.revision {
 		s.failed(why)
 	}
+	s.Retry = now.Add(nextDelay(&s.InARow, w.revision.Config.Backoff, w.readyFor(now), true))
 	if targeted {
 		o.fault(r, w, "unhealthy: "+why)
-		return
 	}
-	s.Retry = now.Add(nextDelay(&s.InARow, w.revision.Config.Backoff, w.readyFor(now), true))
 }
 
 // recovered is the event of a worker that is well after all.
