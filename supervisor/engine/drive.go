@@ -105,7 +105,7 @@ func (o *Owner) mayMove(s *slot, to *revision, now time.Time) bool {
 	if s.Up && live && s.alone() {
 		return s.mayStopFirst(to)
 	}
-	return !s.Up || !live || to == nil || s.process.moving[to] == 0 && o.maySurge(s, to, now)
+	return !s.Up || !live || to == nil || s.process.isAbandoned() || s.process.moving[to] == 0 && o.maySurge(s, to, now)
 }
 
 // moveSlot makes another revision the desired one of a slot. What had ended there
@@ -173,10 +173,11 @@ func (o *Owner) afterCandidate(r *rollout) {
 }
 
 // undo brings slot after slot back, and ends when all run the old release, as far
-// as it runs.
+// as it runs. Those of a process whose new workers are all broken come back at once.
 func (o *Owner) undo(r *rollout, now time.Time) {
 	done := r.blamed == nil && (r.candidate == nil || r.candidate.idle())
 	for _, t := range r.stages {
+		o.seeWhetherBroken(t)
 		for _, s := range t.process.slots {
 			if s.removed {
 				done = done && s.idle()
@@ -185,6 +186,9 @@ func (o *Owner) undo(r *rollout, now time.Time) {
 			if s.revision != t.from && o.mayMove(s, t.from, now) {
 				o.moveSlot(s, t.from)
 				t.failures[s] = s.Failures
+				if t.broken && !s.alone() {
+					o.dismiss(s, t.to)
+				}
 			}
 			switch {
 			case t.from == nil:

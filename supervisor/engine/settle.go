@@ -211,11 +211,14 @@ func (o *Owner) stopSurplus(s *slot) {
 // room is parked.
 func (o *Owner) maySurge(s *slot, to *revision, now time.Time) bool {
 	p := s.process
+	if p.isAbandoned() {
+		return true
+	}
 	if p.surplus >= p.surge() || s.isIll() && p.healing > 0 {
 		s.waitForRoom()
 		return false
 	}
-	if p.newestOf != to {
+	if p.newestOf != to || p.app.rollout.isUndone() { // it has been good for long, and is wanted soon
 		return true
 	}
 	if at := p.newest.Add(p.app.config.Rollout.MinReady); at.After(now) {
@@ -225,8 +228,11 @@ func (o *Owner) maySurge(s *slot, to *revision, now time.Time) bool {
 	return true
 }
 
-// mayStopFirst reports whether no slot of the process is between two workers.
-func (s *slot) mayStopFirst(to *revision) bool { return s.process.between[to] == 0 }
+// mayStopFirst reports whether no slot of the process is between two workers, or none
+// of those that are to be stopped is of use.
+func (s *slot) mayStopFirst(to *revision) bool {
+	return s.process.between[to] == 0 || s.process.isAbandoned()
+}
 
 // dependentsStop reports whether a process that comes after p still has to stop.
 func (p *process) dependentsStop() bool {

@@ -205,6 +205,7 @@ type stage struct {
 	config   *configs.Process
 	count    int // of the slots before
 	begun    bool
+	broken   bool          // it is undone, and none of the workers that go is ready
 	failures map[*slot]int // of the slots, when it was undone
 }
 
