@@ -47,10 +47,13 @@ func ReadEnvFile(path string) (map[string]string, error) {
 	return env, nil
 }
 
-// readRegular reads a file, opened with flags, and never waits: a FIFO in its
-// place is refused, and so is what one of the checks does not like.
+// readRegular reads a file, opened with flags, and never waits: a FIFO in its place is
+// refused, and so is a file on which somebody holds a lease (fcntl(2), F_SETLEASE:
+// EWOULDBLOCK), which without O_NONBLOCK would keep the caller waiting for up to
+// fs.lease-break-time. No terminal becomes supd's. What one of the checks does not
+// like is refused, too.
 func readRegular(path string, flags int, checks ...func(fs.FileInfo) error) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|flags, 0)
+	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|flags, 0)
 	if err != nil {
 		return nil, reason(err)
 	}

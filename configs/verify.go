@@ -33,9 +33,20 @@ func (c *Config) Verify() []Error {
 // VerifyApp does for the processes of an app that With gave what Verify does. What
 // is in the release is looked for where its files can be read now.
 func (c *Config) VerifyApp(a *App, r Version) []Error {
-	v := &verification{config: c, app: a, view: r.view(), version: &r, report: report{home: c.home}}
+	v := c.verificationOf(a, r)
 	v.processes()
 	return v.report.sorted()
+}
+
+// VerifyProcess is VerifyApp of one of the app's processes.
+func (c *Config) VerifyProcess(a *App, p *Process, r Version) []Error {
+	v := c.verificationOf(a, r)
+	v.one(p)
+	return v.report.sorted()
+}
+
+func (c *Config) verificationOf(a *App, r Version) *verification {
+	return &verification{config: c, app: a, view: r.view(), version: &r, report: report{home: c.home}}
 }
 
 type verification struct {
@@ -77,13 +88,16 @@ func (v *verification) daemon() {
 
 func (v *verification) processes() {
 	for i := range v.app.Processes {
-		p := &v.app.Processes[i]
-		longest := longestPath(v.config.Daemon.Runtime, v.app.Name, p)
-		if len(longest) > maxSocketPath {
-			v.failDaemon("daemon.runtime", "is too long: %s would have %d bytes, a unix socket's path has at most %d", longest, len(longest), maxSocketPath)
-		}
-		v.process(p)
+		v.one(&v.app.Processes[i])
 	}
+}
+
+func (v *verification) one(p *Process) {
+	longest := longestPath(v.config.Daemon.Runtime, v.app.Name, p)
+	if len(longest) > maxSocketPath {
+		v.failDaemon("daemon.runtime", "is too long: %s would have %d bytes, a unix socket's path has at most %d", longest, len(longest), maxSocketPath)
+	}
+	v.process(p)
 }
 
 // longestPath is that of a socket which supd makes for one worker, after a million
