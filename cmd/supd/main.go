@@ -175,12 +175,13 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 const startTime = 10 * time.Second
 
 // supervise runs the workers, and turns signals and changed files into new
-// configurations.
+// configurations. What reads files is done in goroutines of its own: whatever those
+// wait for, supd obeys when it is told to stop.
 func supervise(stop context.Context, s *supervisor.Supervisor, config *configs.Config, started systemd, orders <-chan os.Signal, ready readyFd) {
 	log := started.log
-	changed := make(chan struct{}, 1)
+	reloads, reopens := make(chan struct{}, 1), make(chan struct{}, 1)
 	if config.Daemon.Watch {
-		if err := configs.Watch(stop, config, func() { poke(changed) }); err != nil {
+		if err := configs.Watch(stop, config, func() { poke(reloads) }); err != nil {
 			log.Error("cannot watch the configuration", "error", err)
 		}
 	}
@@ -195,12 +196,12 @@ func supervise(stop context.Context, s *supervisor.Supervisor, config *configs.C
 	if err := ready.announce(); err != nil {
 		log.Error("--ready-fd", "error", err)
 	}
+	go follow(stop, reloads, func() { reload(stop, s, config, started) })
+	go follow(stop, reopens, func() { reopen(s, log) })
 	for {
 		select {
 		case sig := <-orders:
-			order(s, config, started, sig)
-		case <-changed:
-			reload(s, config, started)
+			poke(map[os.Signal]chan struct{}{unix.SIGHUP: reloads, unix.SIGUSR1: reopens}[sig])
 		case <-stop.Done():
 			started.stopping(running, s)
 			<-running.Done()
@@ -213,12 +214,19 @@ func supervise(stop context.Context, s *supervisor.Supervisor, config *configs.C
 	}
 }
 
-func order(s *supervisor.Supervisor, config *configs.Config, started systemd, sig os.Signal) {
-	log := started.log
-	if sig == unix.SIGHUP {
-		reload(s, config, started)
-		return
+// follow does what it is poked for, one after the other, until ctx ends.
+func follow(ctx context.Context, pokes <-chan struct{}, do func()) {
+	for {
+		select {
+		case <-pokes:
+			do()
+		case <-ctx.Done():
+			return
+		}
 	}
+}
+
+func reopen(s *supervisor.Supervisor, log *slog.Logger) {
 	if err := s.Reopen(); err != nil {
 		log.Error("cannot reopen log files", "error", err)
 		return
@@ -227,9 +235,13 @@ func order(s *supervisor.Supervisor, config *configs.Config, started systemd, si
 }
 
 // reload applies the files as they are now, or nothing of them.
-func reload(s *supervisor.Supervisor, config *configs.Config, started systemd) {
+func reload(stop context.Context, s *supervisor.Supervisor, config *configs.Config, started systemd) {
 	started.reloading()
-	defer started.ready()
+	defer func() {
+		if stop.Err() == nil { // else systemd was told that supd stops
+			started.ready()
+		}
+	}()
 	log := started.log
 	next, err := configs.Load(config.Path)
 	if err == nil {
