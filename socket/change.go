@@ -21,14 +21,6 @@ func (s *Socket) changed(spec Spec) (*Socket, error) {
 	return &sock, nil
 }
 
-// undo imposes the spec again that now has changed, if it has.
-func (s *Socket) undo(now *Socket) error {
-	if s == now {
-		return nil
-	}
-	return s.impose()
-}
-
 // impose gives an open socket the owner, mode and backlog of its spec. It goes
 // by the kept link: the path may lead elsewhere by now.
 func (s *Socket) impose() error {

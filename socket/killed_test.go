@@ -27,7 +27,7 @@ func ownUntilKilled(args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := set.Apply(specs(args[1:]...)); err != nil {
+	if err := apply(set, specs(args[1:]...)); err != nil {
 		return err
 	}
 	worker := exec.Command("/proc/self/exe")

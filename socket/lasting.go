@@ -23,7 +23,7 @@ func Last(spec Spec, mended func(error)) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	sock, _, err := set.openOne(spec.Name, spec, nil)
+	sock, err := set.openOne(spec.Name, spec, nil)
 	if err != nil {
 		set.Close()
 		return nil, err

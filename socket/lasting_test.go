@@ -151,7 +151,7 @@ func descriptors(t *testing.T) int { return len(entries(t, "/proc/self/fd")) }
 func TestKeepRemoved(t *testing.T) {
 	set, dir, damages := watched(t)
 	path := dir + "/run/s"
-	must(t, set.Apply(specs("app/s", "unix:"+path)))
+	must(t, apply(set, specs("app/s", "unix:"+path)))
 	must(t, os.RemoveAll(dir+"/keep"))
 	must(t, os.Remove(path))
 	d := wantDamage(t, damages, "app/s", Unlinked)
@@ -160,7 +160,7 @@ func TestKeepRemoved(t *testing.T) {
 	}
 	must(t, set.Repair(Damage{Key: "app/s", Kind: ShutDown}))
 	answers(t, set.Get("app/s"))
-	must(t, set.Apply(map[string]Spec{"app/s": {Listen: "unix:" + path}, "app/t": {Listen: "unix:" + dir + "/t"}}))
+	must(t, apply(set, map[string]Spec{"app/s": {Listen: "unix:" + path}, "app/t": {Listen: "unix:" + dir + "/t"}}))
 	if got := entries(t, dir+"/keep"); len(got) != 2 {
 		t.Errorf("kept links: %q", got)
 	}

@@ -3,9 +3,11 @@ package socket
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -102,6 +104,15 @@ func shortDir(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// apply is Apply as one that is the last, with all that failed in the error.
+func apply(s *Set, specs map[string]Spec) error {
+	failed, err := s.Apply(specs, false)
+	for _, key := range slices.Sorted(maps.Keys(failed)) {
+		err = errors.Join(err, failed[key])
+	}
+	return err
 }
 
 func mustOpen(t *testing.T, s Spec) *Socket {

@@ -14,7 +14,7 @@ func leaves(t *testing.T, keep, path string, held bool) (end func()) {
 	t.Helper()
 	set, err := NewSet(keep)
 	must(t, err)
-	must(t, set.Apply(specs("app/s", "unix:"+path)))
+	must(t, apply(set, specs("app/s", "unix:"+path)))
 	end = func() {}
 	if held {
 		fd, err := unix.Dup(set.Get("app/s").Fd())
@@ -30,7 +30,7 @@ func next(t *testing.T, keep string, keysAndAddresses ...string) *Set {
 	t.Helper()
 	set, err := NewSet(keep)
 	must(t, err)
-	must(t, set.Apply(specs(keysAndAddresses...)))
+	must(t, apply(set, specs(keysAndAddresses...)))
 	return set
 }
 
@@ -63,7 +63,7 @@ func TestPathThatMovedWhileNoSupdWasThere(t *testing.T) {
 					t.Errorf("gone: %v, want %v", err, c.gone)
 				}
 				end()
-				must(t, set.Apply(specs("app/other", "unix:"+dir+"/other")))
+				must(t, apply(set, specs("app/other", "unix:"+dir+"/other")))
 				if got := entries(t, at); len(got) != 0 {
 					t.Errorf("left in the directory: %q", got)
 				}
@@ -110,14 +110,14 @@ func TestNotesAreOfWhatIs(t *testing.T) {
 			t.Errorf("notes %q, want %q", got, want)
 		}
 	}
-	must(t, set.Apply(specs("a/s", "unix:"+dir+"/s", "a/t", "unix:"+dir+"/t", "a/u", "tcp:127.0.0.1:0")))
+	must(t, apply(set, specs("a/s", "unix:"+dir+"/s", "a/t", "unix:"+dir+"/t", "a/u", "tcp:127.0.0.1:0")))
 	notes("a/s:"+dir+"/s", "a/t:"+dir+"/t")
-	must(t, set.Apply(specs("b/s", "unix:"+dir+"/s"))) // it is kept under another key
+	must(t, apply(set, specs("b/s", "unix:"+dir+"/s"))) // it is kept under another key
 	notes("b/s:" + dir + "/s")
 	must(t, unix.Shutdown(set.Get("b/s").Fd(), unix.SHUT_RDWR))
 	must(t, set.Repair(wantDamage(t, damages, "b/s", ShutDown)))
 	notes("b/s:" + dir + "/s")
-	must(t, set.Apply(nil))
+	must(t, apply(set, nil))
 	notes()
 }
 
@@ -141,5 +141,5 @@ func TestStagesOfTheKilled(t *testing.T) {
 	if got, want := entries(t, run), []string{Private + "open", Private + "used", "s"}; !slices.Equal(got, want) {
 		t.Errorf("left: %q, want %q", got, want)
 	}
-	must(t, set.Apply(specs("app/s", "unix:"+run+"/s", "app/t", "unix:"+run+"/t")))
+	must(t, apply(set, specs("app/s", "unix:"+run+"/s", "app/t", "unix:"+run+"/t")))
 }

@@ -15,7 +15,7 @@ type offer struct {
 	why  error // it was not used, although it has the address
 }
 
-// Offer gives the Set a descriptor that the next Apply may use in the place of
+// Offer gives the Set a descriptor that Apply may use in the place of
 // binding anew: one that was inherited, or that was taken from a living worker
 // with pidfd_getfd(2). The Set owns it from now on. Of several for one socket
 // the first serves.
@@ -29,9 +29,9 @@ func (s *Set) Offer(name string, fd int) {
 	s.offers = append(s.offers, &offer{name: name, fd: fd})
 }
 
-// Refused says why descriptors that were offered to the last Apply were not used:
-// one sentence each, for the log. A second descriptor of the same listener is
-// closed without a word.
+// Refused says why the last Apply has closed descriptors that were offered: one
+// sentence each, for the log. A second descriptor of the same listener is closed
+// without a word.
 func (s *Set) Refused() []error { return s.refused }
 
 // fromOffers finds the listener for a Spec, or nil, and what stood in the way of
@@ -53,21 +53,17 @@ func (s *Set) fromOffers(key string, spec Spec, at endpoint) (from *offer, sock 
 	return nil, nil, refused
 }
 
-// adopted takes the socket of an offer into use, and returns how to undo that.
-func (s *Set) adopted(o *offer, sock *Socket) (*Socket, func() error, error) {
+// adopted takes the socket of an offer into use.
+func (s *Set) adopted(o *offer, sock *Socket) (*Socket, error) {
 	if err := s.watcher.add(sock); err != nil {
-		return nil, nil, errors.Join(err, sock.kept.leave())
+		return nil, errors.Join(err, sock.kept.leave())
 	}
 	o.used = true
-	return sock, func() error {
-		o.used = false
-		return errors.Join(s.watcher.remove(sock), sock.kept.leave())
-	}, nil
+	return sock, nil
 }
 
 // closeOffers closes what no socket has used and notes why.
 func (s *Set) closeOffers() {
-	s.refused = nil
 	cookies := map[uint64]bool{}
 	for _, sock := range *s.live.Load() {
 		cookies[cookie(sock.fd)] = true

@@ -15,8 +15,8 @@ import (
 	"supd/privdrop/files"
 )
 
-// ErrLeftover is in the error of an Apply that did everything, except that a
-// file of a socket that is gone could not be removed.
+// ErrLeftover is in the error of an Apply that could not remove a file of a socket
+// that is gone.
 var ErrLeftover = errors.New("applied, but a file of a closed socket is left")
 
 // Set is the sockets that supd owns, by keys such as "whois/web".
@@ -137,70 +137,68 @@ func (s *Set) All() iter.Seq2[string, *Socket] {
 // Apply makes the set what specs say. A socket with the same address is kept,
 // whatever its key was, and its owner, group, mode and backlog are changed in
 // place; what is new is adopted from the offers or opened; last, what is gone is
-// closed, and the offers that were not used. If anything fails before that, all
-// that failed is in the error and nothing has changed, except that an offered
-// socket may have got its owner, mode and path already.
-func (s *Set) Apply(specs map[string]Spec) error {
-	if err := s.renewKeep(); err != nil {
-		return err
-	}
-	next, err := s.open(specs)
-	if err != nil {
-		return err
-	}
+// closed. What cannot be opened is in failed, by key: there the socket that had the
+// key stays as it was, and no other socket is concerned. The error is of what is
+// left of sockets that are gone.
+//
+// The offers that were not used are closed, unless they may serve a later Apply: one
+// that tries again what has failed, or, where there is more to come, another one.
+func (s *Set) Apply(specs map[string]Spec, more bool) (failed map[string]error, err error) {
+	left := s.renewKeep()
+	next, failed := s.open(specs)
 	before := *s.live.Load()
 	s.live.Store(&next)
 	s.watcher.check() // what happened to a new socket before it was in the map
-	s.closeOffers()
-	left := s.writeNotes()
-	if !s.swept {
-		left = errors.Join(left, s.sweepKeep(), s.sweepStages())
+	left = errors.Join(left, s.writeNotes())
+	s.refused = nil
+	if len(failed) == 0 && !more {
+		s.closeOffers()
+		if !s.swept {
+			left = errors.Join(left, s.sweepKeep(), s.sweepStages())
+		}
 	}
 	for _, old := range without(before, next) {
 		left = errors.Join(left, s.closeSocket(old))
 	}
 	if left != nil {
-		return fmt.Errorf("%w: %w", ErrLeftover, left)
+		return failed, fmt.Errorf("%w: %w", ErrLeftover, left)
 	}
-	return nil
+	return failed, nil
 }
 
-// open makes the next map of sockets, or changes nothing.
-func (s *Set) open(specs map[string]Spec) (map[string]*Socket, error) {
-	if err := checkSpecs(specs); err != nil {
-		return nil, err
-	}
+// open makes the next map of sockets.
+func (s *Set) open(specs map[string]Spec) (next map[string]*Socket, failed map[string]error) {
+	failed = checkSpecs(specs)
 	have := s.byIdentity()
-	next := map[string]*Socket{}
-	var undo []func() error
-	var errs []error
+	next = map[string]*Socket{}
 	for _, key := range slices.Sorted(maps.Keys(specs)) {
-		sock, back, err := s.openOne(key, specs[key], have)
+		if failed[key] != nil {
+			continue
+		}
+		sock, err := s.openOne(key, specs[key], have)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", key, err))
+			failed[key] = fmt.Errorf("%s: %w", key, err)
 			continue
 		}
 		next[key] = sock
-		undo = append(undo, back)
 	}
-	if len(errs) == 0 {
-		return next, nil
+	kept := without(*s.live.Load(), next)
+	for key := range failed {
+		if old := s.Get(key); old != nil && slices.Contains(kept, old) {
+			next[key] = old
+		}
 	}
-	for _, back := range slices.Backward(undo) {
-		errs = append(errs, back())
-	}
-	return nil, errors.Join(errs...)
+	return next, failed
 }
 
-// openOne keeps, changes or opens one socket, and returns how to undo that.
-func (s *Set) openOne(key string, spec Spec, have map[string]*Socket) (*Socket, func() error, error) {
+// openOne keeps, changes or opens one socket.
+func (s *Set) openOne(key string, spec Spec, have map[string]*Socket) (*Socket, error) {
 	at, err := parse(spec.Listen)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if old := have[at.identity(key)]; old != nil {
-		sock, err := old.changed(spec)
-		return sock, func() error { return old.undo(sock) }, err
+		return old.changed(spec)
 	}
 	offer, sock, refused := s.fromOffers(key, spec, at)
 	if sock != nil {
@@ -208,12 +206,12 @@ func (s *Set) openOne(key string, spec Spec, have map[string]*Socket) (*Socket, 
 	}
 	sock, err = open(spec, s.keep)
 	if err != nil {
-		return nil, nil, errors.Join(s.explainConflict(err, at), refused)
+		return nil, errors.Join(s.explainConflict(err, at), refused)
 	}
 	if err := s.watcher.add(sock); err != nil {
-		return nil, nil, errors.Join(err, sock.Close())
+		return nil, errors.Join(err, sock.Close())
 	}
-	return sock, func() error { return s.closeSocket(sock) }, nil
+	return sock, nil
 }
 
 // identity is equal for two specs that can share one socket. A port that the
@@ -237,22 +235,23 @@ func (s *Set) byIdentity() map[string]*Socket {
 }
 
 // checkSpecs finds what is wrong before anything is touched.
-func checkSpecs(specs map[string]Spec) error {
-	var errs []error
+func checkSpecs(specs map[string]Spec) map[string]error {
+	wrong := map[string]error{}
 	first := map[string]string{}
 	for _, key := range slices.Sorted(maps.Keys(specs)) {
 		spec := specs[key]
 		if err := spec.Validate(); err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", key, err))
+			wrong[key] = fmt.Errorf("%s: %w", key, err)
 			continue
 		}
 		at, _ := parse(spec.Listen)
 		if other, taken := first[at.identity(key)]; taken {
-			errs = append(errs, fmt.Errorf("%s: %s: %s listens there already; give one of them another address", key, spec.Listen, other))
+			wrong[key] = fmt.Errorf("%s: %s: %s listens there already; give one of them another address", key, spec.Listen, other)
+			continue
 		}
 		first[at.identity(key)] = key
 	}
-	return errors.Join(errs...)
+	return wrong
 }
 
 // explainConflict names the socket of this set that stands in the way.
@@ -262,7 +261,7 @@ func (s *Set) explainConflict(err error, at endpoint) error {
 	}
 	for key, sock := range *s.live.Load() {
 		if sock.at.network == at.network && sock.bound.Port() == at.addr.Port() {
-			return fmt.Errorf("%w: %s has %s, which is closed only when the new one is open; remove that socket first, then add this one", err, key, sock.at)
+			return fmt.Errorf("%w: %s has %s, and the two exclude each other; remove that socket first, then add this one", err, key, sock.at)
 		}
 	}
 	return err

@@ -45,9 +45,9 @@ func fds(s *Set) map[string]int {
 func TestApplyKeepsOpensCloses(t *testing.T) {
 	set, dir := newTestSet(t)
 	a, b, c := "unix:"+dir+"/a", "unix:"+dir+"/b", "unix:"+dir+"/c"
-	must(t, set.Apply(specs("app/a", a, "app/b", b, "app/t", "tcp:127.0.0.1:0")))
+	must(t, apply(set, specs("app/a", a, "app/b", b, "app/t", "tcp:127.0.0.1:0")))
 	first := fds(set)
-	must(t, set.Apply(specs("app/a", a, "app/c", c, "app/t", "tcp:127.0.0.1:0")))
+	must(t, apply(set, specs("app/a", a, "app/c", c, "app/t", "tcp:127.0.0.1:0")))
 	second := fds(set)
 	if first["app/a"] != second["app/a"] || first["app/t"] != second["app/t"] {
 		t.Errorf("descriptors were %v and are %v", first, second)
@@ -66,9 +66,9 @@ func TestApplyKeepsOpensCloses(t *testing.T) {
 func TestApplyFollowsTheAddress(t *testing.T) {
 	set, dir := newTestSet(t)
 	a, b := "unix:"+dir+"/a", "unix:"+dir+"/b"
-	must(t, set.Apply(specs("app/a", a, "app/b", b)))
+	must(t, apply(set, specs("app/a", a, "app/b", b)))
 	before := fds(set)
-	must(t, set.Apply(specs("app/b", a, "app/renamed", b)))
+	must(t, apply(set, specs("app/b", a, "app/renamed", b)))
 	want := map[string]int{"app/b": before["app/a"], "app/renamed": before["app/b"]}
 	if diff := cmp.Diff(want, fds(set)); diff != "" {
 		t.Error(diff)
@@ -81,11 +81,11 @@ func TestApplyChangesInPlace(t *testing.T) {
 	set, dir := newTestSet(t)
 	path := dir + "/s"
 	spec := Spec{Listen: "unix:" + path, Mode: 0o600, Backlog: 10}
-	must(t, set.Apply(map[string]Spec{"app/s": spec}))
+	must(t, apply(set, map[string]Spec{"app/s": spec}))
 	fd := set.Get("app/s").Fd()
 
 	spec.Mode, spec.Backlog = 0o666, 20
-	must(t, set.Apply(map[string]Spec{"app/s": spec}))
+	must(t, apply(set, map[string]Spec{"app/s": spec}))
 	wantQueue(t, set.Get("app/s"), 0, 20)
 	if got, err := lookAt(path); got.mode != unix.S_IFSOCK|0o666 {
 		t.Errorf("mode %o, %v", got.mode, err)
@@ -112,7 +112,7 @@ func TestApplyChangesOwnerInPlace(t *testing.T) {
 	}
 	for _, step := range steps {
 		step.spec.Listen = "unix:" + path
-		must(t, set.Apply(map[string]Spec{"app/s": step.spec}))
+		must(t, apply(set, map[string]Spec{"app/s": step.spec}))
 		if got, err := lookAt(path); got != step.want {
 			t.Errorf("%+v, %v, want %+v", got, err, step.want)
 		}
@@ -126,11 +126,11 @@ func TestChangedOwnerNeverHasTheOldMode(t *testing.T) {
 	path := dir + "/s"
 	one := Spec{Listen: "unix:" + path, Owner: OwnedBy(KeepID, 33), Mode: 0o660}
 	two := Spec{Listen: "unix:" + path, Owner: OwnedBy(KeepID, 34), Mode: 0o606}
-	must(t, set.Apply(map[string]Spec{"app/s": one}))
+	must(t, apply(set, map[string]Spec{"app/s": one}))
 	stop := lookAllTheTime(path, lookTwice)
 	for range 500 {
-		must(t, set.Apply(map[string]Spec{"app/s": two}))
-		must(t, set.Apply(map[string]Spec{"app/s": one}))
+		must(t, apply(set, map[string]Spec{"app/s": two}))
+		must(t, apply(set, map[string]Spec{"app/s": one}))
 	}
 	for l, n := range stop() {
 		if l.gid == 33 && l.mode&0o006 != 0 || l.gid == 34 && l.mode&0o060 != 0 {
@@ -139,37 +139,42 @@ func TestChangedOwnerNeverHasTheOldMode(t *testing.T) {
 	}
 }
 
-func TestApplyFailsWhole(t *testing.T) {
+// TestApplyFailsAlone: what cannot be opened leaves its key as it was, and all else is
+// applied.
+func TestApplyFailsAlone(t *testing.T) {
 	set, dir := newTestSet(t)
-	kept := Spec{Listen: "unix:" + dir + "/kept", Mode: 0o600, Backlog: 10}
-	must(t, set.Apply(map[string]Spec{"app/kept": kept, "app/gone": {Listen: "unix:" + dir + "/gone"}}))
+	moved, refused := Spec{Listen: "unix:" + dir + "/moved", Mode: 0o600}, Spec{Listen: "unix:" + dir + "/refused"}
+	must(t, apply(set, map[string]Spec{"app/moved": moved, "app/refused": refused, "app/gone": {Listen: "unix:" + dir + "/gone"}}))
 	before := fds(set)
 	must(t, os.WriteFile(dir+"/file", nil, 0o600))
 	foreign, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
 	defer foreign.Close()
+	next := map[string]Spec{
+		"app/moved":   {Listen: "tcp:" + foreign.Addr().String()},
+		"app/refused": {Listen: refused.Listen, Mode: 0o666, Backlog: -1},
+		"app/bad":     {Listen: "unix:" + dir + "/file"},
+		"app/new":     {Listen: "unix:" + dir + "/new"},
+	}
+	failed, err := set.Apply(next, false)
+	must(t, err)
+	if got := slices.Sorted(maps.Keys(failed)); !slices.Equal(got, []string{"app/bad", "app/moved", "app/refused"}) {
+		t.Errorf("failed: %v", failed)
+	}
+	if after := fds(set); after["app/moved"] != before["app/moved"] || after["app/refused"] != before["app/refused"] || len(after) != 3 {
+		t.Errorf("open %v, were %v", after, before)
+	}
+	answers(t, set.Get("app/moved"))
+	answers(t, set.Get("app/new"))
+	if got, want := entries(t, dir), []string{"file", "keep", "moved", "new", "refused"}; !slices.Equal(got, want) {
+		t.Errorf("files %q, want %q", got, want)
+	}
 
-	changed := kept
-	changed.Mode, changed.Backlog = 0o666, 20
-	err = set.Apply(map[string]Spec{
-		"app/kept": changed,
-		"app/a":    {Listen: "unix:" + dir + "/a"},
-		"app/bad":  {Listen: "unix:" + dir + "/file"},
-		"app/used": {Listen: "tcp:" + foreign.Addr().String()},
-		"app/z":    {Listen: "tcp:127.0.0.1:0"},
-	})
-	if !matches(err, "app/bad: unix:") || !matches(err, "app/used: tcp:") {
-		t.Errorf("not all that failed is in %v", err)
-	}
-	if diff := cmp.Diff(before, fds(set)); diff != "" {
-		t.Error(diff)
-	}
-	answers(t, set.Get("app/gone"))
-	wantQueue(t, set.Get("app/kept"), 0, 10)
-	if got, _ := lookAt(dir + "/kept"); got.mode != unix.S_IFSOCK|0o600 {
-		t.Errorf("mode %o", got.mode)
-	}
-	if got, want := entries(t, dir), []string{"file", "gone", "keep", "kept"}; !slices.Equal(got, want) {
+	must(t, foreign.Close())
+	delete(next, "app/bad")
+	next["app/refused"] = refused
+	must(t, apply(set, next))
+	if got, want := entries(t, dir), []string{"file", "keep", "new", "refused"}; !slices.Equal(got, want) {
 		t.Errorf("files %q, want %q", got, want)
 	}
 	if got := entries(t, dir+"/keep"); len(got) != 2 {
@@ -180,25 +185,26 @@ func TestApplyFailsWhole(t *testing.T) {
 func TestApplyRefusesBeforeTouching(t *testing.T) {
 	set, dir := newTestSet(t)
 	path := "unix:" + dir + "/s"
-	err := set.Apply(specs("app/a", path, "app/b", path, "app/c", "tcp:80", "app/d", "tcp:127.0.0.1:0", "app/e", "tcp:127.0.0.1:0"))
+	err := apply(set, specs("app/a", path, "app/b", path, "app/c", "tcp:80", "app/d", "tcp:127.0.0.1:0", "app/e", "tcp:127.0.0.1:0"))
 	if !matches(err, "app/b: "+path+": app/a listens there already") || !matches(err, "app/c: ") || matches(err, "app/e") {
 		t.Errorf("error %v", err)
 	}
-	if len(fds(set)) != 0 || tryConnect(dir+"/s") != unix.ENOENT {
-		t.Error("something was opened")
+	if len(fds(set)) != 3 {
+		t.Errorf("open %v", fds(set))
 	}
 }
 
 func TestApplyNamesTheConflict(t *testing.T) {
 	set, _ := newTestSet(t)
-	must(t, set.Apply(specs("app/all", "tcp:0.0.0.0:0")))
+	must(t, apply(set, specs("app/all", "tcp:0.0.0.0:0")))
 	_, address := set.Get("app/all").Addr()
 	_, port, _ := net.SplitHostPort(address)
-	err := set.Apply(specs("app/one", "tcp:127.0.0.1:"+port))
-	if !errors.Is(err, unix.EADDRINUSE) || !matches(err, "app/all has tcp:0.0.0.0:0, which is closed only when the new one is open") {
+	err := apply(set, specs("app/one", "tcp:127.0.0.1:"+port))
+	if !errors.Is(err, unix.EADDRINUSE) || !matches(err, "app/all has tcp:0.0.0.0:0, and the two exclude each other") {
 		t.Errorf("error %v", err)
 	}
-	answers(t, set.Get("app/all"))
+	must(t, apply(set, specs("app/one", "tcp:127.0.0.1:"+port))) // the other one is closed by now
+	answers(t, set.Get("app/one"))
 }
 
 func TestApplyLeaksNothing(t *testing.T) {
@@ -206,17 +212,17 @@ func TestApplyLeaksNothing(t *testing.T) {
 	a := specs("app/a", "unix:"+dir+"/x/a", "app/t", "tcp:127.0.0.1:0", "app/u", "udp:127.0.0.1:0")
 	b := specs("app/b", "unix:"+dir+"/x/b", "app/v", "tcp:127.0.0.1:0")
 	bad := specs("app/c", "unix:"+dir+"/x/c", "app/d", "unix:"+dir+"/keep")
-	must(t, set.Apply(a)) // opens what Go itself opens at first use
-	must(t, set.Apply(nil))
+	must(t, apply(set, a)) // opens what Go itself opens at first use
+	must(t, apply(set, nil))
 	before := openFds(t)
 	for range 50 {
-		must(t, set.Apply(a))
-		must(t, set.Apply(b))
-		if err := set.Apply(bad); err == nil {
+		must(t, apply(set, a))
+		must(t, apply(set, b))
+		if err := apply(set, bad); err == nil {
 			t.Fatal("a directory was taken for a socket")
 		}
 	}
-	must(t, set.Apply(nil))
+	must(t, apply(set, nil))
 	if diff := cmp.Diff(before, openFds(t)); diff != "" {
 		t.Error(diff)
 	}
@@ -248,7 +254,7 @@ func TestSetCloseClosesAll(t *testing.T) {
 	before := openFds(t)
 	set, err := NewSet(dir + "/keep")
 	must(t, err)
-	must(t, set.Apply(specs("app/a", "unix:"+dir+"/a", "app/t", "tcp:127.0.0.1:0")))
+	must(t, apply(set, specs("app/a", "unix:"+dir+"/a", "app/t", "tcp:127.0.0.1:0")))
 	must(t, set.Close())
 	if diff := cmp.Diff(before, openFds(t)); diff != "" {
 		t.Error(diff)
@@ -273,7 +279,7 @@ func TestKeepDirectory(t *testing.T) {
 	if got := entries(t, dir+"/keep"); len(got) != 2 {
 		t.Errorf("in keep before the first Apply: %q", got)
 	}
-	must(t, set.Apply(nil))
+	must(t, apply(set, nil))
 	if got := entries(t, dir+"/keep"); !slices.Equal(got, []string{"file"}) {
 		t.Errorf("in keep: %q, want the file alone", got)
 	}
@@ -299,7 +305,7 @@ func otherFileSystem(t *testing.T) string {
 func TestKeepOnAnotherFileSystem(t *testing.T) {
 	far := otherFileSystem(t)
 	set, _ := newTestSet(t)
-	must(t, set.Apply(specs("app/s", "unix:"+far+"/s")))
+	must(t, apply(set, specs("app/s", "unix:"+far+"/s")))
 	if got := entries(t, far); len(got) != 2 {
 		t.Fatalf("files %q, want the socket and a private directory", got)
 	}
@@ -309,11 +315,11 @@ func TestKeepOnAnotherFileSystem(t *testing.T) {
 	must(t, unix.Shutdown(set.Get("app/s").Fd(), unix.SHUT_RDWR))
 	must(t, set.Repair(Damage{Key: "app/s", Kind: ShutDown}))
 	answers(t, set.Get("app/s"))
-	must(t, set.Apply(map[string]Spec{"app/s": {Listen: "unix:" + far + "/s", Mode: 0o604}}))
+	must(t, apply(set, map[string]Spec{"app/s": {Listen: "unix:" + far + "/s", Mode: 0o604}}))
 	if got, err := lookAt(far + "/s"); got.mode != unix.S_IFSOCK|0o604 {
 		t.Errorf("mode %o, %v", got.mode, err)
 	}
-	must(t, set.Apply(nil))
+	must(t, apply(set, nil))
 	if got := entries(t, far); len(got) != 0 {
 		t.Errorf("files left: %q", got)
 	}
@@ -324,13 +330,13 @@ func TestLeftoversOfAKilledSetAreSwept(t *testing.T) {
 	dir := shortDir(t)
 	killed, err := NewSet(dir + "/keep1")
 	must(t, err)
-	must(t, killed.Apply(specs("app/s", "unix:"+far+"/s", "app/other", "unix:"+far+"/other")))
+	must(t, apply(killed, specs("app/s", "unix:"+far+"/s", "app/other", "unix:"+far+"/other")))
 	must(t, killed.Get("app/s").closeFd()) // as the kernel does it, leaving the files
 	defer killed.closeSocket(killed.Get("app/other"))
 
 	set, err := NewSet(dir + "/keep2")
 	must(t, err)
-	must(t, set.Apply(specs("app/s", "unix:"+far+"/s")))
+	must(t, apply(set, specs("app/s", "unix:"+far+"/s")))
 	answers(t, set.Get("app/s"))
 	if got := entries(t, far); len(got) != 4 {
 		t.Errorf("files %q, want two sockets and a private directory for each", got)

@@ -44,7 +44,7 @@ func TestShutDownAndRepaired(t *testing.T) {
 			if test.network == "tcp6" {
 				needIPv6(t)
 			}
-			must(t, set.Apply(specs("app/s", listen)))
+			must(t, apply(set, specs("app/s", listen)))
 			old := set.Get("app/s")
 			held, err := unix.Dup(old.Fd()) // a worker that goes on holding it
 			must(t, err)
@@ -103,7 +103,7 @@ func TestUnlinkedAndRepaired(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			set, dir, damages := watched(t)
 			path := dir + "/run/s"
-			must(t, set.Apply(map[string]Spec{"app/s": {Listen: "unix:" + path, Mode: 0o640}}))
+			must(t, apply(set, map[string]Spec{"app/s": {Listen: "unix:" + path, Mode: 0o640}}))
 			sock := set.Get("app/s")
 			for range 2 { // the second time shows that it is watched again
 				test.damage(t, path)
@@ -147,7 +147,7 @@ func repeated(t *testing.T, set *Set, damages <-chan Damage) {
 func TestRepairRefusesALivingForeigner(t *testing.T) {
 	set, dir, damages := watched(t)
 	path := dir + "/s"
-	must(t, set.Apply(specs("app/s", "unix:"+path)))
+	must(t, apply(set, specs("app/s", "unix:"+path)))
 	must(t, os.Remove(path))
 	d := wantDamage(t, damages, "app/s", Unlinked)
 	foreign, err := net.Listen("unix", path)
@@ -163,7 +163,7 @@ func TestRepairRefusesALivingForeigner(t *testing.T) {
 func TestRepairRefusesAFile(t *testing.T) {
 	set, dir, damages := watched(t)
 	path := dir + "/s"
-	must(t, set.Apply(specs("app/s", "unix:"+path)))
+	must(t, apply(set, specs("app/s", "unix:"+path)))
 	must(t, os.WriteFile(path+"2", []byte("precious"), 0o600))
 	must(t, os.Rename(path+"2", path))
 	if err := set.Repair(wantDamage(t, damages, "app/s", Unlinked)); !matches(err, "is not a socket") {
@@ -176,7 +176,7 @@ func TestRepairRefusesAFile(t *testing.T) {
 
 func TestPathAndLinkLost(t *testing.T) {
 	set, dir, damages := watched(t)
-	must(t, set.Apply(specs("app/s", "unix:"+dir+"/run/s")))
+	must(t, apply(set, specs("app/s", "unix:"+dir+"/run/s")))
 	kept := set.Get("app/s").kept
 	must(t, kept.unlink())
 	must(t, os.RemoveAll(dir+"/run"))
@@ -191,7 +191,7 @@ func TestPathAndLinkLost(t *testing.T) {
 
 func TestRepairOfWhatIsFine(t *testing.T) {
 	set, dir, _ := watched(t)
-	must(t, set.Apply(specs("app/s", "unix:"+dir+"/s", "app/t", "tcp:127.0.0.1:0", "app/u", "udp:127.0.0.1:0")))
+	must(t, apply(set, specs("app/s", "unix:"+dir+"/s", "app/t", "tcp:127.0.0.1:0", "app/u", "udp:127.0.0.1:0")))
 	for _, key := range []string{"app/s", "app/t", "app/u", "app/gone"} {
 		before := set.Get(key)
 		must(t, set.Repair(Damage{Key: key, Kind: ShutDown}))
@@ -204,7 +204,7 @@ func TestRepairOfWhatIsFine(t *testing.T) {
 
 func TestDamageBeforeWatch(t *testing.T) {
 	set, dir := newTestSet(t)
-	must(t, set.Apply(specs("app/s", "unix:"+dir+"/s")))
+	must(t, apply(set, specs("app/s", "unix:"+dir+"/s")))
 	must(t, os.Remove(dir+"/s"))
 	damages := make(chan Damage, 100)
 	set.Watch(func(d Damage) { damages <- d })
@@ -216,7 +216,7 @@ func TestDamageBeforeWatch(t *testing.T) {
 func TestHammeredWhileRepaired(t *testing.T) {
 	set, dir, damages := watched(t)
 	path := dir + "/s"
-	must(t, set.Apply(specs("app/s", "unix:"+path)))
+	must(t, apply(set, specs("app/s", "unix:"+path)))
 	stop, seen := make(chan struct{}), make(chan map[error]int)
 	go func() {
 		errs := map[error]int{}
@@ -250,7 +250,7 @@ func TestHammeredWhileRepaired(t *testing.T) {
 func TestHammeredWhileRelinked(t *testing.T) {
 	set, dir := newTestSet(t)
 	path := dir + "/s"
-	must(t, set.Apply(specs("app/s", "unix:"+path)))
+	must(t, apply(set, specs("app/s", "unix:"+path)))
 	sock := set.Get("app/s")
 	stop, seen := make(chan struct{}), make(chan error)
 	go func() {
@@ -283,7 +283,7 @@ func TestHammeredWhileRelinked(t *testing.T) {
 // wait and whatever else happens in the directory.
 func TestConnectionsWakeNobody(t *testing.T) {
 	set, dir := newTestSet(t)
-	must(t, set.Apply(specs("app/s", "unix:"+dir+"/s", "app/t", "tcp:127.0.0.1:0")))
+	must(t, apply(set, specs("app/s", "unix:"+dir+"/s", "app/t", "tcp:127.0.0.1:0")))
 	var count [8]byte
 	_, _ = unix.Read(set.watcher.eventfd, count[:]) // what Apply asked for
 	_ = set.watcher.readInotify()

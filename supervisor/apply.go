@@ -10,7 +10,8 @@ import (
 
 // Apply makes c the configuration: it looks everything up, and then workers are
 // started, replaced and stopped in the background; those of an app in a rollout
-// after that. After an error nothing has changed. Changes of [daemon], [control]
+// after that. What cannot be looked up or opened holds back its app, and is tried
+// again. After an error nothing has changed. Changes of [daemon], [control]
 // and [metrics] need a new start of supd; it says so.
 func (s *Supervisor) Apply(c *configs.Config) error {
 	s.apply <- struct{}{}
@@ -44,20 +45,24 @@ func (s *Supervisor) applyOnce(c *configs.Config) error {
 	if err != nil {
 		return err
 	}
-	p, err := s.preparer(c, have).all(false)
-	if err != nil {
-		return err
-	}
+	p := s.preparer(c, have).all()
 	refused, err := engine.Ask(s.owner, func(o *engine.Owner) error { return o.Apply(p.Prepared) })
 	if err = errors.Join(err, refused); err != nil {
 		p.leave()
 		return err
 	}
 	s.newest.Store(c)
+	s.change(p)
+	return nil
+}
+
+// change does what follows when a configuration was applied: the logs get their
+// options.
+func (s *Supervisor) change(p prepared) {
+	s.finish(p)
 	for log, options := range p.options {
 		s.files.Change(log, options)
 	}
-	return nil
 }
 
 // applyAgain applies the newest configuration once more, after a rollout has kept

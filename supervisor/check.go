@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -35,9 +37,15 @@ func CheckStart(c *configs.Config, self bool) []error {
 		return state, nil, nil
 	}
 	for i := range c.Apps {
-		_, sockets, err := p.whole(&c.Apps[i])
-		all = append(all, apart(err)...)
-		all = append(all, checkSockets(c, &c.Apps[i], sockets, h)...)
+		one := p.whole(&c.Apps[i])
+		for _, why := range []map[string]error{one.Faults, one.Closed} {
+			for _, of := range slices.Sorted(maps.Keys(why)) {
+				if _, is := errors.AsType[*configs.Errors](why[of]); !is { // else of a release, which is looked at apart
+					all = append(all, apart(why[of])...)
+				}
+			}
+		}
+		all = append(all, checkSockets(c, &c.Apps[i], one.Sockets, h)...)
 	}
 	if self || os.Geteuid() == 0 {
 		return all

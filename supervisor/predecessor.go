@@ -210,9 +210,6 @@ func (s *sockets) warn(recorded bool) {
 			s.log.Warn("socket bound anew: no listener of an earlier supd was found", "socket", key)
 		}
 	}
-	for _, refused := range s.set.Refused() {
-		s.log.Warn("socket of before", "error", refused)
-	}
 }
 
 // takeOver makes what an earlier supd has left what this one has, and removes the

@@ -3,7 +3,9 @@ package supervisor
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 
 	"supd/configs"
@@ -25,7 +27,7 @@ type prepared struct {
 type preparer struct {
 	*Supervisor
 	config  *configs.Config
-	have    map[string]engine.Facts // what the owner knows already
+	have    map[string]engine.Facts // what the owner knows already; of an app that is not here nothing
 	options map[*output.Log]output.Options
 
 	accounts map[string]*privdrop.Account // by user, group and groups
@@ -45,36 +47,21 @@ func (s *Supervisor) preparerOf(c *configs.Config, have map[string]engine.Facts)
 	return &preparer{Supervisor: s, config: c, have: have, options: map[*output.Log]output.Options{}, accounts: map[string]*privdrop.Account{}}
 }
 
-// all prepares every app. All errors are returned at once; that the active release
-// cannot be started is none of an app whose was so already, and of none at the first
-// start. What was opened for a configuration that is not applied is to be closed by
-// leave.
-func (p *preparer) all(first bool) (all prepared, err error) {
-	all = prepared{engine.Prepared{Config: p.config}, p.options}
-	var errs []error
+// all prepares every app. What is wrong with one is in it.
+func (p *preparer) all() prepared {
+	all := prepared{engine.Prepared{Config: p.config}, p.options}
 	for i := range p.config.Apps {
-		a := &p.config.Apps[i]
-		one, sockets, err := p.whole(a)
-		if one.Trouble != nil && !first && !p.have[a.Name].Trouble {
-			err = errors.Join(one.Trouble, err)
-		}
-		one.Sockets = sockets
-		errs = append(errs, err)
-		all.Apps = append(all.Apps, one)
+		all.Apps = append(all.Apps, p.whole(&p.config.Apps[i]))
 	}
-	if err := errors.Join(errs...); err != nil {
-		all.leave()
-		return prepared{}, err
-	}
-	return all, nil
+	return all
 }
 
 // whole prepares an app and its sockets: all that a start does for it before it binds
 // and launches.
-func (p *preparer) whole(a *configs.App) (engine.App, map[string]configs.Socket, error) {
-	one, err := p.one(a)
-	sockets, bad := socketsOf(p.config, a)
-	return one, sockets, errors.Join(err, bad)
+func (p *preparer) whole(a *configs.App) engine.App {
+	one := p.one(a)
+	one.Sockets, one.Closed = socketsOf(p.config, a)
+	return one
 }
 
 // leave closes the journals that were opened for a configuration that is not
@@ -87,24 +74,25 @@ func (p prepared) leave() {
 	}
 }
 
-// socketsOf looks up whom the sockets of an app belong to.
-func socketsOf(c *configs.Config, a *configs.App) (map[string]configs.Socket, error) {
-	all := map[string]configs.Socket{}
-	var errs []error
+// socketsOf looks up whom the sockets of an app belong to. Those of which that is not
+// known cannot be opened.
+func socketsOf(c *configs.Config, a *configs.App) (all map[string]configs.Socket, closed map[string]error) {
+	all, closed = map[string]configs.Socket{}, map[string]error{}
 	for _, s := range a.Sockets {
+		key := engine.SocketKey(a.Name, s.Name)
 		spec, err := s.Resolve()
 		if err != nil {
-			errs = append(errs, c.Fault(a, "", s.OwnerKey(), err))
+			closed[key] = c.Fault(a, "", s.OwnerKey(), err)
 			continue
 		}
 		s.Spec = spec
-		all[engine.SocketKey(a.Name, s.Name)] = s
+		all[key] = s
 	}
-	return all, errors.Join(errs...)
+	return all, closed
 }
 
 // one prepares an app with its active release, if it has releases.
-func (p *preparer) one(a *configs.App) (engine.App, error) {
+func (p *preparer) one(a *configs.App) engine.App {
 	if a.Release == nil {
 		return p.app(a, nil)
 	}
@@ -113,7 +101,7 @@ func (p *preparer) one(a *configs.App) (engine.App, error) {
 	if !p.have[a.Name].Journaled {
 		var err error
 		if state, opened, err = p.openState(a.Name); err != nil {
-			return engine.App{Config: a}, fmt.Errorf("%s: release state: %w", a.Name, err)
+			return engine.App{Config: a, Trouble: fmt.Errorf("release state: %w", err)}
 		}
 	}
 	with := engine.App{Config: a}
@@ -126,7 +114,7 @@ func (p *preparer) one(a *configs.App) (engine.App, error) {
 		}
 	}
 	with.State, with.Journal = state, opened
-	return with, nil
+	return with
 }
 
 // activeVersion is the release that the workers run, nil if there is none. It is the
@@ -163,48 +151,61 @@ func versionOf(r release.Release) configs.Version {
 	return configs.Version{Name: r.Version, Path: r.Path, Files: r.Files()}
 }
 
-// release prepares an app with a release, and says what keeps that from running
+// release prepares an app with a release. The error is why none of it can be started
 // here.
 func (p *preparer) release(app string, v configs.Version) (engine.App, error) {
 	a, err := p.config.With(app, v)
 	if err != nil {
 		return engine.App{}, err
 	}
-	if wrong := p.config.VerifyApp(a, v); len(wrong) > 0 {
-		return engine.App{}, new(configs.Errors(wrong))
-	}
 	if a.Release.InPlace() {
 		if err := privdrop.CanMount(); err != nil {
 			return engine.App{}, &unfitError{fmt.Errorf("%s: release.path: each worker needs a mount namespace, and this supd cannot make one: %w; run supd as root where that is permitted, or install versions side by side (release.directory)", a.File, err)}
 		}
 	}
-	return p.app(a, &v)
+	return p.app(a, &v), nil
 }
 
 // unfitError says that it is this supd that cannot run a release, any release.
 type unfitError struct{ error }
 
-// prepareRelease prepares an app with a registered release.
+// prepareRelease prepares an app with a registered release, all of it.
 func (s *Supervisor) prepareRelease(c *configs.Config, app string, r release.Release) (engine.App, error) {
 	if !r.Present() {
 		return engine.App{}, fmt.Errorf("the files of %s are gone from %s; install the package again", r.Version, r.Files())
 	}
-	return s.preparer(c, nil).release(app, versionOf(r)) // a release cannot set options of a log
+	one, err := s.preparer(c, nil).release(app, versionOf(r)) // a release cannot set options of a log
+	if err != nil {
+		return engine.App{}, err
+	}
+	var faults []error
+	for _, name := range slices.Sorted(maps.Keys(one.Faults)) {
+		faults = append(faults, one.Faults[name])
+	}
+	return one, errors.Join(faults...)
 }
 
-func (p *preparer) app(a *configs.App, v *configs.Version) (engine.App, error) {
-	one := engine.App{Config: a, Release: v, Revisions: map[string]engine.Revision{}}
-	var errs []error
+// app prepares the processes of an app, each as far as that goes.
+func (p *preparer) app(a *configs.App, v *configs.Version) engine.App {
+	one := engine.App{Config: a, Release: v, Revisions: map[string]engine.Revision{}, Faults: map[string]error{}}
 	for i := range a.Processes {
 		c := &a.Processes[i]
 		r, err := p.revision(a, c, v)
-		errs = append(errs, err)
+		if err != nil {
+			one.Faults[c.Name] = err
+			continue
+		}
 		one.Revisions[c.Name] = r
 	}
-	return one, errors.Join(errs...)
+	return one
 }
 
 func (p *preparer) revision(a *configs.App, c *configs.Process, v *configs.Version) (engine.Revision, error) {
+	if v != nil {
+		if wrong := p.config.VerifyProcess(a, c, *v); len(wrong) > 0 {
+			return engine.Revision{}, new(configs.Errors(wrong))
+		}
+	}
 	account, err := p.account(c)
 	if err != nil {
 		return engine.Revision{}, p.config.Fault(a, c.Name, configs.IdentityKey(c), err)

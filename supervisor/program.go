@@ -85,6 +85,14 @@ func (p *program) Adopt(l engine.Launch, saved *record.Worker, starting bool) en
 	return p.handle(l, w)
 }
 
+// Join goes on with a worker that was adopted when nobody knew what it was launched
+// from.
+func (p *program) Join(l engine.Launch, worker engine.Process) {
+	h := worker.(*handle)
+	h.launch = l
+	h.Worker.Join(l.Process, p.account)
+}
+
 // Explain gives the launch plan. Any goroutine may call it.
 func (p *program) Explain(l engine.Launch) (string, error) {
 	spec, err := p.spec(l, nil), error(nil)

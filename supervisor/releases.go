@@ -26,6 +26,8 @@ func (s *Supervisor) ofRelease(ctx context.Context, r api.Request) *api.Result {
 	switch {
 	case err != nil:
 		return api.Refuse(api.CodeFailed, "%s", err)
+	case f.Invalid != nil:
+		return api.Refuse(api.CodeInvalid, "%s is left out: %s", name, f.Invalid)
 	case f.App == nil:
 		return api.Refuse(api.CodeNoTarget, "no app %q", name)
 	case f.App.Release == nil:

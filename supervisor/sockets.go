@@ -34,7 +34,11 @@ func (s *sockets) passOn() {
 		changes = append(changes, Kept{key, s.duplicates(one.Fds())})
 	}
 	for _, key := range slices.Sorted(maps.Keys(k.inodes)) {
-		if now[key] == nil {
+		switch {
+		case now[key] != nil:
+		case s.more && len(k.inodes[key]) == 0:
+			now[key] = nil // an earlier supd's, which an app that is held back may come to need
+		default:
 			changes = append(changes, Kept{Key: key})
 		}
 	}
@@ -80,23 +84,28 @@ func (s *sockets) pass(p *launch.Passing) {
 type sockets struct {
 	log     *slog.Logger
 	set     *socket.Set
-	earlier []string // names of sockets that were there before this supd
-	keeping *keeping // nil: the sockets end with supd
+	earlier []string         // names of sockets that were there before this supd
+	keeping *keeping         // nil: the sockets end with supd
+	failed  map[string]error // why sockets could not be opened the last time, by key
+	more    bool             // what was offered may still be of use
 }
 
-// Open opens all sockets or none, and closes the others.
-func (s *sockets) Open(all map[string]configs.Socket) error {
+// Open is socket.Set's Apply.
+func (s *sockets) Open(all map[string]configs.Socket, more bool) (failed map[string]error) {
 	specs := make(map[string]socket.Spec, len(all))
 	for key, one := range all {
 		specs[key] = one.Spec
 	}
-	err := s.set.Apply(specs)
+	failed, err := s.set.Apply(specs, more)
+	s.failed, s.more = failed, more || len(failed) > 0
 	s.passOn()
-	if errors.Is(err, socket.ErrLeftover) {
+	if err != nil {
 		s.log.Warn("sockets", "error", err)
-		return nil
 	}
-	return err
+	for _, refused := range s.set.Refused() {
+		s.log.Warn("socket of before", "error", refused)
+	}
+	return failed
 }
 
 // Relisten sets the backlog again that a worker may have changed: gunicorn calls
@@ -163,6 +172,9 @@ func (s *sockets) duplicatesFor(app string, names []string) (fds []int, err erro
 		one := s.set.Get(engine.SocketKey(app, name))
 		if one == nil {
 			err = fmt.Errorf("socket %s is not open", name)
+			if why := s.failed[engine.SocketKey(app, name)]; why != nil {
+				err = fmt.Errorf("%w: %w", err, why)
+			}
 			break
 		}
 		fd, e := unix.FcntlInt(uintptr(one.Fd()), unix.F_DUPFD_CLOEXEC, 0)

@@ -15,12 +15,15 @@ import (
 )
 
 // New resolves the configuration and opens its sockets and log files; nothing
-// runs yet. A socket that was inherited is not opened but taken; one that no
+// runs yet. An app for which that fails is held back, and all others are not. A socket that was inherited is not opened but taken; one that no
 // configured socket is like is closed. The process becomes the reaper of its
 // descendants' orphans.
 func New(c *configs.Config, log *slog.Logger, inherited ...Inherited) (*Supervisor, error) {
-	if err := errors.Join(c.Daemon.Runtime.Make(), os.MkdirAll(c.Daemon.Logs, 0o755), tree.BecomeSubreaper()); err != nil {
+	if err := errors.Join(c.Daemon.Runtime.Make(), tree.BecomeSubreaper()); err != nil {
 		return nil, err
+	}
+	if err := os.MkdirAll(c.Daemon.Logs, 0o755); err != nil {
+		log.Error("directory of the logs", "error", err) // those that need it are held back
 	}
 	if err := c.CheckDirectories(); err != nil { // those that were not there are by now, and whose may they be?
 		return nil, err
@@ -33,7 +36,7 @@ func New(c *configs.Config, log *slog.Logger, inherited ...Inherited) (*Supervis
 	if s.host, err = newHost(c, log, s.files, post); err != nil {
 		return nil, err
 	}
-	s.owner = engine.New(log, engine.Host{Reaper: s.host, Sockets: s.host.sockets, Save: s.host.save, Changed: s.changed}, c.Daemon.ExitOn)
+	s.owner = engine.New(log, engine.Host{Reaper: s.host, Sockets: s.host.sockets, Save: s.host.save, Changed: s.changed, Retry: s.retry}, c.Daemon.ExitOn)
 	for _, i := range inherited {
 		s.host.sockets.offer(i.Name, i.Fd)
 	}
@@ -51,10 +54,7 @@ func (s *Supervisor) first(c *configs.Config) error {
 	if err := s.files.KeepIn(c.Daemon.Runtime.Output()); err != nil {
 		return err
 	}
-	p, err := s.preparer(c, nil).all(true)
-	if err != nil {
-		return err
-	}
+	p := s.preparer(c, nil).all()
 	left, err := s.host.inherit()
 	if err == nil {
 		err = s.owner.Apply(p.Prepared)
@@ -78,18 +78,33 @@ func (s *Supervisor) first(c *configs.Config) error {
 // resumeRollout plans the rollout of an app that an earlier supd has not brought to
 // its end.
 func (s *Supervisor) resumeRollout(c *configs.Config, one engine.App, crashed bool) {
-	rollout, place := one.State.Rollout, one.State.Target
-	if rollout == nil {
+	if one.State.Rollout == nil {
 		return
 	}
-	app := one.Config.Name
+	target, err := s.targetOf(c, one)
+	s.owner.Unfinished(one.Config.Name, crashed, target, err)
+}
+
+// targetOf prepares what the unfinished rollout of an app goes to.
+func (s *Supervisor) targetOf(c *configs.Config, one engine.App) (target engine.App, err error) {
+	rollout, place, app := one.State.Rollout, one.State.Target, one.Config.Name
 	to, err := s.store.Get(app, rollout.To)
 	if err == nil && place != nil && to.Files() != place.Files {
 		err = fmt.Errorf("%s was registered anew meanwhile", rollout.To)
 	}
-	var target engine.App
-	if err == nil {
-		target, err = s.prepareRelease(c, app, to)
+	if err != nil {
+		return engine.App{}, err
 	}
-	s.owner.Unfinished(app, crashed, target, err)
+	return s.prepareRelease(c, app, to)
+}
+
+// finish ends the rollouts that were under way of apps that an earlier supd has had,
+// and this one only has now.
+func (s *Supervisor) finish(p prepared) {
+	for _, one := range p.Apps {
+		if one.Journal != nil && one.State.Rollout != nil {
+			target, err := s.targetOf(p.Config, one)
+			s.owner.Post(func(o *engine.Owner) { o.Abandoned(one.Config.Name, target, err) })
+		}
+	}
 }

@@ -28,6 +28,7 @@ const (
 	Exited    State = "EXITED"   // ended by itself, and is not to be restarted
 	Failed    State = "FAILED"   // given up
 	Stopped   State = "STOPPED"  // not wanted
+	Invalid   State = "INVALID"  // of an app: its file is, and it is left out
 )
 
 // Status is what runs, at one moment. It is published by the owner and never

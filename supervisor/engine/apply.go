@@ -10,9 +10,9 @@ import (
 	"supd/configs"
 )
 
-// Apply makes a prepared configuration what is desired. When a socket cannot be opened
-// nothing has changed. Of an app that a rollout is changing nothing is applied
-// before that has ended.
+// Apply makes a prepared configuration what is desired. Of an app that a rollout is
+// changing nothing is applied before that has ended, and one that cannot be prepared
+// goes on as it is.
 func (o *Owner) Apply(p Prepared) error {
 	if o.quitting {
 		return errors.New("supd is stopping")
@@ -22,12 +22,9 @@ func (o *Owner) Apply(p Prepared) error {
 			return ErrChanged
 		}
 	}
-	if err := o.host.Sockets.Open(o.socketsOf(p)); err != nil {
-		return err
-	}
-	before := o.config
 	o.config = p.Config
 	o.removeGone(p.Apps)
+	o.open(p.Apps)
 	for _, one := range p.Apps {
 		a := o.app(one.Config.Name)
 		if a.rollout != nil {
@@ -35,11 +32,9 @@ func (o *Owner) Apply(p Prepared) error {
 			o.log.Info("configuration is applied after the rollout", "app", a.name)
 			continue
 		}
-		a.sockets = one.Sockets
-		if one.Journal != nil {
-			a.state, a.journal = one.State, one.Journal
-		}
-		o.applyApp(a, one, movedSockets(before, one.Config))
+		o.applyOne(a, one)
+		a.tries.inARow = 0
+		o.planAttempt(a)
 	}
 	o.mayGo, o.isUnshown = true, true
 	slices.SortFunc(o.apps, func(a, b *app) int { return strings.Compare(a.name, b.name) })
@@ -58,7 +53,7 @@ func (o *Owner) isStale(one App) bool {
 	case one.Config.Release == nil || one.Journal != nil:
 		return false
 	case a == nil || a.journal == nil:
-		return true // it was there, and was forgotten meanwhile
+		return one.Trouble == nil // it was there, and was forgotten meanwhile
 	}
 	return a.rollout == nil && a.state.Active != versionOf(one.Release)
 }
@@ -71,41 +66,111 @@ func versionOf(v *configs.Version) string {
 	return v.Name
 }
 
-// socketsOf are the sockets that are to be open with p: of an app in a rollout they
-// stay as they are.
-func (o *Owner) socketsOf(p Prepared) map[string]configs.Socket {
-	all := map[string]configs.Socket{}
-	for _, one := range p.Apps {
-		if a := o.findApp(one.Config.Name); a == nil || a.rollout == nil {
-			maps.Copy(all, one.Sockets)
-		}
-	}
+// open opens the sockets of apps, and leaves those of all others as they are. What
+// cannot be opened is in the apps' Closed then.
+func (o *Owner) open(apps []App) {
+	all, more := map[string]configs.Socket{}, false
 	for _, a := range o.apps {
-		if a.rollout != nil {
+		if !a.removed {
 			maps.Copy(all, a.sockets)
+			more = more || a.tries.said != ""
 		}
 	}
+	for i := range apps {
+		one := &apps[i]
+		a := o.findApp(one.Config.Name)
+		more = more || one.isHeld()
+		if a != nil && (a.rollout != nil || a.keepsOn(*one)) {
+			continue
+		}
+		if a != nil {
+			for key := range a.sockets {
+				if one.Closed[key] == nil { // else it stays as it is
+					delete(all, key)
+				}
+			}
+		}
+		maps.Copy(all, one.Sockets)
+	}
+	failed := o.host.Sockets.Open(all, more)
+	for i := range apps {
+		for key := range apps[i].Sockets {
+			if why := failed[key]; why != nil {
+				apps[i].Closed = with(apps[i].Closed, key, why)
+			}
+		}
+	}
+}
+
+func with(m map[string]error, key string, why error) map[string]error {
+	all := maps.Clone(m)
+	if all == nil {
+		all = map[string]error{}
+	}
+	all[key] = why
 	return all
+}
+
+// isHeld reports whether the host keeps the app, or a part of it, from being started.
+func (one *App) isHeld() bool {
+	return one.Trouble != nil || len(one.Faults) > 0 || len(one.Closed) > 0
+}
+
+// applyOne makes an app what it is to be, as far as it could be prepared. Its sockets
+// were opened.
+func (o *Owner) applyOne(a *app, one App) {
+	if one.Journal != nil {
+		a.state, a.journal = one.State, one.Journal
+	}
+	if a.keepsOn(one) {
+		a.trouble, a.isUnshown = one.Trouble, true
+		return
+	}
+	moved := a.movedSockets(one.Sockets)
+	now := map[string]configs.Socket{}
+	for key, s := range one.Sockets {
+		now[key] = s
+	}
+	for key := range one.Closed {
+		delete(now, key)
+		if before, is := a.sockets[key]; is {
+			now[key] = before
+		}
+	}
+	a.sockets, a.closed = now, one.Closed
+	o.applyApp(a, one, moved)
+}
+
+// Abandoned is the event of an app that was not there when supd was started, and whose
+// journal says that a rollout was under way.
+func (o *Owner) Abandoned(app string, target App, why error) {
+	if a := o.findApp(app); a != nil && a.rollout == nil && a.state.Rollout != nil {
+		o.Unfinished(app, false, target, why)
+		o.touchApp(a)
+	}
 }
 
 // applyApp makes an app what it is to be with its release.
 func (o *Owner) applyApp(a *app, one App, moved map[string]bool) {
-	a.config, a.removed, a.postponed, a.trouble = one.Config, false, false, one.Trouble
+	a.config, a.removed, a.postponed, a.trouble, a.invalid = one.Config, false, false, one.Trouble, one.Invalid
 	for i := range one.Config.Processes {
 		pc := &one.Config.Processes[i]
+		p := a.process(pc.Name)
+		p.fault = one.Faults[pc.Name]
 		e, known := one.Revisions[pc.Name]
 		if !known {
-			o.applyProcess(a.process(pc.Name), pc, nil, moved)
+			o.applyProcess(p, pc, nil, moved)
 			continue
 		}
-		o.applyProcess(a.process(pc.Name), pc, &e, moved)
+		o.applyProcess(p, pc, &e, moved)
 	}
 	slices.SortFunc(a.processes, byName)
 	a.dependents = nil
 	o.touchApp(a)
 }
 
-// applyProcess makes r what the process is to run; nil is nothing yet.
+// applyProcess makes r what the process is to run; nil is nothing yet. While it cannot
+// be started, what runs goes on.
 func (o *Owner) applyProcess(p *process, c *configs.Process, r *Revision, moved map[string]bool) {
 	was, running := p.config, p.revision
 	isNew := was == nil || p.removed || len(p.slots) == 0
@@ -116,9 +181,10 @@ func (o *Owner) applyProcess(p *process, c *configs.Process, r *Revision, moved 
 		p.wantAll()
 	}
 	switch {
-	case r == nil:
+	case r == nil || p.holdup() != nil:
 	case isNew || running == nil:
 		o.renew(p, *r)
+		o.rejoin(p)
 	case running.differs(r) || slices.ContainsFunc(c.Sockets, func(name string) bool { return moved[name] }):
 		o.log.Info("configuration changed, replacing workers", "process", p.fullName())
 		o.renew(p, *r)
@@ -137,23 +203,6 @@ func withoutLine(p *configs.Process) configs.Process {
 	return c
 }
 
-// movedSockets are the app's sockets that listen somewhere else than before.
-func movedSockets(before *configs.Config, a *configs.App) map[string]bool {
-	moved := map[string]bool{}
-	if before == nil {
-		return moved
-	}
-	old := slices.IndexFunc(before.Apps, func(b configs.App) bool { return b.Name == a.Name })
-	if old < 0 {
-		return moved
-	}
-	for _, s := range a.Sockets {
-		i := slices.IndexFunc(before.Apps[old].Sockets, func(b configs.Socket) bool { return b.Name == s.Name })
-		moved[s.Name] = i >= 0 && before.Apps[old].Sockets[i].Listen != s.Listen
-	}
-	return moved
-}
-
 // removeGone stops the processes that the configuration does not have any more.
 func (o *Owner) removeGone(apps []App) {
 	for _, a := range o.apps {
@@ -162,9 +211,10 @@ func (o *Owner) removeGone(apps []App) {
 		switch {
 		case i < 0:
 			o.abort(a, "the app was removed from the configuration")
+			o.heldBack = slices.DeleteFunc(o.heldBack, func(other *app) bool { return other == a })
 			a.keepOnly(nil)
 			o.touchApp(a)
-		case a.rollout == nil:
+		case a.rollout == nil && !a.keepsOn(apps[i]):
 			a.keepOnly(apps[i].Config)
 			o.touchApp(a)
 		}

@@ -17,16 +17,17 @@ type bench struct {
 	pid     int
 }
 
-func (b *bench) Start(l Launch)                             { b.started = append(b.started, l) }
-func (b *bench) Adopt(Launch, *record.Worker, bool) Handle  { return Handle{} }
-func (b *bench) Explain(Launch) (string, error)             { return "", nil }
-func (b *bench) Reap(func(int) bool) []Exit                 { return nil }
-func (b *bench) Sweep(_, _ []int, done func(Swept) Event)   {}
-func (b *bench) KillStrays(int, []int, func([]Stray) Event) {}
-func (b *bench) Open(map[string]configs.Socket) error       { return nil }
-func (b *bench) Relisten([]string)                          {}
-func (b *bench) Inodes(string) []uint64                     { return nil }
-func (b *bench) Repair(Damage) (bool, error)                { return false, nil }
+func (b *bench) Start(l Launch)                                        { b.started = append(b.started, l) }
+func (b *bench) Adopt(Launch, *record.Worker, bool) Handle             { return Handle{} }
+func (b *bench) Explain(Launch) (string, error)                        { return "", nil }
+func (b *bench) Reap(func(int) bool) []Exit                            { return nil }
+func (b *bench) Sweep(_, _ []int, done func(Swept) Event)              {}
+func (b *bench) KillStrays(int, []int, func([]Stray) Event)            {}
+func (b *bench) Join(Launch, Process)                                  {}
+func (b *bench) Open(map[string]configs.Socket, bool) map[string]error { return nil }
+func (b *bench) Relisten([]string)                                     {}
+func (b *bench) Inodes(string) []uint64                                { return nil }
+func (b *bench) Repair(Damage) (bool, error)                           { return false, nil }
 
 // turn is a turn of the loop, as Run does it.
 func (b *bench) turn(o *Owner) {

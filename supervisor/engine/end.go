@@ -47,6 +47,9 @@ func (o *Owner) end(r *rollout) {
 func (o *Owner) commit(r *rollout) {
 	a := r.app
 	a.config, a.trouble = r.target.Config, nil
+	for _, p := range a.processes {
+		p.fault = nil // it was prepared
+	}
 	for _, t := range r.stages {
 		p := t.process
 		p.added = nil
@@ -87,6 +90,7 @@ func (o *Owner) forgetRollout(r *rollout, active *App) {
 		o.lateCandidates = append(o.lateCandidates, r.candidate)
 		o.touch(r.candidate)
 	}
+	o.planAttempt(a)
 	o.mayGo = true
 	o.touchApp(a)
 }

@@ -14,8 +14,8 @@ type Facts struct {
 	Config    *configs.Config // that is applied
 	App       *configs.App    // as its file says; nil: the configuration does not have it
 	State     release.State
+	Invalid   error              // what is wrong with its file
 	Rollout   *api.RolloutStatus // under way
-	Trouble   bool               // the active release cannot be started
 	Journaled bool               // the owner has its journal
 }
 
@@ -23,9 +23,12 @@ type Facts struct {
 func (o *Owner) Facts() map[string]Facts {
 	all := map[string]Facts{}
 	for _, a := range o.apps {
-		f := Facts{Config: o.config, State: a.state.Clone(), Trouble: a.trouble != nil, Journaled: a.journal != nil}
+		f := Facts{Config: o.config, State: a.state.Clone(), Journaled: a.journal != nil}
 		if o.config != nil && !a.removed {
 			f.App = AppOf(o.config, a.name)
+		}
+		if a.invalid {
+			f.Invalid = a.trouble
 		}
 		if a.rollout != nil {
 			status := a.rollout.status
@@ -43,6 +46,9 @@ func (o *Owner) Launches(target string) (all []Launch, err error) {
 		return nil, err
 	}
 	for _, s := range slots {
+		if s.isHeld() {
+			return nil, fmt.Errorf("%s: %w", s.name(), s.process.holdup())
+		}
 		if s.revision == nil {
 			return nil, fmt.Errorf("%s: no release is active; `supctl deploy %s` comes first", s.name(), s.process.app.name)
 		}

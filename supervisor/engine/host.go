@@ -20,7 +20,8 @@ type Host struct {
 	// Save writes a record where the next supd finds it, and calls written when it has
 	// tried, in any goroutine. done is not posted before another one may follow.
 	Save    func(r *record.Record, written func(), done func(ok bool) Event)
-	Changed func(Change) // of an app's releases
+	Changed func(Change)     // of an app's releases
+	Retry   func(app string) // prepare it again, for Mend
 }
 
 // Reaper ends what has died.
@@ -59,8 +60,10 @@ type Stray struct {
 
 // Sockets are the listening sockets of all apps, by key ("whois/web").
 type Sockets interface {
-	Open(map[string]configs.Socket) error // all of them or none, and no others
-	Relisten(keys []string)               // with the configured backlog
+	// Open opens these, and closes all others but those that were there under the keys
+	// of what has failed. more says that sockets of before may still be of use.
+	Open(all map[string]configs.Socket, more bool) (failed map[string]error)
+	Relisten(keys []string) // with the configured backlog
 	Repair(Damage) (another bool, err error)
 	Inodes(key string) []uint64 // none where the socket is not open
 }
@@ -79,6 +82,8 @@ type Program interface {
 	// Adopt goes on with a worker that an earlier supd has launched. starting says
 	// that nobody knows whether it is ready.
 	Adopt(l Launch, w *record.Worker, starting bool) Handle
+	// Join looks after a worker whose configuration was not known when it was adopted.
+	Join(Launch, Process)
 	Explain(Launch) (string, error) // the launch plan; may block, and runs anywhere
 }
 
@@ -167,7 +172,10 @@ type App struct {
 	Release   *configs.Version          // nil: none is active, or it has none
 	Revisions map[string]Revision       // by process; none where no release is active
 	Sockets   map[string]configs.Socket // by key, with ids
-	Trouble   error                     // why the active release cannot be started
+	Trouble   error                     // why nothing of it can be started here
+	Faults    map[string]error          // likewise, by process: it has no Revision then
+	Closed    map[string]error          // by key: sockets that cannot be opened
+	Invalid   bool                      // its file is, so that nothing else is known of it
 
 	// Of one with releases whose journal was opened just now; nil: the owner has it.
 	Journal Journal
@@ -181,4 +189,8 @@ type Revision struct {
 	Key     string           // record.Key, of two that launch the same the same
 	UID     int              // of its workers
 	Program Program
+
+	// Recorded says that it is only known how an earlier supd has launched its workers:
+	// none can be launched from it.
+	Recorded bool
 }

@@ -23,6 +23,7 @@ func (o *Owner) Run() {
 			o.checkExitOn()
 			o.touchDue(now)
 			o.roll(now)
+			o.attempt(now)
 			o.settle(now)
 		} else if o.isQuiet() {
 			o.frozen()

@@ -65,7 +65,11 @@ func (a *app) status(now time.Time) api.AppStatus {
 		now := a.rollout.status // what it holds only grows
 		rollout = &now
 	}
-	return api.AppStatus{Name: a.name, State: stateOf(worst), Processes: processes, Release: a.state.Active, Previous: a.state.Previous,
+	state := stateOf(worst)
+	if a.invalid {
+		state = api.Invalid
+	}
+	return api.AppStatus{Name: a.name, State: state, Processes: processes, Release: a.state.Active, Previous: a.state.Previous,
 		Held: a.state.Held, Rollout: rollout, Note: a.note(), Totals: a.state.Totals, Last: a.state.Last()}
 }
 
@@ -82,8 +86,14 @@ var severity = []api.State{api.Running, api.Starting, api.Stopping, api.Unhealth
 // note tells what keeps an app from running its release.
 func (a *app) note() string {
 	switch {
+	case a.invalid:
+		return a.trouble.Error()
+	case a.trouble != nil && a.state.Active == "":
+		return "cannot be started: " + a.trouble.Error()
 	case a.trouble != nil:
 		return "release " + a.state.Active + " cannot be started: " + a.trouble.Error()
+	case a.tries.said != "":
+		return a.tries.said
 	case a.config != nil && a.config.Release != nil && a.state.Active == "" && a.rollout == nil:
 		return "no release is active; `supctl deploy " + a.name + "` starts the newest that is registered"
 	}
@@ -116,9 +126,12 @@ func (p *process) show(now time.Time) {
 
 func (s *slot) status(now time.Time) api.WorkerStatus {
 	status := api.WorkerStatus{Name: s.name(), Slot: s.number, State: s.state(now), Generation: s.Generation,
-		Restarts: s.Restarts, LastExit: s.LastExit, Note: s.note(), Desired: s.Up && s.revision != nil, Done: s.Done && s.LastClean, Tally: s.Tally, Runs: s.processes()}
+		Restarts: s.Restarts, LastExit: s.LastExit, Note: s.note(), Desired: s.Up && (s.revision != nil || s.isHeld()), Done: s.Done && s.LastClean, Tally: s.Tally, Runs: s.processes()}
 	if status.State == api.Backoff {
 		retry := s.Retry
+		if s.isHeld() {
+			retry = s.process.app.tries.at
+		}
 		status.NextStart = &retry
 	}
 	if w := s.serving(); w != nil {
@@ -138,6 +151,9 @@ func (s *slot) note() string {
 		if w != serving {
 			notes = append(notes, fmt.Sprintf("pid %d %s", w.Pid, w.State))
 		}
+	}
+	if why := s.process.holdup(); s.Up && s.isHeld() && !s.process.app.invalid {
+		notes = append(notes, why.Error())
 	}
 	if s.Up && s.Gated && len(s.workers) == 0 {
 		if names := s.waitsFor(); len(names) > 0 {

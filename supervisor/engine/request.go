@@ -56,6 +56,7 @@ func (o *Owner) wait(r api.Request, slots []*slot, reply chan<- *api.Result) *wa
 		b := before{failures: s.Failures}
 		switch r.Action {
 		case api.ActionStart:
+			o.attemptSoon(s.process.app)
 			b.already = s.Up && s.ready()
 			if !s.Up || !s.ready() {
 				s.wantStarted()
@@ -77,6 +78,11 @@ func (o *Owner) wait(r api.Request, slots []*slot, reply chan<- *api.Result) *wa
 
 // restart wants a new worker: beside the old one, or after it.
 func (o *Owner) restart(s *slot, made map[*revision]*revision, hard bool) {
+	if s.isHeld() { // what runs goes on
+		s.Up = true
+		o.attemptSoon(s.process.app)
+		return
+	}
 	if s.revision != nil {
 		s.revision = o.anew(s.process, s.revision, made)
 	}
@@ -271,6 +277,8 @@ func (w *waiter) outcome(s *slot, b before) (api.Outcome, bool) {
 		return done(api.CodeFailed, "a stop was asked for meanwhile")
 	case b.already:
 		return done(api.CodeDone, "already running")
+	case s.isHeld():
+		return done(api.CodeNotStarted, s.process.holdup().Error())
 	case s.revision == nil:
 		return done(api.CodeFailed, fmt.Sprintf("no release is active; `supctl deploy %s` comes first", s.process.app.name))
 	case number(s.revision) < b.revision:

@@ -113,6 +113,9 @@ func (o *Owner) start(s *slot, now time.Time) {
 
 // launch starts the worker that the slot is to have; Started or Failed ends that.
 func (o *Owner) launch(s *slot, now time.Time) {
+	if s.revision.Recorded {
+		return // the app is prepared again, and this slot with it
+	}
 	if u := o.users[s.revision.UID]; u != nil && u.clearing {
 		park(&u.parked, s, parkedForStrays)
 		return
@@ -163,6 +166,7 @@ func (o *Owner) replace(s *slot, now time.Time) {
 		for _, w := range stale {
 			o.stop(w, "no release is active", false)
 		}
+	case s.revision.Recorded && fresh == nil: // none can be started in the place of what runs
 	case s.alone():
 		if s.Retry.After(now) {
 			o.wakeAt(s, s.Retry)

@@ -108,7 +108,9 @@ func (s *slot) state(now time.Time) api.State {
 		return w.State
 	}
 	switch {
-	case !s.Up || s.revision == nil:
+	case s.Up && s.isHeld() && !s.process.app.invalid:
+		return api.Backoff
+	case !s.Up || s.revision == nil || s.revision.Recorded:
 		return api.Stopped
 	case s.GaveUp:
 		return api.Failed
@@ -175,10 +177,9 @@ func (s *slot) restore(saved *record.Slot) {
 	s.Gated = saved.Gated && saved.Generation == 0
 }
 
-// settleRevision lets a slot whose app's release cannot be started go on with what
-// it has.
+// settleRevision lets a slot that is held back go on with what it has.
 func (s *slot) settleRevision() {
-	if s.revision == nil && s.process.app.trouble != nil && len(s.workers) > 0 {
-		s.revision = s.workers[0].revision
+	if s.revision == nil && s.process.holdup() != nil && len(s.workers) > 0 {
+		s.revision = s.serving().revision
 	}
 }

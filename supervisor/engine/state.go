@@ -27,6 +27,7 @@ type Owner struct {
 	workers        map[int]*worker    // by pid: those that are to be reaped
 	earlyDeaths    map[int]Exit       // while a launch was under way: perhaps its process
 	tasks          map[int]chan<- Exit
+	heldBack       []*app // to be prepared again
 	launching      int
 	revisions      int // so many were made
 	waiters        []*waiter
@@ -84,8 +85,11 @@ type app struct {
 	journal   Journal       // nil: it has no releases, and has had none
 	rollout   *rollout      // under way; nil is none
 	last      *api.RolloutStatus
-	postponed bool  // a new configuration waits for the end of the rollout
-	trouble   error // why the active release cannot be started
+	postponed bool             // a new configuration waits for the end of the rollout
+	trouble   error            // why nothing of it can be started
+	invalid   bool             // its file is, and trouble says why
+	closed    map[string]error // sockets that could not be opened, by key; the old ones of some may be open
+	tries     attempts
 
 	launching int     // launches under way
 	crowded   []*slot // that wait for the end of one
@@ -104,6 +108,7 @@ type process struct {
 	slots    []*slot          // by number, from 1
 	revision *revision        // the newest that is desired; nil: no release is active
 	removed  bool
+	fault    error       // why no worker of the newest configuration can be started
 	added    *rollout    // whose release alone has it; nil: the configuration has it
 	launched map[int]int // launches of slots that were forgotten, and of candidates
 

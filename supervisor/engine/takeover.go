@@ -86,9 +86,10 @@ func (o *Owner) slotOf(saved *record.Slot) *slot {
 		a.config, a.removed = &configs.App{Name: saved.App, Rollout: configs.Rollout{Surge: configs.Surge{Workers: 1}}}, true
 	}
 	p := a.process(saved.Process)
+	kept := a.trouble != nil && !a.removed // it is not known what the app is to have
 	if p.config == nil {
 		p.config = &configs.Process{Name: saved.Process, Stop: []configs.StopStep{{Signal: configs.Terminate, Wait: 30 * time.Second}}}
-		p.removed = true
+		p.removed = !kept
 	}
 	if saved.Number == record.Candidate {
 		s := &slot{process: p, number: record.Candidate}
@@ -99,8 +100,15 @@ func (o *Owner) slotOf(saved *record.Slot) *slot {
 		}
 		return s
 	}
+	if kept && p.config.Count < saved.Number {
+		c := *p.config
+		c.Count = saved.Number
+		p.config = &c
+	}
 	for n := len(p.slots); n < saved.Number; n++ {
-		p.slots = append(p.slots, &slot{process: p, number: n + 1, revision: p.revision, removed: true})
+		s := p.newSlot(n+1, p.revision)
+		s.removed = !kept
+		p.slots = append(p.slots, s)
 	}
 	return p.slots[saved.Number-1]
 }
@@ -137,6 +145,9 @@ func (o *Owner) allow(w *worker, saved *record.Worker) {
 		w.set(api.Running, o.watchdogDeadline(w))
 	case api.Starting:
 		switch ready := w.config.Ready; {
+		case w.revision.Recorded:
+			w.Ready = time.Now()
+			o.transit(w, api.Running, time.Time{}, "runs, and how it gets ready is not known")
 		case saved.Lost && !asksAgain(ready):
 			w.Ready = time.Now()
 			o.transit(w, api.Running, o.watchdogDeadline(w), "runs, and whether it was ready is in no record")
@@ -171,24 +182,13 @@ func (o *Owner) revisionOf(s *slot, saved *record.Worker, p Predecessor) *revisi
 	if current != nil {
 		old.Config, old.UID, old.Program = current.Config, current.UID, current.Program
 	} else {
-		old.Config = asRecorded(process.config, saved)
+		old.Config, old.Recorded, old.UID = asRecorded(process.config, saved), true, -1 // no user's, as far as is known
 		old.Program = p.Program(saved, old.Config)
 	}
 	if old.Release == nil && saved.Version != "" {
 		old.Release = &configs.Version{Name: saved.Version}
 	}
 	return old
-}
-
-// asRecorded is how a worker is treated whose process is not in the configuration
-// any more: it is stopped as it was to be.
-func asRecorded(c *configs.Process, saved *record.Worker) *configs.Process {
-	if c.Log.File != "" || len(saved.Stop) == 0 {
-		return c
-	}
-	config := *c
-	config.Stop = saved.Stop
-	return &config
 }
 
 // launched reports whether the worker was launched from r. One that was not recorded

@@ -117,7 +117,7 @@ func TestReasonsOfRestarts(t *testing.T) {
 		"config": {healthy, func(w *world) {
 			p := configured("web", 1)
 			p.Env = map[string]string{"A": "b"}
-			w.apply(nil, p)
+			w.apply(p)
 		}, measure.Config},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -168,7 +168,7 @@ func TestStartsOutliveTheirSlot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, always(healthy), configured("web", 3))
 		time.Sleep(time.Minute)
-		w.apply(nil, []configs.Process{configured("web", 1)}...)
+		w.apply([]configs.Process{configured("web", 1)}...)
 		time.Sleep(time.Minute)
 		synctest.Wait()
 		if n := w.worker("a/web.1").Tally.Starts.Count(); n != 3 {

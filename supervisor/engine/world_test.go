@@ -127,9 +127,12 @@ type world struct {
 	dead    []Exit
 	repairs []Damage
 	sockets map[string]configs.Socket
+	more    bool
 	refuse  error // what Open answers
-	most    int   // processes at once
-	signals int   // that were sent
+	joined  int
+	retries int // that were asked for
+	most    int // processes at once
+	signals int // that were sent
 
 	strays    Strays       // that a search finds
 	kills     atomic.Int64 // of strays
@@ -184,7 +187,8 @@ func newWorld(t *testing.T, behave func(Launch) behaviour, processes ...configs.
 }
 
 func (w *world) newOwner() *Owner {
-	host := Host{Reaper: w, Sockets: w, Save: w.save, Changed: func(c Change) { w.changes = append(w.changes, c) }}
+	host := Host{Reaper: w, Sockets: w, Save: w.save, Changed: func(c Change) { w.changes = append(w.changes, c) },
+		Retry: func(string) { w.retries++ }}
 	return New(slog.New(w.logs()), host, "")
 }
 
@@ -416,11 +420,20 @@ func (w *world) KillStrays(uid int, _ []int, done func([]Stray) Event) {
 	})
 }
 
-func (w *world) Open(sockets map[string]configs.Socket) error {
-	if w.refuse == nil {
-		w.sockets = sockets
+func (w *world) Open(sockets map[string]configs.Socket, more bool) map[string]error {
+	failed := map[string]error{}
+	for key := range sockets {
+		if w.refuse != nil {
+			failed[key] = w.refuse
+		}
 	}
-	return w.refuse
+	w.sockets, w.more = sockets, more
+	return failed
+}
+
+func (w *world) Join(l Launch, p Process) {
+	p.(*proc).launch = l
+	w.joined++
 }
 
 func (w *world) Relisten([]string) {}
