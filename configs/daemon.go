@@ -36,6 +36,7 @@ var daemonKeys = []key[Daemon]{
 	field("logs", func(d *Daemon) *string { return &d.Logs }, absolute),
 	field("drop_ins", func(d *Daemon) *string { return &d.DropIns }, absolute),
 	field("watch", func(d *Daemon) *bool { return &d.Watch }, boolean),
+	field("strict", func(d *Daemon) *bool { return &d.Strict }, boolean),
 	field("exit_on", func(d *Daemon) *ExitOn { return &d.ExitOn }, one(ExitNever, ExitAnyFailed, ExitAllFailed, ExitAllExited)),
 }
 

@@ -40,7 +40,7 @@ func (c *Config) listeners() []listener {
 
 // distinguish reports two that cannot have their addresses at a time, at the second of
 // them. An address that where does not change has been compared before.
-func distinguish(all []listener, where func(string) string, changed bool, r *report) {
+func distinguish(all []listener, where func(string) string, changed bool, to func(Place) *report) {
 	rooms := map[string][]listener{} // only those in one room may exclude each other
 	for _, l := range all {
 		if l.listen == "" {
@@ -58,11 +58,11 @@ func distinguish(all []listener, where func(string) string, changed bool, r *rep
 			case why == "":
 				continue
 			case l.listen == other.listen:
-				r.add(l.at, "%s is already the address of %s; choose another one", l.listen, other.name)
+				to(l.at).add(l.at, "%s is already the address of %s; choose another one", l.listen, other.name)
 			case changed:
-				r.add(l.at, "%s and %s, the address of %s, are the same path (%s) by two names; choose another one", l.listen, other.listen, other.name, at)
+				to(l.at).add(l.at, "%s and %s, the address of %s, are the same path (%s) by two names; choose another one", l.listen, other.listen, other.name, at)
 			default:
-				r.add(l.at, "%s cannot be had together with %s, the address of %s: %s; choose another one, or share one socket", l.listen, other.listen, other.name, why)
+				to(l.at).add(l.at, "%s cannot be had together with %s, the address of %s: %s; choose another one, or share one socket", l.listen, other.listen, other.name, why)
 			}
 			break
 		}
@@ -74,11 +74,13 @@ func asWritten(listen string) string { return listen }
 
 // checkAddresses wants each address once, by what is written.
 func (l *loader) checkAddresses() {
-	distinguish(l.config.listeners(), asWritten, false, l.scope.report)
+	distinguish(l.config.listeners(), asWritten, false, func(at Place) *report { return cmp.Or(l.wrong[at.File], l.scope.report) })
 }
 
 // paths wants each path of a unix socket once, by what it leads to.
-func (v *verification) paths() { distinguish(v.config.listeners(), socket.Place, true, &v.report) }
+func (v *verification) paths() {
+	distinguish(v.config.listeners(), socket.Place, true, func(Place) *report { return &v.report })
+}
 
 // metricsTrap finds an app that takes the address which the metrics have by default:
 // supd would go on without them.

@@ -29,6 +29,10 @@ func Environ(env []string) Option { return func(l *loader) { l.environ = env } }
 // needs a user. By default as this process does.
 func Root(is bool) Option { return func(l *loader) { l.scope.root = is } }
 
+// LeaveOut lets Load leave out app files in which something is wrong, unless
+// daemon.strict forbids that: they are in the Config's Invalid then.
+func LeaveOut() Option { return func(l *loader) { l.leavesOut = true } }
+
 // Load reads supd.toml at path, the environment, and every *.toml in the apps
 // directory. It asks neither the user database nor the kernel, but for whose the
 // files and directories are; Verify does. The error is a *Errors with everything that
@@ -62,6 +66,9 @@ type loader struct {
 	base    *value // of a process: both together, once they were asked for
 	cost    int    // of the processes of one app, as far as they are read
 	config  *Config
+
+	leavesOut bool
+	wrong     map[string]*report // of app files, by path
 }
 
 func newLoader(path string, opts []Option) *loader {
@@ -70,6 +77,7 @@ func newLoader(path string, opts []Option) *loader {
 	l := &loader{
 		scope:   scope{report: &report{home: home}, root: os.Geteuid() == 0, home: home},
 		environ: os.Environ(),
+		wrong:   map[string]*report{},
 		config:  &Config{Path: path, places: places{}, home: home, sources: map[string]*value{}, files: map[string]read{}},
 	}
 	for _, opt := range opts {
@@ -176,10 +184,15 @@ func isAppFile(name string) bool {
 	return strings.HasSuffix(name, ".toml") && !strings.HasPrefix(name, ".")
 }
 
+// app reads an app file. What is wrong in it, or with it and [defaults] together, is
+// reported apart from what is wrong with others.
 func (l *loader) app(file string, from reader) {
+	shared := l.scope.report
+	l.scope.report = &report{home: shared.home}
 	if top := l.read(file, from); top != nil {
 		l.appTable(top)
 	}
+	l.wrong[file], l.scope.report = l.scope.report, shared
 }
 
 func (l *loader) appTable(top *value) {
@@ -298,11 +311,34 @@ func (l *loader) processDefaults() *value {
 
 func (l *loader) result() (*Config, error) {
 	l.config.sort()
+	l.leaveOut()
 	l.checkAddresses()
+	l.leaveOut() // what has another one's address
+	for _, own := range l.wrong {
+		l.scope.report.include(own)
+	}
 	if errs := l.scope.report.sorted(); len(errs) > 0 {
 		return nil, &errs
 	}
 	return l.config, nil
+}
+
+// leaveOut takes the apps out of the configuration in whose files something is wrong.
+func (l *loader) leaveOut() {
+	if !l.leavesOut || l.config.Daemon.Strict || len(l.scope.report.seen) > 0 {
+		return
+	}
+	for _, file := range sortedKeys(l.wrong) {
+		errs := l.wrong[file].sorted()
+		if len(errs) == 0 {
+			continue
+		}
+		c, name := l.config, appName(file)
+		c.Invalid = append(c.Invalid, Invalid{name, file, errs})
+		c.Apps = slices.DeleteFunc(c.Apps, func(a App) bool { return a.File == file })
+		delete(c.sources, name)
+		delete(l.wrong, file)
+	}
 }
 
 func (c *Config) sort() {

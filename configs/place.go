@@ -199,6 +199,24 @@ func (r *report) add(at Place, format string, args ...any) {
 	}
 }
 
+// include takes over what another one has collected.
+func (r *report) include(other *report) {
+	if r.seen == nil {
+		r.seen, r.count = map[Error]bool{}, map[string]int{}
+	}
+	for e := range other.seen {
+		if r.seen[e] {
+			continue
+		}
+		if r.count[e.File]++; r.count[e.File] <= mostErrors {
+			r.seen[e] = true
+		}
+	}
+	for file, n := range other.count {
+		r.count[file] += max(0, n-mostErrors)
+	}
+}
+
 // sorted gives the errors in the order of the files and lines.
 func (r *report) sorted() Errors {
 	errs := make(Errors, 0, len(r.seen))

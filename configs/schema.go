@@ -15,7 +15,8 @@ type Config struct {
 	Daemon  Daemon
 	Control Control
 	Metrics Metrics
-	Apps    []App // by name
+	Apps    []App     // by name
+	Invalid []Invalid // left out, if that was allowed
 
 	places  places            // of what supd.toml says, for Verify
 	home    string            // directory of Path
@@ -26,6 +27,13 @@ type Config struct {
 	stated  *value            // [defaults] of Path
 }
 
+// Invalid is an app whose file cannot be used.
+type Invalid struct {
+	Name   string // of the file, and perhaps none for an app
+	File   string
+	Errors Errors
+}
+
 // Daemon is [daemon] of supd.toml. Directories are absolute.
 type Daemon struct {
 	Apps    string
@@ -34,6 +42,7 @@ type Daemon struct {
 	Logs    string
 	DropIns string // where packages put files that register their releases
 	Watch   bool
+	Strict  bool // one invalid app file refuses the start of all
 	ExitOn  ExitOn
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 
 	"supd/configs"
 	"supd/privdrop"
@@ -53,7 +54,20 @@ func (p *preparer) all() prepared {
 	for i := range p.config.Apps {
 		all.Apps = append(all.Apps, p.whole(&p.config.Apps[i]))
 	}
+	for _, one := range p.config.Invalid {
+		all.Apps = append(all.Apps, invalid(one))
+	}
 	return all
+}
+
+// invalid stands for an app of which nothing is known but that it is to be there.
+func invalid(one configs.Invalid) engine.App {
+	lines := make([]string, len(one.Errors))
+	for i, e := range one.Errors {
+		lines[i] = e.Error()
+	}
+	stub := &configs.App{Name: one.Name, File: one.File, Rollout: configs.Rollout{Surge: configs.Surge{Workers: 1}}}
+	return engine.App{Config: stub, Trouble: errors.New(strings.Join(lines, "; ")), Invalid: true}
 }
 
 // whole prepares an app and its sockets: all that a start does for it before it binds

@@ -104,7 +104,7 @@ func writeApps(w io.Writer, s *api.Status) {
 		if a.Held != nil {
 			fmt.Fprintf(w, "%s   held by %s: %s\n", a.Name, a.Held.By, cmp.Or(printable(a.Held.Reason), "no reason given"))
 		}
-		if a.Note != "" {
+		if a.Note != "" && a.State != api.Invalid { // which has a line of its own
 			fmt.Fprintf(w, "%s   %s\n", a.Name, printable(a.Note))
 		}
 	}
@@ -126,19 +126,30 @@ func fromTo(from, to string) string {
 	return from + " → " + to
 }
 
-// writeStatus writes a line for each worker, in columns.
+// writeStatus writes a line for each worker, in columns, and before them one for each
+// app that is left out.
 func writeStatus(w io.Writer, s *api.Status, now time.Time, colored bool) {
 	name, state := 0, 0
 	for worker := range workers(s) {
 		name, state = max(name, len(worker.Name)), max(state, len(worker.State))
 	}
-	for worker := range workers(s) {
-		padded := fmt.Sprintf("%-*s", state, worker.State)
-		if color := colors[worker.State]; colored && color != "" {
-			padded = color + padded + plain
+	for _, a := range s.Apps {
+		if a.State == api.Invalid {
+			fmt.Fprintf(w, "%-*s   %s   %s\n", name, a.Name, mark(a.State, state, colored), printable(a.Note))
 		}
-		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("%-*s   %s   %s", name, worker.Name, padded, details(worker, now)), " "))
 	}
+	for worker := range workers(s) {
+		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("%-*s   %s   %s", name, worker.Name, mark(worker.State, state, colored), details(worker, now)), " "))
+	}
+}
+
+// mark is a state in a column.
+func mark(s api.State, width int, colored bool) string {
+	padded := fmt.Sprintf("%-*s", width, s)
+	if color := colors[s]; colored && color != "" {
+		return color + padded + plain
+	}
+	return padded
 }
 
 // details is the rest of a worker's line.

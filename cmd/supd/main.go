@@ -47,6 +47,15 @@ type options struct {
 	takes   bool // supd is asked whether it could take over
 }
 
+// loading says how the configuration is read: a start leaves out what is invalid, and
+// whoever asks before it hears of everything.
+func (o options) loading() []configs.Option {
+	if o.check || o.takes {
+		return nil
+	}
+	return []configs.Option{configs.LeaveOut()}
+}
+
 func run(args []string, stdout, stderr io.Writer) int {
 	o, code := parse(args, stderr)
 	switch {
@@ -65,7 +74,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		stop, cancel = signal.NotifyContext(stop, unix.SIGTERM, unix.SIGINT)
 		defer cancel()
 	}
-	config, err := configs.Load(o.config)
+	config, err := configs.Load(o.config, o.loading()...)
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitInvalid
