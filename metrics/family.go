@@ -73,7 +73,9 @@ func (f *families) of(pid int) int {
 	case f.isWorker(p.Session):
 		owner = p.Session
 	case p.Parent == f.self || p.Parent == 1:
-		owner = f.launch[f.origin(p)]
+		if owner = f.launch[f.origin(p)]; owner != 0 && !f.proc.sameUser(pid, owner) {
+			owner = 0 // anybody can have such an environment
+		}
 	}
 	f.owner[pid] = owner
 	return owner

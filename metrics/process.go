@@ -181,3 +181,10 @@ func (p *proc) most(pid int) uint64 {
 	text, _ := p.read(pid, "limits")
 	return uint64(numberAfter(text, "\nMax open files"))
 }
+
+// sameUser reports whether two processes belong to one user (proc(5), /proc/PID). Of one
+// that is gone it says no.
+func (p *proc) sameUser(a, b int) bool {
+	var one, other unix.Stat_t
+	return unix.Stat(p.path(a, ""), &one) == nil && unix.Stat(p.path(b, ""), &other) == nil && one.Uid == other.Uid
+}

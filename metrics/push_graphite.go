@@ -3,6 +3,7 @@ package metrics
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -59,9 +60,18 @@ func (g *graphite) write(ctx context.Context, b *batch) error {
 	if err := c.(*net.TCPConn).CloseWrite(); err != nil {
 		return err
 	}
-	_, err = io.Copy(io.Discard, c)
-	return err
+	switch n, err := io.Copy(io.Discard, io.LimitReader(c, graphiteAnswer)); {
+	case err != nil:
+		return err
+	case n == graphiteAnswer:
+		return errors.New("it answers, which graphite does not; is that another service?")
+	default:
+		return nil
+	}
 }
+
+// graphiteAnswer is how much of an answer is read. Graphite has none.
+const graphiteAnswer = 4 << 10
 
 // past is a deadline that is over.
 var past = time.Unix(1, 0)

@@ -54,7 +54,10 @@ func (r *remoteWrite) labels(m model.Metric) []pair {
 	for name, value := range m {
 		label := pair{string(name), string(value)}
 		if slices.ContainsFunc(r.own, func(own pair) bool { return own.name == label.name }) {
-			label.name = "exported_" + label.name
+			for taken := true; taken; { // as Prometheus does, until no other one is called so
+				label.name = "exported_" + label.name
+				_, taken = m[model.LabelName(label.name)]
+			}
 		}
 		all = append(all, label)
 	}

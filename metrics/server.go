@@ -84,7 +84,7 @@ func NewServer(s Supervisor, o Options) *Server {
 	mux.Handle("GET /metrics", server.gatherer)
 	mux.HandleFunc("GET /healthz", server.health)
 	mux.HandleFunc("GET /healthz/{app}", server.appHealth)
-	server.http = &http.Server{Handler: mux, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 3 * time.Minute,
+	server.http = &http.Server{Handler: answering(mux), ConnContext: knowing, ReadHeaderTimeout: 2 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: 3 * time.Minute,
 		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug)}
 	return server
 }
@@ -95,7 +95,7 @@ const connections = 64
 
 // Serve answers until Close, or until it cannot accept any more.
 func (s *Server) Serve(l net.Listener) error {
-	err := s.http.Serve(&bounded{Listener: l, free: make(chan struct{}, connections)})
+	err := s.http.Serve(newBounded(l, connections))
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}

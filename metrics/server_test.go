@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"bufio"
 	"context"
 	"log/slog"
 	"net"
@@ -12,6 +11,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -113,14 +113,17 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// However many connect, supd does not run out of descriptors.
+// However many connect, supd does not run out of descriptors, and who comes last is
+// answered: those who ask nothing make room.
 func TestConnectionsAreBounded(t *testing.T) {
+	w := newWorld(t)
+	s := w.server()
 	inner, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bounded{Listener: inner, free: make(chan struct{}, 1)}
-	defer b.Close()
+	ended := make(chan error)
+	go func() { ended <- s.Serve(inner) }()
 	dial := func() net.Conn {
 		c, err := net.Dial("tcp", inner.Addr().String())
 		if err != nil {
@@ -129,30 +132,49 @@ func TestConnectionsAreBounded(t *testing.T) {
 		t.Cleanup(func() { c.Close() })
 		return c
 	}
-	dial()
-	second := dial()
-	first, err := b.Accept()
-	if err != nil {
-		t.Fatal(err)
+	var idle []net.Conn
+	for i := range 2 * connections {
+		c := dial()
+		if i%2 == 0 {
+			c.Write([]byte("GET /heal")) // half a request
+		}
+		idle = append(idle, c)
 	}
-	accepted := make(chan net.Conn)
-	go func() {
-		c, _ := b.Accept()
-		accepted <- c
-	}()
-	select {
-	case <-accepted:
-		t.Fatal("two at a time")
-	default:
+	answer, err := http.Get("http://" + inner.Addr().String() + "/healthz")
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%v, %v", answer, err)
 	}
-	first.Close()
-	first.Close() // gives its place back once
-	c := <-accepted
-	go c.Write([]byte("x\n"))
-	if line, err := bufio.NewReader(second).ReadString('\n'); line != "x\n" {
-		t.Errorf("%q, %v", line, err)
+	if _, err := idle[0].Read(make([]byte, 1)); err == nil {
+		t.Error("who came first has not made room")
 	}
-	if len(b.free) != 1 {
-		t.Errorf("%d places are taken", len(b.free))
+	s.Close()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// Those who are answered keep their places for a while.
+func TestWhoMakesRoom(t *testing.T) {
+	b := newBounded(nil, 3)
+	now := time.Now()
+	at := func(age time.Duration, answered bool) *held {
+		c, _ := net.Pipe()
+		h := &held{Conn: c, of: b, since: now.Add(-age), answered: answered}
+		b.held[h] = struct{}{}
+		return h
+	}
+	slow, quick, quiet := at(time.Minute, true), at(time.Second, true), at(2*time.Second, false)
+	for _, want := range []*held{quiet, slow, nil} {
+		got := b.longest(now)
+		if got != want {
+			t.Fatalf("%+v makes room, want %+v", got, want)
+		}
+		if got != nil {
+			got.Close()
+		}
+	}
+	c, _ := net.Pipe()
+	if !b.enter(&held{Conn: c, of: b, since: now}) || len(b.held) != 2 || !quick.answered {
+		t.Errorf("%d places are taken", len(b.held))
 	}
 }

@@ -69,6 +69,7 @@ func (s *Supervisor) first(c *configs.Config) error {
 		s.resumeRollout(c, one, left.recorded)
 	}
 	s.takeOver(c, p, left)
+	s.host.statsd.Settle()
 	if err := s.files.WriteRest(func(launch, log string) string { return logPath(c, launch, log) }); err != nil {
 		s.log.Error("what an earlier supd has left of the output of workers that are gone", "error", err)
 	}

@@ -84,9 +84,7 @@ func (w *Worker) prepare(fds []int) (privdrop.Spec, *pipe, error) {
 	if err := w.openNotify(); err != nil {
 		return none, nil, err
 	}
-	if err := w.openStatsd(); err != nil {
-		return none, nil, err
-	}
+	w.openStatsd()
 	argv, env, err := environment(s, w.Belongings.Directory, w.notifyPath(), w.statsdAddr())
 	if err != nil {
 		return none, nil, err

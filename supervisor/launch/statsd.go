@@ -10,16 +10,20 @@ import (
 	"supd/supervisor/statsd"
 )
 
-// openStatsd opens the port of a worker that sends statsd datagrams.
-func (w *Worker) openStatsd() (err error) {
+// openStatsd opens the port of a worker that sends statsd datagrams. A worker that
+// cannot have one, since somebody has taken all ports, is launched without: its figures
+// are not worth the site.
+func (w *Worker) openStatsd() {
 	if !w.spec.Process.Statsd {
-		return nil
+		return
 	}
-	w.statsd, err = w.launcher.Statsd.Open(w.source())
-	if err == nil {
-		w.rememberStatsd()
+	port, err := w.launcher.Statsd.Open(w.source())
+	if err != nil {
+		w.launcher.Log.Error("a worker is launched without a statsd port: nothing that it says counts", "worker", w.spec.Name(), "error", err)
+		return
 	}
-	return err
+	w.statsd = port
+	w.rememberStatsd()
 }
 
 func (w *Worker) rememberStatsd() {
@@ -36,12 +40,19 @@ func (w *Worker) source() statsd.Source {
 	return source
 }
 
-// statsdAddr is where the worker sends to; the zero AddrPort if it has no port.
+// discard is where nobody listens (RFC 863): a sender must be told something.
+var discard = netip.MustParseAddrPort("127.0.0.1:9")
+
+// statsdAddr is where the worker sends to; the zero AddrPort if it is to have no port.
 func (w *Worker) statsdAddr() netip.AddrPort {
-	if w.statsd == nil {
+	switch {
+	case w.statsd != nil:
+		return w.statsd.Addr()
+	case w.spec.Process.Statsd:
+		return discard
+	default:
 		return netip.AddrPort{}
 	}
-	return w.statsd.Addr()
 }
 
 // takeStatsd goes on with the port of a worker that was taken over. Its socket is in

@@ -112,8 +112,9 @@ const shownName = 64
 
 func (o Origin) worker() string { return api.WorkerName(o.App, o.Process, o.Slot) }
 
-// open gives the books of a port's datagrams.
-func (b *books) open(p *Port) *tally {
+// open gives the books of a port's datagrams. resumed says that an earlier supd has
+// opened it.
+func (b *books) open(p *Port, resumed bool) *tally {
 	o := p.source.Origin
 	slot, process := Origin{App: o.App, Process: o.Process, Slot: o.Slot}, Origin{App: o.App, Process: o.Process, Release: o.Release}
 	t := &tally{
@@ -122,7 +123,7 @@ func (b *books) open(p *Port) *tally {
 		durations: entry(b.durations, process, func() *Durations { return &Durations{Origin: process, Distribution: newDistribution()} }),
 		shelf:     entry(b.apps, o.App, newShelf),
 	}
-	if l, ok := b.launches[p.source.Launch]; ok {
+	if l, ok := b.launches[p.source.Launch]; ok && resumed {
 		delete(b.launches, p.source.Launch)
 		t.all.Store(l.Requests)
 		t.failed.Store(l.Failed)
@@ -167,9 +168,16 @@ func (b *books) prune(open map[int32]*Port, keep func(Origin) bool) {
 	maps.DeleteFunc(b.slots, func(o Origin, _ *Slot) bool { return gone(o) })
 	maps.DeleteFunc(b.requests, func(o Origin, _ *Requests) bool { return gone(o) })
 	maps.DeleteFunc(b.durations, func(o Origin, _ *Durations) bool { return gone(o) })
-	for _, shelf := range b.apps {
-		maps.DeleteFunc(shelf.series, func(_ string, s *Series) bool { return gone(s.Origin) })
+	inUse := map[*shelf]bool{}
+	for _, p := range open {
+		if p.tally != nil {
+			inUse[p.tally.shelf] = true
+		}
 	}
+	maps.DeleteFunc(b.apps, func(_ string, s *shelf) bool {
+		s.drop(func(one *Series) bool { return gone(one.Origin) })
+		return len(s.series) == 0 && !inUse[s]
+	})
 }
 
 // counts copies all.

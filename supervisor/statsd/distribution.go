@@ -24,11 +24,17 @@ const (
 
 func newDistribution() Distribution { return Distribution{Buckets: map[int]int64{}} }
 
-func (d *Distribution) add(v float64) {
+// add counts a value so many times, or says why not.
+func (d *Distribution) add(v float64, times int64) Refusal {
 	v = max(0, v)
+	sum := d.Sum + v*float64(times)
+	if math.IsInf(sum, 0) {
+		return BadValue
+	}
 	i := math.Ceil(measure.PerDoubling * math.Log2(v)) // of 0 it is -Inf
-	d.Buckets[int(min(max(i, firstBucket), lastBucket))]++
-	d.Sum += v
+	d.Buckets[int(min(max(i, firstBucket), lastBucket))] += times
+	d.Sum = sum
+	return ""
 }
 
 func (d Distribution) clone() Distribution {

@@ -1,6 +1,7 @@
 package statsd
 
 import (
+	"bytes"
 	"log/slog"
 	"maps"
 	"math"
@@ -11,56 +12,73 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/statsd_exporter/pkg/event"
 	"github.com/prometheus/statsd_exporter/pkg/line"
+	"github.com/prometheus/statsd_exporter/pkg/mapper"
 )
 
 // parser reads lines of statsd, with DogStatsD's tags.
 var parser = &line.Parser{DogstatsdTagsEnabled: true}
 
+// samplesMost is how many values one datagram may have: each costs about a microsecond,
+// and other ports wait.
+const samplesMost = 256
+
 // count counts the lines of a datagram.
 func (r *Reader) count(p *Port, text []byte) {
+	if bytes.Count(text, []byte(":")) > samplesMost {
+		r.refuse(p.tally, TooLong, 1, string(text))
+		return
+	}
 	for one := range strings.SplitSeq(string(text), "\n") {
 		if one = strings.TrimSuffix(one, "\r"); one == "" {
 			continue
 		}
-		events, malformed := parse(one)
+		events, weight, malformed := parse(one)
 		r.refuse(p.tally, Malformed, malformed, one)
 		for _, e := range events {
-			r.refuse(p.tally, r.countEvent(p.tally, e, strings.Contains(one, "|ms")), 1, one)
+			r.refuse(p.tally, r.countEvent(p.tally, e, weight, strings.Contains(one, "|ms")), 1, one)
 		}
 	}
 }
 
-// parse gives what a line says, and how much of it says nothing.
-func parse(one string) (events event.Events, malformed int64) {
-	if !sampled(one) {
-		return nil, 1
+// parse gives what a line says, for how many others each of it counts, and how much of
+// it says nothing.
+func parse(one string) (events event.Events, weight float64, malformed int64) {
+	one, weight, ok := unsampled(one)
+	if !ok {
+		return nil, 0, 1
 	}
 	samples := &counted{}
 	events = parser.LineToEvents(one, *unread, samples, ignored, ignored, quiet)
-	return events, max(int64(max(samples.n, 1)-len(events)), 0)
+	return events, weight, max(int64(max(samples.n, 1)-len(events)), 0)
 }
 
-// leastSample bounds how many times a timer counts that is sent for one of many: the
-// parser makes that many events of it.
+// leastSample bounds for how many others a value may count.
 const leastSample = 0.001
 
-// sampled reports whether the line counts for a bearable number of others.
-func sampled(one string) bool {
-	for {
-		_, rest, is := strings.Cut(one, "|@")
-		if !is {
-			return true
-		}
-		text := rest
-		if end := strings.IndexAny(rest, "|:"); end >= 0 {
-			text = rest[:end]
-		}
-		rate, err := strconv.ParseFloat(text, 64)
-		if err != nil || !(rate >= leastSample && rate <= 1) {
-			return false
-		}
-		one = rest
+// unsampled takes the rates out of a line, of which the parser makes as many events as
+// they say, and gives for how many each value counts. They have to be the same.
+func unsampled(one string) (rest string, weight float64, ok bool) {
+	before, after, sampled := strings.Cut(one, "|@")
+	if !sampled {
+		return one, 1, true
 	}
+	var b strings.Builder
+	rate := 0.0
+	for ; sampled; before, after, sampled = strings.Cut(after, "|@") {
+		b.WriteString(before)
+		text := after
+		if end := strings.IndexAny(after, "|:"); end >= 0 {
+			text = after[:end]
+		}
+		after = after[len(text):]
+		n, err := strconv.ParseFloat(text, 64)
+		if err != nil || !(n >= leastSample && n <= 1) || rate != 0 && n != rate {
+			return "", 0, false
+		}
+		rate = n
+	}
+	b.WriteString(before)
+	return b.String(), 1 / rate, true
 }
 
 // What the parser counts, of which supd needs only how many samples there were.
@@ -78,14 +96,21 @@ type counted struct {
 
 func (c *counted) Inc() { c.n++ }
 
+// valueMost bounds values, so that no sum of them is infinite.
+const valueMost = 1e18
+
 // countEvent counts one value, or says why not; "" is a good one.
-func (r *Reader) countEvent(t *tally, e event.Event, timed bool) Refusal {
+func (r *Reader) countEvent(t *tally, e event.Event, weight float64, timed bool) Refusal {
 	value := e.Value()
-	if math.IsNaN(value) || math.IsInf(value, 0) {
+	if !(math.Abs(value) <= valueMost) { // NaN is neither
 		return BadValue
 	}
+	times := int64(math.Round(weight)) // that an observation counts
+	if e.MetricType() == mapper.MetricTypeCounter {
+		value *= weight
+	}
 	name, labels := e.MetricName(), e.Labels()
-	if own, refused := gunicorn(t, name, value); own {
+	if own, refused := gunicorn(t, name, value, times); own {
 		return refused
 	}
 	delete(labels, "container_id") // what DogStatsD's clients add by themselves: the worker is known better
@@ -98,12 +123,13 @@ func (r *Reader) countEvent(t *tally, e event.Event, timed bool) Refusal {
 		return BadLabels
 	}
 	gauge, _ := e.(*event.GaugeEvent)
-	return t.shelf.add(t.slot.Origin, to.name, to.kind, all, value*to.scale, gauge != nil && gauge.GRelative)
+	v := said{value * to.scale, times, gauge != nil && gauge.GRelative}
+	return t.shelf.add(t.slot.Origin, to.name, to.kind, all, v)
 }
 
 // gunicorn takes what gunicorn says of its requests: with or without a prefix of its
 // own (--statsd-prefix).
-func gunicorn(t *tally, name string, value float64) (own bool, refused Refusal) {
+func gunicorn(t *tally, name string, value float64, times int64) (own bool, refused Refusal) {
 	_, what, is := strings.Cut("."+name, ".gunicorn.request")
 	switch {
 	case !is:
@@ -111,8 +137,7 @@ func gunicorn(t *tally, name string, value float64) (own bool, refused Refusal) 
 	case what == "s": // the sum of the statuses
 		return true, ""
 	case what == ".duration":
-		t.durations.add(value)
-		return true, ""
+		return true, t.durations.add(value, times)
 	}
 	code, is := strings.CutPrefix(what, ".status.")
 	if !is {
@@ -122,7 +147,7 @@ func gunicorn(t *tally, name string, value float64) (own bool, refused Refusal) 
 	if err != nil || status < 100 || status > 599 {
 		return true, BadName
 	}
-	if value < 0 || value != math.Trunc(value) || value > 1e6 {
+	if value < 0 || value != math.Trunc(value) || value > atOnce {
 		return true, BadValue
 	}
 	n := int64(value)
@@ -134,9 +159,15 @@ func gunicorn(t *tally, name string, value float64) (own bool, refused Refusal) 
 	return true, ""
 }
 
+// atOnce is how many requests one value may tell of; gunicorn tells of each.
+const atOnce = 1000
+
 // reserved are the labels that say who it is, and those that Prometheus gives a
-// meaning.
-var reserved = []string{"app", "process", "slot", "release", "le", "quantile"}
+// meaning, or adds.
+var reserved = []string{"app", "process", "slot", "release", "le", "quantile", "job", "instance"}
+
+// labelBytes is how much all labels of a series may have together.
+const labelBytes = 1 << 10
 
 // labelsOf gives the labels of tags and of the mapping, sorted.
 func labelsOf(tags map[string]string, to target) ([]Label, bool) {
@@ -144,18 +175,21 @@ func labelsOf(tags map[string]string, to target) ([]Label, bool) {
 		return nil, false
 	}
 	all := map[string]string{}
-	for name, value := range tags {
-		all[exported(name)] = value
+	for _, name := range slices.Sorted(maps.Keys(tags)) { // in an order, since two may want one name
+		all[exported(name, all)] = tags[name]
 	}
 	for name, value := range to.labels {
-		name = exported(name)
+		if slices.Contains(reserved, name) {
+			name = "exported_" + name
+		}
 		if _, tagged := all[name]; !tagged || !to.honor {
 			all[name] = value
 		}
 	}
-	labels := make([]Label, 0, len(all))
+	labels, size := make([]Label, 0, len(all)), 0
 	for _, name := range slices.Sorted(maps.Keys(all)) {
-		if !isName(name) || strings.HasPrefix(name, "__") || len(all[name]) > valueMost {
+		size += len(name) + len(all[name])
+		if !isName(name) || strings.HasPrefix(name, "__") || len(all[name]) > valueBytes || size > labelBytes {
 			return nil, false
 		}
 		labels = append(labels, Label{name, all[name]})
@@ -163,10 +197,11 @@ func labelsOf(tags map[string]string, to target) ([]Label, bool) {
 	return labels, true
 }
 
-// exported is the name of a label that is not reserved, as Prometheus itself does it.
-func exported(name string) string {
-	if slices.Contains(reserved, name) {
-		return "exported_" + name
+// exported is the name of a label that is not reserved, as Prometheus itself does it,
+// and that no other one has.
+func exported(name string, all map[string]string) string {
+	for _, taken := all[name]; taken || slices.Contains(reserved, name); _, taken = all[name] {
+		name = "exported_" + name
 	}
 	return name
 }

@@ -50,12 +50,12 @@ func (r *Reader) Open(s Source) (*Port, error) {
 	if err != nil {
 		return nil, fmt.Errorf("statsd port: %w", err)
 	}
-	return r.adopt(fd, s)
+	return r.adopt(fd, s, false)
 }
 
 // Adopt goes on with the socket of a launch that an earlier supd has opened. It is the
 // port's then, and is closed after an error.
-func (r *Reader) Adopt(fd int, s Source) (*Port, error) { return r.adopt(fd, s) }
+func (r *Reader) Adopt(fd int, s Source) (*Port, error) { return r.adopt(fd, s, true) }
 
 // Rebind opens a launch's port anew, since nobody has its socket any more.
 func (r *Reader) Rebind(port uint16, s Source) (*Port, error) {
@@ -63,13 +63,13 @@ func (r *Reader) Rebind(port uint16, s Source) (*Port, error) {
 	if err != nil {
 		return nil, fmt.Errorf("statsd port %d: %w", port, err)
 	}
-	return r.adopt(fd, s)
+	return r.adopt(fd, s, true)
 }
 
-func (r *Reader) adopt(fd int, s Source) (*Port, error) {
+func (r *Reader) adopt(fd int, s Source, resumed bool) (*Port, error) {
 	p, err := newPort(fd, s)
 	if err == nil {
-		err = r.add(p)
+		err = r.add(p, resumed)
 	}
 	if err != nil {
 		unix.Close(fd)
@@ -79,7 +79,7 @@ func (r *Reader) adopt(fd int, s Source) (*Port, error) {
 }
 
 // add begins to read a port.
-func (r *Reader) add(p *Port) error {
+func (r *Reader) add(p *Port, resumed bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.epoll == 0 {
@@ -88,13 +88,13 @@ func (r *Reader) add(p *Port) error {
 		}
 	}
 	r.last++
-	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: r.last}
+	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: r.last}
 	if err := unix.EpollCtl(r.epoll, unix.EPOLL_CTL_ADD, p.fd, &event); err != nil {
 		return os.NewSyscallError("epoll_ctl", err)
 	}
 	p.reader, p.id = r, r.last
 	if !p.source.Ignored {
-		p.tally = r.books.open(p)
+		p.tally = r.books.open(p, resumed)
 	}
 	r.ports[p.id] = p
 	return nil
@@ -128,8 +128,8 @@ func (r *Reader) begin() error {
 // would cost more than to read it. What comes meanwhile waits in the socket.
 const pause = 4 * time.Millisecond
 
-// turn is how many batches of one port are read before the next port's.
-const turn = 32
+// turn is how long one port is read before the next one.
+const turn = 5 * time.Millisecond
 
 func (r *Reader) run(wait func(ready func(fd uintptr) bool)) {
 	var events [64]unix.EpollEvent
@@ -142,6 +142,9 @@ func (r *Reader) run(wait func(ready func(fd uintptr) bool)) {
 		more, begin := false, time.Now()
 		for _, e := range events[:n] {
 			more = r.read(e.Fd) || more
+			if e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP) != 0 {
+				r.deaf(e.Fd)
+			}
 		}
 		r.saveSometimes()
 		if more { // a flood gets two thirds of a processor: the rest of supd runs beside it
@@ -154,12 +157,29 @@ func (r *Reader) run(wait func(ready func(fd uintptr) bool)) {
 
 // read reads a port, and reports whether it has more.
 func (r *Reader) read(id int32) (more bool) {
-	for range turn {
+	for end := time.Now().Add(turn); time.Now().Before(end); {
 		if n := r.readBatch(id); n < batchSize {
 			return false
 		}
 	}
 	return true
+}
+
+// deaf leaves out a port that its worker has shut down: it would wake the reader again
+// and again.
+func (r *Reader) deaf(id int32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p := r.ports[id]; p != nil {
+		_ = unix.EpollCtl(r.epoll, unix.EPOLL_CTL_DEL, p.fd, nil)
+		r.log.Warn("a worker has shut its statsd port down: nothing more of it counts", "worker", p.source.worker())
+	}
+}
+
+// drain reads what waits at a port, until a time.
+func (r *Reader) drain(p *Port, until time.Time) {
+	for r.receive(p) == batchSize && time.Now().Before(until) {
+	}
 }
 
 // readBatch holds the lock: a port is not closed meanwhile.
@@ -221,14 +241,17 @@ func (p *Port) Close() error {
 	if r.ports[p.id] != p {
 		return nil
 	}
-	for range turn {
-		if r.receive(p) < batchSize {
-			break
-		}
-	}
+	r.drain(p, time.Now().Add(turn))
 	p.countDrops()
 	delete(r.ports, p.id)
 	r.books.close(p, r.ports)
-	return errors.Join(os.NewSyscallError("epoll_ctl", unix.EpollCtl(r.epoll, unix.EPOLL_CTL_DEL, p.fd, nil)),
-		os.NewSyscallError("close", unix.Close(p.fd)))
+	_ = unix.EpollCtl(r.epoll, unix.EPOLL_CTL_DEL, p.fd, nil) // a deaf one is out of it already
+	return os.NewSyscallError("close", unix.Close(p.fd))
+}
+
+// Settle forgets what was counted of launches that nobody has gone on with.
+func (r *Reader) Settle() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.books.launches)
 }

@@ -2,6 +2,7 @@ package statsd
 
 import (
 	"maps"
+	"math"
 	"strings"
 )
 
@@ -44,44 +45,84 @@ func (l Label) compare(m Label) int {
 const (
 	seriesMost = 1000
 	labelsMost = 16
-	nameMost   = 200 // bytes of a name, or of a label's
-	valueMost  = 200 // bytes of a label's value
+	nameMost   = 200     // bytes of a name, or of a label's
+	valueBytes = 200     // bytes of a label's value
+	shelfMost  = 1 << 20 // bytes of names and labels in an answer
 )
 
 // shelf has the series of one app.
 type shelf struct {
 	series map[string]*Series
 	names  map[nameKey]target // what mapping says; no more than namesMost
+	bytes  int                // of names and labels, as often as an answer has them
 }
 
-func newShelf() *shelf { return &shelf{map[string]*Series{}, map[nameKey]target{}} }
+func newShelf() *shelf { return &shelf{series: map[string]*Series{}, names: map[nameKey]target{}} }
+
+// said is a value, how often an observation counts, and whether it changes a gauge.
+type said struct {
+	value    float64
+	times    int64
+	relative bool
+}
 
 // add counts a value, or says why not.
-func (s *shelf) add(slot Origin, name string, kind Kind, labels []Label, value float64, relative bool) (refused Refusal) {
-	if kind == Counter && value < 0 {
+func (s *shelf) add(slot Origin, name string, kind Kind, labels []Label, v said) (refused Refusal) {
+	if kind == Counter && v.value < 0 {
 		return BadValue
 	}
 	key := keyOf(slot, name, labels)
 	one := s.series[key]
 	if one == nil {
-		if len(s.series) >= seriesMost {
+		one = &Series{Origin: slot, Name: name, Kind: kind, Labels: labels}
+		if len(s.series) >= seriesMost || s.bytes+one.bytes() > shelfMost {
 			return TooMany
 		}
-		one = &Series{Origin: slot, Name: name, Kind: kind, Labels: copied(labels)}
+		one.Labels = copied(labels)
 		if kind == Timer || kind == Other {
 			one.Spread = new(newDistribution())
 		}
 		s.series[key] = one
+		s.bytes += one.bytes()
 	}
-	switch {
-	case one.Spread != nil:
-		one.Spread.add(value)
-	case kind == Counter || relative:
-		one.Value += value
-	default:
-		one.Value = value
+	if one.Spread != nil {
+		return one.Spread.add(v.value, v.times)
 	}
+	value := v.value
+	if kind == Counter || v.relative {
+		value += one.Value
+	}
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		return BadValue
+	}
+	one.Value = value
 	return ""
+}
+
+// linesOfHistogram is about how many lines an answer has of one.
+const linesOfHistogram = 24
+
+// bytes is how much of an answer the names and labels are.
+func (s *Series) bytes() int {
+	n := len(s.Name) + len(s.App) + len(s.Process)
+	for _, l := range s.Labels {
+		n += len(l.Name) + len(l.Value)
+	}
+	if s.Kind == Timer || s.Kind == Other {
+		n *= linesOfHistogram
+	}
+	return n
+}
+
+// drop forgets series.
+func (s *shelf) drop(gone func(*Series) bool) {
+	maps.DeleteFunc(s.series, func(_ string, one *Series) bool {
+		is := gone(one)
+		if is {
+			s.bytes -= one.bytes()
+		}
+		return is
+	})
 }
 
 // copied gives labels that do not keep the datagram which they came in.
@@ -115,7 +156,7 @@ func keyOf(slot Origin, name string, labels []Label) string {
 }
 
 func (s *shelf) forgetGauges(slot Origin) {
-	maps.DeleteFunc(s.series, func(_ string, one *Series) bool { return one.Kind == Gauge && one.Origin == slot })
+	s.drop(func(one *Series) bool { return one.Kind == Gauge && one.Origin == slot })
 }
 
 func (s *shelf) all() []Series {
@@ -139,4 +180,5 @@ func (s *shelf) restore(one Series) {
 		one.Spread = &spread
 	}
 	s.series[keyOf(one.Origin, one.Name, one.Labels)] = &one
+	s.bytes += one.bytes()
 }

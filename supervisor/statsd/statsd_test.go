@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -214,9 +215,15 @@ func TestLines(t *testing.T) {
 		{"no number", "a:nan|g\nb:+inf|g", nil, Refused{BadValue: 2}},
 		{"back", "a:1|c\na:-1|c", []Series{own("statsd_a_total", Counter, 1)}, Refused{BadValue: 1}},
 		{"long name", long + ":1|c", nil, Refused{BadName: 1}},
-		{"long label", "a:1|c|#b:" + strings.Repeat("v", valueMost+1), nil, Refused{BadLabels: 1}},
+		{"long label", "a:1|c|#b:" + strings.Repeat("v", valueBytes+1), nil, Refused{BadLabels: 1}},
 		{"many labels", "a:1|c|#" + manyTags(), nil, Refused{BadLabels: 1}},
 		{"hidden label", "a:1|c|#__name__:b", nil, Refused{BadLabels: 1}},
+		{"many values", "t:1" + strings.Repeat(":1", samplesMost) + "|ms|@0.001", nil, Refused{TooLong: 1}},
+		{"two rates", "t:1|ms|@0.5:1|ms|@0.1", nil, Refused{Malformed: 1}},
+		{"beyond sums", "c:1.7e308|c\nc:1e18|c\ng:-1e300|g", []Series{own("statsd_c_total", Counter, 1e18)}, Refused{BadValue: 2}},
+		{"requests beyond belief", "gunicorn.request.status.500:1000000|c", nil, Refused{BadValue: 1}},
+		{"own labels of a push", "a:1|c|#instance:a,exported_instance:b", []Series{own("statsd_a_total", Counter, 1, Label{"exported_exported_instance", "a"}, Label{"exported_instance", "b"})}, Refused{}},
+		{"much of labels", "a:1|c|#" + longTags(), nil, Refused{BadLabels: 1}},
 		{"requests that go back", "gunicorn.request.status.200:-5|c", nil, Refused{BadValue: 1}},
 		{"too long", strings.Repeat("a", longest+1), nil, Refused{TooLong: 1}},
 	} {
@@ -232,6 +239,14 @@ func TestLines(t *testing.T) {
 			}
 		})
 	}
+}
+
+func longTags() string {
+	var tags []string
+	for i := range 6 {
+		tags = append(tags, fmt.Sprintf("t%d:%s", i, strings.Repeat("v", valueBytes)))
+	}
+	return strings.Join(tags, ",")
 }
 
 func manyTags() string {
@@ -295,6 +310,77 @@ func TestSeriesAreBounded(t *testing.T) {
 	if got := len(r.Counts(all).Series); got != seriesMost+1 {
 		t.Errorf("%d series with those of another app", got)
 	}
+}
+
+// TestBytesAreBounded: a thousand series of the longest names would be an answer that
+// nobody waits for.
+func TestBytesAreBounded(t *testing.T) {
+	r := newReader(t, "")
+	conn := dial(t, open(t, r, source(web)))
+	for i := range seriesMost {
+		send(t, conn, fmt.Sprintf("%s%d:1|ms|#%s", strings.Repeat("n", 180), i, strings.Join(strings.Split(longTags(), ",")[:4], ",")))
+		if i%100 == 0 {
+			r.Counts(all) // so that the socket has room
+		}
+	}
+	c := r.Counts(all)
+	size := 0
+	for i := range c.Series {
+		size += c.Series[i].bytes()
+	}
+	if size == 0 || size > shelfMost || c.Slots[0].Refused[TooMany] == 0 {
+		t.Errorf("%d series of %d bytes, %v", len(c.Series), size, c.Slots[0].Refused)
+	}
+}
+
+// TestAnotherLaunchOfTheName does not go on with what one of an earlier supd has
+// answered, nor does anybody remember that when all are taken over.
+func TestAnotherLaunchOfTheName(t *testing.T) {
+	r := newReader(t, "")
+	r.books.restore(Counts{Launches: map[string]Launch{source(web).Launch: {Requests: 9, Failed: 9}, "gone": {}}})
+	p := open(t, r, source(web))
+	if n, failed := p.Requests(); n != 0 || failed != 0 {
+		t.Errorf("%d requests, %d failed", n, failed)
+	}
+	r.Settle()
+	if c := r.Counts(all); len(c.Launches) != 1 {
+		t.Errorf("%+v", c.Launches)
+	}
+}
+
+// TestShutDown: a worker that shuts the shared socket down costs nothing from then on.
+func TestShutDown(t *testing.T) {
+	r := newReader(t, "")
+	var log lockedBuffer
+	r.log = slog.New(slog.NewTextHandler(&log, nil))
+	p := open(t, r, source(web))
+	if err := unix.Shutdown(p.Fd(), unix.SHUT_RDWR); err != nil && err != unix.ENOTCONN {
+		t.Fatal(err)
+	}
+	for !strings.Contains(log.String(), "shut its statsd port down") {
+		time.Sleep(time.Millisecond)
+	}
+	if n := strings.Count(log.String(), "level=WARN"); n != 1 {
+		t.Errorf("%d warnings", n)
+	}
+}
+
+// lockedBuffer is written by one goroutine and read by another.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
 
 func TestGaugesGoWithTheLastWorker(t *testing.T) {
@@ -503,7 +589,7 @@ func FuzzLine(f *testing.F) {
 	}
 	r := New(slog.New(slog.DiscardHandler), mapping, "", "")
 	p := &Port{source: source(web)}
-	p.tally = r.books.open(p)
+	p.tally = r.books.open(p, false)
 	f.Fuzz(func(t *testing.T, text string) {
 		r.count(p, []byte(text))
 		for _, s := range p.tally.shelf.series {
@@ -521,7 +607,7 @@ func BenchmarkDatagram(b *testing.B) {
 	}
 	r := New(slog.New(slog.DiscardHandler), mapping, "", "")
 	p := &Port{source: source(web)}
-	p.tally = r.books.open(p)
+	p.tally = r.books.open(p, false)
 	texts := [][]byte{[]byte("gunicorn.request.duration:12.345|ms"), []byte("gunicorn.requests:1|c|@1.0"), []byte("gunicorn.request.status.200:1|c|@1.0")}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {

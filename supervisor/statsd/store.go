@@ -124,9 +124,9 @@ func (r *Reader) saveNow() {
 // no release, and that of a process no slot.
 func (r *Reader) Counts(keep func(Origin) bool) Counts {
 	r.mu.Lock()
-	for _, p := range r.ports {
-		for n := 0; n < turn && r.receive(p) == batchSize; n++ {
-		}
+	until := time.Now().Add(drainTime)
+	for _, p := range r.ports { // what is left then shows the next time
+		r.drain(p, until)
 	}
 	r.books.prune(r.ports, keep)
 	r.mu.Unlock()
@@ -136,6 +136,9 @@ func (r *Reader) Counts(keep func(Origin) bool) Counts {
 	}
 	return c
 }
+
+// drainTime is how long ports are read for whoever asks.
+const drainTime = 20 * time.Millisecond
 
 // recordTime is how long the file is waited for at most: a disk may not answer.
 const recordTime = 250 * time.Millisecond
