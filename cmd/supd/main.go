@@ -43,6 +43,7 @@ type options struct {
 	pidfile string
 	ready   readyFd
 	check   bool
+	files   bool // only the files are checked
 	version bool
 	takes   bool // supd is asked whether it could take over
 }
@@ -50,7 +51,7 @@ type options struct {
 // loading says how the configuration is read: a start leaves out what is invalid, and
 // whoever asks before it hears of everything.
 func (o options) loading() []configs.Option {
-	if o.check || o.takes {
+	if o.check || o.files || o.takes {
 		return nil
 	}
 	return []configs.Option{configs.LeaveOut()}
@@ -69,7 +70,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	stop := context.Background()
-	if !o.check && !o.takes { // from the beginning: there may be workers of an earlier supd to stop
+	if !o.check && !o.files && !o.takes { // from the beginning: there may be workers of an earlier supd to stop
 		var cancel func()
 		stop, cancel = signal.NotifyContext(stop, unix.SIGTERM, unix.SIGINT)
 		defer cancel()
@@ -78,6 +79,9 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitInvalid
+	}
+	if o.files {
+		return 0
 	}
 	if o.check {
 		return control.Check(config, true, stdout, stderr)
@@ -108,6 +112,7 @@ func parse(args []string, stderr io.Writer) (o options, code int) {
 	flags.StringVar(&o.pidfile, "pidfile", "", "write the process id to this `file`")
 	flags.Var(&o.ready, "ready-fd", "write a newline to this `descriptor` when ready, as s6 wants it")
 	flags.BoolVar(&o.check, "check", false, "report whether the configuration is valid, and start nothing")
+	flags.BoolVar(&o.files, "check-files", false, "report whether the files of the configuration are valid, whatever this machine lacks, and start nothing")
 	flags.BoolVar(&o.takes, "check-takeover", false, "report whether this program could go on in the place of the supd that runs, and start nothing")
 	flags.BoolVar(&o.version, "version", false, "print the version")
 	switch err := flags.Parse(args); {
