@@ -16,6 +16,10 @@ import (
 // "" and the reason why there is none. It is owned when it was delegated (systemd's
 // Delegate=yes sets an attribute on it), or when this process is PID 1 of a
 // container; and cgroup.kill has to be there (Linux 5.14, not in the root).
+//
+// Where this process is in a cgroup of its own beneath one that was delegated (systemd's
+// DelegateSubgroup=supd, 254), it is that one: controllers count for the cgroups in it only
+// while no process is in it itself (cgroups(7)), and are enabled then.
 func OwnedCgroup() (dir, why string) {
 	mount, root, err := cgroupMount()
 	if err != nil {
@@ -28,6 +32,10 @@ func OwnedCgroup() (dir, why string) {
 	dir, err = locate(mount, root, own)
 	if err != nil {
 		return "", err.Error()
+	}
+	if above := aboveSubgroup(dir); above != "" {
+		dir = above
+		enableControllers(dir)
 	}
 	switch {
 	case !exists(filepath.Join(dir, "cgroup.kill")):
@@ -81,6 +89,33 @@ func locate(mount, root, cgroup string) (string, error) {
 		return "", fmt.Errorf("cgroup %s is not beneath %s, which is mounted on %s", cgroup, root, mount)
 	}
 	return filepath.Join(mount, beneath), nil
+}
+
+// subgroup is the name of supd's own cgroup beneath the one that was delegated: any other
+// one may be somebody else's, such as a unit of a user's systemd.
+const subgroup = "supd"
+
+// aboveSubgroup is the delegated cgroup that supd's own is in; "" for none.
+func aboveSubgroup(own string) string {
+	if above := filepath.Dir(own); filepath.Base(own) == subgroup && delegated(above) && unix.Access(above, unix.W_OK) == nil {
+		return above
+	}
+	return ""
+}
+
+// enableControllers lets the cgroups in a directory have what the directory itself has
+// of those that supd's metrics read. One that cannot be enabled has no figures.
+func enableControllers(dir string) {
+	text, err := os.ReadFile(filepath.Join(dir, "cgroup.controllers"))
+	if err != nil {
+		return
+	}
+	for _, name := range strings.Fields(string(text)) {
+		switch name {
+		case "cpu", "io", "memory":
+			_ = writeFile(filepath.Join(dir, "cgroup.subtree_control"), "+"+name)
+		}
+	}
 }
 
 func delegated(dir string) bool {

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func cgroupOf(t *testing.T, texts map[string]string) string {
@@ -41,5 +43,39 @@ func TestReadSpent(t *testing.T) {
 		if got := ReadSpent(cgroupOf(t, c.files)); got != c.want {
 			t.Errorf("%s: %+v, want %+v", name, got, c.want)
 		}
+	}
+}
+
+// TestEnableControllers: those that metrics read, as far as the cgroup has them itself.
+func TestEnableControllers(t *testing.T) {
+	for _, c := range []struct{ has, want string }{
+		{"cpuset cpu\n", "+cpu"},
+		{"hugetlb memory pids\n", "+memory"},
+		{"pids\n", ""},
+	} {
+		dir := cgroupOf(t, map[string]string{"cgroup.controllers": c.has, "cgroup.subtree_control": ""})
+		enableControllers(dir)
+		text, err := os.ReadFile(filepath.Join(dir, "cgroup.subtree_control"))
+		if err != nil || string(text) != c.want {
+			t.Errorf("of %q: %q, %v", c.has, text, err)
+		}
+	}
+	enableControllers(t.TempDir()) // no cgroup
+}
+
+// TestAboveSubgroup: the name and the mark of the delegation both count.
+func TestAboveSubgroup(t *testing.T) {
+	unit := t.TempDir()
+	if got := aboveSubgroup(filepath.Join(unit, subgroup)); got != "" {
+		t.Errorf("%s was not delegated", got)
+	}
+	if err := unix.Setxattr(unit, "user.delegate", []byte("1"), 0); err != nil {
+		t.Skip("no extended attributes here: ", err)
+	}
+	if got := aboveSubgroup(filepath.Join(unit, subgroup)); got != unit {
+		t.Errorf("%q, want %s", got, unit)
+	}
+	if got := aboveSubgroup(filepath.Join(unit, "app.slice")); got != "" {
+		t.Errorf("%s is somebody else's", got)
 	}
 }
