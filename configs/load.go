@@ -69,6 +69,7 @@ type loader struct {
 
 	leavesOut bool
 	wrong     map[string]*report // of app files, by path
+	untrusted bool               // a file is somebody else's: nothing of the directory may be believed
 }
 
 func newLoader(path string, opts []Option) *loader {
@@ -141,6 +142,7 @@ func (l *loader) read(file string, from reader) *value {
 	var at stamp
 	data, err := from(file, func(i fs.FileInfo) error { at = stampOf(i); return nil })
 	if err != nil {
+		l.untrusted = l.untrusted || files.IsUntrusted(err)
 		l.scope.report.add(Place{File: file}, "cannot read %s: %s", file, err)
 		return nil
 	}
@@ -325,7 +327,7 @@ func (l *loader) result() (*Config, error) {
 
 // leaveOut takes the apps out of the configuration in whose files something is wrong.
 func (l *loader) leaveOut() {
-	if !l.leavesOut || l.config.Daemon.Strict || len(l.scope.report.seen) > 0 {
+	if !l.leavesOut || l.untrusted || l.config.Daemon.Strict || len(l.scope.report.seen) > 0 {
 		return
 	}
 	for _, file := range sortedKeys(l.wrong) {
