@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"time"
 
 	"supd/configs"
 	"supd/metrics"
+	"supd/socket"
 )
 
 // scraped is where metrics are asked for.
@@ -52,6 +54,23 @@ func push(answers *metrics.Server, c configs.Push, log *slog.Logger) (end func()
 	}, nil
 }
 
+// openInterval is how often the default address is tried while somebody else has it.
+const openInterval = 10 * time.Second
+
+// openDefault opens the default address as soon as it can be had.
+func (s *scraped) openDefault(spec socket.Spec) net.Listener {
+	for said := false; ; said = true {
+		l, err := metrics.Open(spec, s.log)
+		if err == nil {
+			return l
+		}
+		if !said {
+			s.log.Error("no metrics yet, trying again", "error", err, "remedy", "set metrics.listen, which may be \"\"")
+		}
+		time.Sleep(openInterval)
+	}
+}
+
 // serve answers until the server is closed.
 func (s *scraped) serve(server *metrics.Server) {
 	spec, on := s.config.Spec()
@@ -59,11 +78,7 @@ func (s *scraped) serve(server *metrics.Server) {
 		return
 	}
 	if s.listener == nil {
-		var err error
-		if s.listener, err = metrics.Open(spec, s.log); err != nil {
-			s.log.Error("no metrics", "error", err, "remedy", "set metrics.listen, which may be \"\"")
-			return
-		}
+		s.listener = s.openDefault(spec)
 	}
 	s.log.Info("metrics", "listen", s.listener.Addr().String())
 	if err := server.Serve(s.listener); err != nil {
