@@ -2,9 +2,7 @@ package privdrop
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -95,23 +93,10 @@ func (a *Account) denied(s step) error {
 }
 
 // become gives this thread the account's rights to files, and reports whether it has
-// them. They are those of the thread alone (setfsuid(2)): so nobody may signal this
-// process that could not before.
-func (a *Account) become() bool {
-	if os.Geteuid() != 0 {
-		return a.UID == os.Geteuid()
-	}
-	groups := make([]uint32, len(a.Groups)+1) // one more, so that there is an address
-	for i, gid := range a.Groups {
-		groups[i] = uint32(gid)
-	}
-	_, _, errno := unix.RawSyscall(unix.SYS_SETGROUPS, uintptr(len(a.Groups)), uintptr(unsafe.Pointer(&groups[0])), 0)
-	if errno != 0 {
-		return false
-	}
-	unix.SetfsgidRetGid(a.GID)
-	unix.SetfsuidRetUid(a.UID) // takes the capabilities that go past file modes, too
-	gid, _ := unix.SetfsgidRetGid(-1)
-	uid, _ := unix.SetfsuidRetUid(-1)
-	return gid == a.GID && uid == a.UID
+// them.
+func (a *Account) become() bool { return a.Files().Become() }
+
+// Files are the account's rights to files.
+func (a *Account) Files() *files.Account {
+	return &files.Account{UID: a.UID, GID: a.GID, Groups: a.Groups}
 }

@@ -2,12 +2,14 @@ package files
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -24,8 +26,10 @@ import (
 // they permit shows in the mode (acl(5)).
 type Trust struct {
 	UID int
-	// SystemGroups lets groups of the system's own write to directories on the way.
+	// SystemGroups lets groups of the system's own write to directories on the way,
+	// but for those in Except.
 	SystemGroups bool
+	Except       []int
 }
 
 // Own trusts what belongs to this process's user.
@@ -78,19 +82,8 @@ func (t Trust) walk(path string) (fd int, err error) {
 	}
 	w := walker{trust: t, fd: -1}
 	defer w.close()
-	rest := path
-	for links := 0; ; {
-		link, err := w.follow(rest)
-		if err != nil {
-			return -1, err
-		}
-		if link == "" {
-			break
-		}
-		if links++; links > mostLinks {
-			return -1, &os.PathError{Op: "open", Path: path, Err: unix.ELOOP}
-		}
-		rest = link
+	if err := w.reach(path); err != nil {
+		return -1, err
 	}
 	if err := w.judgeThing(); err != nil {
 		return -1, err
@@ -99,12 +92,31 @@ func (t Trust) walk(path string) (fd int, err error) {
 	return fd, nil
 }
 
+// reach goes to what the path leads to.
+func (w *walker) reach(path string) error {
+	rest := path
+	for links := 0; ; {
+		link, err := w.follow(rest)
+		if err != nil || link == "" {
+			return err
+		}
+		if links++; links > mostLinks {
+			return &os.PathError{Op: "open", Path: path, Err: unix.ELOOP}
+		}
+		rest = link
+	}
+}
+
 // walker stands somewhere on a path.
 type walker struct {
 	trust Trust
+	all   bool // nothing is asked: the thread has no more rights than the app
+	lent  bool // it has the app's
+	make  *making
 	fd    int
 	path  string // that leads here without symbolic links
 	st    unix.Stat_t
+	left  string // after an *UntrustedError: the way from here
 }
 
 func (w *walker) close() {
@@ -123,6 +135,7 @@ func (w *walker) follow(path string) (link string, err error) {
 	}
 	for path != "" {
 		name, rest, _ := strings.Cut(path, "/")
+		w.left = path
 		if path = rest; name == "" || name == "." {
 			continue
 		}
@@ -132,17 +145,24 @@ func (w *walker) follow(path string) (link string, err error) {
 		parent, at := w.fd, w.path
 		w.fd = -1
 		err := w.step(parent, name, filepath.Join(at, name))
-		if err == nil && w.st.Mode&unix.S_IFMT == unix.S_IFLNK {
-			link, err := w.target()
+		if w.makes(err, name, path) {
+			err = w.makeStep(parent, name, filepath.Join(at, name), path)
+		}
+		if isLink := w.fd >= 0 && w.st.Mode&unix.S_IFMT == unix.S_IFLNK; isLink {
+			link := ""
+			if err == nil {
+				link, err = w.target()
+			}
 			unix.Close(w.fd)
 			w.fd, w.path = parent, at // where a relative one begins
-			if err != nil {
-				return "", err
+			if bad := w.look(); err != nil || bad != nil {
+				return "", cmp.Or(err, bad)
 			}
-			return link + "/" + rest, w.look()
+			w.make.linked(len(rest))
+			return link + "/" + rest, nil
 		}
 		unix.Close(parent)
-		if err != nil {
+		if w.left = path; err != nil {
 			return "", err
 		}
 	}
@@ -160,7 +180,7 @@ func (w *walker) step(parent int, name, path string) error {
 	if err := w.look(); err != nil {
 		return err
 	}
-	if uid := int(w.st.Uid); uid != 0 && uid != w.trust.UID && !outside(uid) {
+	if uid := int(w.st.Uid); !w.all && uid != 0 && uid != w.trust.UID && !outside(uid) {
 		return w.untrusted(fmt.Sprintf("belongs to uid %d, and not to %s", uid, w.trust), fmt.Sprintf("chown -h %d %s", w.trust.UID, path))
 	}
 	return nil
@@ -188,12 +208,22 @@ func (w *walker) judgeWay() error {
 	switch {
 	case w.st.Mode&unix.S_IFMT != unix.S_IFDIR:
 		return &os.PathError{Op: "open", Path: w.path, Err: unix.ENOTDIR}
-	case w.st.Mode&unix.S_ISVTX != 0:
+	case w.all, w.st.Mode&unix.S_ISVTX != 0:
 		return nil
-	case w.st.Mode&unix.S_IWOTH == 0 && w.trust.SystemGroups && w.st.Gid < firstUser && !w.hasList():
+	}
+	return w.judgeEntries()
+}
+
+// judgeEntries is about who may change what is in a directory on the way.
+func (w *walker) judgeEntries() error {
+	if w.st.Mode&unix.S_IWOTH == 0 && w.trust.ofSystem(w.st.Gid) && !w.hasList() {
 		return nil
 	}
 	return w.judgeThing()
+}
+
+func (t Trust) ofSystem(gid uint32) bool {
+	return t.SystemGroups && gid < firstUser && !slices.Contains(t.Except, int(gid))
 }
 
 // firstUser is the first group id that is not the system's own (login.defs(5),

@@ -1,0 +1,201 @@
+package files
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// Way is how this process goes to a directory in which it does something on behalf of
+// an app. The path is walked from / by descriptors, and nothing in it is looked up a
+// second time.
+//
+// As far as nobody but root can change where the path leads (see Trust; on the way,
+// groups of the system's own that the app is not in may write, as syslog may to
+// Ubuntu's /var/log), it is done with root's rights. Below the first directory that
+// somebody else may write in it is done with the app's: whoever leads root elsewhere
+// there gets no further than the app does by itself. Without an app, or with one that
+// runs as root, it is refused there with an *UntrustedError.
+//
+// A process that is not root has no more rights than the app, and goes with its own.
+type Way struct {
+	As   *Account
+	Make uint32 // mode of the directory if it is to be made, with those above it (0755); 0: it is to be there
+	GID  int    // group of the one that is made; -1: of whoever makes it
+}
+
+// Place is a directory at the end of a Way.
+type Place struct {
+	FD   int // O_PATH, for openat(2) and the like
+	Path string
+	// Shared says of a sticky directory that others may write in, as /tmp is, that root
+	// is at work there: what is in there counts only if it is Sole.
+	Shared bool
+	// Lent says that the rights are the app's.
+	Lent bool
+}
+
+// In calls do in the directory. do may run on another thread, which has the rights; it
+// must not leave anything behind that runs later. It is called twice where it returns
+// an *UntrustedError about what is in there.
+func (w Way) In(dir string, do func(Place) error) error {
+	if !filepath.IsAbs(dir) {
+		return &os.PathError{Op: "open", Path: dir, Err: errors.New("is not absolute")}
+	}
+	dir = filepath.Clean(dir)
+	walk := &walker{trust: Trust{SystemGroups: true, Except: w.As.groups()}, all: os.Geteuid() != 0, fd: -1}
+	defer walk.close()
+	if w.Make != 0 {
+		walk.make = &making{mode: w.Make, gid: w.GID, own: len(dir)}
+	}
+	err := walk.in(dir, do)
+	why, untrusted := errors.AsType[*UntrustedError](err)
+	if !untrusted || w.As == nil || w.As.UID == 0 {
+		return err
+	}
+	return OnThreadOfItsOwn(func() error {
+		if !w.As.Become() {
+			return why
+		}
+		walk.all, walk.lent = true, true
+		if err := walk.in(walk.left, do); err != nil {
+			return fmt.Errorf("%w (with the rights of uid %d, for %s %s)", err, w.As.UID, why.Path, why.Why)
+		}
+		return nil
+	})
+}
+
+// in goes on along a path to a directory.
+func (w *walker) in(path string, do func(Place) error) error {
+	if err := w.reach(path); err != nil {
+		return err
+	}
+	w.left = ""
+	if err := w.judgeWay(); err != nil { // also that it is a directory
+		return err
+	}
+	shared := !w.all && w.st.Mode&unix.S_ISVTX != 0 && w.judgeEntries() != nil
+	return do(Place{FD: w.fd, Path: w.path, Shared: shared, Lent: w.lent})
+}
+
+// MayMake is the function of that name, with the rights that the Way gives.
+func (w Way) MayMake(path string) error {
+	if err := MayMake(path); err != nil {
+		return err
+	}
+	w.Make = 0
+	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
+		err := w.In(dir, func(p Place) error {
+			return p.fail("write in", "", unix.Faccessat(p.FD, ".", unix.W_OK|unix.X_OK, unix.AT_EACCESS))
+		})
+		if dir == "/" || !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+}
+
+// Open opens what has a name in the place, which no symbolic link may be. A regular
+// file it must be; that is the caller's to see.
+func (p Place) Open(name string, flags int, mode uint32) (int, unix.Stat_t, error) {
+	var st unix.Stat_t
+	fd, err := unix.Openat(p.FD, name, flags|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY, mode)
+	if err != nil {
+		return -1, st, p.fail("open", name, err)
+	}
+	err = p.fail("stat", name, unix.Fstat(fd, &st))
+	if err == nil {
+		err = p.Sole(name, &st)
+	}
+	if err != nil {
+		unix.Close(fd)
+		return -1, st, err
+	}
+	return fd, st, nil
+}
+
+// Sole wants of a file in a shared place that it is this process's own and has no other
+// name: a stranger's would be read or changed by him, and a second name in there may be
+// his link to a file of root's elsewhere (proc_sys_fs(5), protected_hardlinks).
+func (p Place) Sole(name string, st *unix.Stat_t) error {
+	path := filepath.Join(p.Path, name)
+	switch {
+	case !p.Shared:
+		return nil
+	case int(st.Uid) != os.Geteuid():
+		return &UntrustedError{path, fmt.Sprintf("belongs to uid %d, in a directory that everybody may write in", st.Uid), "remove it, or choose another directory"}
+	case st.Nlink > 1:
+		return &UntrustedError{path, "has another name besides, in a directory that everybody may write in", "remove it, or choose another directory"}
+	}
+	return nil
+}
+
+func (p Place) fail(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &os.PathError{Op: op, Path: filepath.Join(p.Path, name), Err: err}
+}
+
+// making says which of the steps that are missing are made, and how.
+type making struct {
+	mode uint32 // of the last one
+	gid  int
+	own  int // so many bytes at the end of what is left of the path are not from symbolic links
+}
+
+// linked notes that only so many bytes at the end of the path are not from a link.
+func (m *making) linked(rest int) {
+	if m != nil {
+		m.own = min(m.own, rest)
+	}
+}
+
+// makes reports whether a step that failed is to be made. Where a symbolic link leads
+// nowhere nothing is made: that is more likely a mistake.
+func (w *walker) makes(err error, name, rest string) bool {
+	return w.make != nil && errors.Is(err, fs.ErrNotExist) && name != ".." && len(name)+len(rest) <= w.make.own
+}
+
+// makeStep makes a directory, and goes there.
+func (w *walker) makeStep(parent int, name, path, rest string) error {
+	if err := unix.Mkdirat(parent, name, 0o700); err != nil && err != unix.EEXIST {
+		return &os.PathError{Op: "mkdir", Path: path, Err: err}
+	} else if err == nil {
+		mode, gid := uint32(0o755), -1
+		if rest == "" {
+			mode, gid = w.make.mode, w.make.gid
+		}
+		if err := finish(parent, name, mode, gid); err != nil {
+			return &os.PathError{Op: "mkdir", Path: path, Err: err}
+		}
+	}
+	return w.step(parent, name, path)
+}
+
+// finish gives a directory that was made just now its mode and group. Who may write in
+// the parent can have put another one in its place, or a link: then it is not changed.
+func finish(parent int, name string, mode uint32, gid int) error {
+	fd, err := unix.Openat(parent, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return err
+	}
+	uid, _ := unix.SetfsuidRetUid(-1)
+	if int(st.Uid) != uid || st.Mode&0o077 != 0 {
+		return errors.New("others have put another directory in its place")
+	}
+	if gid >= 0 {
+		if err := unix.Fchown(fd, -1, gid); err != nil {
+			return err
+		}
+	}
+	return unix.Fchmod(fd, mode)
+}
