@@ -31,7 +31,7 @@ func CheckStart(c *configs.Config, self bool) []error {
 	all := checkDaemon(c, h)
 	s := &Supervisor{log: slog.New(slog.DiscardHandler), store: release.Open(c.Daemon.State)}
 	p := s.preparerOf(c, nil)
-	p.openLog = func(path string, _ output.Options) (*output.Log, error) { return nil, output.Check(path) }
+	p.openLog = func(path string, o output.Options) (*output.Log, error) { return nil, output.Check(path, o) }
 	p.openState = func(app string) (release.State, engine.Journal, error) { // what is wrong with it keeps nobody from starting
 		state, _ := release.ReadState(s.store.StatePath(app))
 		return state, nil, nil

@@ -19,6 +19,7 @@ import (
 	"supd/configs"
 	"supd/supervisor/api"
 	"supd/supervisor/control"
+	"supd/supervisor/output"
 	"supd/supervisor/release"
 )
 
@@ -70,6 +71,10 @@ func (f *fake) Releases(app string) (*api.ReleaseList, error) {
 }
 
 func (f *fake) Audit(app string) ([]api.Finding, error) { return f.findings, nil }
+
+func (f *fake) OpenLog(path string, n int) (*os.File, error) {
+	return output.NewFiles(slog.New(slog.DiscardHandler)).View(path, n)
+}
 
 func (f *fake) Status() *api.Status { return f.status }
 

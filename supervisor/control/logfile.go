@@ -6,13 +6,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
-
-	"golang.org/x/sys/unix"
 )
 
 // logFile is a log that is being read, through rotations and truncations.
 type logFile struct {
 	path string
+	open func(path string, n int) (*os.File, error)
 	file *os.File // nil while there is none
 	size int64    // of file when it was opened
 
@@ -20,21 +19,13 @@ type logFile struct {
 	beforeSize int64
 }
 
-// openLog opens a regular file for reading. The directory may belong to the user of
-// the workers: a symbolic link or a fifo that they put there must not lead supd
-// elsewhere nor hold it up.
-func openLog(path string) (*os.File, fs.FileInfo, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if errors.Is(err, unix.ELOOP) {
-		return nil, nil, fmt.Errorf("log %s is a symbolic link, which is not followed", path)
-	}
+// openLog opens the log, or the nth file that it was rotated to.
+func (l *logFile) openLog(n int) (*os.File, fs.FileInfo, error) {
+	f, err := l.open(l.path, n)
 	if err != nil {
 		return nil, nil, err
 	}
 	info, err := f.Stat()
-	if err == nil && !info.Mode().IsRegular() {
-		err = fmt.Errorf("log %s is not a regular file", path)
-	}
 	if err != nil {
 		f.Close()
 		return nil, nil, err
@@ -45,7 +36,7 @@ func openLog(path string) (*os.File, fs.FileInfo, error) {
 // openAt opens the log where its last lines begin, in the rotated file if the
 // current one has too few.
 func (l *logFile) openAt(lines int) error {
-	f, info, err := openLog(l.path)
+	f, info, err := l.openLog(0)
 	if err != nil {
 		return err
 	}
@@ -54,7 +45,7 @@ func (l *logFile) openAt(lines int) error {
 	if err != nil || found == lines {
 		return err
 	}
-	before, beforeInfo, err := openLog(l.path + ".1")
+	before, beforeInfo, err := l.openLog(1)
 	if err != nil {
 		return nil // there is none, or none that can be shown
 	}
@@ -125,7 +116,7 @@ func (l *logFile) writeNew(w io.Writer) error {
 // rest of the old one comes first; if it was truncated, it is read from its
 // beginning.
 func (l *logFile) renew(w io.Writer) error {
-	f, info, err := openLog(l.path)
+	f, info, err := l.openLog(0)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // moved away, and not yet made anew
 	}

@@ -43,7 +43,7 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	log := &logFile{path: path}
+	log := &logFile{path: path, open: s.daemon.OpenLog}
 	defer log.close()
 	if err := log.openAt(lines); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fail(api.CodeFailed, "%s", err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"supd/supervisor/api"
+	"supd/supervisor/output"
 )
 
 // numbered gives the lines from first to last.
@@ -77,7 +79,7 @@ func TestRotatedIsTheSameFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "web.log")
 	must(t, os.WriteFile(path, []byte("one\n"), 0o600))
 	must(t, os.Link(path, path+".1"))
-	l := &logFile{path: path}
+	l := &logFile{path: path, open: output.NewFiles(slog.New(slog.DiscardHandler)).View}
 	defer l.close()
 	must(t, l.openAt(10))
 	var b strings.Builder

@@ -16,6 +16,7 @@ import (
 
 	"supd/configs"
 	"supd/supervisor/api"
+	"supd/supervisor/output"
 	"supd/supervisor/release"
 )
 
@@ -79,6 +80,10 @@ func (f *fake) Audit(app string) (some []api.Finding, err error) {
 		}
 	}
 	return some, nil
+}
+
+func (f *fake) OpenLog(path string, n int) (*os.File, error) {
+	return output.NewFiles(slog.New(slog.DiscardHandler)).View(path, n)
 }
 
 func (f *fake) requests() []api.Request {

@@ -21,6 +21,8 @@ type Daemon interface {
 	Explain(target string) ([]api.Explanation, error)
 	Releases(app string) (*api.ReleaseList, error)
 	Audit(app string) ([]api.Finding, error)
+	// OpenLog opens a regular file: a log, or the nth file that it was rotated to.
+	OpenLog(path string, n int) (*os.File, error)
 }
 
 // Options are those of a Server.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -12,10 +13,10 @@ import (
 	"supd/privdrop/files"
 )
 
-// Check says what keeps Open from opening the log at path. It makes nothing, and opens
+// Check says what keeps Open from opening the log at path with these options. It makes nothing, and opens
 // no file but a regular one: opening a device may already do something. As for Files,
 // a full or read-only disk is no error.
-func Check(path string) error {
+func Check(path string, o Options) error {
 	if strings.HasPrefix(path, Journal) {
 		j, err := openJournal(journalSocket)
 		if err == nil {
@@ -23,30 +24,40 @@ func Check(path string) error {
 		}
 		return err
 	}
-	err := checkFile(path)
+	err := checkFile(path, o)
 	if err != nil && passes(err) {
 		return nil
 	}
 	return err
 }
 
-func checkFile(path string) error {
-	var st unix.Stat_t
-	switch err := unix.Lstat(path, &st); {
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR):
-		return files.MayMake(path)
-	case err != nil:
-		return &os.PathError{Op: "stat", Path: path, Err: err}
-	case st.Mode&unix.S_IFMT == unix.S_IFLNK:
-		return errLink(path)
-	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return errKind(path)
+func checkFile(path string, o Options) error {
+	way := o.way()
+	way.Make = 0
+	err := way.In(filepath.Dir(path), func(in files.Place) error {
+		name := filepath.Base(path)
+		var st unix.Stat_t
+		switch err := unix.Fstatat(in.FD, name, &st, unix.AT_SYMLINK_NOFOLLOW); {
+		case err != nil:
+			return &os.PathError{Op: "stat", Path: path, Err: err}
+		case st.Mode&unix.S_IFMT == unix.S_IFLNK:
+			return errLink(path)
+		case st.Mode&unix.S_IFMT != unix.S_IFREG:
+			return errKind(path)
+		}
+		fd, _, err := in.Open(name, unix.O_WRONLY|unix.O_APPEND, 0)
+		if in.Lent && errors.Is(err, unix.EACCES) {
+			return fs.ErrNotExist // it is moved away
+		}
+		if err != nil {
+			return err
+		}
+		return unix.Close(fd)
+	})
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return way.MayMake(path)
 	}
-	fd, err := unix.Open(path, unix.O_WRONLY|unix.O_APPEND|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	return unix.Close(fd)
+	return err
 }
 
 func errLink(path string) error {

@@ -36,7 +36,7 @@ func TestCheck(t *testing.T) {
 		{dir + "/deep/new", ""},
 	} {
 		before, _ := os.ReadDir(dir)
-		err := Check(test.path)
+		err := Check(test.path, Options{UID: -1, GID: -1, Mode: 0o640})
 		after, _ := os.ReadDir(dir)
 		if len(before) != len(after) {
 			t.Errorf("%s: something was made", test.path)

@@ -2,26 +2,32 @@ package output
 
 import (
 	"errors"
-	"io/fs"
+	"fmt"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 const appending = unix.O_RDWR | unix.O_APPEND
 
+// openIf opens the file at path if it is the one with that id. Nothing else is opened,
+// whoever owns the directories: what was found is, whatever has the name by then
+// (open(2), O_PATH).
 func openIf(path string, id fileID, flags int) *os.File {
-	var st unix.Stat_t
-	if unix.Lstat(path, &st) != nil || idOf(&st) != id {
-		return nil
-	}
-	fd, err := unix.Open(path, flags|unix.O_CLOEXEC|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0)
+	found, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil
 	}
-	if unix.Fstat(fd, &st) != nil || idOf(&st) != id {
-		unix.Close(fd)
+	defer unix.Close(found)
+	var st unix.Stat_t
+	if unix.Fstat(found, &st) != nil || idOf(&st) != id || st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil
+	}
+	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", found), flags|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
 		return nil
 	}
 	return os.NewFile(uintptr(fd), path)
@@ -29,55 +35,92 @@ func openIf(path string, id fileID, flags int) *os.File {
 
 func idOf(st *unix.Stat_t) fileID { return fileID{uint64(st.Dev), st.Ino} }
 
+// way is how root goes to the log's directory, which is made if it is missing. The
+// worker's group may read it, and only who made it may write there.
+func (o Options) way() files.Way { return files.Way{As: o.As, Make: 0o750, GID: o.GID} }
+
 // openFile opens a regular file for appending, or makes it. The directory may
 // belong to the worker's user: a symbolic link or a fifo there is refused.
-func openFile(path string, o Options) (*os.File, *unix.Stat_t, error) {
-	const flags = unix.O_WRONLY | unix.O_APPEND | unix.O_CLOEXEC | unix.O_NOFOLLOW | unix.O_NONBLOCK
-	fd, err := unix.Open(path, flags, 0)
-	if err == unix.ENOENT {
-		fd, err = unix.Open(path, flags|unix.O_CREAT|unix.O_EXCL, uint32(o.Mode.Perm()))
+func openFile(in files.Place, name string, o Options) (*os.File, *unix.Stat_t, error) {
+	const flags = unix.O_WRONLY | unix.O_APPEND
+	path := filepath.Join(in.Path, name)
+	fd, st, err := in.Open(name, flags, 0)
+	if errors.Is(err, unix.ENOENT) {
+		fd, st, err = in.Open(name, flags|unix.O_CREAT|unix.O_EXCL, uint32(o.Mode.Perm()))
 		if err == nil {
 			err = own(fd, o)
 		}
-		if err == unix.EEXIST { // made by somebody just now
-			fd, err = unix.Open(path, flags, 0)
+		if errors.Is(err, unix.EEXIST) { // made by somebody just now
+			fd, st, err = in.Open(name, flags, 0)
 		}
 	}
-	if err == unix.ELOOP {
-		return nil, nil, errLink(path)
-	}
-	if err == unix.ENXIO { // a fifo without a reader
-		return nil, nil, errKind(path)
-	}
 	if err != nil {
-		return nil, nil, &os.PathError{Op: "open", Path: path, Err: err}
+		return nil, nil, explain(path, err)
 	}
 	file := os.NewFile(uintptr(fd), path)
-	st := new(unix.Stat_t)
-	if err = unix.Fstat(fd, st); err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
-		err = errKind(path)
-	}
-	if err != nil {
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
 		file.Close()
-		return nil, nil, err
+		return nil, nil, errKind(path)
 	}
-	return file, st, nil
+	return file, &st, nil
+}
+
+// explain says what open(2) means by an error.
+func explain(path string, err error) error {
+	switch {
+	case errors.Is(err, unix.ELOOP):
+		return errLink(path)
+	case errors.Is(err, unix.ENXIO): // a fifo without a reader
+		return errKind(path)
+	}
+	return err
+}
+
+// View opens the log at path for reading, or the nth file that it was rotated to. As
+// with Open, a path that leads where the log's app may write is followed with its
+// rights: it must not show what the app cannot read.
+func (f *Files) View(path string, n int) (*os.File, error) {
+	f.mu.Lock()
+	log := f.open[path]
+	f.mu.Unlock()
+	var way files.Way
+	if log != nil {
+		way.As = log.account()
+	}
+	var file *os.File
+	err := way.In(filepath.Dir(path), func(in files.Place) error {
+		name := filepath.Base(rotated(path, n))
+		fd, st, err := in.Open(name, unix.O_RDONLY, 0)
+		if err != nil {
+			return explain(rotated(path, n), err)
+		}
+		file = os.NewFile(uintptr(fd), rotated(path, n))
+		if st.Mode&unix.S_IFMT != unix.S_IFREG {
+			file.Close()
+			return errKind(file.Name())
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return file, nil
 }
 
 // endsWithLine reports whether a file of that size ends with a whole line, which is
 // assumed if it cannot be read.
-func endsWithLine(file *os.File, id fileID, size int64) bool {
+func endsWithLine(file *os.File, size int64) bool {
 	if size == 0 {
 		return true
 	}
-	again := openIf(file.Name(), id, unix.O_RDONLY)
-	if again == nil {
+	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", file.Fd()), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
 		return true
 	}
-	defer again.Close()
+	defer unix.Close(fd)
 	last := make([]byte, 1)
-	n, _ := again.ReadAt(last, size-1)
-	return n == 0 || last[0] == '\n'
+	n, _ := unix.Pread(fd, last, size-1)
+	return n <= 0 || last[0] == '\n'
 }
 
 // own gives a new file its owner and its mode, which the umask may have reduced.
@@ -90,19 +133,4 @@ func own(fd int, o Options) error {
 		unix.Close(fd)
 	}
 	return err
-}
-
-// makeDirectory makes the directory of path. The worker's group may read it, and
-// only supd may write there: root must not be led elsewhere when it makes a file.
-func makeDirectory(path string, gid int) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return err
-	}
-	if err := os.Mkdir(dir, 0o750); errors.Is(err, fs.ErrExist) {
-		return nil
-	} else if err != nil {
-		return err
-	}
-	return os.Chown(dir, -1, gid)
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"supd/privdrop/files"
 )
 
 const (
@@ -70,6 +72,10 @@ type Options struct {
 	GID     int          // their group, and that of a new directory; -1 likewise
 	Mode    fs.FileMode  // of new files, whatever the umask
 	Log     *slog.Logger // nil: nothing is said
+
+	// As is whose rights are used where others than root may change where the path
+	// leads: see files.Way.
+	As *files.Account
 
 	journal string // its socket; "" is journald's
 }

@@ -3,13 +3,15 @@ package output
 import (
 	"cmp"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // Open opens the log at path, and makes it and its directory (0750) if they are
@@ -65,6 +67,12 @@ func (l *Log) change(o Options) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.options, l.limit = o, o.MaxSize
+}
+
+func (l *Log) account() *files.Account {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.options.As
 }
 
 func (l *Log) logger() *slog.Logger {
@@ -191,11 +199,16 @@ func (l *Log) replace() bool {
 }
 
 // open puts the file at path in the place of the current one, or changes nothing.
-func (l *Log) open() error {
-	file, st, err := openFile(l.path, l.options)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err = makeDirectory(l.path, l.options.GID); err == nil {
-			file, st, err = openFile(l.path, l.options)
+func (l *Log) open() error { return l.options.way().In(filepath.Dir(l.path), l.openIn) }
+
+func (l *Log) openIn(dir files.Place) error {
+	name := filepath.Base(l.path)
+	file, st, err := openFile(dir, name, l.options)
+	if dir.Lent && errors.Is(err, unix.EACCES) {
+		// It is another user's, or root's, as an earlier supd made it. Who may write in
+		// the directory may move it out of the way.
+		if shift(dir, name, max(l.options.Keep, 1)) == nil {
+			file, st, err = openFile(dir, name, l.options)
 		}
 	}
 	if err != nil {
@@ -206,7 +219,7 @@ func (l *Log) open() error {
 	}
 	if id := idOf(st); id != l.id || st.Size < l.size { // another one, or truncated
 		l.id, l.last, l.broken = id, nil, false
-		l.midline = !endsWithLine(file, id, st.Size)
+		l.midline = !endsWithLine(file, st.Size)
 	}
 	l.file, l.fd, l.size, l.limit, l.looked = file, int(file.Fd()), st.Size, l.options.MaxSize, time.Now()
 	return nil

@@ -2,6 +2,7 @@ package output
 
 import (
 	"bytes"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -199,10 +200,15 @@ func TestFilesShare(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if err := files.Reopen(); err != nil || !exists(path) {
+	if err := files.Reopen(); err != nil || isMissing(path) {
 		t.Errorf("not reopened: %v", err)
 	}
 	if err := files.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+func isMissing(path string) bool {
+	_, err := os.Lstat(path)
+	return errors.Is(err, fs.ErrNotExist)
 }

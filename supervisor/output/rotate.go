@@ -2,10 +2,13 @@ package output
 
 import (
 	"bytes"
-	"errors"
-	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // maxOver bounds how far a line may take the file beyond its maximal size. A longer
@@ -42,10 +45,12 @@ func (l *Log) rotate() bool {
 	if l.closed || l.look() {
 		return !l.closed
 	}
-	err := l.shift()
-	if err == nil {
-		err = l.open()
-	}
+	err := l.options.way().In(filepath.Dir(l.path), func(dir files.Place) error {
+		if err := shift(dir, filepath.Base(l.path), l.options.Keep); err != nil {
+			return err
+		}
+		return l.openIn(dir)
+	})
 	if err == nil {
 		return true
 	}
@@ -58,30 +63,38 @@ func (l *Log) rotate() bool {
 
 // shift renames no more files than necessary, so that a rotation that fails again
 // and again does not push the old ones out.
-func (l *Log) shift() error {
-	if l.options.Keep <= 0 {
-		return os.Remove(l.path)
+func shift(dir files.Place, name string, keep int) error {
+	if keep <= 0 {
+		return failed("remove", dir, name, unix.Unlinkat(dir.FD, name, 0))
 	}
 	free := 1
-	for free < l.options.Keep && exists(l.numbered(free)) {
+	for free < keep && has(dir, rotated(name, free)) {
 		free++
 	}
 	for n := free; n > 0; n-- {
-		if err := os.Rename(l.numbered(n-1), l.numbered(n)); err != nil {
-			return err
+		from, to := rotated(name, n-1), rotated(name, n)
+		if err := unix.Renameat(dir.FD, from, dir.FD, to); err != nil {
+			return failed("rename", dir, from, err)
 		}
 	}
 	return nil
 }
 
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return !errors.Is(err, fs.ErrNotExist)
+func has(dir files.Place, name string) bool {
+	var st unix.Stat_t
+	return unix.Fstatat(dir.FD, name, &st, unix.AT_SYMLINK_NOFOLLOW) != unix.ENOENT
 }
 
-func (l *Log) numbered(n int) string {
-	if n == 0 {
-		return l.path
+func failed(op string, dir files.Place, name string, err error) error {
+	if err == nil {
+		return nil
 	}
-	return l.path + "." + strconv.Itoa(n)
+	return &os.PathError{Op: op, Path: filepath.Join(dir.Path, name), Err: err}
+}
+
+func rotated(path string, n int) string {
+	if n == 0 {
+		return path
+	}
+	return path + "." + strconv.Itoa(n)
 }
