@@ -9,11 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// From linux/sock_diag.h and linux/unix_diag.h, which x/sys/unix lacks.
-const (
-	sockDiagByFamily = 20
-	diagReplyLen     = 16 // struct unix_diag_msg
-)
+// diagReplyLen is the size of struct unix_diag_msg (linux/unix_diag.h), which x/sys/unix
+// lacks.
+const diagReplyLen = 16
 
 // detail is one thing that the kernel tells of a unix socket.
 type detail struct {
@@ -52,30 +50,25 @@ func askUnix(fd int, d detail) (first, second uint32, err error) {
 
 // askInode is askUnix for a socket of another process.
 func askInode(inode uint32, d detail) (first, second uint32, err error) {
-	diag, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
+	diag, err := OpenDiag()
 	if err != nil {
-		return 0, 0, os.NewSyscallError("socket", err)
+		return 0, 0, err
 	}
-	defer unix.Close(diag)
+	defer diag.Close()
 	request := diagRequest{
 		NlMsghdr: unix.NlMsghdr{Type: sockDiagByFamily, Flags: unix.NLM_F_REQUEST},
 		family:   unix.AF_UNIX,
 		states:   ^uint32(0),
 		inode:    inode,
 		show:     d.show,
-		cookie:   [2]uint32{^uint32(0), ^uint32(0)}, // INET_DIAG_NOCOOKIE
+		cookie:   noCookie,
 	}
 	request.Len = uint32(unsafe.Sizeof(request))
-	bytes := unsafe.Slice((*byte)(unsafe.Pointer(&request)), request.Len)
-	if err := unix.Sendto(diag, bytes, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return 0, 0, os.NewSyscallError("sendto", err)
-	}
-	reply := make([]byte, 512)
-	n, _, err := unix.Recvfrom(diag, reply, 0)
+	body, err := diag.ask(unsafe.Slice((*byte)(unsafe.Pointer(&request)), request.Len))
 	if err != nil {
-		return 0, 0, os.NewSyscallError("recvfrom", err)
+		return 0, 0, fmt.Errorf("%w (is the module unix_diag there?)", err)
 	}
-	payload, err := d.find(reply[:n])
+	payload, err := d.find(body)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -83,16 +76,8 @@ func askInode(inode uint32, d detail) (first, second uint32, err error) {
 }
 
 // find finds the detail's payload in the kernel's one answer.
-func (d detail) find(reply []byte) ([]byte, error) {
+func (d detail) find(body []byte) ([]byte, error) {
 	order := binary.NativeEndian
-	if len(reply) < unix.SizeofNlMsghdr+4 {
-		return nil, fmt.Errorf("sock_diag: answer of %d bytes is too short", len(reply))
-	}
-	body := reply[unix.SizeofNlMsghdr:]
-	if order.Uint16(reply[4:]) == unix.NLMSG_ERROR {
-		errno := unix.Errno(-int32(order.Uint32(body)))
-		return nil, fmt.Errorf("sock_diag: %w (is the module unix_diag there?)", errno)
-	}
 	attrs := body[min(diagReplyLen, len(body)):]
 	for len(attrs) >= unix.SizeofRtAttr {
 		size, kind := int(order.Uint16(attrs)), order.Uint16(attrs[2:])

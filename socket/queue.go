@@ -43,18 +43,27 @@ func (s *Socket) Drops() (int64, error) {
 	if s.at.network != "tcp" {
 		return -1, nil
 	}
+	n, err := DropsOf(s.fd)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", s.spec.Listen, err)
+	}
+	return n, nil
+}
+
+// DropsOf is how much the kernel has dropped of what came for a socket, modulo 2^32: it
+// counts datagrams, and connections of tcp. -1 is Linux before 4.12.
+func DropsOf(fd int) (int64, error) {
 	var info [9]uint32 // SK_MEMINFO_VARS of linux/sock_diag.h
 	size := uint32(unsafe.Sizeof(info))
-	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(s.fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
 		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
+	const drops = 8 // SK_MEMINFO_DROPS
 	switch {
 	case errno == unix.ENOPROTOOPT:
 		return -1, nil
 	case errno != 0:
-		return 0, fmt.Errorf("%s: getsockopt SO_MEMINFO: %w", s.spec.Listen, errno)
-	}
-	const drops = 8 // SK_MEMINFO_DROPS
-	if int(size) <= drops*4 {
+		return 0, fmt.Errorf("getsockopt SO_MEMINFO: %w", errno)
+	case int(size) <= drops*4:
 		return -1, nil
 	}
 	return int64(info[drops]), nil

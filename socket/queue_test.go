@@ -78,8 +78,12 @@ func FuzzFindDetail(f *testing.F) {
 	f.Add(make([]byte, 48))
 	f.Add([]byte{36, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xfe, 0xff, 0xff, 0xff})
 	f.Fuzz(func(t *testing.T, reply []byte) {
+		body, err := bodyOf(reply)
+		if err != nil {
+			return
+		}
 		for _, d := range []detail{detailQueue, detailFile} {
-			if payload, err := d.find(reply); err == nil && len(payload) != d.size {
+			if payload, err := d.find(body); err == nil && len(payload) != d.size {
 				t.Errorf("%s of %d bytes", d.name, len(payload))
 			}
 		}

@@ -1,14 +1,13 @@
 package statsd
 
 import (
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"net/netip"
 	"os"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"supd/socket"
 )
 
 // Origin is a launch of a worker, as labels name it.
@@ -94,16 +93,13 @@ func (p *Port) Fd() int { return p.fd }
 func (p *Port) Inode() uint64 { return p.inode }
 
 // dropped is how many datagrams the kernel has dropped since the socket was made, since
-// too many waited; modulo 2^32. From Linux 4.12 on: before that it is 0.
+// too many waited; modulo 2^32. Where it does not say it is 0.
 func (p *Port) dropped() uint32 {
-	var info [9 * 4]byte // SK_MEMINFO_VARS of linux/sock_diag.h
-	size := uint32(len(info))
-	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(p.fd), unix.SOL_SOCKET, unix.SO_MEMINFO,
-		uintptr(unsafe.Pointer(&info)), uintptr(unsafe.Pointer(&size)), 0)
-	if errno != 0 || int(size) < len(info) {
+	n, err := socket.DropsOf(p.fd)
+	if err != nil {
 		return 0
 	}
-	return binary.NativeEndian.Uint32(info[8*4:]) // SK_MEMINFO_DROPS
+	return uint32(max(n, 0))
 }
 
 // countDrops adds what the kernel has dropped since the last time.
@@ -114,5 +110,3 @@ func (p *Port) countDrops() {
 	}
 	p.drops = now
 }
-
-func (p *Port) String() string { return fmt.Sprintf("%s (%s)", p.source.Launch, p.addr) }

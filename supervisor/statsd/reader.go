@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"supd/socket"
 )
 
 // Reader reads all ports.
@@ -102,7 +104,7 @@ func (r *Reader) add(p *Port, resumed bool) error {
 
 // begin opens what reading takes: a supd that has no port needs nothing of it.
 func (r *Reader) begin() error {
-	diag, err := openDiag()
+	diag, err := socket.OpenDiag()
 	if err != nil {
 		return err
 	}
@@ -112,14 +114,14 @@ func (r *Reader) begin() error {
 		err = unix.SetNonblock(fd, true)
 	}
 	if err != nil {
-		return errors.Join(os.NewSyscallError("epoll", err), unix.Close(diag.fd))
+		return errors.Join(os.NewSyscallError("epoll", err), diag.Close())
 	}
 	poll := os.NewFile(uintptr(fd), "epoll") // in Go's poller, so that no thread blocks in it
 	conn, err := poll.SyscallConn()
 	if err != nil {
-		return errors.Join(err, unix.Close(diag.fd), poll.Close())
+		return errors.Join(err, diag.Close(), poll.Close())
 	}
-	r.epoll, r.batch, r.senders = fd, newBatch(), newSenders(diag.owner)
+	r.epoll, r.batch, r.senders = fd, newBatch(), newSenders(diag.SenderOf)
 	go r.run(func(ready func(fd uintptr) bool) { _ = conn.Read(ready) }) // never closed, so it does not fail
 	return nil
 }
