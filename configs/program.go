@@ -10,8 +10,8 @@ import (
 	"supd/privdrop"
 )
 
-// defaultPath is what a worker's PATH is where [env] has none.
-const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+// WorkerPath is what a worker's PATH is where [env] has none.
+const WorkerPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 func (v *verification) program(p *Process, key string, argv []string, account *privdrop.Account) {
 	if len(argv) == 0 {
@@ -98,7 +98,7 @@ func (v *verification) find(p *Process, name, path string) (string, error) {
 
 // searchPath is PATH as the launch sets it, later settings over earlier ones.
 func searchPath(p *Process) string {
-	path := defaultPath
+	path := WorkerPath
 	if own, ok := os.LookupEnv("PATH"); ok && slices.Contains(p.EnvInherit, "PATH") {
 		path = own
 	}

@@ -30,12 +30,17 @@ func hostPort(in input) (string, bool) {
 	if !ok || s == "" {
 		return "", ok
 	}
-	host, port, err := net.SplitHostPort(s)
-	if err != nil || host == "" || !isPort(port) || !clean(s) {
+	if !isHostPort(s) {
 		in.fail(`%q: want a host and a port such as "graphite.example.org:2003", or "" for none`, s)
 		return "", false
 	}
 	return s, true
+}
+
+// isHostPort wants a name or an IP address, and a port, to connect to.
+func isHostPort(s string) bool {
+	host, port, err := net.SplitHostPort(s)
+	return err == nil && host != "" && isPort(port) && clean(s)
 }
 
 // graphitePrefix is nodes with dots between them.

@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -92,7 +90,7 @@ func checkMapping(text []byte) error {
 		case !mappedName.MatchString(one.Name):
 			errs = append(errs, fmt.Errorf("match %q: name %q: want letters, digits and _, and $1 for what the first * has matched", one.Match, one.Name))
 		}
-		if taken.MatchString(one.Name) {
+		if IsOwnSeries(one.Name) {
 			errs = append(errs, fmt.Errorf("match %q: name %q begins as supd's own do; choose another one", one.Match, one.Name))
 		}
 	}
@@ -124,8 +122,11 @@ var goTypes = regexp.MustCompile(` (in|into) (type )?(struct|\[\]?mapper|mapper)
 // mappedName matches names as the mapper takes them.
 var mappedName = regexp.MustCompile(`^([A-Za-z_]|\$\{?\d+\}?)([A-Za-z0-9_]|\$\{?\d+\}?)*$`)
 
-// taken matches names that no mapping may make.
-var taken = regexp.MustCompile(`^(supd_|go_|process_|promhttp_|scrape_|up$)`)
+// ownNames matches those that supd, its libraries and Prometheus use.
+var ownNames = regexp.MustCompile(`^(supd_|go_|process_|promhttp_|scrape_|up$)`)
+
+// IsOwnSeries reports whether a name is one that no application may give to a series.
+func IsOwnSeries(name string) bool { return ownNames.MatchString(name) }
 
 // undone names what a mapping asks for and supd does not do.
 func undone(m mapper.MetricMapping) string {
@@ -150,9 +151,7 @@ func readForward(in input, m *Metrics) {
 		return
 	}
 	to, udp := strings.CutPrefix(s, "udp:")
-	host, port, err := net.SplitHostPort(to)
-	n, bad := strconv.ParseUint(port, 10, 16)
-	if s != "" && (!udp || err != nil || host == "" || bad != nil || n == 0) {
+	if s != "" && !(udp && isHostPort(to)) {
 		in.fail(`%q: want "udp:HOST:PORT", such as "udp:statsd.example.org:8125", or "" for nowhere`, s)
 		return
 	}

@@ -13,8 +13,6 @@ import (
 	"supd/configs"
 )
 
-const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
 // environment gives the command and the whole environment of a launch, with all
 // variables expanded. LISTEN_* and WATCHDOG_* are privdrop's to add. Of two
 // settings of a name the later wins: LANG, the account's, env_inherit, env_file,
@@ -128,7 +126,7 @@ func variables(s Spec) map[string]string {
 func identity(s Spec) map[string]string {
 	a := s.Account
 	return map[string]string{
-		"HOME": a.Home, "USER": a.Name, "LOGNAME": a.Name, "SHELL": a.Shell, "PATH": defaultPath,
+		"HOME": a.Home, "USER": a.Name, "LOGNAME": a.Name, "SHELL": a.Shell, "PATH": configs.WorkerPath,
 	}
 }
 

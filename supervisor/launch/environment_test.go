@@ -63,7 +63,7 @@ func TestEnvironment(t *testing.T) {
 	}
 	want := []string{
 		"BOTH=table", "FROM_FILE=1", "HOME=/var/lib/whois", "HOMEDIR=/var/lib/whois/x", "LANG=C.UTF-8", "LOGNAME=whois",
-		"NOTIFY_SOCKET=/run/supd/notify/x", "PATH=/opt/whois/venv/bin:" + defaultPath, "SHELL=/usr/sbin/nologin",
+		"NOTIFY_SOCKET=/run/supd/notify/x", "PATH=/opt/whois/venv/bin:" + configs.WorkerPath, "SHELL=/usr/sbin/nologin",
 		"SUPD_APP=whois", "SUPD_GENERATION=7", "SUPD_PROCESS=web", "SUPD_RELEASE=", "SUPD_SLOT=2", "SUPD_VERSION=",
 		"SUPD_WORKER=whois/web.2", "USER=whois", "VIRTUAL_ENV=/opt/whois/venv", "XDG_RUNTIME_DIR=/run/supd/workers/x", "ZONE=eu",
 	}

@@ -158,22 +158,16 @@ func (b *books) close(p *Port, open map[int32]*Port) {
 
 // prune forgets what keep does not want of what no open port counts for.
 func (b *books) prune(open map[int32]*Port, keep func(Origin) bool) {
-	used := map[Origin]bool{}
+	used, inUse := map[Origin]bool{}, map[*shelf]bool{}
 	for _, p := range open {
-		if p.tally != nil {
-			used[p.tally.slot.Origin], used[p.tally.requests.Origin], used[p.tally.durations.Origin] = true, true, true
+		if t := p.tally; t != nil {
+			used[t.slot.Origin], used[t.requests.Origin], used[t.durations.Origin], inUse[t.shelf] = true, true, true, true
 		}
 	}
 	gone := func(o Origin) bool { return !used[o] && !keep(o) }
 	maps.DeleteFunc(b.slots, func(o Origin, _ *Slot) bool { return gone(o) })
 	maps.DeleteFunc(b.requests, func(o Origin, _ *Requests) bool { return gone(o) })
 	maps.DeleteFunc(b.durations, func(o Origin, _ *Durations) bool { return gone(o) })
-	inUse := map[*shelf]bool{}
-	for _, p := range open {
-		if p.tally != nil {
-			inUse[p.tally.shelf] = true
-		}
-	}
 	maps.DeleteFunc(b.apps, func(_ string, s *shelf) bool {
 		s.drop(func(one *Series) bool { return gone(one.Origin) })
 		return len(s.series) == 0 && !inUse[s]

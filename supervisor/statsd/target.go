@@ -5,6 +5,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/statsd_exporter/pkg/mapper"
+
+	"supd/configs"
 )
 
 // Mapping says what a statsd name becomes; ok is false where it says nothing. It is
@@ -70,7 +72,7 @@ func targetOf(mapping Mapping, key nameKey) target {
 			to.scale = m.Scale.Val
 		}
 	}
-	if to.name = named(name, to.kind); !isName(to.name) || isOwn(to.name) {
+	if to.name = named(name, to.kind); !isName(to.name) || configs.IsOwnSeries(to.name) {
 		to.name = ""
 	}
 	return to
@@ -103,14 +105,4 @@ func named(name string, kind Kind) string {
 		}
 	}
 	return name
-}
-
-// isOwn reports whether a name is one of those that supd and its libraries use.
-func isOwn(name string) bool {
-	for _, prefix := range []string{"supd_", "go_", "process_", "promhttp_"} {
-		if strings.HasPrefix(name, prefix) {
-			return true
-		}
-	}
-	return name == "up" || strings.HasPrefix(name, "scrape_")
 }
