@@ -2,21 +2,19 @@ package output
 
 import (
 	"fmt"
-	"os"
 	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
 // poller wakes captures whose pipe has something to read. It is one epoll instance
-// for all pipes, itself in Go's poller, so that no thread blocks in it.
+// for all pipes.
 //
 // A pipe in Go's own poller would wake a thread at every write, also while it is
 // being read: with short lines that costs the worker a quarter of its speed. Here
 // a pipe is armed once for each wait (EPOLLONESHOT), and not while it is read.
 type poller struct {
-	file *os.File
-	fd   int
+	epoll *Epoll
 
 	mu    sync.Mutex // captures come and go in goroutines of their own
 	last  int32
@@ -27,29 +25,15 @@ type poller struct {
 var pipes = sync.OnceValues(newPoller)
 
 func newPoller() (*poller, error) {
-	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
-		return nil, os.NewSyscallError("epoll_create1", err)
-	}
-	// os.NewFile hands a descriptor to Go's poller only if it does not block.
-	if err := unix.SetNonblock(fd, true); err != nil {
-		unix.Close(fd)
-		return nil, os.NewSyscallError("fcntl", err)
-	}
-	p := &poller{file: os.NewFile(uintptr(fd), "epoll"), fd: fd, ready: map[int32]chan<- struct{}{}}
-	conn, err := p.file.SyscallConn()
+	epoll, err := NewEpoll()
 	if err != nil {
 		return nil, err
 	}
+	p := &poller{epoll: epoll, ready: map[int32]chan<- struct{}{}}
 	go func() {
-		events := make([]unix.EpollEvent, 64)
+		room := make([]unix.EpollEvent, 64)
 		for {
-			n := 0
-			_ = conn.Read(func(fd uintptr) bool { // never closed, so it does not fail
-				n, _ = unix.EpollWait(int(fd), events, 0)
-				return n > 0
-			})
-			p.tell(events[:n])
+			p.tell(epoll.Wait(room))
 		}
 	}()
 	return p, nil
@@ -79,7 +63,7 @@ func (p *poller) add(fd int, ready chan<- struct{}) (*watch, error) {
 	defer p.mu.Unlock()
 	p.last++
 	w := &watch{p, fd, p.last}
-	if err := unix.EpollCtl(p.fd, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLONESHOT, Fd: w.id}); err != nil {
+	if err := unix.EpollCtl(p.epoll.FD, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLONESHOT, Fd: w.id}); err != nil {
 		return nil, fmt.Errorf("epoll_ctl: %w", err)
 	}
 	p.ready[w.id] = ready
@@ -89,12 +73,12 @@ func (p *poller) add(fd int, ready chan<- struct{}) (*watch, error) {
 // arm makes the poller wake the capture once, as soon as there is something.
 func (w *watch) arm() {
 	// It fails only for a descriptor that is not in the set.
-	_ = unix.EpollCtl(w.poller.fd, unix.EPOLL_CTL_MOD, w.fd, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLONESHOT, Fd: w.id})
+	_ = unix.EpollCtl(w.poller.epoll.FD, unix.EPOLL_CTL_MOD, w.fd, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLONESHOT, Fd: w.id})
 }
 
 func (w *watch) remove() {
 	w.poller.mu.Lock()
 	defer w.poller.mu.Unlock()
 	delete(w.poller.ready, w.id)
-	_ = unix.EpollCtl(w.poller.fd, unix.EPOLL_CTL_DEL, w.fd, nil)
+	_ = unix.EpollCtl(w.poller.epoll.FD, unix.EPOLL_CTL_DEL, w.fd, nil)
 }

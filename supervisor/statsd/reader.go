@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"supd/socket"
+	"supd/supervisor/output"
 )
 
 // Reader reads all ports.
@@ -21,7 +22,7 @@ type Reader struct {
 	forward *forward // nil: nowhere
 
 	mu       sync.Mutex
-	epoll    int // the set of all ports; 0: nothing was opened yet
+	epoll    *output.Epoll // of all ports; nil: nothing was opened yet
 	last     int32
 	ports    map[int32]*Port
 	senders  *senders
@@ -84,14 +85,14 @@ func (r *Reader) adopt(fd int, s Source, resumed bool) (*Port, error) {
 func (r *Reader) add(p *Port, resumed bool) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.epoll == 0 {
+	if r.epoll == nil {
 		if err := r.begin(); err != nil {
 			return err
 		}
 	}
 	r.last++
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLRDHUP, Fd: r.last}
-	if err := unix.EpollCtl(r.epoll, unix.EPOLL_CTL_ADD, p.fd, &event); err != nil {
+	if err := unix.EpollCtl(r.epoll.FD, unix.EPOLL_CTL_ADD, p.fd, &event); err != nil {
 		return os.NewSyscallError("epoll_ctl", err)
 	}
 	p.reader, p.id = r, r.last
@@ -108,21 +109,12 @@ func (r *Reader) begin() error {
 	if err != nil {
 		return err
 	}
-	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err == nil {
-		// os.NewFile hands a descriptor to Go's poller only if it does not block.
-		err = unix.SetNonblock(fd, true)
-	}
+	epoll, err := output.NewEpoll()
 	if err != nil {
-		return errors.Join(os.NewSyscallError("epoll", err), diag.Close())
+		return errors.Join(err, diag.Close())
 	}
-	poll := os.NewFile(uintptr(fd), "epoll") // in Go's poller, so that no thread blocks in it
-	conn, err := poll.SyscallConn()
-	if err != nil {
-		return errors.Join(err, diag.Close(), poll.Close())
-	}
-	r.epoll, r.batch, r.senders = fd, newBatch(), newSenders(diag.SenderOf)
-	go r.run(func(ready func(fd uintptr) bool) { _ = conn.Read(ready) }) // never closed, so it does not fail
+	r.epoll, r.batch, r.senders = epoll, newBatch(), newSenders(diag.SenderOf)
+	go r.run(epoll)
 	return nil
 }
 
@@ -133,16 +125,12 @@ const pause = 4 * time.Millisecond
 // turn is how long one port is read before the next one.
 const turn = 5 * time.Millisecond
 
-func (r *Reader) run(wait func(ready func(fd uintptr) bool)) {
-	var events [64]unix.EpollEvent
+func (r *Reader) run(epoll *output.Epoll) {
+	room := make([]unix.EpollEvent, 64)
 	for {
-		n := 0
-		wait(func(fd uintptr) bool {
-			n, _ = unix.EpollWait(int(fd), events[:], 0)
-			return n > 0
-		})
+		events := epoll.Wait(room)
 		more, begin := false, time.Now()
-		for _, e := range events[:n] {
+		for _, e := range events {
 			more = r.read(e.Fd) || more
 			if e.Events&(unix.EPOLLRDHUP|unix.EPOLLHUP) != 0 {
 				r.deaf(e.Fd)
@@ -173,7 +161,7 @@ func (r *Reader) deaf(id int32) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if p := r.ports[id]; p != nil {
-		_ = unix.EpollCtl(r.epoll, unix.EPOLL_CTL_DEL, p.fd, nil)
+		_ = unix.EpollCtl(r.epoll.FD, unix.EPOLL_CTL_DEL, p.fd, nil)
 		r.log.Warn("a worker has shut its statsd port down: nothing more of it counts", "worker", p.source.worker())
 	}
 }
@@ -247,7 +235,7 @@ func (p *Port) Close() error {
 	p.countDrops()
 	delete(r.ports, p.id)
 	r.books.close(p, r.ports)
-	_ = unix.EpollCtl(r.epoll, unix.EPOLL_CTL_DEL, p.fd, nil) // a deaf one is out of it already
+	_ = unix.EpollCtl(r.epoll.FD, unix.EPOLL_CTL_DEL, p.fd, nil) // a deaf one is out of it already
 	return os.NewSyscallError("close", unix.Close(p.fd))
 }
 
