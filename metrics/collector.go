@@ -79,11 +79,7 @@ func (c *collector) collect(own error) out {
 	if c.proportional {
 		c.memory.refresh(c.proc, status, slots, c.now)
 	}
-	queues, err := c.supd.Queues()
-	if !errors.Is(err, engine.ErrStopped) { // of the last push: all is over, and nothing is wrong
-		c.fails("accept queues", err)
-	}
-	o.queues(queues)
+	o.queues(c.queues())
 	changed, count, err := c.supd.Changed()
 	if c.fails("configuration", err); err == nil {
 		o.send(configFiles, float64(count))
@@ -101,6 +97,15 @@ func (c *collector) collect(own error) out {
 	}
 	c.sized(o)
 	return o
+}
+
+// queues are those of all sockets that can be read.
+func (c *collector) queues() []supervisor.Queue {
+	queues, err := c.supd.Queues()
+	if !errors.Is(err, engine.ErrStopped) { // of the last push: all is over, and nothing is wrong
+		c.fails("accept queues", err)
+	}
+	return queues
 }
 
 // process sends what concerns a process and its workers.

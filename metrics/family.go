@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"bytes"
 	"strconv"
 
 	"supd/supervisor/api"
@@ -94,17 +93,16 @@ func (f *families) origin(p tree.Process) string {
 	id := engine.RunID{Pid: p.Pid, Start: p.Start}
 	launch, known := f.origins.before[id]
 	if !known {
-		var worker, generation []byte
-		environment, _ := f.proc.read(p.Pid, "environ")
-		for entry := range bytes.SplitSeq(environment, []byte{0}) {
-			if value, is := bytes.CutPrefix(entry, []byte("SUPD_WORKER=")); is {
-				worker = value
+		var worker, generation string
+		_, _ = tree.EachVariable(f.proc.path(p.Pid, "environ"), func(name, value []byte) { // else it is gone by now
+			switch string(name) {
+			case "SUPD_WORKER":
+				worker = string(value)
+			case "SUPD_GENERATION":
+				generation = string(value)
 			}
-			if value, is := bytes.CutPrefix(entry, []byte("SUPD_GENERATION=")); is {
-				generation = value
-			}
-		}
-		launch = launchKey(string(worker), string(generation))
+		})
+		launch = launchKey(worker, generation)
 	}
 	f.origins.now[id] = launch
 	return launch

@@ -34,8 +34,7 @@ func (c *collector) look() (*api.Figures, error) {
 	if c.proportional {
 		c.memory.refresh(c.proc, status, slots, c.now)
 	}
-	queues, err := c.supd.Queues()
-	c.fails("accept queues", err)
+	queues := c.queues()
 	requests := requestsOf(c.supd.Said())
 	all := &api.Figures{At: c.now(), MemoryBytes: machineMemory(), Apps: make([]api.AppFigures, len(status.Apps))}
 	for i := range status.Apps {

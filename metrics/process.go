@@ -24,21 +24,12 @@ func openProc() *proc { return &proc{root: "/proc", buffer: make([]byte, 8<<10)}
 // processes are all of the machine, by pid. A process's orphans may be anybody's
 // children, so that there is no other way to find all descendants.
 func (p *proc) processes() (map[int]tree.Process, error) {
-	dir, err := os.Open(p.root)
+	pids, err := tree.Numbers(p.root)
 	if err != nil {
 		return nil, err
 	}
-	defer dir.Close()
-	names, err := dir.Readdirnames(-1)
-	if err != nil {
-		return nil, err
-	}
-	all := make(map[int]tree.Process, len(names))
-	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		if err != nil {
-			continue
-		}
+	all := make(map[int]tree.Process, len(pids))
+	for _, pid := range pids {
 		if one, err := p.stat(pid); err == nil { // else it is gone by now
 			all[pid] = one
 		}
@@ -54,9 +45,7 @@ func (p *proc) stat(pid int) (tree.Process, error) {
 	return tree.ParseStat(pid, text)
 }
 
-// mostRead is more than any file of a process has that supd reads, but for its
-// environment, which can be any memory of its own, of any size (prctl(2),
-// PR_SET_MM_MAP).
+// mostRead is more than any file of a process has that is read here.
 const mostRead = 1 << 20
 
 // read gives a file of a process, up to mostRead; it is valid until the next one is
@@ -143,18 +132,7 @@ func (p *proc) threads(of tree.Process) []int {
 	if of.Threads == 1 {
 		return []int{of.Pid}
 	}
-	dir, err := os.Open(p.path(of.Pid, "task"))
-	if err != nil {
-		return nil
-	}
-	defer dir.Close()
-	names, _ := dir.Readdirnames(-1)
-	tids := make([]int, 0, len(names))
-	for _, name := range names {
-		if tid, err := strconv.Atoi(name); err == nil {
-			tids = append(tids, tid)
-		}
-	}
+	tids, _ := tree.Numbers(p.path(of.Pid, "task")) // else it is gone by now
 	return tids
 }
 

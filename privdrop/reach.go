@@ -43,7 +43,7 @@ func (a *Account) Reach(v View, path string) error {
 		}
 	}
 	return files.OnThreadOfItsOwn(func() error {
-		if !a.become() {
+		if !a.Files().Become() {
 			return nil
 		}
 		for _, s := range way {
@@ -91,10 +91,6 @@ func (a *Account) denied(s step) error {
 	}
 	return fmt.Errorf("user %s may not execute %s; look at its mode, and whether its file system is mounted with noexec", a.title(), s.path)
 }
-
-// become gives this thread the account's rights to files, and reports whether it has
-// them.
-func (a *Account) become() bool { return a.Files().Become() }
 
 // Files are the account's rights to files.
 func (a *Account) Files() *files.Account {

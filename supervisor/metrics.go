@@ -2,8 +2,10 @@ package supervisor
 
 import (
 	"errors"
+	"sync"
 	"time"
 
+	"supd/supervisor/api"
 	"supd/supervisor/engine"
 	"supd/supervisor/measure"
 	"supd/supervisor/output"
@@ -56,8 +58,21 @@ func (s *Supervisor) Logs() map[string]output.Count { return s.files.Counts() }
 // Said gives what the workers have said by statsd, of the slots that there are and of
 // the releases that an app runs, goes to or can go back to. The rest is forgotten.
 func (s *Supervisor) Said() statsd.Counts {
-	slots, releases := map[statsd.Origin]bool{}, map[statsd.Origin]bool{}
-	status := s.Status()
+	there := sync.OnceValues(func() (slots, releases map[statsd.Origin]bool) { // where no app says anything nobody asks
+		return originsOf(s.Status())
+	})
+	return s.host.statsd.Counts(func(o statsd.Origin) bool {
+		slots, releases := there()
+		slot, process := o, o
+		slot.Release, process.Slot = "", 0
+		return (o.Slot == 0 || slots[slot]) && (o.Release == "" || releases[process])
+	})
+}
+
+// originsOf are the slots that there are, and of each process the releases that run or
+// may.
+func originsOf(status *api.Status) (slots, releases map[statsd.Origin]bool) {
+	slots, releases = map[statsd.Origin]bool{}, map[statsd.Origin]bool{}
 	for i := range status.Apps {
 		a := &status.Apps[i]
 		for k := range a.Processes {
@@ -77,11 +92,7 @@ func (s *Supervisor) Said() statsd.Counts {
 			}
 		}
 	}
-	return s.host.statsd.Counts(func(o statsd.Origin) bool {
-		slot, process := o, o
-		slot.Release, process.Slot = "", 0
-		return (o.Slot == 0 || slots[slot]) && (o.Release == "" || releases[process])
-	})
+	return slots, releases
 }
 
 // recordTime is how long a record of what is to be shown is waited for at most.

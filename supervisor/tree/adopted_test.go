@@ -282,14 +282,14 @@ func TestLargeEnvironment(t *testing.T) {
 		t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
 		for size := 0; size == 0; { // in the middle of the execve it is not to be seen
 			var err error
-			if size, err = eachVariable(cmd.Process.Pid, func(_, _ []byte) {}); err != nil {
+			if size, err = EachVariable(fmt.Sprintf("/proc/%d/environ", cmd.Process.Pid), func(_, _ []byte) {}); err != nil {
 				t.Fatal(err)
 			}
 		}
 		var got []string
 		var before, after goruntime.MemStats
 		goruntime.ReadMemStats(&before)
-		size, err := eachVariable(cmd.Process.Pid, func(name, value []byte) { got = append(got, string(name)+"="+string(value)) })
+		size, err := EachVariable(fmt.Sprintf("/proc/%d/environ", cmd.Process.Pid), func(name, value []byte) { got = append(got, string(name)+"="+string(value)) })
 		goruntime.ReadMemStats(&after)
 		if !slices.Equal(got, c.want) || err != nil || size > mostEnvironment+mostVariable {
 			t.Errorf("%s: %.100q of %d bytes, %v; want %q", name, got, size, err, c.want)

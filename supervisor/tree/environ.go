@@ -27,7 +27,7 @@ var errHidden = errors.New("no environment is to be seen")
 // it has overwritten that. One that is gone by now is of none.
 func (p Process) origin() (origin, error) {
 	var l origin
-	n, err := eachVariable(p.Pid, func(name, value []byte) {
+	n, err := EachVariable("/proc/"+strconv.Itoa(p.Pid)+"/environ", func(name, value []byte) {
 		switch string(name) {
 		case "SUPD_WORKER":
 			l.worker = string(value)
@@ -60,12 +60,11 @@ const (
 	mostVariable    = 8 << 10
 )
 
-// eachVariable calls a function with each variable of the environment that a process
-// was started with, except for those longer than mostVariable, and returns how many
-// bytes it has read. It holds little of it at a time, and reads no more than
-// mostEnvironment.
-func eachVariable(pid int, each func(name, value []byte)) (size int, err error) {
-	path := "/proc/" + strconv.Itoa(pid) + "/environ"
+// EachVariable calls a function with each variable of the environment that a process
+// was started with, of which path is the file in /proc (proc_pid_environ(5)), except for
+// those longer than mostVariable, and returns how many bytes it has read. It holds
+// little of it at a time, and reads no more than mostEnvironment.
+func EachVariable(path string, each func(name, value []byte)) (size int, err error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return 0, &os.PathError{Op: "open", Path: path, Err: err}

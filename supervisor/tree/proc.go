@@ -14,7 +14,22 @@ type family map[int]Process
 // processes reads all of /proc. By hand: with a thousand workers that die at
 // once it is read while they wait to be started again.
 func processes() (family, error) {
-	dir, err := os.Open("/proc")
+	pids, err := Numbers("/proc")
+	if err != nil {
+		return nil, err
+	}
+	all := make(family, len(pids))
+	for _, pid := range pids {
+		if p, err := readStat(pid); err == nil { // else it is gone by now
+			all[pid] = p
+		}
+	}
+	return all, nil
+}
+
+// Numbers are the entries of a directory of /proc that are numbers: pids, or tids.
+func Numbers(path string) ([]int, error) {
+	dir, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -23,14 +38,10 @@ func processes() (family, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := make(family, len(names))
+	all := make([]int, 0, len(names))
 	for _, name := range names {
-		pid, err := strconv.Atoi(name)
-		if err != nil {
-			continue
-		}
-		if p, err := readStat(pid); err == nil { // else it is gone by now
-			all[pid] = p
+		if n, err := strconv.Atoi(name); err == nil {
+			all = append(all, n)
 		}
 	}
 	return all, nil
