@@ -30,7 +30,7 @@ type Reader struct {
 	books    *books
 	batch    *batch
 	savedAt  time.Time
-	savesNow bool // to the file
+	willSave bool // to the file, soon
 	saveTook time.Duration
 	saves    uint64
 
@@ -136,7 +136,7 @@ func (r *Reader) run(epoll *output.Epoll) {
 				r.deaf(e.Fd)
 			}
 		}
-		r.saveSometimes()
+		r.saveSoon()
 		if more { // a flood gets two thirds of a processor: the rest of supd runs beside it
 			time.Sleep(time.Since(begin) / 2)
 		} else {

@@ -481,6 +481,22 @@ func (p *Port) waiting() []byte {
 	return b[:max(n, 0)]
 }
 
+// TestLastDatagramIsSaved: no other one has to come for that.
+func TestLastDatagramIsSaved(t *testing.T) {
+	r := newReader(t, "")
+	conn := dial(t, open(t, r, source(web)))
+	for n := range 3 {
+		send(t, conn, "gunicorn.request.status.200:1|c")
+		want := fmt.Sprintf(`"by_class":[0,%d,0,0,0]`, n+1)
+		for {
+			if text, _ := os.ReadFile(r.file.path); strings.Contains(string(text), want) {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+}
+
 func TestRebind(t *testing.T) {
 	r := newReader(t, "")
 	p := open(t, r, source(web))

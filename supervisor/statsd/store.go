@@ -99,22 +99,25 @@ func (r *Reader) snapshot() Counts {
 	return c
 }
 
-// saveSometimes saves, in a goroutine of its own, if it is time to.
-func (r *Reader) saveSometimes() {
+// saveSoon saves in a while, in a goroutine of its own, if nobody is about to: what was
+// read last is not left for the next datagram to come.
+func (r *Reader) saveSoon() {
 	r.mu.Lock()
-	due := !r.savesNow && time.Since(r.savedAt) >= max(saveInterval, saveShare*r.saveTook)
-	r.savesNow = r.savesNow || due
-	r.mu.Unlock()
-	if due {
-		go r.saveNow()
+	defer r.mu.Unlock()
+	if !r.willSave {
+		r.willSave = true
+		time.AfterFunc(max(saveInterval, saveShare*r.saveTook)-time.Since(r.savedAt), r.saveNow)
 	}
 }
 
 func (r *Reader) saveNow() {
+	r.mu.Lock()
+	r.willSave = false // for what is read from now on
+	r.mu.Unlock()
 	begin := time.Now()
 	r.Save()
 	r.mu.Lock()
-	r.savesNow, r.saveTook = false, time.Since(begin)
+	r.saveTook = time.Since(begin)
 	r.mu.Unlock()
 }
 
