@@ -121,6 +121,17 @@ func (w *Worker) writeNote() (token string, err error) {
 	return n.Token, nil
 }
 
+// notedUID is whom the worker was launched as, by its note; supds of before the notes
+// have left none.
+func (w *Worker) notedUID() (uid int, ok bool) {
+	text, err := os.Readlink(w.note)
+	if err != nil {
+		return 0, false
+	}
+	n, err := parseNote(text)
+	return n.UID, err == nil
+}
+
 // removeNote removes it, whoever has written it.
 func (w *Worker) removeNote() error {
 	if err := os.Remove(w.note); w.note != "" && !errors.Is(err, fs.ErrNotExist) {

@@ -66,10 +66,14 @@ func (w *Worker) takeStatsd(passed Passed) (err error) {
 		fd, err = w.Held(w.Belongings.StatsdInode)
 		ok = err == nil
 	}
+	source := w.source()
+	if uid, noted := w.notedUID(); noted { // the account may be another one by now, or not be known
+		source.UID = uid
+	}
 	if ok {
-		w.statsd, err = w.launcher.Statsd.Adopt(fd, w.source())
+		w.statsd, err = w.launcher.Statsd.Adopt(fd, source)
 	} else {
-		w.statsd, err = w.launcher.Statsd.Rebind(w.Belongings.Statsd, w.source())
+		w.statsd, err = w.launcher.Statsd.Rebind(w.Belongings.Statsd, source)
 	}
 	if err != nil {
 		return fmt.Errorf("what it says by statsd is lost: %w", err)
