@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"supd/configs"
+	"supd/privdrop/files"
 	"supd/socket"
 	"supd/supervisor/record"
 )
@@ -29,7 +30,7 @@ func handedOn(runtime configs.Runtime) handed {
 	if pid, held := holder(runtime.Lock()); held {
 		h.addOpen(pid)
 	}
-	switch data, err := os.ReadFile(runtime.Record()); {
+	switch data, err := files.ReadOurs(runtime.Record(), record.MostBytes); { // that of a stranger says nothing
 	case errors.Is(err, fs.ErrPermission):
 		h.unknown = true
 	case err == nil:
