@@ -28,7 +28,7 @@ func (c *collector) families(status *api.Status, all map[int]tree.Process) *fami
 	f := &families{proc: c.proc, self: c.self, all: all, workers: map[int]uint64{}, launch: map[string]int{},
 		oldest: ^uint64(0), owner: make(map[int]int, len(all)), origins: &c.origins}
 	c.origins = origins{map[engine.RunID]string{}, c.origins.now}
-	for w := range workersOf(status) {
+	for w := range status.Workers() {
 		for _, run := range w.Runs {
 			f.workers[run.Pid] = run.Start
 			f.launch[launchKey(w.Name, strconv.Itoa(run.Generation))] = run.Pid

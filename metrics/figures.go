@@ -1,7 +1,6 @@
 package metrics
 
 import (
-	"iter"
 	"os"
 	"time"
 
@@ -40,7 +39,7 @@ func (c *collector) measure(status *api.Status) (slots map[string]*figures, news
 	members := c.families(status, all).byWorker()
 	slots, news = make(map[string]*figures, len(c.seen.slots)), map[engine.RunID]measure.Usage{}
 	now, deaths := newSeen(c.seen), c.seen.deaths(all)
-	for w := range workersOf(status) {
+	for w := range status.Workers() {
 		f := &figures{used: w.Tally.Past}
 		for _, run := range w.Runs {
 			id := engine.RunID{Pid: run.Pid, Start: run.Start}
@@ -68,22 +67,6 @@ func (c *collector) measure(status *api.Status) (slots map[string]*figures, news
 	}
 	c.seen = now
 	return slots, news, nil
-}
-
-// workersOf are the slots of all apps.
-func workersOf(status *api.Status) iter.Seq[*api.WorkerStatus] {
-	return func(yield func(*api.WorkerStatus) bool) {
-		for i := range status.Apps {
-			for k := range status.Apps[i].Processes {
-				workers := status.Apps[i].Processes[k].Workers
-				for n := range workers {
-					if !yield(&workers[n]) {
-						return
-					}
-				}
-			}
-		}
-	}
 }
 
 // add adds the processes of one worker, and gives what they have used. What a child has

@@ -57,15 +57,12 @@ func (s *Server) appHealth(w http.ResponseWriter, r *http.Request) {
 // unwell says why an app does not serve as it should, or "".
 func unwell(a *api.AppStatus) string {
 	desired, missed := 0, []string{}
-	for i := range a.Processes {
-		for k := range a.Processes[i].Workers {
-			w := &a.Processes[i].Workers[k]
-			if w.Desired {
-				desired++
-			}
-			if w.IsMissed() {
-				missed = append(missed, fmt.Sprintf("%s is %s", w.Name, w.State))
-			}
+	for w := range a.Workers() {
+		if w.Desired {
+			desired++
+		}
+		if w.IsMissed() {
+			missed = append(missed, fmt.Sprintf("%s is %s", w.Name, w.State))
 		}
 	}
 	const most = 5 // names

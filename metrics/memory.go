@@ -29,7 +29,7 @@ type share struct {
 func (m memory) refresh(p *proc, status *api.Status, slots map[string]*figures, now func() time.Time) {
 	begin := now()
 	var due []string
-	for w := range workersOf(status) {
+	for w := range status.Workers() {
 		pid := 0
 		if n := len(w.Runs); n > 0 {
 			pid = w.Runs[n-1].Pid

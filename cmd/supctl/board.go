@@ -55,9 +55,9 @@ func (b *board) add(l control.RolloutLine) {
 // status enters the workers and their states.
 func (b *board) status(s *api.Status) {
 	var rows []*row
-	for w := range workers(s) {
+	for w := range s.Workers() {
 		r := b.row(w.Name)
-		r.status = w
+		r.status = *w
 		if !r.since.IsZero() && r.settled.IsZero() && w.Ready && w.Release == b.rollout.To {
 			r.settled = time.Now()
 		}

@@ -43,7 +43,7 @@ func (c *call) workerPids(ctx context.Context, targets []string) error {
 	if err != nil {
 		return err
 	}
-	for w := range workers(s) {
+	for w := range s.Workers() {
 		switch {
 		case w.Pid == 0:
 			c.complain(api.CodeNotRunning, "%s: no process, %s", w.Name, w.State)

@@ -42,27 +42,12 @@ func codeOf(s *api.Status) int {
 			return api.CodeNotRunning
 		}
 	}
-	for w := range workers(s) {
+	for w := range s.Workers() {
 		if w.State != api.Running {
 			return api.CodeNotRunning
 		}
 	}
 	return api.CodeDone
-}
-
-// workers ranges over all workers of a status.
-func workers(s *api.Status) func(func(api.WorkerStatus) bool) {
-	return func(yield func(api.WorkerStatus) bool) {
-		for _, a := range s.Apps {
-			for _, p := range a.Processes {
-				for _, w := range p.Workers {
-					if !yield(w) {
-						return
-					}
-				}
-			}
-		}
-	}
 }
 
 // watch shows the status at each change. An interrupt is its normal end.
@@ -130,7 +115,7 @@ func fromTo(from, to string) string {
 // app that is left out.
 func writeStatus(w io.Writer, s *api.Status, now time.Time, colored bool) {
 	name, state := 0, 0
-	for worker := range workers(s) {
+	for worker := range s.Workers() {
 		name, state = max(name, len(worker.Name)), max(state, len(worker.State))
 	}
 	for _, a := range s.Apps {
@@ -138,7 +123,7 @@ func writeStatus(w io.Writer, s *api.Status, now time.Time, colored bool) {
 			fmt.Fprintf(w, "%-*s   %s   %s\n", name, a.Name, mark(a.State, state, colored), printable(a.Note))
 		}
 	}
-	for worker := range workers(s) {
+	for worker := range s.Workers() {
 		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("%-*s   %s   %s", name, worker.Name, mark(worker.State, state, colored), details(worker, now)), " "))
 	}
 }
@@ -153,7 +138,7 @@ func mark(s api.State, width int, colored bool) string {
 }
 
 // details is the rest of a worker's line.
-func details(w api.WorkerStatus, now time.Time) string {
+func details(w *api.WorkerStatus, now time.Time) string {
 	text := history(w, now)
 	if w.Pid != 0 {
 		text = life(w, now)
@@ -165,7 +150,7 @@ func details(w api.WorkerStatus, now time.Time) string {
 }
 
 // life describes the process of a worker.
-func life(w api.WorkerStatus, now time.Time) string {
+func life(w *api.WorkerStatus, now time.Time) string {
 	text := fmt.Sprintf("pid %d", w.Pid)
 	if w.StartedAt != nil {
 		text += ", uptime " + clock(now.Sub(*w.StartedAt))
@@ -180,7 +165,7 @@ func life(w api.WorkerStatus, now time.Time) string {
 }
 
 // history says why a worker has no process, and when it gets one.
-func history(w api.WorkerStatus, now time.Time) string {
+func history(w *api.WorkerStatus, now time.Time) string {
 	var parts []string
 	if w.LastExit != nil {
 		parts = append(parts, fmt.Sprintf("%s %s ago", w.LastExit.Reason, coarse(now.Sub(w.LastExit.At))))

@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -49,6 +50,19 @@ func (s *Status) Supersede() { close(s.next) }
 // Next is closed when a newer Status has been published.
 func (s *Status) Next() <-chan struct{} { return s.next }
 
+// Workers ranges over the slots of all apps, in place: nothing is copied.
+func (s *Status) Workers() iter.Seq[*WorkerStatus] {
+	return func(yield func(*WorkerStatus) bool) {
+		for i := range s.Apps {
+			for w := range s.Apps[i].Workers() {
+				if !yield(w) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // AppStatus is one app. State is the worst of its workers'.
 type AppStatus struct {
 	Name      string          `json:"name"`
@@ -63,6 +77,20 @@ type AppStatus struct {
 	// For metrics.
 	Totals release.Totals `json:"-"`
 	Last   release.Result `json:"-"` // of the last rollout, also of one before supd started; "": there was none
+}
+
+// Workers ranges over the slots of the app, in place.
+func (a *AppStatus) Workers() iter.Seq[*WorkerStatus] {
+	return func(yield func(*WorkerStatus) bool) {
+		for i := range a.Processes {
+			workers := a.Processes[i].Workers
+			for k := range workers {
+				if !yield(&workers[k]) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Releases are those that the app runs, can go back to or goes to.
