@@ -178,7 +178,7 @@ func (s *Socket) takeOverUnix(keep *directory, known bool) error {
 	if err != nil {
 		return err
 	}
-	parent, err := openDirectory(path.Dir(s.at.path))
+	parent, err := s.openParent()
 	if err == nil {
 		defer parent.close()
 	} else if !errors.Is(err, fs.ErrNotExist) {

@@ -10,11 +10,11 @@ import (
 
 // changed returns the same socket with another spec, which takes effect.
 func (s *Socket) changed(spec Spec) (*Socket, error) {
-	if spec == s.spec {
-		return s, nil
-	}
 	sock := *s
 	sock.spec = spec
+	if spec.sameSocket(s.spec) {
+		return &sock, nil
+	}
 	if err := sock.impose(); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", spec.Listen, err), s.impose())
 	}

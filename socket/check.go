@@ -9,8 +9,6 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
-
-	"supd/privdrop/files"
 )
 
 // ErrTaken says, to errors.Is, of an Open or Check that another process has the
@@ -65,7 +63,7 @@ func (s *Socket) checkUnix(handed *Handed) error {
 	var st unix.Stat_t
 	switch err := unix.Lstat(s.at.path, &st); {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR):
-		return files.MayMake(s.at.path)
+		return s.spec.way().MayMake(s.at.path)
 	case err != nil:
 		return &os.PathError{Op: "stat", Path: s.at.path, Err: err}
 	case st.Mode&unix.S_IFMT != unix.S_IFSOCK:
@@ -76,7 +74,7 @@ func (s *Socket) checkUnix(handed *Handed) error {
 	if err := checkUnused(s.at.path); err != nil {
 		return err
 	}
-	return files.MayMake(s.at.path)
+	return s.spec.way().MayMake(s.at.path)
 }
 
 // checkOwner says no to what chown(2) refuses to all but root.

@@ -32,6 +32,16 @@ func openDirectory(p string) (*directory, error) {
 	return openDirectoryAt(unix.AT_FDCWD, p, p, 0)
 }
 
+// openBy opens a directory that others may have a hand in.
+func openBy(way files.Way, p string) (*directory, error) {
+	fd, err := way.Open(p)
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	return openDirectoryAt(fd, ".", p, 0) // to be read
+}
+
 func openDirectoryAt(parent int, name, full string, flags int) (*directory, error) {
 	fd, err := unix.Openat(parent, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|flags, 0)
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // A Set notes in keep where each of its unix sockets is, by a symbolic link that leads
@@ -90,9 +92,9 @@ func (s *Set) clear(base, note string) (left bool, err error) {
 	if s.hasPath(at) {
 		return false, nil
 	}
-	parent, err := openDirectory(path.Dir(at))
-	if errors.Is(err, unix.ENOENT) {
-		return false, nil
+	parent, err := openBy(Spec{}.way(), path.Dir(at))
+	if errors.Is(err, unix.ENOENT) || files.IsUntrusted(err) {
+		return false, nil // where the app could lead root by now, its path is left
 	}
 	if err != nil {
 		return true, err
@@ -137,7 +139,7 @@ func (s *Set) sweepStages() error {
 			continue
 		}
 		seen[dir] = true
-		d, e := openDirectory(dir)
+		d, e := sock.openParent()
 		if e == nil {
 			e = errors.Join(d.sweepPrivate(), d.close())
 		}

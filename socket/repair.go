@@ -8,8 +8,6 @@ import (
 	"path"
 
 	"golang.org/x/sys/unix"
-
-	"supd/privdrop/files"
 )
 
 // ErrPathLost is in the error of a Repair or an Adopt that cannot put the path of
@@ -62,11 +60,7 @@ func (s *Socket) relink() error {
 	if s.kept == nil {
 		return ErrPathLost
 	}
-	dir, name := path.Dir(s.at.path), path.Base(s.at.path)
-	if err := files.MakeDirectories(dir); err != nil {
-		return err
-	}
-	parent, err := openDirectory(dir)
+	parent, name, err := s.makeParent()
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+
+	"supd/privdrop/files"
 )
 
 // Defaults of a Spec's zero values.
@@ -20,8 +22,11 @@ type Spec struct {
 	Listen string
 	// Owner and Mode are a unix socket's, exact from the first instant. Mode 0 is
 	// DefaultMode.
-	Owner   Owner
-	Mode    fs.FileMode
+	Owner Owner
+	Mode  fs.FileMode
+	// As is with whose rights a unix socket's directory is reached and made below the
+	// first one that others than root may write in; nil: that is refused (files.Way).
+	As      *files.Account
 	Backlog int // listen(2), 0 is DefaultBacklog; clamped by net.core.somaxconn
 }
 
@@ -44,6 +49,16 @@ func (s Spec) Validate() error {
 	}
 	return errors.Join(errs...)
 }
+
+// sameSocket reports whether two specs say the same of the socket itself.
+func (s Spec) sameSocket(other Spec) bool {
+	s.As, other.As = nil, nil
+	return s == other
+}
+
+// way is how the directory of a unix socket is reached. Whose that is itself does not
+// matter: all is made in a private one in it (stage).
+func (s Spec) way() files.Way { return files.Way{As: s.As, GID: -1, Any: true} }
 
 func (s Spec) mode() fs.FileMode {
 	if s.Mode == 0 {

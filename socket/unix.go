@@ -8,8 +8,6 @@ import (
 	"path"
 
 	"golang.org/x/sys/unix"
-
-	"supd/privdrop/files"
 )
 
 // bindUnix makes the socket in a private directory beside its path, gives it
@@ -17,12 +15,7 @@ import (
 // place: nobody ever finds it unfinished, and umask(2), which belongs to the
 // whole process, need not be touched. On an error nothing is left but s.fd.
 func (s *Socket) bindUnix(keep *directory) (err error) {
-	dir, name := path.Split(s.at.path)
-	dir = path.Clean(dir)
-	if err := files.MakeDirectories(dir); err != nil {
-		return err
-	}
-	parent, err := openDirectory(dir)
+	parent, name, err := s.makeParent()
 	if err != nil {
 		return err
 	}
@@ -45,6 +38,16 @@ func (s *Socket) bindUnix(keep *directory) (err error) {
 	}
 	return err
 }
+
+// makeParent opens the directory that the socket is in, and makes it if it is missing.
+func (s *Socket) makeParent() (parent *directory, name string, err error) {
+	way := s.spec.way()
+	way.Make = 0o755
+	parent, err = openBy(way, path.Dir(s.at.path))
+	return parent, path.Base(s.at.path), err
+}
+
+func (s *Socket) openParent() (*directory, error) { return openBy(s.spec.way(), path.Dir(s.at.path)) }
 
 // prepare makes the socket in stage: bound, owned, listening, kept.
 func (s *Socket) prepare(stage *stage, keep *directory) error {
@@ -146,9 +149,17 @@ func (s *Socket) removePath() error {
 	if s.at.network != "unix" || !s.atPath() {
 		return nil
 	}
-	err := unix.Unlink(s.at.path)
-	if err == nil || errors.Is(err, unix.ENOENT) {
+	parent, err := s.openParent()
+	if errors.Is(err, unix.ENOENT) {
 		return nil
 	}
-	return &os.PathError{Op: "unlink", Path: s.at.path, Err: err}
+	if err != nil {
+		return err
+	}
+	defer parent.close()
+	name := path.Base(s.at.path)
+	if found, _, err := parent.lookup(name); err != nil || found != s.file {
+		return nil // it was removed meanwhile
+	}
+	return parent.remove(name, 0)
 }

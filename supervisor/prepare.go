@@ -11,6 +11,7 @@ import (
 
 	"supd/configs"
 	"supd/privdrop"
+	"supd/privdrop/files"
 	"supd/supervisor/engine"
 	"supd/supervisor/output"
 	"supd/supervisor/record"
@@ -74,8 +75,17 @@ func invalid(one configs.Invalid) engine.App {
 // and launches.
 func (p *preparer) whole(a *configs.App) engine.App {
 	one := p.one(a)
-	one.Sockets, one.Closed = socketsOf(p.config, a)
+	one.Sockets, one.Closed = socketsOf(p.config, a, p.appFiles(a))
 	return one
+}
+
+// appFiles are the rights to files of an app's own user, or nil while it is not known.
+func (p *preparer) appFiles(a *configs.App) *files.Account {
+	account, err := p.account(&configs.Process{User: a.User, Group: a.Group})
+	if err != nil {
+		return nil
+	}
+	return account.Files()
 }
 
 // leave closes the journals that were opened for a configuration that is not
@@ -88,9 +98,9 @@ func (p prepared) leave() {
 	}
 }
 
-// socketsOf looks up whom the sockets of an app belong to. Those of which that is not
-// known cannot be opened.
-func socketsOf(c *configs.Config, a *configs.App) (all map[string]configs.Socket, closed map[string]error) {
+// socketsOf looks up whom the sockets of an app belong to, to be opened on behalf of as.
+// Those of which that is not known cannot be opened.
+func socketsOf(c *configs.Config, a *configs.App, as *files.Account) (all map[string]configs.Socket, closed map[string]error) {
 	all, closed = map[string]configs.Socket{}, map[string]error{}
 	for _, s := range a.Sockets {
 		key := engine.SocketKey(a.Name, s.Name)
@@ -100,6 +110,7 @@ func socketsOf(c *configs.Config, a *configs.App) (all map[string]configs.Socket
 			continue
 		}
 		s.Spec = spec
+		s.As = as
 		all[key] = s
 	}
 	return all, closed

@@ -61,7 +61,7 @@ func (o *options) show() error {
 // they are closed, and a socket's path is removed.
 func (o *options) become() error {
 	for _, l := range o.sockets {
-		sock, err := l.open()
+		sock, err := l.open(o.launch.Account)
 		if err != nil {
 			return err
 		}

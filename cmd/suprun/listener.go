@@ -61,12 +61,16 @@ func (l listener) validate() error {
 	return spec.Validate()
 }
 
-func (l listener) open() (*socket.Socket, error) {
+// open opens the socket on behalf of as, if anybody.
+func (l listener) open(as *privdrop.Account) (*socket.Socket, error) {
 	uid, gid, err := privdrop.LookupOwner(l.user, l.group)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", l.Listen, err)
 	}
 	spec := l.Spec
 	spec.Owner = socket.OwnedBy(uid, gid)
+	if as != nil {
+		spec.As = as.Files()
+	}
 	return socket.Open(spec)
 }

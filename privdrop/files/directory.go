@@ -1,31 +1,17 @@
 package files
 
 import (
-	"errors"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 )
 
 // MakeDirectories makes a directory and those above it, each with mode 0755
 // whatever the umask is: users go through them to what is theirs. One that is
-// there stays as it is.
+// there stays as it is. The way there must be one that nobody but root, or this
+// process's user, can change.
 func MakeDirectories(dir string) error {
-	err := unix.Mkdir(dir, 0o755)
-	if errors.Is(err, unix.ENOENT) {
-		if err := MakeDirectories(filepath.Dir(dir)); err != nil {
-			return err
-		}
-		err = unix.Mkdir(dir, 0o755)
-	}
-	if errors.Is(err, unix.EEXIST) {
-		return nil
-	}
-	if err != nil {
-		return &os.PathError{Op: "mkdir", Path: dir, Err: err}
-	}
-	return os.Chmod(dir, 0o755)
+	return Way{Make: 0o755, GID: -1, Any: true}.In(dir, func(Place) error { return nil })
 }
 
 // IsPrivate reports whether st is that of a directory which nobody but this

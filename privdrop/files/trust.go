@@ -111,6 +111,7 @@ func (w *walker) reach(path string) error {
 type walker struct {
 	trust Trust
 	all   bool // nothing is asked: the thread has no more rights than the app
+	any   bool // whose the directory at the end is, is not asked
 	lent  bool // it has the app's
 	make  *making
 	fd    int
@@ -132,6 +133,9 @@ func (w *walker) follow(path string) (link string, err error) {
 		if err := w.step(unix.AT_FDCWD, "/", "/"); err != nil {
 			return "", err
 		}
+		if err := w.judgeOwner(path); err != nil {
+			return "", err
+		}
 	}
 	for path != "" {
 		name, rest, _ := strings.Cut(path, "/")
@@ -147,6 +151,9 @@ func (w *walker) follow(path string) (link string, err error) {
 		err := w.step(parent, name, filepath.Join(at, name))
 		if w.makes(err, name, path) {
 			err = w.makeStep(parent, name, filepath.Join(at, name), path)
+		}
+		if err == nil {
+			err = w.judgeOwner(path)
 		}
 		if isLink := w.fd >= 0 && w.st.Mode&unix.S_IFMT == unix.S_IFLNK; isLink {
 			link := ""
@@ -169,7 +176,7 @@ func (w *walker) follow(path string) (link string, err error) {
 	return "", nil
 }
 
-// step goes to what has a name in a directory, whose owner must be trusted.
+// step goes to what has a name in a directory.
 func (w *walker) step(parent int, name, path string) error {
 	fd, err := unix.Openat(parent, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -177,13 +184,19 @@ func (w *walker) step(parent int, name, path string) error {
 	}
 	w.close()
 	w.fd, w.path = fd, path
-	if err := w.look(); err != nil {
-		return err
+	return w.look()
+}
+
+// judgeOwner is about whose a step is, before the rest of the path.
+func (w *walker) judgeOwner(rest string) error {
+	uid := int(w.st.Uid)
+	switch {
+	case w.all, uid == 0, uid == w.trust.UID, outside(uid):
+		return nil
+	case w.any && w.st.Mode&unix.S_IFMT == unix.S_IFDIR && strings.Trim(rest, "/") == "":
+		return nil
 	}
-	if uid := int(w.st.Uid); !w.all && uid != 0 && uid != w.trust.UID && !outside(uid) {
-		return w.untrusted(fmt.Sprintf("belongs to uid %d, and not to %s", uid, w.trust), fmt.Sprintf("chown -h %d %s", w.trust.UID, path))
-	}
-	return nil
+	return w.untrusted(fmt.Sprintf("belongs to uid %d, and not to %s", uid, w.trust), fmt.Sprintf("chown -h %d %s", w.trust.UID, w.path))
 }
 
 func (w *walker) look() error {

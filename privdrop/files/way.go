@@ -26,6 +26,9 @@ type Way struct {
 	As   *Account
 	Make uint32 // mode of the directory if it is to be made, with those above it (0755); 0: it is to be there
 	GID  int    // group of the one that is made; -1: of whoever makes it
+	// Any lets the directory itself be anybody's, and asks for the way to it alone: what
+	// is done in there then harms nobody, whoever may write in it.
+	Any bool
 }
 
 // Place is a directory at the end of a Way.
@@ -47,7 +50,7 @@ func (w Way) In(dir string, do func(Place) error) error {
 		return &os.PathError{Op: "open", Path: dir, Err: errors.New("is not absolute")}
 	}
 	dir = filepath.Clean(dir)
-	walk := &walker{trust: Trust{SystemGroups: true, Except: w.As.groups()}, all: os.Geteuid() != 0, fd: -1}
+	walk := &walker{trust: Trust{SystemGroups: true, Except: w.As.groups()}, all: os.Geteuid() != 0, any: w.Any, fd: -1}
 	defer walk.close()
 	if w.Make != 0 {
 		walk.make = &making{mode: w.Make, gid: w.GID, own: len(dir)}
@@ -75,11 +78,54 @@ func (w *walker) in(path string, do func(Place) error) error {
 		return err
 	}
 	w.left = ""
-	if err := w.judgeWay(); err != nil { // also that it is a directory
+	if err := w.judgeEnd(); err != nil {
 		return err
 	}
 	shared := !w.all && w.st.Mode&unix.S_ISVTX != 0 && w.judgeEntries() != nil
 	return do(Place{FD: w.fd, Path: w.path, Shared: shared, Lent: w.lent})
+}
+
+// judgeEnd is about the directory that the path leads to.
+func (w *walker) judgeEnd() error {
+	if w.any && w.st.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return nil
+	}
+	return w.judgeWay()
+}
+
+// Open opens the directory (O_PATH), for what this process does in it with its own
+// rights, relative to the descriptor. Where the way there was gone with the app's
+// rights, the app must be able to make and remove everything in there: so nothing is
+// done that it could not do.
+func (w Way) Open(dir string) (fd int, err error) {
+	fd = -1
+	err = w.In(dir, func(p Place) error {
+		if err := p.lendable(w.As); err != nil {
+			return err
+		}
+		fd, err = unix.FcntlInt(uintptr(p.FD), unix.F_DUPFD_CLOEXEC, 0)
+		return p.fail("open", "", err)
+	})
+	return fd, err
+}
+
+// lendable reports whether all that can be done in the place the app can do as well.
+func (p Place) lendable(as *Account) error {
+	if !p.Lent {
+		return nil
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(p.FD, &st); err != nil {
+		return p.fail("stat", "", err)
+	}
+	if st.Mode&unix.S_ISVTX != 0 && int(st.Uid) != as.UID {
+		return p.fail("write in", "", errors.New("is sticky and another user's"))
+	}
+	return p.writable()
+}
+
+func (p Place) writable() error {
+	return p.fail("write in", "", unix.Faccessat(p.FD, ".", unix.W_OK|unix.X_OK, unix.AT_EACCESS))
 }
 
 // MayMake is the function of that name, with the rights that the Way gives.
@@ -90,7 +136,12 @@ func (w Way) MayMake(path string) error {
 	w.Make = 0
 	for dir := filepath.Dir(path); ; dir = filepath.Dir(dir) {
 		err := w.In(dir, func(p Place) error {
-			return p.fail("write in", "", unix.Faccessat(p.FD, ".", unix.W_OK|unix.X_OK, unix.AT_EACCESS))
+			if w.Any {
+				if err := p.lendable(w.As); err != nil {
+					return err
+				}
+			}
+			return p.writable()
 		})
 		if dir == "/" || !errors.Is(err, fs.ErrNotExist) {
 			return err

@@ -1,6 +1,7 @@
 package files
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -203,6 +204,66 @@ func TestWayMayMake(t *testing.T) {
 		err := Way{As: app}.MayMake(dir + path)
 		if (err == nil) != ok || err != nil && !errors.Is(err, fs.ErrPermission) {
 			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// TestWayOpen: a directory at the end may be anybody's, one on the way may not.
+func TestWayOpen(t *testing.T) {
+	dir, must := tree(t)
+	must(unix.Chmod(filepath.Dir(dir), 0o755))
+	must(unix.Chmod(dir, 0o755))
+	for _, own := range []string{"/own", "/own/run"} {
+		must(os.Mkdir(dir+own, 0o755))
+		must(os.Chown(dir+own, app.UID, app.GID))
+	}
+	must(os.Mkdir(dir+"/open", 0o777))
+	must(unix.Chmod(dir+"/open", 0o777))
+	must(os.Symlink(dir+"/a", dir+"/own/link"))
+	must(os.Symlink(dir+"/tmp", dir+"/own/sticky"))
+	must(os.Symlink(dir+"/own", dir+"/link"))
+	must(os.Symlink(dir+"/own", dir+"/tmp/link"))
+	must(os.Lchown(dir+"/tmp/link", stranger, stranger))
+	for _, c := range []struct {
+		path string
+		as   *Account
+		want string // "" is the path itself
+	}{
+		{"/a", nil, ""},
+		{"/own", nil, ""},
+		{"/own/", nil, ""},
+		{"/open", nil, ""},
+		{"/tmp", nil, ""},
+		{"/link", nil, "/own"},
+		{"/own/run", nil, "DIR/own belongs to uid 54321"},
+		{"/own/run", app, ""},
+		{"/own/run", &Account{UID: 4711, GID: 4711}, "permission denied (with the rights of uid 4711"},
+		{"/own/link", app, "permission denied (with the rights of uid 54321"},
+		{"/own/sticky", app, "is sticky and another user's"},
+		{"/tmp/link", nil, "DIR/tmp/link belongs to uid 54321"},
+		{"/tmp/link", app, "/own"},
+		{"/a/b/file", app, "not a directory"},
+	} {
+		way := Way{As: c.as, GID: -1, Any: true}
+		fd, err := way.Open(dir + c.path)
+		if err != nil {
+			if got := strings.ReplaceAll(err.Error(), dir, "DIR"); c.want == "" || !strings.Contains(got, c.want) {
+				t.Errorf("%s: %q, want %q", c.path, got, c.want)
+			}
+			if way.MayMake(dir+c.path+"/new") == nil {
+				t.Errorf("%s: MayMake says yes", c.path)
+			}
+			continue
+		}
+		var got, want unix.Stat_t
+		must(unix.Fstat(fd, &got))
+		unix.Close(fd)
+		must(unix.Stat(dir+cmp.Or(c.want, c.path), &want))
+		if got.Ino != want.Ino {
+			t.Errorf("%s is another directory, want %s", c.path, cmp.Or(c.want, c.path))
+		}
+		if err := way.MayMake(dir + c.path + "/new"); err != nil {
+			t.Errorf("%s: %v", c.path, err)
 		}
 	}
 }
