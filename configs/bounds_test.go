@@ -102,7 +102,7 @@ func TestMappingBounds(t *testing.T) {
 func TestEnvFileBounds(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "env")
 	put(t, filepath.Dir(path), filepath.Base(path), strings.Repeat("x\n", maxFile/2))
-	_, err := ReadEnvFile(path)
+	_, err := ReadEnvFile(path, nil)
 	if all := lines(told(err)); len(all) != mostErrors+1 || !strings.HasSuffix(all[mostErrors], ":101: more is wrong from here on") {
 		t.Errorf("%d lines, the last is %q", len(all), all[len(all)-1])
 	}

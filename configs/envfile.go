@@ -9,6 +9,9 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop"
+	"supd/privdrop/files"
 )
 
 const maxFile = 1 << 20 // bytes; of variables execve(2) takes little more
@@ -19,8 +22,11 @@ const maxFile = 1 << 20 // bytes; of variables execve(2) takes little more
 // end of the line, less the space around it, and has no quotes, backslashes or
 // " #" in it. Nothing is expanded. Errors name file and line, never a value, and
 // are all reported at once as a *Errors.
-func ReadEnvFile(path string) (map[string]string, error) {
-	data, err := readRegular(path, 0)
+//
+// It reads with root's rights what only root can have put there, and else with those of
+// the account that is to get it; nil is this process's own.
+func ReadEnvFile(path string, account *privdrop.Account) (map[string]string, error) {
+	data, err := readFor(path, account)
 	if err != nil {
 		return nil, &Errors{{File: path, Msg: err.Error()}}
 	}
@@ -45,6 +51,27 @@ func ReadEnvFile(path string) (map[string]string, error) {
 		return nil, &errs
 	}
 	return env, nil
+}
+
+func readFor(path string, account *privdrop.Account) ([]byte, error) {
+	var way files.Way
+	if account != nil {
+		way.As = account.Files()
+	}
+	file, err := way.OpenOwn(path)
+	if err != nil {
+		return nil, at(path, err)
+	}
+	defer file.Close()
+	return readOpened(file, nil)
+}
+
+// at takes the path off an error where it is that of the message.
+func at(path string, err error) error {
+	if of, ok := errors.AsType[*fs.PathError](err); ok && of == err && of.Path == path {
+		return of.Err
+	}
+	return err
 }
 
 // readRegular reads a file, opened with flags, and never waits: a FIFO in its place is

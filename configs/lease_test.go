@@ -38,7 +38,7 @@ func TestLease(t *testing.T) {
 	if _, err := readRegular(file, 0); !errors.Is(err, unix.EWOULDBLOCK) {
 		t.Errorf("error %v", err)
 	}
-	if _, err := ReadEnvFile(file); err == nil {
+	if _, err := ReadEnvFile(file, nil); err == nil {
 		t.Error("it was read")
 	}
 }

@@ -18,7 +18,7 @@ func (v *verification) program(p *Process, key string, argv []string, account *p
 		return
 	}
 	name, known := v.expand(p, argv[0])
-	path, knownPath := v.expand(p, searchPath(p))
+	path, knownPath := v.expand(p, v.searchPath(p))
 	if !known || !strings.Contains(name, "/") && !knownPath {
 		return // at the launch only
 	}
@@ -97,15 +97,13 @@ func (v *verification) find(p *Process, name, path string) (string, error) {
 }
 
 // searchPath is PATH as the launch sets it, later settings over earlier ones.
-func searchPath(p *Process) string {
+func (v *verification) searchPath(p *Process) string {
 	path := WorkerPath
 	if own, ok := os.LookupEnv("PATH"); ok && slices.Contains(p.EnvInherit, "PATH") {
 		path = own
 	}
-	if p.EnvFile != "" {
-		if file, err := ReadEnvFile(p.EnvFile); err == nil && file["PATH"] != "" {
-			path = file["PATH"]
-		}
+	if v.file["PATH"] != "" {
+		path = v.file["PATH"]
 	}
 	if own, ok := p.Env["PATH"]; ok {
 		path = own

@@ -416,7 +416,7 @@ command = "pip"
 		got.WriteString(strings.ReplaceAll(e.Error(), v.Files, "FILES") + "\n")
 	}
 	golden(t, "testdata/verify-app.golden", got.String())
-	if diff := cmp.Diff([]Error{{"apps/app.toml", 11, "process.host.env_file", "/no/such/file: no such file or directory"}}, c.Verify()); diff != "" {
+	if diff := cmp.Diff([]Error{{"apps/app.toml", 11, "process.host.env_file", "/no/such/file: open /no: no such file or directory"}}, c.Verify()); diff != "" {
 		t.Errorf("without a release, -want +got:\n%s", diff)
 	}
 }

@@ -19,13 +19,9 @@ func (v *verification) sizes(p *Process) {
 			}
 		}
 	}
-	env := map[string]string{}
-	if p.EnvFile != "" {
-		env, _ = ReadEnvFile(p.EnvFile) // envFile says what is wrong
-		for _, name := range sortedKeys(env) {
-			if err := privdrop.TooLong(name + "=" + env[name]); err != nil {
-				v.fail(p.Name, "env_file", "%s: %s %s", p.EnvFile, name, err)
-			}
+	for _, name := range sortedKeys(v.file) {
+		if err := privdrop.TooLong(name + "=" + v.file[name]); err != nil {
+			v.fail(p.Name, "env_file", "%s: %s %s", p.EnvFile, name, err)
 		}
 	}
 	for _, name := range sortedKeys(p.Env) {
@@ -33,12 +29,12 @@ func (v *verification) sizes(p *Process) {
 			v.fail(p.Name, dotted("env", name), "%s", err)
 		}
 	}
-	v.sum(p, env)
+	v.sum(p)
 }
 
 // sum blames what is largest.
-func (v *verification) sum(p *Process, file map[string]string) {
-	all := maps.Clone(file)
+func (v *verification) sum(p *Process) {
+	all := maps.Clone(v.file)
 	if all == nil {
 		all = map[string]string{}
 	}
@@ -46,7 +42,7 @@ func (v *verification) sum(p *Process, file map[string]string) {
 	for _, arg := range p.Command {
 		sizes["command"] += len(arg)
 	}
-	for name, value := range file {
+	for name, value := range v.file {
 		sizes["env_file"] += len(name) + len(value)
 	}
 	for name, value := range p.Env {

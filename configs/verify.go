@@ -55,6 +55,7 @@ type verification struct {
 	view    privdrop.View
 	version *Version // nil: none is known
 	report  report
+	file    map[string]string // what is in the env_file of the process that is looked at
 }
 
 // fail places a message at a key of a process, or "" for one of the app.
@@ -118,10 +119,11 @@ func (v *verification) process(p *Process) {
 	if p.User != "" {
 		account = v.identity(p.Name, p)
 	}
-	v.sizes(p)
-	if p.EnvFile != "" {
-		v.envFile(p.Name, p.EnvFile)
+	v.file = nil
+	if p.EnvFile != "" && (account != nil || p.User == "") {
+		v.envFile(p, account)
 	}
+	v.sizes(p)
 	v.journal(p)
 	if v.app.Release != nil && v.version == nil {
 		return // what follows may be in the release
@@ -198,9 +200,10 @@ func (v *verification) venv(of, path string) bool {
 	return v.directory(of, "venv", path)
 }
 
-func (v *verification) envFile(of, path string) {
-	_, err := ReadEnvFile(path)
-	if err == nil {
+func (v *verification) envFile(p *Process, account *privdrop.Account) {
+	of, path := p.Name, p.EnvFile
+	var err error
+	if v.file, err = ReadEnvFile(path, account); err == nil {
 		return
 	}
 	for _, e := range *err.(*Errors) {

@@ -63,7 +63,12 @@ func (t Trust) Open(path string, flags int) (*os.File, error) {
 		return nil, err
 	}
 	defer unix.Close(found)
-	// What was found, whatever has the name by now (open(2), O_PATH).
+	return openFound(found, path, flags)
+}
+
+// openFound opens what an O_PATH descriptor is of, whatever has the name by now
+// (open(2)). It does not wait for the other end of a FIFO, nor for who holds a lease.
+func openFound(found int, path string, flags int) (*os.File, error) {
 	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", found), flags|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
@@ -110,9 +115,9 @@ func (w *walker) reach(path string) error {
 // walker stands somewhere on a path.
 type walker struct {
 	trust Trust
-	all   bool // nothing is asked: the thread has no more rights than the app
-	any   bool // whose the directory at the end is, is not asked
-	lent  bool // it has the app's
+	all   bool   // nothing is asked: the thread has no more rights than the app
+	end   uint32 // of this type (S_IFMT) what is at the end may be anybody's
+	lent  bool   // it has the app's
 	make  *making
 	fd    int
 	path  string // that leads here without symbolic links
@@ -193,7 +198,7 @@ func (w *walker) judgeOwner(rest string) error {
 	switch {
 	case w.all, uid == 0, uid == w.trust.UID, outside(uid):
 		return nil
-	case w.any && w.st.Mode&unix.S_IFMT == unix.S_IFDIR && strings.Trim(rest, "/") == "":
+	case w.end == w.st.Mode&unix.S_IFMT && strings.Trim(rest, "/") == "":
 		return nil
 	}
 	return w.untrusted(fmt.Sprintf("belongs to uid %d, and not to %s", uid, w.trust), fmt.Sprintf("chown -h %d %s", w.trust.UID, w.path))

@@ -46,16 +46,25 @@ type Place struct {
 // must not leave anything behind that runs later. It is called twice where it returns
 // an *UntrustedError about what is in there.
 func (w Way) In(dir string, do func(Place) error) error {
-	if !filepath.IsAbs(dir) {
-		return &os.PathError{Op: "open", Path: dir, Err: errors.New("is not absolute")}
+	end := uint32(0)
+	if w.Any {
+		end = unix.S_IFDIR
 	}
-	dir = filepath.Clean(dir)
-	walk := &walker{trust: Trust{SystemGroups: true, Except: w.As.groups()}, all: os.Geteuid() != 0, any: w.Any, fd: -1}
+	return w.walk(dir, end, func(walk *walker, path string) error { return walk.in(path, do) })
+}
+
+// walk calls do with a path to go on with, twice where it returns an *UntrustedError.
+func (w Way) walk(path string, end uint32, do func(walk *walker, path string) error) error {
+	if !filepath.IsAbs(path) {
+		return &os.PathError{Op: "open", Path: path, Err: errors.New("is not absolute")}
+	}
+	path = filepath.Clean(path)
+	walk := &walker{trust: Trust{SystemGroups: true, Except: w.As.groups()}, all: os.Geteuid() != 0, end: end, fd: -1}
 	defer walk.close()
 	if w.Make != 0 {
-		walk.make = &making{mode: w.Make, gid: w.GID, own: len(dir)}
+		walk.make = &making{mode: w.Make, gid: w.GID, own: len(path)}
 	}
-	err := walk.in(dir, do)
+	err := do(walk, path)
 	why, untrusted := errors.AsType[*UntrustedError](err)
 	if !untrusted || w.As == nil || w.As.UID == 0 {
 		return err
@@ -65,7 +74,7 @@ func (w Way) In(dir string, do func(Place) error) error {
 			return why
 		}
 		walk.all, walk.lent = true, true
-		if err := walk.in(walk.left, do); err != nil {
+		if err := do(walk, walk.left); err != nil {
 			return fmt.Errorf("%w (with the rights of uid %d, for %s %s)", err, w.As.UID, why.Path, why.Why)
 		}
 		return nil
@@ -87,10 +96,44 @@ func (w *walker) in(path string, do func(Place) error) error {
 
 // judgeEnd is about the directory that the path leads to.
 func (w *walker) judgeEnd() error {
-	if w.any && w.st.Mode&unix.S_IFMT == unix.S_IFDIR {
+	if w.end == unix.S_IFDIR && w.st.Mode&unix.S_IFMT == unix.S_IFDIR {
 		return nil
 	}
 	return w.judgeWay()
+}
+
+// OpenOwn opens a regular file to be read, that is root's or the app's own and that
+// not everybody may write to. Symbolic links to it are followed.
+func (w Way) OpenOwn(path string) (file *os.File, err error) {
+	err = w.walk(path, unix.S_IFREG, func(walk *walker, rest string) error {
+		if err := walk.reach(rest); err != nil {
+			return err
+		}
+		if err := walk.judgeOwn(w.As); err != nil {
+			return err
+		}
+		file, err = openFound(walk.fd, path, os.O_RDONLY)
+		return err
+	})
+	return file, err
+}
+
+// judgeOwn is about whose the file at the end is. The error is of no kind that would
+// let it be tried with the app's rights.
+func (w *walker) judgeOwn(as *Account) error {
+	uid, own := int(w.st.Uid), os.Geteuid()
+	if as != nil {
+		own = as.UID
+	}
+	switch {
+	case w.st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return &os.PathError{Op: "read", Path: w.path, Err: errors.New("is not a regular file")}
+	case uid != 0 && uid != own && !outside(uid):
+		return fmt.Errorf("%s belongs to uid %d, neither to root nor to uid %d; chown it", w.path, uid, own)
+	case w.st.Mode&unix.S_IWOTH != 0:
+		return fmt.Errorf("%s has mode %04o: everybody may write to it; chmod o-w %s", w.path, w.st.Mode&0o7777, w.path)
+	}
+	return nil
 }
 
 // Open opens the directory (O_PATH), for what this process does in it with its own

@@ -31,7 +31,7 @@ func environment(s Spec, runtimeDir, notify string, statsd netip.AddrPort) (argv
 		}
 	}
 	if p.EnvFile != "" {
-		file, err := configs.ReadEnvFile(p.EnvFile)
+		file, err := configs.ReadEnvFile(p.EnvFile, s.Account)
 		if err != nil {
 			return nil, nil, err
 		}
