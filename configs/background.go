@@ -133,7 +133,7 @@ func (t *trap) file(path, dir string) (string, bool) {
 	if !filepath.IsAbs(path) {
 		return "", false
 	}
-	text, err := readRegular(t.app.view().Find(path), 0)
+	text, err := readRegular(t.app.view().Find(path))
 	return string(text), err == nil
 }
 

@@ -59,6 +59,6 @@ func (c *Config) isAsRead(path string) bool {
 	if stampOf(info) == was.at {
 		return true
 	}
-	data, err := readRegular(path, 0)
+	data, err := readRegular(path)
 	return err == nil && sha256.Sum256(data) == was.sum
 }

@@ -15,7 +15,7 @@ import (
 // anybody but root and supd's own user can read or change. No error has anything of
 // what is in it.
 func ReadCredentials(path string) (authorization string, err error) {
-	text, err := readRegular(path, 0, isPrivate)
+	text, err := readRegular(path, isPrivate)
 	if err == nil {
 		authorization, err = authorizationOf(string(text))
 	}

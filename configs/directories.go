@@ -58,7 +58,7 @@ func (l *loader) believe(layers ...*value) (Daemon, Control) {
 // lenient gives a file's top table. Without one, or with one that is no TOML, it
 // is nil.
 func (l *loader) lenient(file string) (*value, error) {
-	data, err := readRegular(file, 0)
+	data, err := readRegular(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}

@@ -8,8 +8,6 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"supd/privdrop"
 	"supd/privdrop/files"
 )
@@ -74,16 +72,15 @@ func at(path string, err error) error {
 	return err
 }
 
-// readRegular reads a file, opened with flags, and never waits: a FIFO in its place is
-// refused, and so is a file on which somebody holds a lease (fcntl(2), F_SETLEASE:
-// EWOULDBLOCK), which without O_NONBLOCK would keep the caller waiting for up to
-// fs.lease-break-time. No terminal becomes supd's. What one of the checks does not
-// like is refused, too.
-func readRegular(path string, flags int, checks ...func(fs.FileInfo) error) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|flags, 0)
+// readRegular reads a file, and never waits: a file on which somebody holds a lease is
+// refused (fcntl(2), F_SETLEASE: EWOULDBLOCK), which would else keep the caller waiting
+// for up to fs.lease-break-time. What one of the checks does not like is refused, too.
+func readRegular(path string, checks ...func(fs.FileInfo) error) ([]byte, error) {
+	fd, err := files.OpenRegular(path)
 	if err != nil {
 		return nil, reason(err)
 	}
+	f := os.NewFile(uintptr(fd), path)
 	defer f.Close()
 	return readOpened(f, checks)
 }

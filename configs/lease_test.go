@@ -35,7 +35,7 @@ func TestLease(t *testing.T) {
 	if script, err := (privdrop.View{}).ScriptAt(file); err != nil || script.Interpreter != "" {
 		t.Errorf("script %v, %v, of a file that cannot be read now", script, err)
 	}
-	if _, err := readRegular(file, 0); !errors.Is(err, unix.EWOULDBLOCK) {
+	if _, err := readRegular(file); !errors.Is(err, unix.EWOULDBLOCK) {
 		t.Errorf("error %v", err)
 	}
 	if _, err := ReadEnvFile(file, nil); err == nil {

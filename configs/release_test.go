@@ -1,7 +1,9 @@
 package configs
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,6 +15,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
+	"supd/privdrop"
+	"supd/privdrop/files"
 	"supd/socket"
 )
 
@@ -570,4 +574,33 @@ func FuzzRelease(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestReleaseFileLedElsewhere: the app's user can rename its releases, and reads
+// nothing in the place of one that it could not read itself.
+func TestReleaseFileLedElsewhere(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root reads for another user")
+	}
+	app := &privdrop.Account{UID: 54321, GID: 54321}
+	dir := t.TempDir()
+	for path, mode := range map[string]os.FileMode{filepath.Dir(dir): 0o755, dir: 0o755, dir + "/app": 0o755, dir + "/root": 0o700} {
+		if err := errors.Join(os.MkdirAll(path, mode), os.Chmod(path, mode)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(t, dir, "root/supd.toml", "hunter2")
+	if err := errors.Join(os.Symlink("../root", dir+"/app/1.4.0"), os.Chown(dir+"/app", app.UID, app.GID)); err != nil {
+		t.Fatal(err)
+	}
+	data, err := readInside(dir+"/app/1.4.0/supd.toml", app)
+	if data != nil || !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("read %q, %v", data, err)
+	}
+	if _, err := readInside(dir+"/app/1.4.0/supd.toml", nil); !files.IsUntrusted(err) {
+		t.Errorf("on nobody's behalf: %v", err)
+	}
+	if data, err := readInside(dir+"/root/supd.toml", app); string(data) != "hunter2" {
+		t.Errorf("root's: %q, %v", data, err)
+	}
 }

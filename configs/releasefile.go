@@ -5,16 +5,20 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop"
+	"supd/privdrop/files"
 )
 
 // releaseFile gives the processes of a release's own file, none where it has no
 // such file, and whether that could be found out.
-func (l *loader) releaseFile(app string, v Version) (map[string]*value, bool) {
+func (l *loader) releaseFile(app string, v Version, account *privdrop.Account) (map[string]*value, bool) {
 	file := v.file()
-	data, err := readInside(file)
+	data, err := readInside(file, account)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		_, err := os.Stat(v.Files)
@@ -33,12 +37,29 @@ func (l *loader) releaseFile(app string, v Version) (map[string]*value, bool) {
 	return l.releaseTable(app, top), true
 }
 
-// readInside reads a regular file that is no symbolic link: what is read with
-// root's rights is told in messages, and must be the release's own.
-func readInside(path string) ([]byte, error) {
-	data, err := readRegular(path, unix.O_NOFOLLOW)
+// readInside reads a regular file that is no symbolic link: what is read with root's
+// rights is told in messages, and must be the release's own. Where the account could
+// lead root elsewhere it is read with its rights.
+func readInside(path string, account *privdrop.Account) (data []byte, err error) {
+	var way files.Way
+	if account != nil {
+		way.As = account.Files()
+	}
+	err = way.In(filepath.Dir(path), func(p files.Place) error {
+		fd, _, err := p.Open(filepath.Base(path), unix.O_RDONLY, 0)
+		if err != nil {
+			return err
+		}
+		f := os.NewFile(uintptr(fd), path)
+		defer f.Close()
+		data, err = readOpened(f, nil)
+		return err
+	})
 	if errors.Is(err, unix.ELOOP) {
 		return nil, errors.New("is a symbolic link, which is not followed out of a release; ship the file itself")
+	}
+	if of, ok := err.(*fs.PathError); ok { // with the rights of another, that is to be told
+		err = of.Err
 	}
 	return data, err
 }

@@ -45,7 +45,7 @@ func (c *Config) checkDirectories(r *report) {
 type reader func(path string, checks ...func(fs.FileInfo) error) ([]byte, error)
 
 func readAnybodys(path string, checks ...func(fs.FileInfo) error) ([]byte, error) {
-	return readRegular(path, 0, checks...)
+	return readRegular(path, checks...)
 }
 
 // readOwn reads a file that says what supd does: it is root's, or supd's user's, and so

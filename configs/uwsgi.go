@@ -92,7 +92,7 @@ func (o *uwsgiOptions) file(dir, path string) {
 		o.partial = true
 		return
 	}
-	data, err := readRegular(o.view.Find(path), 0)
+	data, err := readRegular(o.view.Find(path))
 	if err != nil {
 		o.partial = true
 		return

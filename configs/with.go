@@ -1,11 +1,16 @@
 package configs
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+
+	"supd/privdrop"
+)
 
 // With gives the named app as it is with a release: with the processes of both,
 // and what the release's own supd.toml says below what the app's file says. Load
 // has checked the rest already. The error is a *Errors. It reads the release's
-// files, leaves c as it is and may run in any goroutine.
+// files and asks the user database, leaves c as it is and may run in any goroutine.
 func (c *Config) With(app string, v Version) (*App, error) {
 	top := c.sources[app]
 	if top == nil {
@@ -16,13 +21,26 @@ func (c *Config) With(app string, v Version) (*App, error) {
 		builtIn: c.builtIn, stated: c.stated, config: c,
 	}
 	var a *App
-	if own, ok := l.releaseFile(top.Place.File, v); ok {
+	if own, ok := l.releaseFile(top.Place.File, v, c.account(app)); ok {
 		a = l.resolved(top, v, own)
 	}
 	if errs := l.scope.report.sorted(); len(errs) > 0 {
 		return nil, &errs
 	}
 	return a, nil
+}
+
+// account is that of an app's own user, or nil where it has none that is known.
+func (c *Config) account(app string) *privdrop.Account {
+	i := slices.IndexFunc(c.Apps, func(a App) bool { return a.Name == app })
+	if i < 0 || c.Apps[i].User == "" {
+		return nil
+	}
+	account, err := privdrop.Lookup(privdrop.Identity{User: c.Apps[i].User, Group: c.Apps[i].Group})
+	if err != nil {
+		return nil
+	}
+	return account
 }
 
 func (l *loader) resolved(top *value, v Version, own map[string]*value) *App {

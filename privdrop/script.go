@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // Script is the first line of a script, as execve(2) reads it (load_script in
@@ -79,12 +80,11 @@ func (v View) examineInterpreter(path string) error {
 	return nil
 }
 
-// readStart reads without Go's poller, see Exec. It does not wait for whoever has a
-// lease on the file (fcntl(2)).
+// readStart reads the start of a regular file.
 func readStart(path string, buf []byte) (int, error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	fd, err := files.OpenRegular(path)
 	if err != nil {
-		return 0, &fs.PathError{Op: "open", Path: path, Err: err}
+		return 0, err
 	}
 	defer unix.Close(fd)
 	return unix.Read(fd, buf)

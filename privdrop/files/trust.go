@@ -63,17 +63,39 @@ func (t Trust) Open(path string, flags int) (*os.File, error) {
 		return nil, err
 	}
 	defer unix.Close(found)
-	return openFound(found, path, flags)
+	fd, err := openFound(found, path, flags)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), path), nil
 }
 
 // openFound opens what an O_PATH descriptor is of, whatever has the name by now
 // (open(2)). It does not wait for the other end of a FIFO, nor for who holds a lease.
-func openFound(found int, path string, flags int) (*os.File, error) {
-	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", found), flags|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+func openFound(found int, path string, flags int) (fd int, err error) {
+	fd, err = unix.Open(fmt.Sprintf("/proc/self/fd/%d", found), flags|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		return -1, &os.PathError{Op: "open", Path: path, Err: err}
 	}
-	return os.NewFile(uintptr(fd), path), nil
+	return fd, nil
+}
+
+// OpenRegular opens a file to be read, if it is a regular one: another may do something
+// as soon as it is opened, as a tape or a watchdog does. Symbolic links are followed.
+func OpenRegular(path string) (fd int, err error) {
+	found, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(found)
+	var st unix.Stat_t
+	switch err := unix.Fstat(found, &st); {
+	case err != nil:
+		return -1, &os.PathError{Op: "stat", Path: path, Err: err}
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		return -1, &os.PathError{Op: "read", Path: path, Err: errors.New("is not a regular file")}
+	}
+	return openFound(found, path, unix.O_RDONLY)
 }
 
 // mostLinks is how many symbolic links the kernel follows in a path

@@ -112,7 +112,10 @@ func (w Way) OpenOwn(path string) (file *os.File, err error) {
 		if err := walk.judgeOwn(w.As); err != nil {
 			return err
 		}
-		file, err = openFound(walk.fd, path, os.O_RDONLY)
+		fd, err := openFound(walk.fd, path, unix.O_RDONLY)
+		if err == nil {
+			file = os.NewFile(uintptr(fd), path)
+		}
 		return err
 	})
 	return file, err
