@@ -14,20 +14,21 @@ import (
 // Traps finds settings that are valid and yet known to lose requests, tasks or
 // signals with the program that the command starts. Each warning says what
 // happens and what to write instead. Beside the configuration it reads the modes
-// of files with secrets in them, and uWSGI's ini files.
+// of files with secrets in them, uWSGI's ini files, and whose the directories are.
 //
 // Of an app with releases it finds what no release can change; TrapsOf does the
 // rest.
 func (c *Config) Traps() []Warning {
 	all := c.metricsTrap()
+	paths := newForeign()
 	for i := range c.Apps {
-		all = append(all, appTraps(c, &c.Apps[i])...)
+		all = append(all, appTraps(c, &c.Apps[i], paths)...)
 	}
 	return warnings(all)
 }
 
 // TrapsOf does the same for one app, as With gave it.
-func (c *Config) TrapsOf(a *App) []Warning { return warnings(appTraps(c, a)) }
+func (c *Config) TrapsOf(a *App) []Warning { return warnings(appTraps(c, a, newForeign())) }
 
 // warnings gives each once, by file and line.
 func warnings(all []Error) []Warning {
@@ -217,7 +218,7 @@ func isSecret(name string) bool {
 }
 
 // appTraps are those of an app and its processes.
-func appTraps(c *Config, a *App) []Error {
+func appTraps(c *Config, a *App, paths *foreign) []Error {
 	var all []Error
 	for i := range a.Processes {
 		t := newTrap(c, a, &a.Processes[i])
@@ -226,6 +227,9 @@ func appTraps(c *Config, a *App) []Error {
 		all = append(all, t.report.sorted()...)
 	}
 	r := report{home: c.home}
+	if c.root {
+		paths.warn(a, &r)
+	}
 	for _, s := range a.Sockets {
 		used := slices.ContainsFunc(a.Processes, func(p Process) bool { return slices.Contains(p.Sockets, s.Name) })
 		if !used {

@@ -59,7 +59,8 @@ func (w Way) walk(path string, end uint32, do func(walk *walker, path string) er
 		return &os.PathError{Op: "open", Path: path, Err: errors.New("is not absolute")}
 	}
 	path = filepath.Clean(path)
-	walk := &walker{trust: Trust{SystemGroups: true, Except: w.As.groups()}, all: os.Geteuid() != 0, end: end, fd: -1}
+	walk := w.walker()
+	walk.all, walk.end = os.Geteuid() != 0, end
 	defer walk.close()
 	if w.Make != 0 {
 		walk.make = &making{mode: w.Make, gid: w.GID, own: len(path)}
@@ -79,6 +80,22 @@ func (w Way) walk(path string, end uint32, do func(walk *walker, path string) er
 		}
 		return nil
 	})
+}
+
+func (w Way) walker() *walker {
+	return &walker{trust: Trust{SystemGroups: true, Except: w.As.groups()}, fd: -1}
+}
+
+// Untrusted says why somebody else than root could change where a directory is, or what
+// is in it: an *UntrustedError, or nil where that is not so or it is not there. The app
+// counts as somebody else.
+func (w Way) Untrusted(dir string) error {
+	walk := w.walker()
+	defer walk.close()
+	if err := walk.in(filepath.Clean(dir), func(Place) error { return nil }); IsUntrusted(err) {
+		return err
+	}
+	return nil
 }
 
 // in goes on along a path to a directory.

@@ -3,11 +3,13 @@ package api
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"supd/privdrop"
+	"supd/privdrop/files"
 	"supd/supervisor/release"
 )
 
@@ -111,9 +113,21 @@ func deployedAt(state release.State, version string) *time.Time {
 	return &at
 }
 
+// auditOwner says whether somebody else than root, where this process is that, can
+// change what a release is.
+func auditOwner(r release.Release) []Finding {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	if why := (files.Way{}).Untrusted(r.Path); why != nil {
+		return []Finding{{App: r.App, Release: r.Version, Path: r.Path, Message: "others than root can change the release: " + why.Error()}}
+	}
+	return nil
+}
+
 // AuditReleases lists what of the registered releases of apps is not as it was
-// registered: files of snapshots that were changed in place, and what is gone. It
-// looks at each file. With an error the findings are of what could be read.
+// registered: files of snapshots that were changed in place, what is gone, and releases
+// that others than root can change. It looks at each file. With an error the findings are of what could be read.
 func AuditReleases(store *release.Store, apps []string) ([]Finding, error) {
 	findings := []Finding{}
 	var errs []error
@@ -138,7 +152,7 @@ func auditRelease(store *release.Store, r release.Release) ([]Finding, error) {
 	case err != nil:
 		return nil, fmt.Errorf("%s %s: %w", r.App, r.Version, err)
 	}
-	var found []Finding
+	found := auditOwner(r)
 	for _, c := range changes {
 		path, why, _ := strings.Cut(c, ": ")
 		found = append(found, Finding{App: r.App, Release: r.Version, Path: path, Message: why})

@@ -18,10 +18,10 @@ type comparison struct {
 	// installed says that the tree is the one that the snapshot was taken of;
 	// otherwise it is the snapshot.
 	installed bool
-	// kept is the snapshot, for an installed tree: a file with another inode, but
-	// the same size and time, is no difference if its content is that of the
-	// snapshot. Size and time alone say too little, since a package sets the times
-	// of its files.
+	// kept is the snapshot, for an installed tree: a file with another inode or
+	// ctime, but the same size and time, is no difference if its content is that of
+	// the snapshot. Size and time alone say too little, since a package sets the times
+	// of its files, and whoever owns one can.
 	kept *os.Root
 	most int // how many differences to find; 0: all
 	// found has the differences, such as "lib/app.py: has another size".
@@ -123,22 +123,22 @@ func (c *comparison) child(d *directory, path string, i int) (next int, err erro
 // entry says how a file differs from entry i; "" is not at all.
 func (c *comparison) entry(d *directory, name, path string, i int, st *unix.Stat_t) (why string, err error) {
 	e := &c.entries[i]
-	mtime, ino := e.mtime, e.ino
+	want := source{e.mode, e.mtime, e.ino, e.ctime}
 	if c.installed {
-		mtime, ino = e.from.mtime, e.from.ino
+		want = e.from
 	}
 	switch {
 	case kindOf(st.Mode) != e.kind:
 		return "is of another type", nil
-	case st.Mode&0o7777 != e.mode:
+	case st.Mode&0o7777 != want.mode:
 		return "has another mode", nil
 	case e.kind == 'd':
 		return "", nil
 	case st.Size != e.size:
 		return "has another size", nil
-	case st.Mtim.Nano() != mtime:
+	case st.Mtim.Nano() != want.mtime:
 		return "was modified", nil
-	case st.Ino == ino:
+	case st.Ino == want.ino && (want.ctime == 0 || st.Ctim.Nano() == want.ctime):
 		return "", nil
 	}
 	same := false
@@ -156,7 +156,7 @@ func (c *comparison) entry(d *directory, name, path string, i int, st *unix.Stat
 func (c *comparison) sameContent(d *directory, name, path string, e *entry) (bool, error) {
 	if e.kind == 'l' {
 		kept, keptErr := c.kept.Readlink(path)
-		target, err := d.link(name, e.size)
+		target, err := d.readLink(name, e.size)
 		return keptErr == nil && target == kept, err
 	}
 	kept, err := c.kept.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)

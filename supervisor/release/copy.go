@@ -1,6 +1,7 @@
 package release
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -18,30 +19,60 @@ func cannotLink(err error) bool {
 	return errors.Is(err, unix.EXDEV) || errors.Is(err, unix.EPERM) || errors.Is(err, unix.EMLINK) || errors.Is(err, unix.EOPNOTSUPP)
 }
 
-// copyFile copies a file or symbolic link, with the owner, mode and times of the
-// installed one.
+// link links a file into another directory, and reports whether it did: else it is to
+// be copied, since nobody but root may ever change or own what is in a snapshot.
+func (d *directory) link(name string, to *directory, st *unix.Stat_t) (bool, error) {
+	if !d.isRoots(name, st) {
+		return false, nil
+	}
+	err := unix.Linkat(d.fd, name, to.fd, name, 0)
+	if cannotLink(err) {
+		return false, nil
+	}
+	return err == nil, to.fail("link", name, err)
+}
+
+// isRoots reports whether a file is one that only root can change, and that gives
+// nobody more rights than he has. To a process that is not root all is its own.
+func (d *directory) isRoots(name string, st *unix.Stat_t) bool {
+	switch {
+	case os.Geteuid() != 0:
+		return true
+	case st.Uid != 0:
+		return false
+	case kindOf(st.Mode) == 'l':
+		return true
+	case st.Mode&(unix.S_ISUID|unix.S_ISGID|unix.S_IWOTH) != 0, st.Mode&unix.S_IWGRP != 0 && st.Gid != 0:
+		return false
+	}
+	_, err := unix.Lgetxattr(d.byDescriptor(name), "security.capability", nil)
+	return err != nil // mostly ENODATA
+}
+
+// byDescriptor is a path for calls that take no descriptor.
+func (d *directory) byDescriptor(name string) string {
+	return fmt.Sprintf("/proc/self/fd/%d/%s", d.fd, name)
+}
+
+// copyFile copies a file or symbolic link, with the times of the installed one.
 func copyFile(from, to *directory, name string, st *unix.Stat_t) error {
-	var err error
 	if kindOf(st.Mode) == 'l' {
-		var target string
-		if target, err = from.link(name, st.Size); err == nil {
+		target, err := from.readLink(name, st.Size)
+		if err == nil {
 			err = to.fail("symlink", name, unix.Symlinkat(target, to.fd, name))
 		}
-	} else {
-		err = copyContent(from, to, name, st)
+		if err != nil {
+			return err
+		}
+		return to.setTimes(name, st)
 	}
-	if err != nil {
+	if err := copyContent(from, to, name, st); err != nil {
 		return err
 	}
-	if err := owned(unix.Fchownat(to.fd, name, int(st.Uid), int(st.Gid), unix.AT_SYMLINK_NOFOLLOW)); err != nil {
-		return to.fail("chown", name, err)
+	if err := to.setTimes(name, st); err != nil {
+		return err
 	}
-	if kindOf(st.Mode) == 'f' { // after chown(2), which takes setuid away; a link has no mode
-		if err := unix.Fchmodat(to.fd, name, st.Mode&0o7777, 0); err != nil {
-			return to.fail("chmod", name, err)
-		}
-	}
-	return to.setTimes(name, st)
+	return to.protect(name, st)
 }
 
 // copyContent shares the data of a file where the file system can (FICLONE), and
@@ -67,7 +98,7 @@ func copyContent(from, to *directory, name string, st *unix.Stat_t) error {
 	if err := unix.Fstat(int(src.Fd()), &now); err != nil {
 		return from.fail("stat", name, err)
 	}
-	if now.Ino != st.Ino || now.Size != st.Size || now.Mtim != st.Mtim {
+	if now.Ino != st.Ino || now.Size != st.Size || now.Mtim != st.Mtim || now.Ctim != st.Ctim {
 		return fmt.Errorf("%s: %w", filepath.Join(from.path, name), ErrChanging)
 	}
 	return dst.Close()
@@ -81,31 +112,75 @@ func (d *directory) make(name string) (*directory, error) {
 	return d.open(name)
 }
 
-// become gives d, once it is filled, the owner, mode and times of the installed
-// directory.
+// become gives d, once it is filled, the times of the installed directory, and
+// protects it.
 func (d *directory) become(st *unix.Stat_t) error {
-	if err := owned(unix.Fchown(d.fd, int(st.Uid), int(st.Gid))); err != nil {
-		return d.fail("chown", "", err)
-	}
 	if err := d.setTimes(".", st); err != nil {
 		return err
 	}
-	return d.fail("chmod", "", unix.Fchmod(d.fd, st.Mode&0o7777)) // may close it
+	return d.protect(".", st) // may close it
+}
+
+// protect makes a copy root's, with the group and mode of the installed file, less what
+// lets others write to it or gives them rights: set-user-ID and the like. Whoever could
+// read the installed one as its owner may read the copy.
+func (d *directory) protect(name string, st *unix.Stat_t) error {
+	mode := st.Mode & 0o1777
+	if os.Geteuid() == 0 {
+		mode &^= unix.S_IWGRP | unix.S_IWOTH
+		if err := unix.Fchownat(d.fd, name, 0, int(st.Gid), unix.AT_SYMLINK_NOFOLLOW); err != nil {
+			return d.fail("chown", name, err)
+		}
+	}
+	if err := unix.Fchmodat(d.fd, name, mode, 0); err != nil {
+		return d.fail("chmod", name, err)
+	}
+	if os.Geteuid() != 0 || st.Uid == 0 || mode>>6&0o5&^mode == 0 {
+		return nil
+	}
+	err := unix.Lsetxattr(d.byDescriptor(name), "system.posix_acl_access", readers(mode, st.Uid), 0)
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		return fmt.Errorf("%s can only be read by its owner, uid %d, and the file system of the snapshots has no access control lists: make it root's, and let a group read it (chown, chmod)", filepath.Join(d.path, name), st.Uid)
+	}
+	return d.fail("setfacl", name, err)
+}
+
+// readers is an access control list that lets one more user read what the owner may by
+// the mode, as the kernel takes it (acl(5), include/uapi/linux/posix_acl_xattr.h).
+func readers(mode, uid uint32) []byte {
+	const (
+		version   = 2
+		userObj   = 0x01
+		user      = 0x02
+		groupObj  = 0x04
+		mask      = 0x10
+		other     = 0x20
+		undefined = ^uint32(0)
+	)
+	read, group := mode>>6&0o5, mode>>3&0o7
+	list := binary.LittleEndian.AppendUint32(nil, version)
+	for _, e := range []struct {
+		tag  uint16
+		perm uint32
+		id   uint32
+	}{
+		{userObj, mode >> 6 & 0o7, undefined},
+		{user, read, uid},
+		{groupObj, group, undefined},
+		{mask, read | group, undefined},
+		{other, mode & 0o7, undefined},
+	} {
+		list = binary.LittleEndian.AppendUint16(list, e.tag)
+		list = binary.LittleEndian.AppendUint16(list, uint16(e.perm))
+		list = binary.LittleEndian.AppendUint32(list, e.id)
+	}
+	return list
 }
 
 // setTimes sets the times of a name; a link is not followed.
 func (d *directory) setTimes(name string, st *unix.Stat_t) error {
 	times := []unix.Timespec{st.Atim, st.Mtim}
 	return d.fail("utimensat", name, unix.UtimesNanoAt(d.fd, name, times, unix.AT_SYMLINK_NOFOLLOW))
-}
-
-// owned ignores a refused chown(2) of a user who is not root: the copy is the
-// user's own.
-func owned(err error) error {
-	if errors.Is(err, unix.EPERM) && os.Geteuid() != 0 {
-		return nil
-	}
-	return err
 }
 
 // typeName names the type of what is neither a file, a directory nor a link.

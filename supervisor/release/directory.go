@@ -89,8 +89,8 @@ func (d *directory) names() ([]string, error) {
 	}
 }
 
-// link reads a symbolic link.
-func (d *directory) link(name string, size int64) (string, error) {
+// readLink reads a symbolic link.
+func (d *directory) readLink(name string, size int64) (string, error) {
 	buf := make([]byte, size+1)
 	n, err := unix.Readlinkat(d.fd, name, buf)
 	if errors.Is(err, unix.EINVAL) {

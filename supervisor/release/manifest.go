@@ -15,7 +15,7 @@ import (
 const (
 	treeName       = "tree"
 	manifestName   = "manifest"
-	manifestFormat = "supd manifest 1"
+	manifestFormat = "supd manifest 2"
 )
 
 // entry describes one file of a snapshot. The entries of a manifest are in the
@@ -28,13 +28,16 @@ type entry struct {
 	size  int64  // of a file, or of a link's target
 	mtime int64  // ns since 1970; 0 for a directory: a file made and removed in it changes its time
 	ino   uint64
+	ctime int64 // of a copy, ns since 1970: its owner cannot set it; 0 for a directory, and for a link, whose ctime changes with the number of names
 	from  source
 }
 
 // source is what differs in the installed file where it was copied and not linked.
 type source struct {
+	mode  uint32
 	mtime int64 // may be more exact than the file system of the snapshots keeps it
 	ino   uint64
+	ctime int64
 }
 
 // kindOf gives 'd', 'f', 'l', or 0 for what cannot be kept: fifos, sockets,
@@ -51,10 +54,13 @@ func kindOf(mode uint32) byte {
 	return 0
 }
 
-func newEntry(depth int, name string, from, kept *unix.Stat_t) entry {
-	e := entry{depth: depth, name: name, kind: kindOf(from.Mode), mode: from.Mode & 0o7777, ino: kept.Ino, from: source{ino: from.Ino}}
+func newEntry(depth int, name string, from, kept *unix.Stat_t, copied bool) entry {
+	e := entry{depth: depth, name: name, kind: kindOf(from.Mode), mode: kept.Mode & 0o7777, ino: kept.Ino, from: source{mode: from.Mode & 0o7777, ino: from.Ino}}
 	if e.kind != 'd' {
 		e.size, e.mtime, e.from.mtime = from.Size, kept.Mtim.Nano(), from.Mtim.Nano()
+	}
+	if copied {
+		e.ctime, e.from.ctime = kept.Ctim.Nano(), from.Ctim.Nano()
 	}
 	return e
 }
@@ -74,6 +80,9 @@ func encodeManifest(entries []entry) []byte {
 		b = append(strconv.AppendUint(b, e.ino, 10), ' ')
 		b = append(strconv.AppendInt(b, e.from.mtime-e.mtime, 10), ' ')
 		b = append(strconv.AppendUint(b, e.from.ino, 10), ' ')
+		b = append(strconv.AppendUint(b, uint64(e.from.mode), 8), ' ')
+		b = append(strconv.AppendInt(b, e.ctime, 10), ' ')
+		b = append(strconv.AppendInt(b, e.from.ctime, 10), ' ')
 		b = append(b, e.name...)
 		b = append(b, 0)
 	}
@@ -126,15 +135,15 @@ func decodeManifest(data []byte) ([]entry, error) {
 }
 
 func parseEntry(line string) (entry, error) {
-	f := strings.SplitN(line, " ", 9)
-	if len(f) != 9 || len(f[0]) != 1 || !strings.Contains("dfl", f[0]) {
+	f := strings.SplitN(line, " ", 12)
+	if len(f) != 12 || len(f[0]) != 1 || !strings.Contains("dfl", f[0]) {
 		return entry{}, fmt.Errorf("%.40q is none", line)
 	}
-	e := entry{kind: f[0][0], name: f[8]}
+	e := entry{kind: f[0][0], name: f[11]}
 	if e.name == "" || strings.Contains(e.name, "/") || e.name == ".." {
 		return entry{}, fmt.Errorf("%q is no name", e.name)
 	}
-	var errs [7]error
+	var errs [10]error
 	e.depth, errs[0] = strconv.Atoi(f[1])
 	mode, err := strconv.ParseUint(f[2], 8, 12)
 	e.mode, errs[1] = uint32(mode), err
@@ -144,6 +153,10 @@ func parseEntry(line string) (entry, error) {
 	later, err := strconv.ParseInt(f[6], 10, 64)
 	e.from.mtime, errs[5] = e.mtime+later, err
 	e.from.ino, errs[6] = strconv.ParseUint(f[7], 10, 64)
+	mode, errs[7] = strconv.ParseUint(f[8], 8, 12)
+	e.from.mode = uint32(mode)
+	e.ctime, errs[8] = strconv.ParseInt(f[9], 10, 64)
+	e.from.ctime, errs[9] = strconv.ParseInt(f[10], 10, 64)
 	return e, errors.Join(errs[:]...)
 }
 

@@ -247,10 +247,6 @@ func TestDamagedSnapshot(t *testing.T) {
 func TestOtherFileSystem(t *testing.T) {
 	s := Open(filepath.Join(mountTmpfs(t, "size=10m"), "state"))
 	root := installed(t)
-	put(t, root, "setuid", "x", 0o755)
-	must(t, os.Chown(filepath.Join(root, "setuid"), 1234, 5678))
-	must(t, os.Lchown(filepath.Join(root, "dangling"), 1234, 5678))
-	must(t, os.Chmod(filepath.Join(root, "setuid"), os.ModeSetuid|0o755))
 	put(t, root, "big", strings.Repeat("0123456789", 300_000), 0o644)
 	r, _ := mustRegister(t, s, inPlace(root, "1.0"))
 	sameTree(t, root, r.Snapshot, false)

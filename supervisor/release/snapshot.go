@@ -11,6 +11,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // take makes the next snapshot of the tree at path, and gives its name. The lock is
@@ -117,8 +119,12 @@ func (s *Store) fill(ctx context.Context, fresh, path string) error {
 
 // openInstalled opens what is installed at path. A link there is refused: the
 // snapshot will be mounted at the path, and a link may point elsewhere then.
-func openInstalled(path string) (*directory, error) {
-	d, err := openDirectory(path)
+// So is a way there that others than root could change.
+func openInstalled(path string) (d *directory, err error) {
+	err = files.Way{}.In(filepath.Dir(path), func(p files.Place) error {
+		d, err = openDirectoryAt(p.FD, filepath.Base(path), path)
+		return err
+	})
 	if errors.Is(err, unix.ELOOP) || errors.Is(err, unix.ENOTDIR) {
 		return nil, fmt.Errorf("%s: not a directory, or a symbolic link; register the directory itself", path)
 	}
@@ -168,7 +174,8 @@ func (b *builder) tree(from, into *directory, name string, depth int) error {
 	if depth == 0 {
 		name = "."
 	}
-	b.entries = append(b.entries, newEntry(depth, name, &st, &kept))
+	at := len(b.entries)
+	b.entries = append(b.entries, newEntry(depth, name, &st, &kept, false))
 	names, err := from.names()
 	if err != nil {
 		return err
@@ -178,7 +185,12 @@ func (b *builder) tree(from, into *directory, name string, depth int) error {
 			return err
 		}
 	}
-	return to.become(&st)
+	if err := to.become(&st); err != nil {
+		return err
+	}
+	kept, err = to.self()
+	b.entries[at].mode = kept.Mode & 0o7777
+	return err
 }
 
 // put puts one file, link or directory of from into to.
@@ -203,13 +215,10 @@ func (b *builder) put(from, to *directory, name string, depth int) error {
 
 // file links one file or, where that is not possible, copies it.
 func (b *builder) file(from, to *directory, name string, st *unix.Stat_t, depth int) error {
-	err := unix.Linkat(from.fd, name, to.fd, name, 0)
-	linked := !cannotLink(err)
-	if !linked {
+	linked, err := from.link(name, to, st)
+	if err == nil && !linked {
 		b.copied = true
 		err = copyFile(from, to, name, st)
-	} else {
-		err = to.fail("link", name, err)
 	}
 	if err != nil {
 		return err
@@ -221,7 +230,7 @@ func (b *builder) file(from, to *directory, name string, st *unix.Stat_t, depth 
 	if linked && kept.Ino != st.Ino { // another file has taken the name
 		return fmt.Errorf("%s: %w", filepath.Join(from.path, name), ErrChanging)
 	}
-	b.entries = append(b.entries, newEntry(depth, name, st, &kept))
+	b.entries = append(b.entries, newEntry(depth, name, st, &kept, !linked))
 	return nil
 }
 
