@@ -24,15 +24,16 @@ const patience = 10 * time.Second
 // *Error, or the cause of ctx's end if that came first. They may be called from any
 // goroutine.
 type Client struct {
-	socket string
-	http   *http.Client
-	server atomic.Int64 // uid of who listens
+	socket   string
+	http     *http.Client
+	patience time.Duration
+	server   atomic.Int64 // uid of who listens
 }
 
 // Dial makes a client. It connects when it sends a request.
 func Dial(socket string) *Client {
 	dialer := net.Dialer{Timeout: patience}
-	c := &Client{socket: socket}
+	c := &Client{socket: socket, patience: patience}
 	c.http = &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			conn, err := dialer.DialContext(ctx, "unix", socket)
@@ -163,7 +164,7 @@ func (c *Client) Do(ctx context.Context, r api.Request) (*api.Result, error) {
 	}
 	if r.Timeout > 0 { // supd answers by then; this is for a supd that does not
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, r.Timeout+patience,
+		ctx, cancel = context.WithTimeoutCause(ctx, r.Timeout+c.patience,
 			fail(api.CodeTimeout, "supd on %s does not answer; what was asked for may be in progress", c.socket))
 		defer cancel()
 	}
@@ -172,13 +173,18 @@ func (c *Client) Do(ctx context.Context, r api.Request) (*api.Result, error) {
 }
 
 func (c *Client) get(ctx context.Context, path string, q url.Values, into any) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, patience, absent("supd on %s does not answer", c.socket))
+	ctx, cancel := context.WithTimeoutCause(ctx, c.patience, absent("supd on %s does not answer", c.socket))
 	defer cancel()
-	return c.ask(ctx, http.MethodGet, path+"?"+q.Encode(), nil, into)
+	answer, err := c.exchange(ctx, http.MethodGet, path+"?"+q.Encode(), nil)
+	return c.decode(ctx, answer, err, into)
 }
 
 func (c *Client) ask(ctx context.Context, method, url string, body io.Reader, into any) error {
 	answer, err := c.send(ctx, method, url, body)
+	return c.decode(ctx, answer, err, into)
+}
+
+func (c *Client) decode(ctx context.Context, answer io.ReadCloser, err error, into any) error {
 	if err != nil {
 		return err
 	}
@@ -193,8 +199,69 @@ func (c *Client) open(ctx context.Context, path string, q url.Values) (io.ReadCl
 	return c.send(ctx, http.MethodGet, path+"?"+q.Encode(), nil)
 }
 
-// send gives the body of the answer, or an *Error.
-func (c *Client) send(ctx context.Context, method, url string, body io.Reader) (io.ReadCloser, error) {
+// send gives the body of an answer that may take as long as it likes, or an *Error. It
+// ends when supd does not answer to anything any more.
+func (c *Client) send(ctx context.Context, method, url string, body io.Reader) (answer io.ReadCloser, err error) {
+	ctx, end := c.whileAnswering(ctx)
+	answer, err = c.exchange(ctx, method, url, body)
+	if err != nil {
+		end()
+		return nil, err
+	}
+	return &watchedBody{answer, ctx, end}, nil
+}
+
+// watchedBody is that of such an answer.
+type watchedBody struct {
+	io.ReadCloser
+	ctx context.Context
+	end func()
+}
+
+// Read gives the cause where supd does not answer any more.
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && b.ctx.Err() != nil {
+		err = context.Cause(b.ctx)
+	}
+	return n, err
+}
+
+func (b *watchedBody) Close() error {
+	b.end()
+	return b.ReadCloser.Close()
+}
+
+// whileAnswering ends the context when supd has not answered for so long that it must
+// be stopped itself (SIGSTOP, a frozen cgroup), or waits for ever. Of one that is gone
+// the connection tells.
+func (c *Client) whileAnswering(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		for {
+			select {
+			case <-time.After(c.patience / 2):
+			case <-ctx.Done():
+				return
+			}
+			asked, end := context.WithTimeout(ctx, c.patience)
+			answer, err := c.exchange(asked, http.MethodGet, "/v1/version", nil)
+			silent := asked.Err() != nil && ctx.Err() == nil
+			end()
+			if err == nil {
+				answer.Close()
+			}
+			if silent {
+				cancel(fail(api.CodeTimeout, "supd on %s does not answer; what was asked for may be in progress", c.socket))
+				return
+			}
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+// exchange is send within the time of ctx, whether supd answers to others or not.
+func (c *Client) exchange(ctx context.Context, method, url string, body io.Reader) (io.ReadCloser, error) {
 	r, err := http.NewRequestWithContext(ctx, method, "http://supd"+url, body)
 	if err != nil {
 		return nil, fail(api.CodeUsage, "%s", err)
@@ -237,9 +304,12 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 
 // lost says why an answer broke off or did not come.
 func (c *Client) lost(ctx context.Context, err error) error {
+	own, is := errors.AsType[*Error](err)
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
+	case is:
+		return own
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET):
 		return absent("supd on %s has ended", c.socket)
 	default:

@@ -276,3 +276,48 @@ func TestShutdownEndsStreams(t *testing.T) {
 	must(t, s.Shutdown(testContext(t)))
 	wantCode(t, <-ended, api.CodeNoTarget, "has ended")
 }
+
+// TestFrozenSupd: no request waits for a supd that has been stopped itself, however
+// long what was asked for may take.
+func TestFrozenSupd(t *testing.T) {
+	path := t.TempDir() + "/sock"
+	l, err := net.Listen("unix", path)
+	must(t, err)
+	defer l.Close()
+	c := Dial(path)
+	defer c.Close()
+	c.patience = 50 * time.Millisecond
+	frozen := func(what string, err error) {
+		t.Helper()
+		if e, is := errors.AsType[*Error](err); !is || e.Code != api.CodeTimeout || !strings.Contains(e.Message, "does not answer") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	ctx := testContext(t)
+	_, err = c.Do(ctx, api.Request{Action: api.ActionShutdown})
+	frozen("shutdown", err)
+	_, err = c.Audit(ctx, "")
+	frozen("audit", err)
+
+	go func() { // one answer begins, and that is all
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			head := make([]byte, 4096)
+			n, _ := conn.Read(head)
+			if strings.Contains(string(head[:n]), "/v1/logs") {
+				fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nline\n\r\n")
+			}
+		}
+	}()
+	body, err := c.Logs(ctx, "whois/web", 10, true)
+	must(t, err)
+	defer body.Close()
+	text, err := io.ReadAll(body)
+	frozen("logs", err)
+	if string(text) != "line\n" {
+		t.Errorf("logs: %q", text)
+	}
+}
