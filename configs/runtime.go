@@ -61,6 +61,9 @@ func (r Runtime) Private(launch string, i int) string {
 	return r.join("probe", fmt.Sprintf("%s.%d", launch, i))
 }
 
+// Rubbish is where the directories of workers that have ended wait for their removal.
+func (r Runtime) Rubbish() string { return r.join("workers", ".rubbish") }
+
 // Notifies is the directory of the sockets that workers send to.
 func (r Runtime) Notifies() string { return r.join("notify") }
 

@@ -70,8 +70,9 @@ func newHost(c *configs.Config, log *slog.Logger, files *output.Files, post func
 	if err != nil {
 		return nil, err
 	}
+	makeRoom(log, runtime)
 	h.statsd = statsd.New(log, mapping, c.Metrics.Forward, runtime.Statsd())
-	h.launcher = &launch.Launcher{Log: log, Runtime: runtime, Null: null, Cgroups: dir, Statsd: h.statsd, Run: h.run}
+	h.launcher = &launch.Launcher{Log: log, Runtime: runtime, Null: null, Rubbish: launch.NewRubbish(log, runtime.Rubbish()), Cgroups: dir, Statsd: h.statsd, Run: h.run}
 	return h, nil
 }
 
@@ -120,12 +121,16 @@ func (h *host) save(r *record.Record, written func(), done func(ok bool) engine.
 	}()
 }
 
+// rubbishTime is how long supd's end waits for what workers have left.
+const rubbishTime = 2 * time.Second
+
 // close is called when nothing runs any more.
 func (h *host) close() {
 	if err := h.sockets.close(); err != nil {
 		h.log.Warn("closing sockets", "error", err)
 	}
 	h.launcher.Null.Close()
+	h.launcher.Rubbish.Close(rubbishTime)
 	h.lock.Close()
 }
 

@@ -316,7 +316,11 @@ func (h *host) sweepRuntime(left *predecessor) {
 			if !stage && (dir == string(runtime) || alive[name] || ofDead || strings.HasPrefix(name, ".")) {
 				continue
 			}
-			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
+			remove := os.RemoveAll
+			if dir == runtime.Workers() {
+				remove = h.launcher.Rubbish.Throw
+			}
+			if err := remove(filepath.Join(dir, name)); err != nil {
 				h.log.Warn("cleaning up after an earlier supd", "error", err)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 
 	"supd/privdrop"
 	"supd/supervisor/engine"
+	"supd/supervisor/launch"
 	"supd/supervisor/measure"
 	"supd/supervisor/tree"
 )
@@ -92,16 +93,50 @@ func (h *host) Sweep(alive, tasks []int, done func(engine.Swept) engine.Event) {
 		if err != nil {
 			h.log.Error("searching for left-over processes", "error", err)
 		}
-		for _, w := range dead {
-			w.Release()
+		released := releaseAll(dead, time.After(releaseTime), func(w *launch.Worker) {
+			h.post(func(*engine.Owner) { delete(h.living, w) })
+		})
+		if late := len(dead) - len(released); late > 0 {
+			h.log.Warn("what was made for workers that have ended is not given back yet: a log or a directory does not answer", "workers", late)
 		}
 		h.post(func(o *engine.Owner) {
-			for _, w := range dead {
+			for _, w := range released {
 				delete(h.living, w)
 			}
 			done(sweptOf(found))(o)
 		})
 	}()
+}
+
+// releaseTime is how long the end of some workers waits for their last output to be
+// written, and the like.
+const releaseTime = 2 * time.Second
+
+// releaseAll gives back what was made for each of the dead. When limit has come it goes on
+// in other goroutines with those that are not done, and calls later after each.
+func releaseAll[W interface{ Release() }](dead []W, limit <-chan time.Time, later func(W)) (released []W) {
+	over := false
+	for _, w := range dead {
+		done := make(chan struct{})
+		go func() {
+			w.Release()
+			close(done)
+		}()
+		if !over {
+			select {
+			case <-done:
+				released = append(released, w)
+				continue
+			case <-limit:
+				over = true
+			}
+		}
+		go func() {
+			<-done
+			later(w)
+		}()
+	}
+	return released
 }
 
 // KillStrays does so in a goroutine, too.

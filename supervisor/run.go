@@ -38,6 +38,7 @@ func (s *Supervisor) Run(ctx context.Context) {
 	s.killLeft()
 	s.forgetRecord()
 	s.host.close()
+	leaveRoom(s.log, s.host.launcher.Runtime)
 	s.files.Close()
 }
 

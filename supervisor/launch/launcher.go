@@ -17,7 +17,8 @@ type Launcher struct {
 	Log     *slog.Logger
 	Runtime configs.Runtime
 	Null    *os.File // every worker's standard input
-	Cgroups string   // the cgroup v2 directory that supd owns, or ""
+	Rubbish *Rubbish
+	Cgroups string // the cgroup v2 directory that supd owns, or ""
 	Statsd  *statsd.Reader
 	// Run starts a command that is no worker, and waits for its end; it is killed
 	// with its process group when ctx ends. failure is "" when the command has

@@ -15,6 +15,13 @@ func Spent(s tree.Spent) measure.Usage {
 		Throttled: took(s.Throttled), OOMKills: max(0, s.OOMKills)}
 }
 
-// Spent is what the worker's cgroup has said last. Its counters go with it, so that they
-// are read before it is removed: whoever calls this waits for Release.
-func (w *Worker) Spent() measure.Usage { return w.spent }
+// Spent is what the worker's cgroup has said last; nothing while Release goes on. Its
+// counters go with it, so that they are read before it is removed.
+func (w *Worker) Spent() measure.Usage {
+	select {
+	case <-w.released:
+		return w.spent
+	default:
+		return measure.Usage{}
+	}
+}

@@ -112,18 +112,8 @@ func (w *Worker) prepare(fds []int) (privdrop.Spec, *pipe, error) {
 // makeDirectory makes XDG_RUNTIME_DIR: the worker's own, so that two generations
 // of gunicorn do not share a control socket.
 func (w *Worker) makeDirectory() error {
-	runtime, account := w.launcher.Runtime, w.spec.Account
-	dir := runtime.Worker(w.spec.File())
-	if err := os.RemoveAll(dir); err != nil { // of an earlier supd
-		return err
-	}
-	err := os.Mkdir(dir, 0o700)
-	if errors.Is(err, fs.ErrNotExist) { // somebody has cleaned up
-		if err = runtime.Make(); err == nil {
-			err = os.Mkdir(dir, 0o700)
-		}
-	}
-	if err != nil {
+	dir, account := w.launcher.Runtime.Worker(w.spec.File()), w.spec.Account
+	if err := w.newDirectory(dir); err != nil {
 		return fmt.Errorf("runtime directory: %w", err)
 	}
 	w.Belongings.Directory = dir
@@ -131,6 +121,22 @@ func (w *Worker) makeDirectory() error {
 		return nil
 	}
 	return os.Chown(dir, account.UID, account.GID)
+}
+
+func (w *Worker) newDirectory(dir string) error {
+	err := os.Mkdir(dir, 0o700)
+	switch {
+	case errors.Is(err, fs.ErrExist): // of an earlier supd
+		err = w.launcher.Rubbish.Throw(dir)
+	case errors.Is(err, fs.ErrNotExist): // somebody has cleaned up
+		err = w.launcher.Runtime.Make()
+	default:
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	return os.Mkdir(dir, 0o700)
 }
 
 func (w *Worker) openProbe() (err error) {

@@ -3,7 +3,6 @@ package launch
 import (
 	"context"
 	"errors"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -36,6 +35,7 @@ type Worker struct {
 	private   []*socket.Socket // in the place of the shared ones: of a candidate
 	aliveAt   uint64           // when an adopted one was alive for certain: clock ticks since boot
 	spent     measure.Usage    // by all that was in its cgroup, once it is released
+	released  chan struct{}    // closed then
 
 	life       context.Context // until it is released
 	die        context.CancelFunc
@@ -51,7 +51,7 @@ type Worker struct {
 }
 
 func (l *Launcher) worker(s Spec) *Worker {
-	w := &Worker{launcher: l, spec: s, wake: make(chan struct{}, 1)}
+	w := &Worker{launcher: l, spec: s, wake: make(chan struct{}, 1), released: make(chan struct{})}
 	w.life, w.die = context.WithCancel(context.Background())
 	w.asks, w.stopAsking = context.WithCancel(w.life)
 	return w
@@ -127,6 +127,7 @@ func (w *Worker) Output() []string { return w.tail.all() }
 // Release gives back what was made for the worker, after its last process is
 // dead. Its last output is in the log when Release returns.
 func (w *Worker) Release() {
+	defer close(w.released)
 	w.die()
 	w.stopWatching()
 	if w.asking != nil {
@@ -153,7 +154,7 @@ func (w *Worker) Release() {
 		errs = append(errs, w.process.Close())
 	}
 	if dir := w.Belongings.Directory; dir != "" {
-		errs = append(errs, os.RemoveAll(dir))
+		errs = append(errs, w.launcher.Rubbish.Throw(dir))
 	}
 	errs = append(errs, w.removeNote())
 	if group := w.Belongings.Cgroup; group != "" {
