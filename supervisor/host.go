@@ -114,7 +114,9 @@ const pause = 50 * time.Microsecond
 // save writes what runs, in a goroutine of its own.
 func (h *host) save(r *record.Record, written func(), done func(ok bool) engine.Event) {
 	go func() {
-		r.Logs = h.files.Counts()
+		if r.Logs = h.files.Changed(); !r.Part {
+			r.Logs = h.files.Counts()
+		}
 		h.writer.Write(r)
 		written()
 		time.AfterFunc(time.Duration(len(r.Slots))*pause, func() { h.post(done(!h.writer.Failed)) })

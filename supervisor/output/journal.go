@@ -121,7 +121,7 @@ func (l *Log) sendOne(from *Capture, p []byte) {
 		return
 	}
 	if l.closed {
-		l.dropped.Add(int64(len(p)))
+		l.counts(0, len(p))
 		return
 	}
 	patience := journalPatience
@@ -130,9 +130,9 @@ func (l *Log) sendOne(from *Capture, p []byte) {
 	}
 	err := l.journal.send(l.entry(from, bytes.TrimSuffix(message, []byte("\r"))), patience)
 	if err != nil {
-		l.dropped.Add(int64(len(p)))
+		l.counts(0, len(p))
 	} else {
-		l.written.Add(int64(len(p)))
+		l.counts(len(p), 0)
 	}
 	l.say(err)
 }

@@ -41,6 +41,7 @@ type Log struct {
 
 	written atomic.Int64
 	dropped atomic.Int64
+	listed  atomic.Bool // in the files' changed
 
 	// The captures of several workers write whole lines: one lock around each write
 	// and rotation keeps a line from being cut in two. A capture that waits for it
@@ -154,6 +155,8 @@ type Files struct {
 	keep *store           // nil without KeepIn
 	past map[string]Count // what an earlier supd has counted
 	rest map[string]bool  // names of files in keep that an earlier supd has left and no capture has taken up
+
+	changed changed
 }
 
 // fileID tells files apart.

@@ -132,7 +132,7 @@ func (l *Log) put(p []byte) {
 		n, err := l.file.Write(newline)
 		l.size += int64(n)
 		if err != nil {
-			l.dropped.Add(int64(len(p)))
+			l.counts(0, len(p))
 			l.say(err)
 			return
 		}
@@ -140,8 +140,7 @@ func (l *Log) put(p []byte) {
 	}
 	n, err := l.file.Write(p) // os.File goes on after a short write
 	l.size += int64(n)
-	l.written.Add(int64(n))
-	l.dropped.Add(int64(len(p) - n))
+	l.counts(n, len(p)-n)
 	if n > 0 {
 		l.midline = p[n-1] != '\n'
 	}

@@ -24,7 +24,6 @@ type Writer struct {
 	Boot   string
 	Failed bool         // the last time
 	text   bytes.Buffer // kept for the next time
-	logs   map[string]output.Count
 }
 
 // keptText is how much room for a text is kept for the next time, in bytes.
@@ -37,14 +36,14 @@ func (w *Writer) Write(s *Record) {
 	w.text.Reset()
 	var err error
 	if s.Part && !w.Failed {
-		err = w.add(part{s.Slots, s.Gone, w.newLogs(s.Logs)})
+		err = w.add(part{s.Slots, s.Gone, s.Logs})
 	} else {
 		err = w.replace(s)
 	}
 	if err != nil && !w.Failed {
 		w.Log.Error("what runs is not recorded: were supd killed, the next one would have to search for it", "file", w.Path, "error", err)
 	}
-	w.Failed, w.logs = err != nil, s.Logs
+	w.Failed = err != nil
 	if w.text.Cap() > keptText { // a whole record of many workers
 		w.text = bytes.Buffer{}
 	}
@@ -58,13 +57,6 @@ func (w *Writer) replace(s *Record) error {
 		return err
 	}
 	return ReplaceFile(w.Path, w.text.Bytes())
-}
-
-// newLogs are the counts that have changed since they were written last.
-func (w *Writer) newLogs(all map[string]output.Count) map[string]output.Count {
-	changed := maps.Clone(all)
-	maps.DeleteFunc(changed, func(path string, n output.Count) bool { return w.logs[path] == n })
-	return changed
 }
 
 // add writes a part behind the record, in one write: a supd that is killed in the

@@ -22,7 +22,8 @@ type Record struct {
 	Format int    `json:"format"`
 	Boot   string `json:"boot"` // boot id: pids mean nothing in another
 	Slots  []Slot `json:"slots"`
-	// Logs is what was written to each log, and dropped.
+	// Logs is what was written to each log, and dropped; in a Part, to each for which
+	// that has changed.
 	Logs map[string]output.Count `json:"logs,omitempty"`
 
 	// Part says that only the slots are here that have changed since the record before
