@@ -4,7 +4,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // The command is a static program that ends at once, so that the launch is what
@@ -33,6 +36,25 @@ func BenchmarkStart(b *testing.B) {
 	s := Spec{Argv: []string{staticProgram(b)}, Session: true, Resources: Resources{Limits: Limits{"core": {0, 0}}}, Account: nobody(b)}
 	for b.Loop() {
 		startOnce(b, s)
+	}
+}
+
+// BenchmarkStartBeside is the same in a process with many descriptors.
+func BenchmarkStartBeside(b *testing.B) {
+	s := Spec{Argv: []string{staticProgram(b)}, Session: true, Account: nobody(b)}
+	for _, count := range []int{10, 3000, 18000} {
+		b.Run(strconv.Itoa(count), func(b *testing.B) {
+			for range count {
+				fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 0)
+				if err != nil {
+					b.Skip(err)
+				}
+				defer unix.Close(fd)
+			}
+			for b.Loop() {
+				startOnce(b, s)
+			}
+		})
 	}
 }
 

@@ -2,9 +2,23 @@ package privdrop
 
 import (
 	"fmt"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
+
+// ownTable takes the child out of the descriptor table that it is born with, which is
+// this process's. Of that it copies what lies below the highest of Files: a launch costs
+// the same however many descriptors this process has open above. Nothing before it may
+// open or close any.
+func (b *builder) ownTable() {
+	end := slices.Max(b.spec.Files) + 1
+	b.shares = true
+	b.add(ownTable, fmt.Sprintf("in a child: close_range(%d, ~0, CLOSE_RANGE_UNSHARE)", end), unix.SYS_CLOSE_RANGE,
+		uintptr(end), uintptr(^uint32(0)), unix.CLOSE_RANGE_UNSHARE)
+}
+
+const ownTable = "descriptor table of its own"
 
 // descriptors makes Files[i] descriptor i. Those whose number is another's place
 // are moved out of the way first. All others are marked to be closed by execve:

@@ -17,6 +17,7 @@ type Plan struct {
 	calls
 	born   int      // calls that a child born in its cgroup leaves out
 	clone3 uintptr  // system call number
+	shares bool     // a call gives the child a descriptor table of its own: clone3 need not copy the whole
 	cgroup int      // descriptor, 0 is none
 	files  []int    // Spec.Files
 	names  []string // of its environment
@@ -47,6 +48,7 @@ func (s Spec) plan(h host) (*Plan, error) {
 		return nil, err
 	}
 	b.enterCgroup()
+	b.ownTable()
 	b.resetSignals()
 	b.leaveSession()
 	b.leaveKeyring()

@@ -89,11 +89,15 @@ func (p *Plan) fork(b *birth) uintptr {
 
 // clone falls back on plain clone(2) where a container's filter refuses clone3:
 // with ENOSYS, older ones with EPERM. The child then enters its cgroup by the
-// first calls of the list, which clone3 makes unnecessary.
+// first calls of the list, which clone3 makes unnecessary; since they open a file, its
+// descriptor table is a copy.
 func (p *Plan) clone(b *birth) uintptr {
 	b.args.flags = cloneFlags
 	b.args.pidFD = uint64(uintptr(unsafe.Pointer(&b.pidfd)))
 	b.args.exitSignal = uint64(unix.SIGCHLD)
+	if p.shares {
+		b.args.flags |= unix.CLONE_FILES
+	}
 	if p.cgroup > 0 {
 		b.args.flags |= unix.CLONE_INTO_CGROUP
 		b.args.cgroup = uint64(p.cgroup)

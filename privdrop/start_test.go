@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -456,6 +457,32 @@ func TestStartAgain(t *testing.T) {
 			t.Errorf("exit status %d: WATCHDOG_PID is not the pid", code)
 		}
 		process.Close()
+	}
+}
+
+// What this process has open above what is passed on costs a launch nothing, and stays
+// open: the child copies what lies below, and closes it in its own table.
+func TestStartCopiesFewDescriptors(t *testing.T) {
+	null, many := devNull(t), []int{}
+	defer func() {
+		for _, fd := range many {
+			if err := unix.Close(fd); err != nil {
+				t.Errorf("descriptor %d is not open any more: %v", fd, err)
+			}
+		}
+	}()
+	r, _ := launched(t, Spec{Files: []int{null}}, func(p *Plan) (*Process, error) {
+		for range 800 { // within the usual limit
+			fd, err := unix.FcntlInt(uintptr(null), unix.F_DUPFD_CLOEXEC, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			many = append(many, fd)
+		}
+		return p.Start()
+	})
+	if size, err := strconv.Atoi(r.Status["FDSize"]); err != nil || size > 256 {
+		t.Errorf("the worker's table has room for %s descriptors: all of this process's were copied", r.Status["FDSize"])
 	}
 }
 
