@@ -49,6 +49,7 @@ func newHost(c *configs.Config, log *slog.Logger, files *output.Files, post func
 	if err != nil {
 		return nil, err
 	}
+	places := launch.NewPlaces(null) // before logs and sockets are opened, which are many
 	set, err := socket.NewSet(runtime.Sockets())
 	if err != nil {
 		return nil, err
@@ -72,7 +73,7 @@ func newHost(c *configs.Config, log *slog.Logger, files *output.Files, post func
 	}
 	makeRoom(log, runtime)
 	h.statsd = statsd.New(log, mapping, c.Metrics.Forward, runtime.Statsd())
-	h.launcher = &launch.Launcher{Log: log, Runtime: runtime, Null: null, Rubbish: launch.NewRubbish(log, runtime.Rubbish()), Cgroups: dir, Statsd: h.statsd, Run: h.run}
+	h.launcher = &launch.Launcher{Log: log, Runtime: runtime, Null: null, Places: places, Rubbish: launch.NewRubbish(log, runtime.Rubbish()), Cgroups: dir, Statsd: h.statsd, Run: h.run}
 	return h, nil
 }
 

@@ -17,6 +17,7 @@ type Launcher struct {
 	Log     *slog.Logger
 	Runtime configs.Runtime
 	Null    *os.File // every worker's standard input
+	Places  *Places
 	Rubbish *Rubbish
 	Cgroups string // the cgroup v2 directory that supd owns, or ""
 	Statsd  *statsd.Reader

@@ -44,6 +44,9 @@ func (w *Worker) start(fds []int) error {
 	}
 	asked := spec // who is asked in the worker's place is not the worker
 	spec.Env = append([]string{tokenVariable + "=" + token}, spec.Env...)
+	low, back := w.launcher.Places.lend(spec.Files)
+	defer back()
+	spec.Files = low
 	plan, err := spec.Plan()
 	if err != nil {
 		return err
