@@ -1,9 +1,11 @@
 package privdrop
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"os/user"
 	"slices"
 	"strconv"
@@ -171,8 +173,7 @@ func (d database) memberships(name string, local bool) (gids []int, err error) {
 		return d.remoteMemberships(name)
 	}
 	text, err := files.Read(d.group)
-	for line := range strings.Lines(string(text)) {
-		entry := strings.Split(strings.TrimSuffix(line, "\n"), ":")
+	for entry := range entriesWith(text, name) {
 		if len(entry) < 4 || !slices.Contains(strings.Split(entry[groupMembers], ","), name) {
 			continue
 		}
@@ -206,22 +207,18 @@ func (d database) find(file, kind, key string, fields int) (entry []string, loca
 	if err != nil {
 		return nil, false, err
 	}
-	if entry := match(string(text), key, fields); entry != nil {
+	if entry := match(text, key, fields); entry != nil {
 		return entry, true, nil
 	}
 	if strings.HasPrefix(key, "-") || strings.ContainsAny(key, ":\n\x00") {
 		return nil, false, nil // no name, and no argument for getent
 	}
 	line, err := d.ask(kind, key)
-	return match(line, key, fields), false, err
+	return match([]byte(line), key, fields), false, err
 }
 
-func match(text, key string, fields int) (byNumber []string) {
-	for line := range strings.Lines(text) {
-		if !strings.Contains(line, key) {
-			continue
-		}
-		entry := strings.Split(strings.TrimSuffix(line, "\n"), ":")
+func match(text []byte, key string, fields int) (byNumber []string) {
+	for entry := range entriesWith(text, key) {
 		switch {
 		case len(entry) < fields:
 		case entry[0] == key:
@@ -231,6 +228,18 @@ func match(text, key string, fields int) (byNumber []string) {
 		}
 	}
 	return byNumber
+}
+
+// entriesWith gives the entries that have what is looked for somewhere: at each launch
+// few are taken apart.
+func entriesWith(text []byte, what string) iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		for line := range bytes.Lines(text) {
+			if bytes.Contains(line, []byte(what)) && !yield(strings.Split(strings.TrimSuffix(string(line), "\n"), ":")) {
+				return
+			}
+		}
+	}
 }
 
 var errNoID = errors.New(`4294967295, or -1, means "unchanged" to setresuid(2) and is no id`)

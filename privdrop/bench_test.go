@@ -39,6 +39,21 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
+// BenchmarkPlan makes the list alone, as each launch does.
+func BenchmarkPlan(b *testing.B) {
+	s := Spec{Argv: []string{"/bin/true"}, Session: true, Account: nobody(b), Dir: "/"}
+	for range 20 {
+		s.Env = append(s.Env, "SUPD_VARIABLE=of the usual length")
+	}
+	for b.Loop() {
+		plan, err := s.Plan()
+		if err != nil {
+			b.Fatal(err)
+		}
+		plan.forget()
+	}
+}
+
 // BenchmarkStartBeside is the same in a process with many descriptors.
 func BenchmarkStartBeside(b *testing.B) {
 	s := Spec{Argv: []string{staticProgram(b)}, Session: true, Account: nobody(b)}

@@ -30,7 +30,11 @@ type call struct {
 type calls struct {
 	list []call
 	keep []any
+	room []byte // for texts
 }
+
+// textRoom is enough for the texts of most plans; most of it is the environment.
+const textRoom = 2 << 10
 
 // add appends a call and returns its index.
 func (c *calls) add(name, text string, nr uintptr, args ...uintptr) int {
@@ -50,7 +54,15 @@ func (c *calls) mustFail() { c.list[len(c.list)-1].want = uintptr(unix.EPERM) }
 func (c *calls) optional(i int) { c.list[i].mayFail = 1 }
 
 // text returns the address of s with a NUL behind it.
-func (c *calls) text(s string) uintptr { return address(c, append([]byte(s), 0)) }
+func (c *calls) text(s string) uintptr {
+	if size := len(s) + 1; cap(c.room)-len(c.room) < size {
+		c.room = make([]byte, 0, max(size, textRoom))
+		address(c, c.room[:1])
+	}
+	begin := len(c.room)
+	c.room = append(append(c.room, s...), 0)
+	return uintptr(unsafe.Pointer(&c.room[begin]))
+}
 
 // texts returns the address of a NULL-terminated array, as execve(2) wants it.
 func (c *calls) texts(all []string) uintptr {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -46,10 +47,11 @@ func (b *builder) bound() {
 	if !b.host.has(unix.CAP_SETPCAP) {
 		return
 	}
+	series := fmt.Sprintf("prctl(PR_CAPBSET_DROP, %s)", b.others())
 	for n := 0; n <= b.host.lastCap; n++ {
 		if !slices.Contains(b.caps, n) {
-			i := b.add("drop "+capabilityName(n)+" from the bounding set", "", unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, uintptr(n), 0, 0, 0)
-			b.list[i].series = fmt.Sprintf("prctl(PR_CAPBSET_DROP, %s)", b.others())
+			i := b.add(boundCalls()[n], "", unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, uintptr(n), 0, 0, 0)
+			b.list[i].series = series
 		}
 	}
 	// An execve by uid 0 then gives no more than the ambient set. Not
@@ -61,6 +63,16 @@ func (b *builder) bound() {
 	b.add("securebits", "prctl(PR_SET_SECUREBITS, SECBIT_NOROOT|SECBIT_NOROOT_LOCKED)",
 		unix.SYS_PRCTL, unix.PR_SET_SECUREBITS, uintptr(bits), 0, 0, 0)
 }
+
+// boundCalls are the names of the calls that empty the bounding set, by the capability:
+// each launch has nearly all.
+var boundCalls = sync.OnceValue(func() []string {
+	names := make([]string, mostCapabilities)
+	for n := range names {
+		names[n] = "drop " + capabilityName(n) + " from the bounding set"
+	}
+	return names
+})
 
 func (b *builder) others() string {
 	if len(b.caps) == 0 {

@@ -2,7 +2,6 @@ package privdrop
 
 import (
 	"bytes"
-	"math/bits"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -104,10 +103,13 @@ func capabilitySets() (effective, permitted uint64) {
 	return wide(data[0].Effective, data[1].Effective), wide(data[0].Permitted, data[1].Permitted)
 }
 
-// lastCap asks for the number of capabilities where /proc need not be mounted.
+// mostCapabilities is how many fit into a set.
+const mostCapabilities = 64
+
+// lastCap asks for the number of capabilities where /proc need not be mounted, once.
 // The bounding set knows exactly those that the kernel does.
-func lastCap() int {
-	low, high := 0, bits.UintSize
+var lastCap = sync.OnceValue(func() int {
+	low, high := 0, mostCapabilities
 	for high-low > 1 {
 		middle := (low + high) / 2
 		if _, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(middle), 0, 0, 0); err == nil {
@@ -117,7 +119,7 @@ func lastCap() int {
 		}
 	}
 	return low
-}
+})
 
 // firstNofile is the limit that the Go runtime has raised for itself, to one
 // below the hard limit.

@@ -114,7 +114,7 @@ func (b *builder) forgetProcess() {
 // forgetLimits gives back the limits that no setting has a name for. Without
 // CAP_SYS_RESOURCE a hard limit can only be lowered (setrlimit(2)).
 func (b *builder) forgetLimits() {
-	var names []string
+	names := make([]string, 0, len(unnamed))
 	first := len(b.list)
 	for _, r := range unnamed {
 		limit, ok := b.host.usual().limits[r.number]
@@ -124,11 +124,12 @@ func (b *builder) forgetLimits() {
 		if own := b.host.hardLimits[r.number]; !b.host.has(unix.CAP_SYS_RESOURCE) {
 			limit = Limit{min(limit.Soft, own), min(limit.Hard, own)}
 		}
-		names = append(names, "RLIMIT_"+r.name)
-		b.optional(b.add("setrlimit "+strings.ToLower(r.name), "", unix.SYS_PRLIMIT64, 0, uintptr(r.number), address(&b.calls, []Limit{limit}), 0))
+		names = append(names, r.name)
+		b.optional(b.add(r.call, "", unix.SYS_PRLIMIT64, 0, uintptr(r.number), address(&b.calls, []Limit{limit}), 0))
 	}
+	series := fmt.Sprintf("prlimit64(0, %s, as PID 1 has them)", strings.Join(names, ", "))
 	for i := range b.list[first:] {
-		b.list[first+i].series = fmt.Sprintf("prlimit64(0, %s, as PID 1 has them)", strings.Join(names, ", "))
+		b.list[first+i].series = series
 	}
 }
 

@@ -43,19 +43,20 @@ var thisMachine = sync.OnceValue(func() *machine {
 // what the kernel gives its first process (asm-generic/resource.h). The number of
 // pending signals goes by the memory of the machine, and has none here.
 var unnamed = []struct {
+	call   string // the name of the one that sets it
 	name   string
 	number int
 	usual  *Limit
 }{
-	{"CPU", unix.RLIMIT_CPU, &Limit{Unlimited, Unlimited}},
-	{"DATA", unix.RLIMIT_DATA, &Limit{Unlimited, Unlimited}},
-	{"LOCKS", unix.RLIMIT_LOCKS, &Limit{Unlimited, Unlimited}},
-	{"MSGQUEUE", unix.RLIMIT_MSGQUEUE, &Limit{819200, 819200}},
-	{"NICE", unix.RLIMIT_NICE, &Limit{}},
-	{"RSS", unix.RLIMIT_RSS, &Limit{Unlimited, Unlimited}},
-	{"RTPRIO", unix.RLIMIT_RTPRIO, &Limit{}},
-	{"RTTIME", unix.RLIMIT_RTTIME, &Limit{Unlimited, Unlimited}},
-	{"SIGPENDING", unix.RLIMIT_SIGPENDING, nil},
+	{"setrlimit cpu", "RLIMIT_CPU", unix.RLIMIT_CPU, &Limit{Unlimited, Unlimited}},
+	{"setrlimit data", "RLIMIT_DATA", unix.RLIMIT_DATA, &Limit{Unlimited, Unlimited}},
+	{"setrlimit locks", "RLIMIT_LOCKS", unix.RLIMIT_LOCKS, &Limit{Unlimited, Unlimited}},
+	{"setrlimit msgqueue", "RLIMIT_MSGQUEUE", unix.RLIMIT_MSGQUEUE, &Limit{819200, 819200}},
+	{"setrlimit nice", "RLIMIT_NICE", unix.RLIMIT_NICE, &Limit{}},
+	{"setrlimit rss", "RLIMIT_RSS", unix.RLIMIT_RSS, &Limit{Unlimited, Unlimited}},
+	{"setrlimit rtprio", "RLIMIT_RTPRIO", unix.RLIMIT_RTPRIO, &Limit{}},
+	{"setrlimit rttime", "RLIMIT_RTTIME", unix.RLIMIT_RTTIME, &Limit{Unlimited, Unlimited}},
+	{"setrlimit sigpending", "RLIMIT_SIGPENDING", unix.RLIMIT_SIGPENDING, nil},
 }
 
 func kernelDefaults() *machine {

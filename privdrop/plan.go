@@ -37,13 +37,35 @@ type Plan struct {
 // unknown, an identity that this process cannot take.
 func (s Spec) Plan() (*Plan, error) { return s.plan(thisProcess()) }
 
+// Start makes the plan and launches the command, in memory that it uses again. For the
+// rest it is Plan.Start.
+func (s Spec) Start() (*Process, error) {
+	p, err := s.Plan()
+	if err != nil {
+		return nil, err
+	}
+	defer p.forget()
+	return p.Start()
+}
+
 // usualCalls is what a plan hardly ever needs more of.
 const usualCalls = 176
 
+// forgotten are plans that nobody needs any more, for their memory.
+var forgotten = sync.Pool{New: func() any { return &Plan{calls: calls{list: make([]call, 0, usualCalls)}} }}
+
+// forget ends the use of the plan.
+func (p *Plan) forget() {
+	clear(p.list)
+	clear(p.keep)
+	clear(p.room)
+	*p = Plan{calls: calls{p.list[:0], p.keep[:0], p.room[:0]}}
+	forgotten.Put(p)
+}
+
 func (s Spec) plan(h host) (*Plan, error) {
-	b := &builder{Plan: &Plan{clone3: unix.SYS_CLONE3, cgroup: s.CgroupFD}, spec: s, host: h}
-	b.dir, b.account = s.Dir, s.Account
-	b.list = make([]call, 0, usualCalls)
+	b := &builder{Plan: forgotten.Get().(*Plan), spec: s, host: h}
+	b.clone3, b.cgroup, b.dir, b.account = unix.SYS_CLONE3, s.CgroupFD, s.Dir, s.Account
 	if err := b.check(); err != nil {
 		return nil, err
 	}

@@ -47,11 +47,7 @@ func (w *Worker) start(fds []int) error {
 	low, back := w.launcher.Places.lend(spec.Files)
 	defer back()
 	spec.Files = low
-	plan, err := spec.Plan()
-	if err != nil {
-		return err
-	}
-	if w.process, err = plan.Start(); err != nil {
+	if w.process, err = spec.Start(); err != nil {
 		return err
 	}
 	w.Pid = w.process.Pid
