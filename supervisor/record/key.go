@@ -1,9 +1,6 @@
 package record
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"reflect"
 
 	"supd/configs"
@@ -39,55 +36,4 @@ func launchKeys(p configs.Process) configs.Process {
 		p.Ready.TCP = "probe"
 	}
 	return p
-}
-
-func hashOf(v any) string {
-	text, err := json.Marshal(v)
-	var plain any
-	if err == nil {
-		err = json.Unmarshal(text, &plain)
-	}
-	if err == nil {
-		text, err = json.Marshal(withoutZeros(plain)) // the keys of a map are sorted
-	}
-	if err != nil {
-		panic("record: a configuration that is no JSON: " + err.Error())
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:12])
-}
-
-// withoutZeros takes the zero values out of what JSON was decoded into; nil is what
-// has none left.
-func withoutZeros(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		for name, child := range v {
-			if child = withoutZeros(child); child == nil {
-				delete(v, name)
-			} else {
-				v[name] = child
-			}
-		}
-		if len(v) == 0 {
-			return nil
-		}
-	case []any:
-		if len(v) == 0 {
-			return nil
-		}
-	case string:
-		if v == "" {
-			return nil
-		}
-	case float64:
-		if v == 0 {
-			return nil
-		}
-	case bool:
-		if !v {
-			return nil
-		}
-	}
-	return v
 }
