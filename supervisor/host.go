@@ -33,6 +33,7 @@ type host struct {
 	lock     *os.File // of the runtime directory
 	writer   record.Writer
 	self     int
+	garbage  *collector
 
 	living      map[*launch.Worker]bool // not yet released
 	dead        []*launch.Worker        // to be swept
@@ -65,7 +66,7 @@ func newHost(c *configs.Config, log *slog.Logger, files *output.Files, post func
 	if err != nil {
 		return nil, err
 	}
-	h := &host{log: log, post: post, lock: lock, self: os.Getpid(), living: map[*launch.Worker]bool{},
+	h := &host{log: log, post: post, lock: lock, self: os.Getpid(), garbage: newCollector(), living: map[*launch.Worker]bool{},
 		sockets: &sockets{log: log, set: set}, files: files, writer: record.Writer{Log: log, Path: runtime.Record(), Boot: boot}}
 	mapping, err := configs.ReadMapping(c.Metrics.StatsdMapping)
 	if err != nil {
@@ -132,6 +133,7 @@ func (h *host) close() {
 	if err := h.sockets.close(); err != nil {
 		h.log.Warn("closing sockets", "error", err)
 	}
+	h.garbage.end.Stop()
 	h.launcher.Null.Close()
 	h.launcher.Rubbish.Close(rubbishTime)
 	h.lock.Close()

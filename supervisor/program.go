@@ -33,6 +33,8 @@ func (p *program) Start(l engine.Launch) {
 		}
 	}
 	go func() {
+		p.host.garbage.begin()
+		defer p.host.garbage.done()
 		defer close(announced)
 		defer closeAll(fds)
 		w, err := p.launch(spec, fds)

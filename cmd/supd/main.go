@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -139,7 +138,6 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 	orders := make(chan os.Signal, 4)
 	signal.Notify(orders, unix.SIGHUP, unix.SIGUSR1)
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE) // a closed standard error is no reason to die
-	debug.SetGCPercent(50)                               // the start of many workers leaves much garbage
 	unix.Umask(0o022)                                    // whatever it was when supd was started
 	for _, w := range config.Traps() {
 		log.Warn("configuration", "warning", w.String())
@@ -165,7 +163,6 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 		return err
 	}
 	defer remove()
-	defer time.AfterFunc(startTime, debug.FreeOSMemory).Stop() // what reading the configuration and the first launches took
 	answers := metrics.NewServer(s, metrics.Options{Version: version, Log: log, ProportionalMemory: config.Metrics.ProportionalMemory, DroppedLines: lines.droppedLines})
 	defer answers.Close()
 	server := control.NewServer(s, control.Options{Version: version, Log: log, Figures: answers,
@@ -184,9 +181,6 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 	server.Shutdown(quit) // answers the request for the shutdown
 	return s.Err()
 }
-
-// startTime is when the start of even many workers is over.
-const startTime = 10 * time.Second
 
 // supervise runs the workers, and turns signals and changed files into new
 // configurations. What reads files is done in goroutines of its own: whatever those
