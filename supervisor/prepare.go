@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"supd/configs"
 	"supd/privdrop"
@@ -242,7 +243,7 @@ func (p *preparer) revision(a *configs.App, c *configs.Process, v *configs.Versi
 	}
 	p.options[log] = options
 	return engine.Revision{Config: c, Release: v, Key: record.Key(c, account, v), UID: account.UID,
-		Program: &program{p.host, account, log}}, nil
+		Program: &program{p.host, account, log, new(atomic.Int32)}}, nil
 }
 
 // account is account, once for all processes that name the same.

@@ -1,8 +1,11 @@
 package supervisor
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
+	"sync/atomic"
+	"time"
 
 	"supd/configs"
 	"supd/privdrop"
@@ -17,11 +20,25 @@ type program struct {
 	host    *host
 	account *privdrop.Account // as it was when the configuration was applied
 	log     *output.Log       // nil: nobody reads what they print
+	stuck   *atomic.Int32     // launches that were given up and have not come back
 }
 
+// launchTime is how long a launch may take with all that comes before it: the account
+// is looked up within ten seconds, and the child executes its command within ten more
+// (privdrop). What may take longer is a disk that does not answer.
+const launchTime = 30 * time.Second
+
+var errStuck = errors.New("a launch does not come back: the disk of its program, directory or env_file does not answer")
+
 // Start begins a launch in a goroutine of its own: it looks up the account, makes a
-// pipe, directories and sockets, reads env_file and looks for the command.
+// pipe, directories and sockets, reads env_file and looks for the command. One that does
+// not come back in time is given up, so that nobody waits for it; until it does come
+// back, no other one is begun, for each takes a thread.
 func (p *program) Start(l engine.Launch) {
+	if p.stuck.Load() > 0 {
+		go p.host.post(l.Failed(errStuck))
+		return
+	}
 	announced := make(chan struct{})
 	spec := p.spec(l, announced)
 	var fds []int
@@ -32,12 +49,28 @@ func (p *program) Start(l engine.Launch) {
 			return
 		}
 	}
+	var over atomic.Bool // it has come back, or was given up
+	late := time.AfterFunc(launchTime, func() {
+		if over.CompareAndSwap(false, true) {
+			p.stuck.Add(1)
+			p.host.post(l.Failed(errStuck))
+		}
+	})
 	go func() {
 		p.host.garbage.begin()
 		defer p.host.garbage.done()
 		defer close(announced)
 		defer closeAll(fds)
 		w, err := p.launch(spec, fds)
+		late.Stop()
+		if !over.CompareAndSwap(false, true) {
+			p.stuck.Add(-1)
+			if err == nil { // nobody waits for it any more
+				w.Kill()
+				w.Release()
+			}
+			return
+		}
 		if err != nil {
 			p.host.post(l.Failed(err))
 			return

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -39,8 +40,20 @@ func (s *Supervisor) Run(ctx context.Context) {
 	s.forgetRecord()
 	s.host.close()
 	leaveRoom(s.log, s.host.launcher.Runtime)
-	s.files.Close()
+	closed := make(chan struct{})
+	go func() {
+		s.files.Close()
+		close(closed)
+	}()
+	select {
+	case <-closed:
+	case <-time.After(closeTime):
+		s.log.Warn("the log files are not closed: their disk does not answer")
+	}
 }
+
+// closeTime is how long supd's end waits for the disk of the logs.
+const closeTime = 5 * time.Second
 
 // killLeft ends what no worker could be found for.
 func (s *Supervisor) killLeft() {

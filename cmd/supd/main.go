@@ -38,6 +38,7 @@ func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
 
 // options are the command line.
 type options struct {
+	begun   chan struct{} // closed when the workers are supervised
 	config  string
 	pidfile string
 	ready   readyFd
@@ -73,6 +74,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		var cancel func()
 		stop, cancel = signal.NotifyContext(stop, unix.SIGTERM, unix.SIGINT)
 		defer cancel()
+		o.begun = make(chan struct{})
+		go giveUp(stop, o.begun)
 	}
 	config, err := configs.Load(o.config, o.loading()...)
 	if err != nil {
@@ -97,6 +100,26 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exitFailed
 	}
 	return 0
+}
+
+// startTime is how long a start may go on that was told to stop.
+const startTime = 10 * time.Second
+
+// giveUp ends this process where it is told to stop and does not come to begin, since a
+// disk does not answer, perhaps. Workers of an earlier supd go on then.
+func giveUp(stop context.Context, begun <-chan struct{}) {
+	select {
+	case <-begun:
+		return
+	case <-stop.Done():
+	}
+	select {
+	case <-begun:
+	case <-time.After(startTime):
+		go fmt.Fprintln(os.Stderr, "supd: told to stop, and the start does not come to its end: a disk or directory service does not answer") // nor may who reads this
+		time.Sleep(100 * time.Millisecond)
+		os.Exit(exitFailed)
+	}
 }
 
 // parse gives an exit code, which is below 0 if supd is to go on.
@@ -175,6 +198,7 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 		return err
 	}
 	defer endPushes()
+	close(o.begun)
 	supervise(stop, s, config, started, orders, o.ready)
 	quit, end := context.WithTimeout(context.Background(), 5*time.Second)
 	defer end()

@@ -36,6 +36,10 @@ var built struct {
 }
 
 func TestMain(m *testing.M) {
+	if dir := os.Getenv(diskVariable); dir != "" {
+		fmt.Fprintln(os.Stderr, serveDisk(dir))
+		os.Exit(1)
+	}
 	flag.Parse()
 	code, err := prepareAndRun(m)
 	if err != nil {

@@ -1,0 +1,485 @@
+package main_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+
+	"supd/supervisor/api"
+)
+
+// TestFrozen: whoever does not answer any more keeps nobody else waiting. One after the
+// other, each party that supd has to do with stops for ever; then the others live, a dead
+// worker of another app comes back, and TERM is obeyed.
+func TestFrozen(t *testing.T) {
+	if os.Getenv(namespaceVariable) != "" {
+		t.Skip("runs outside of the namespace")
+	}
+	for name, freeze := range map[string]func(t *testing.T, f *frozen){
+		"nobody":                   func(_ *testing.T, f *frozen) { f.start() },
+		"disk of the logs":         frozenLogs,
+		"disk of the state":        frozenState,
+		"disk of a program":        frozenProgram,
+		"user database":            frozenUsers,
+		"clients":                  frozenClients,
+		"scrapers":                 frozenScrapers,
+		"receivers of the metrics": frozenReceivers,
+		"worker":                   frozenWorker,
+		"probes":                   frozenProbes,
+		"service manager":          frozenManager,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFrozen(t)
+			freeze(t, f)
+			f.check()
+		})
+	}
+}
+
+// TestFrozenStart: TERM is obeyed also by a supd that has not come to its beginning.
+func TestFrozenStart(t *testing.T) {
+	if os.Getenv(namespaceVariable) != "" {
+		t.Skip("runs outside of the namespace")
+	}
+	t.Parallel()
+	f := newFrozen(t)
+	logs, freeze := f.disk("disk")
+	f.daemon = fmt.Sprintf("logs = %q\n", logs)
+	freeze()
+	f.launch()
+	f.await("supd waits for the disk", f.waitsForDisk)
+	f.terminate()
+}
+
+// frozen is a supd with two apps: other is to live whatever happens to victim.
+type frozen struct {
+	t       *testing.T
+	dir     string
+	daemon  string // more of [daemon]
+	tables  string // more of supd.toml
+	victim  string // the app file
+	env     []string
+	program []string // that starts supd, before it
+
+	supd  *exec.Cmd
+	ended chan error
+	thaw  []func()
+}
+
+func newFrozen(t *testing.T) *frozen {
+	dir, err := os.MkdirTemp(built.root, "frozen")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f := &frozen{t: t, dir: dir, ended: make(chan error, 1)}
+	f.victim = "[process.web]\ncommand = [\"/bin/sh\", \"-c\", \"while :; do echo some output; sleep 0.01; done\"]\n"
+	t.Cleanup(f.end)
+	return f
+}
+
+// end ends supd where the test could not.
+func (f *frozen) end() {
+	for _, thaw := range f.thaw {
+		thaw()
+	}
+	if f.supd != nil && f.supd.ProcessState == nil {
+		f.supd.Process.Kill()
+		<-f.ended
+	}
+	for _, pid := range workersOf(f.dir) {
+		syscall.Kill(pid, syscall.SIGKILL)
+	}
+}
+
+// start starts supd and waits until other runs.
+func (f *frozen) start() {
+	f.t.Helper()
+	f.launch()
+	f.await("other runs", func() bool { return f.worker("stays").State == api.Running && f.worker("dies").State == api.Running })
+}
+
+func (f *frozen) launch() {
+	t := f.t
+	t.Helper()
+	user, stop := "", "stop = [[\"TERM\", \"1s\"]]\nready = { uptime = \"1ms\" }\nbackoff = { initial = \"10ms\", max = \"20ms\" }\n"
+	if built.user != "" {
+		user = "user = \"" + built.user + "\"\n"
+	}
+	if !strings.Contains(f.victim, "user = ") {
+		f.victim = user + f.victim
+	}
+	daemon := "[daemon]\n"
+	for _, key := range []string{"apps", "state", "runtime", "logs"} {
+		if !strings.Contains(f.daemon, key+" =") {
+			daemon += fmt.Sprintf("%s = %q\n", key, key)
+		}
+	}
+	write(t, f.dir+"/supd.toml", daemon+f.daemon+"[control]\nsocket = \"supd.sock\"\ngroup = \"\"\n"+f.tables)
+	write(t, f.dir+"/apps/other.toml", user+"[process.stays]\ncommand = [\"/bin/sleep\", \"1000000\"]\n"+stop+
+		"[process.dies]\ncommand = [\"/bin/sleep\", \"1000000\"]\n"+stop)
+	write(t, f.dir+"/apps/victim.toml", f.victim+"stop = [[\"TERM\", \"1s\"]]\n")
+	argv := append(f.program, filepath.Join(built.bin, "supd"), "--config", f.dir+"/supd.toml")
+	f.supd = exec.Command(argv[0], argv[1:]...)
+	f.supd.Env = append(os.Environ(), f.env...)
+	log, err := os.Create(f.dir + "/supd.log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	f.supd.Stdout, f.supd.Stderr = log, log
+	if err := f.supd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() { f.ended <- f.supd.Wait() }()
+}
+
+// await is await, with a word and supd's log where it fails.
+func (f *frozen) await(what string, so func() bool) {
+	f.t.Helper()
+	for end := time.Now().Add(patience); !so(); time.Sleep(interval) {
+		if time.Now().After(end) {
+			f.fail("it does not come about that " + what)
+		}
+	}
+}
+
+// fail tells what supd's goroutines wait for.
+func (f *frozen) fail(why string) {
+	f.t.Helper()
+	f.supd.Process.Signal(syscall.SIGQUIT)
+	select {
+	case err := <-f.ended:
+		f.ended <- err
+	case <-time.After(patience):
+	}
+	text, _ := os.ReadFile(f.dir + "/supd.log")
+	f.t.Fatalf("%s; supd.log:\n%s", why, text)
+}
+
+// supctl gives what it prints. It is killed when the test ends.
+func (f *frozen) supctl(args ...string) string {
+	cmd := exec.CommandContext(f.t.Context(), filepath.Join(built.bin, "supctl"), append([]string{"--socket", f.dir + "/supd.sock"}, args...)...)
+	out, _ := cmd.Output()
+	return string(out)
+}
+
+// worker is one of other's; the zero value while nothing is known of it.
+func (f *frozen) worker(process string) (w api.WorkerStatus) {
+	var s api.Status
+	if json.Unmarshal([]byte(f.supctl("--json", "status", "other/"+process)), &s) == nil && len(s.Apps) == 1 && len(s.Apps[0].Processes) == 1 {
+		for _, w := range s.Apps[0].Processes[0].Workers {
+			return w
+		}
+	}
+	return w
+}
+
+func (f *frozen) check() {
+	f.t.Helper()
+	stays, dies := f.worker("stays"), f.worker("dies")
+	for range 2 { // the second is launched when the first has been swept
+		f.supctl("signal", "KILL", "other/dies.1")
+		f.await("a dead worker is back", func() bool {
+			now := f.worker("dies")
+			return now.State == api.Running && now.Pid != dies.Pid
+		})
+		dies = f.worker("dies")
+	}
+	if now := f.worker("stays"); now.State != api.Running || now.Pid != stays.Pid {
+		f.t.Errorf("of the others %s was pid %d and is %s, pid %d", now.Name, stays.Pid, now.State, now.Pid)
+	}
+	f.terminate()
+	for _, pid := range []int{stays.Pid, dies.Pid} {
+		if syscall.Kill(pid, 0) == nil {
+			f.t.Errorf("worker %d lives", pid)
+		}
+	}
+}
+
+func (f *frozen) terminate() {
+	f.t.Helper()
+	if err := f.supd.Process.Signal(syscall.SIGTERM); err != nil {
+		f.t.Fatal(err)
+	}
+	select {
+	case <-f.ended:
+	case <-time.After(patience):
+		f.fail("TERM is not obeyed")
+	}
+}
+
+// disk mounts a directory that answers until freeze is called, and gives its path.
+func (f *frozen) disk(name string) (path string, freeze func()) {
+	t := f.t
+	t.Helper()
+	if os.Geteuid() != 0 {
+		missing(t, "a file system is mounted, which only root may")
+	}
+	if _, err := os.Stat("/dev/fuse"); err != nil {
+		t.Skip("this kernel has no FUSE")
+	}
+	path = f.dir + "/" + name
+	for _, dir := range []string{path, path + ".src"} {
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := exec.Command(self)
+	server.Env = append(os.Environ(), diskVariable+"="+path)
+	server.Stderr = os.Stderr
+	out, err := server.StdoutPipe()
+	if err == nil {
+		err = server.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	f.thaw = append(f.thaw, func() {
+		server.Process.Kill() // whoever waits gets an error then (fuse(4))
+		server.Wait()
+		unix.Unmount(path, unix.MNT_DETACH)
+	})
+	if err != nil {
+		t.Fatalf("disk: %q, %v", line, err)
+	}
+	write(t, path+"/closed", "") // so that the kernel hears of Flush
+	return path, func() {
+		if err := server.Process.Signal(syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+const diskVariable = "SUPD_TEST_DISK"
+
+// serveDisk shows DIRECTORY.src at DIRECTORY for as long as this process runs.
+func serveDisk(dir string) error {
+	from := &fs.LoopbackRoot{Path: dir + ".src", NewNode: newDiskNode}
+	var st syscall.Stat_t
+	if err := syscall.Stat(from.Path, &st); err != nil {
+		return err
+	}
+	from.Dev = st.Dev
+	from.RootNode = newDiskNode(from, nil, "", &st)
+	server, err := fs.Mount(dir, from.RootNode, &fs.Options{MountOptions: fuse.MountOptions{DirectMountStrict: true, AllowOther: true, Options: []string{"default_permissions"}}})
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	server.Wait()
+	return nil
+}
+
+// diskNode asks for nothing when a file is closed, as a disk does not; the kernel would
+// let no process end before that was answered.
+type diskNode struct{ fs.LoopbackNode }
+
+func newDiskNode(root *fs.LoopbackRoot, _ *fs.Inode, _ string, _ *syscall.Stat_t) fs.InodeEmbedder {
+	return &diskNode{fs.LoopbackNode{RootData: root}}
+}
+
+func (*diskNode) Flush(context.Context, fs.FileHandle) syscall.Errno { return syscall.ENOSYS }
+
+func frozenLogs(t *testing.T, f *frozen) {
+	logs, freeze := f.disk("disk")
+	f.daemon = fmt.Sprintf("logs = %q\n", logs)
+	f.start()
+	f.await("something is logged", func() bool {
+		info, err := os.Stat(logs + "/victim/web.log")
+		return err == nil && info.Size() > 0
+	})
+	freeze()
+	f.await("supd waits for the disk", f.waitsForDisk)
+}
+
+func frozenState(t *testing.T, f *frozen) {
+	state, freeze := f.disk("disk")
+	release := f.dir + "/releases/1.0"
+	f.daemon = fmt.Sprintf("state = %q\n", state)
+	f.victim = fmt.Sprintf("[release]\ndirectory = %q\n[process.web]\ncommand = [\"/bin/sleep\", \"1000000\"]\n", filepath.Dir(release))
+	f.start()
+	write(t, release+"/README", "")
+	f.supctl("register", "victim", "1.0")
+	freeze()
+	go f.supctl("deploy", "victim")
+	f.await("supd waits for the disk", f.waitsForDisk)
+}
+
+// waitsForDisk reports whether a thread of supd does.
+func (f *frozen) waitsForDisk() bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/wchan", f.supd.Process.Pid))
+	return slices.ContainsFunc(threads, func(thread string) bool {
+		text, _ := os.ReadFile(thread) // the function in the kernel that it sleeps in (proc(5))
+		return strings.Contains(string(text), "request_wait_answer") || strings.Contains(string(text), "fuse")
+	})
+}
+
+func frozenProgram(t *testing.T, f *frozen) {
+	disk, freeze := f.disk("disk")
+	text, err := os.ReadFile("/bin/sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, disk+".src/sleep", string(text))
+	if err := os.Chmod(disk+".src/sleep", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f.victim = fmt.Sprintf("[process.web]\ncommand = [%q, \"1000000\"]\nbackoff = { initial = \"10ms\" }\n", disk+"/sleep")
+	f.start()
+	freeze()
+	f.supctl("signal", "KILL", "victim")
+	f.await("supd waits for the disk", f.waitsForDisk)
+}
+
+// frozenUsers has a directory service that never answers, and a user whom only that one
+// could know.
+func frozenUsers(t *testing.T, f *frozen) {
+	if os.Geteuid() != 0 {
+		missing(t, "getent is replaced, which only root may")
+	}
+	write(t, f.dir+"/getent", "#!/bin/sh\nexec sleep 1000000\n")
+	if err := os.Chmod(f.dir+"/getent", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	f.victim = "user = \"nobodyknows\"\n" + f.victim
+	f.program = []string{"unshare", "--mount", "sh", "-c", "mount --bind " + f.dir + "/getent /usr/bin/getent && exec \"$@\"", "sh"}
+	f.start()
+	if err := f.supd.Process.Signal(syscall.SIGHUP); err != nil { // and again
+		t.Fatal(err)
+	}
+}
+
+// frozenClients connect, ask for something or only for a part of it, and never read.
+func frozenClients(t *testing.T, f *frozen) {
+	f.start()
+	for i := range 40 {
+		conn, err := net.Dial("unix", f.dir+"/supd.sock")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.thaw = append(f.thaw, func() { conn.Close() })
+		request := "GET /v1/status?watch=1 HTTP/1.1\r\nHost: supd\r\n\r\n"
+		if i%4 == 0 {
+			request = request[:i]
+		}
+		if i%4 == 1 {
+			request = "GET /v1/logs?target=victim/web&follow=1 HTTP/1.1\r\nHost: supd\r\n\r\n"
+		}
+		if i%4 == 2 {
+			request = "POST /v1/do HTTP/1.1\r\nHost: supd\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+		}
+		if _, err := io.WriteString(conn, request); err != nil && !errors.Is(err, unix.EPIPE) {
+			t.Fatal(err)
+		}
+	}
+}
+
+func frozenScrapers(t *testing.T, f *frozen) {
+	f.tables = "[metrics]\nlisten = \"unix:metrics.sock\"\n"
+	f.start()
+	for range 40 {
+		conn, err := net.Dial("unix", f.dir+"/metrics.sock")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.thaw = append(f.thaw, func() { conn.Close() })
+		if _, err := io.WriteString(conn, "GET /metrics HTTP/1.1\r\nHost: supd\r\n\r\n"); err != nil && !errors.Is(err, unix.EPIPE) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// frozenReceivers let connect, and read nothing.
+func frozenReceivers(t *testing.T, f *frozen) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.thaw = append(f.thaw, func() { l.Close() })
+	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.thaw = append(f.thaw, func() { udp.Close() })
+	f.tables = fmt.Sprintf("[metrics]\nlisten = \"\"\ninterval = \"1s\"\ngraphite = %q\nremote_write = \"http://%s/write\"\nforward = \"udp:%s\"\n", l.Addr(), l.Addr(), udp.LocalAddr())
+	f.start()
+	for range 2 {
+		conn, err := l.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.thaw = append(f.thaw, func() { conn.Close() })
+	}
+}
+
+// frozenWorker stops itself before it is ready, and hears nothing.
+func frozenWorker(t *testing.T, f *frozen) {
+	f.victim = "[process.web]\ncount = 3\ncommand = [\"/bin/sh\", \"-c\", \"trap '' TERM; echo once; kill -STOP $$; sleep 1000000\"]\nready = { log = \"never\" }\n"
+	f.start()
+	f.await("victim has stopped itself", func() bool {
+		text, err := os.ReadFile(f.dir + "/logs/victim/web.log")
+		return err == nil && strings.Count(string(text), "once") == 3
+	})
+	f.supctl("restart", "victim", "--timeout", "1ms")
+}
+
+// frozenProbes are asked and never answer: over a socket that nobody accepts on, and by
+// a command that does not end.
+func frozenProbes(t *testing.T, f *frozen) {
+	const sleeps = "command = [\"/bin/sleep\", \"1000000\"]\n"
+	f.victim = "[process.http]\n" + sleeps + "ready = { http = \"/\" }\n" +
+		"[process.exec]\n" + sleeps + "ready = { exec = [\"/bin/sleep\", \"1000000\"] }\n" +
+		"[process.healthy]\n" + sleeps + "ready = { uptime = \"1ms\" }\nhealth = { tcp = true, interval = \"100ms\", timeout = \"100ms\" }\n"
+	f.start()
+}
+
+// frozenManager has a full socket that nobody reads, as a stopped systemd has.
+func frozenManager(t *testing.T, f *frozen) {
+	path := f.dir + "/notify"
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrUnix{Name: path})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.thaw = append(f.thaw, func() { unix.Close(fd) })
+	from, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(from)
+	for err == nil {
+		err = unix.Sendto(from, []byte("full"), 0, &unix.SockaddrUnix{Name: path})
+	}
+	if err != unix.EAGAIN {
+		t.Fatal(err)
+	}
+	f.env = []string{"NOTIFY_SOCKET=" + path, "WATCHDOG_USEC=1000000"}
+	f.start()
+}
