@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"bytes"
 	"errors"
 	"sort"
 	"strconv"
@@ -14,16 +15,20 @@ import (
 type kind string
 
 const (
-	aString  kind = "a string"
-	anInt    kind = "an integer"
-	aFloat   kind = "a float"
-	aBool    kind = "a boolean"
-	aDate    kind = "a date or time"
-	anArray  kind = "an array"
-	aTable   kind = "a table"
-	anyText  kind = "text" // of an environment variable
-	noArrays      = "[[…]] makes an array of tables, which no key wants; write [%s]"
+	aString kind = "a string"
+	anInt   kind = "an integer"
+	aFloat  kind = "a float"
+	aBool   kind = "a boolean"
+	aDate   kind = "a date or time"
+	anArray kind = "an array"
+	aTable  kind = "a table"
+	anyText kind = "text" // of an environment variable
 )
+
+// unreadable is no TOML, which has been said.
+const unreadable kind = "nothing that can be read"
+
+const noArrays = "[[…]] makes an array of tables, which no key wants; write [%s]"
 
 // value is a TOML value that knows its place.
 type value struct {
@@ -44,29 +49,59 @@ type document struct {
 	report *report
 	broken bool // not TOML: nothing more is said of this file
 	failed bool
-	keys   int // bytes of all keys, see mostKeys
+	syntax *unstable.ParserError // where the parser gave up
+	mended map[int]bool          // lines of which only the keys are what they were
+	keys   int                   // bytes of all keys, see mostKeys
 }
 
-// parse gives the file's top table, and whether it is valid TOML. A syntax error
-// ends the file, any other does not.
+// parse gives the file's top table, and whether it is valid TOML. Of what is none the
+// table is what the lines without an error say, by which more errors are found, or nil.
 func parse(file string, data []byte, r *report) (*value, bool) {
-	d := &document{file: file, report: r}
+	text, marked := bytes.CutPrefix(data, byteOrderMark)
+	if marked {
+		r.add(Place{File: file, Line: 1}, `begins with a byte order mark, as in Windows; take it off with sed -i '1s/^\xEF\xBB\xBF//'`)
+	}
+	mended := map[int]bool{}
+	for {
+		d := &document{file: file, report: r, mended: mended}
+		root := d.parse(text)
+		if d.broken {
+			return nil, false
+		}
+		if d.syntax == nil {
+			return root, !marked && len(mended) == 0
+		}
+		next, line, message := mend(text, d.line(d.parser.Range(d.syntax.Highlight)), d.syntax.Message)
+		if message != "" && !mended[line] {
+			r.add(Place{file, line, strings.Join(d.syntax.Key, ".")}, "%s", message)
+		}
+		if next == nil || mended[line] || len(mended) == mostMended {
+			return nil, false
+		}
+		mended[line], text = true, next
+	}
+}
+
+var byteOrderMark = []byte("\ufeff")
+
+func (d *document) parse(data []byte) *value {
 	for i, c := range data {
 		if c == '\n' {
 			d.lines = append(d.lines, i)
 		}
 	}
-	root := &value{Kind: aTable, Table: map[string]*value{}, Place: Place{File: file}}
+	root := &value{Kind: aTable, Table: map[string]*value{}, Place: Place{File: d.file}}
 	if line, problem := Excess(data); problem != "" {
-		d.fail(Place{File: file, Line: line}, "%s", problem)
-		return root, false
+		d.broken = true
+		d.fail(Place{File: d.file, Line: line}, "%s", problem)
+		return root
 	}
 	d.parser.Reset(data[:len(data):len(data)]) // the parser finds offsets by capacities
 	d.expressions(root)
-	if !d.failed {
+	if !d.failed && d.syntax == nil {
 		d.checkStrictly(data)
 	}
-	return root, !d.broken
+	return root
 }
 
 func (d *document) expressions(root *value) {
@@ -84,11 +119,7 @@ func (d *document) expressions(root *value) {
 			d.assign(current, e)
 		}
 	}
-	var syntax *unstable.ParserError
-	if err := d.parser.Error(); errors.As(err, &syntax) {
-		d.broken = true
-		d.fail(Place{d.file, d.line(d.parser.Range(syntax.Highlight)), strings.Join(syntax.Key, ".")}, "%s", syntax.Message)
-	}
+	errors.As(d.parser.Error(), &d.syntax)
 }
 
 // checkStrictly finds what only the whole decoder refuses: a date that is none,
@@ -144,6 +175,9 @@ func (d *document) assign(table *value, e *unstable.Node) {
 		return
 	}
 	v := d.value(e.Value(), at)
+	if d.mended[at.Line] {
+		v = value{Kind: unreadable, Place: at}
+	}
 	d.enter(parent, name, &v)
 }
 

@@ -117,13 +117,22 @@ func readTable[T any](in input, keys []key[T], into *T) {
 		i := slices.IndexFunc(keys, func(k key[T]) bool { return k.name == name })
 		switch {
 		case i < 0:
-			child.fail("unknown key%s", suggest(name, first(keys)))
+			child.fail("%s", unknown(name, foreignTo[T](), first(keys)))
+		case child.Kind == unreadable: // which has been said
 		case keys[i].read == nil:
 			child.fail("not yet supported")
 		default:
 			keys[i].read(child, into)
 		}
 	}
+}
+
+// unknown says of a key that there is none, and what may be meant.
+func unknown(name string, others map[string]foreign, known []string) string {
+	if f, is := others[name]; is {
+		return f.String()
+	}
+	return "unknown key" + suggest(name, known)
 }
 
 // first gives the supported keys of the table itself.
@@ -138,7 +147,7 @@ func first[T any](keys []key[T]) []string {
 }
 
 func (in input) is(want kind) bool {
-	if in.Kind != want {
+	if in.Kind != want && in.Kind != unreadable {
 		in.fail("want %s, got %s", want, in.Kind)
 	}
 	return in.Kind == want

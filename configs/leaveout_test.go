@@ -17,7 +17,7 @@ func TestLeaveOut(t *testing.T) {
 		refused string
 	}{
 		"all well":      {files: map[string]string{"apps/a.toml": good}},
-		"syntax":        {files: map[string]string{"apps/a.toml": good, "apps/b.toml": "user = "}, invalid: map[string]string{"b": "apps/b.toml:1: "}},
+		"syntax":        {files: map[string]string{"apps/a.toml": good, "apps/b.toml": good + "count = "}, invalid: map[string]string{"b": "apps/b.toml:4: "}},
 		"unknown key":   {files: map[string]string{"apps/a.toml": good, "apps/b.toml": good + "comand = 1"}, invalid: map[string]string{"b": "apps/b.toml:4: process.web.comand"}},
 		"no app's name": {files: map[string]string{"apps/a.toml": good, "apps/B.toml": good}, invalid: map[string]string{"B": "apps/B.toml: "}},
 		"defaults that do not fit": {

@@ -33,6 +33,10 @@ func Root(is bool) Option { return func(l *loader) { l.scope.root = is } }
 // daemon.strict forbids that: they are in the Config's Invalid then.
 func LeaveOut() Option { return func(l *loader) { l.leavesOut = true } }
 
+// ForCheck lets Load leave them out whatever daemon.strict says, for who wants to know
+// of everything that is wrong: what this machine lacks for the others, too.
+func ForCheck() Option { return func(l *loader) { l.leavesOut, l.checks = true, true } }
+
 // Load reads supd.toml at path, the environment, and every *.toml in the apps
 // directory. It asks neither the user database nor the kernel, but for whose the
 // files and directories are; Verify does. The error is a *Errors with everything that
@@ -49,8 +53,9 @@ func Load(path string, opts ...Option) (*Config, error) {
 
 // LoadFiles does the same with the given app files alone, whatever their directory
 // and whosever they are: they are not where supd reads them. supd.toml may be missing.
+// It leaves out as ForCheck does.
 func LoadFiles(path string, apps ...string) (*Config, error) {
-	l := newLoader(path, nil)
+	l := newLoader(path, []Option{ForCheck()})
 	l.daemon(false)
 	for _, file := range apps {
 		l.app(absolutePath(file), readAnybodys)
@@ -68,6 +73,7 @@ type loader struct {
 	config  *Config
 
 	leavesOut bool
+	checks    bool
 	wrong     map[string]*report // of app files, by path
 	untrusted bool               // a file is somebody else's: nothing of the directory may be believed
 }
@@ -102,6 +108,9 @@ func (l *loader) daemon(must bool) {
 	var stated *value
 	if _, err := os.Stat(l.config.Path); must || err == nil {
 		stated = l.read(l.config.Path, readOwn)
+	}
+	if stated != nil {
+		input{stated, &l.scope}.sections(false)
 	}
 	l.builtIn, l.stated = below.child("defaults"), stated.child("defaults")
 	l.config.builtIn, l.config.stated = l.builtIn, l.stated
@@ -147,10 +156,7 @@ func (l *loader) read(file string, from reader) *value {
 		return nil
 	}
 	l.config.files[file] = read{at, sha256.Sum256(data)}
-	top, ok := parse(file, data, l.scope.report)
-	if !ok {
-		return nil
-	}
+	top, _ := parse(file, data, l.scope.report) // what is no TOML hides nothing else
 	return top
 }
 
@@ -221,6 +227,7 @@ func (l *loader) readApp(top *value, v *Version, own map[string]*value) App {
 	if scope.version = v; v == nil && top.Table["release"] != nil {
 		scope.version = &Version{}
 	}
+	in.sections(true)
 	readTable(in, appKeys, &a)
 	rollout := input{merge(l.builtIn.child("rollout"), l.stated.child("rollout").onlyTable(), top.child("rollout").onlyTable()), &scope}
 	readTable(rollout, rolloutKeys, &a.Rollout)
@@ -327,7 +334,7 @@ func (l *loader) result() (*Config, error) {
 
 // leaveOut takes the apps out of the configuration in whose files something is wrong.
 func (l *loader) leaveOut() {
-	if !l.leavesOut || l.untrusted || l.config.Daemon.Strict || len(l.scope.report.seen) > 0 {
+	if !l.leavesOut || l.untrusted || l.config.Daemon.Strict && !l.checks || len(l.scope.report.seen) > 0 {
 		return
 	}
 	for _, file := range sortedKeys(l.wrong) {

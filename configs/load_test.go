@@ -296,8 +296,12 @@ func TestLoadFiles(t *testing.T) {
 	if c, err = LoadFiles(dir+"/none/supd.toml", dir+"/new.toml"); err != nil || process(t, c).Count != 1 {
 		t.Errorf("without supd.toml: %v, %v", c, err)
 	}
-	if _, err = LoadFiles(dir+"/supd.toml", dir+"/apps/no.toml", dir+"/missing.toml"); !strings.Contains(told(err), "apps/no.toml:1: wrong: unknown key") || !strings.Contains(told(err), "missing.toml: cannot read") {
-		t.Errorf("got %v", err)
+	c, err = LoadFiles(dir+"/supd.toml", dir+"/apps/no.toml", dir+"/missing.toml", dir+"/new.toml")
+	if err != nil || len(c.Invalid) != 2 || len(c.Apps) != 1 {
+		t.Fatalf("got %v, %+v", err, c)
+	}
+	if one, other := c.Invalid[0].Errors.Error(), c.Invalid[1].Errors.Error(); !strings.Contains(one+other, "apps/no.toml:1: wrong: unknown key") || !strings.Contains(one+other, "missing.toml: cannot read") {
+		t.Errorf("got %s and %s", one, other)
 	}
 }
 

@@ -31,10 +31,10 @@ func (l *loader) releaseFile(app string, v Version, account *privdrop.Account) (
 		return nil, false
 	}
 	top, ok := parse(file, data, l.scope.report)
-	if !ok {
+	if top == nil {
 		return nil, false
 	}
-	return l.releaseTable(app, top), true
+	return l.releaseTable(app, top), ok
 }
 
 // readInside reads a regular file that is no symbolic link: what is read with root's
@@ -84,7 +84,8 @@ func allNames[T any](keys []key[T]) []string {
 // and reports everything else.
 func (l *loader) releaseTable(app string, top *value) map[string]*value {
 	of := restriction{&l.scope, displayed(l.scope.home, app)}
-	of.keep(top, []string{"process"}, allNames(appKeys))
+	input{top, &l.scope}.sections(true)
+	of.keep(top, []string{"process"}, allNames(appKeys), nil)
 	processes := top.child("process")
 	if processes == nil || !(input{processes, &l.scope}).is(aTable) {
 		return nil
@@ -92,7 +93,7 @@ func (l *loader) releaseTable(app string, top *value) map[string]*value {
 	own := map[string]*value{}
 	for _, name := range sortedKeys(processes.Table) {
 		if p := processes.Table[name]; (input{p, &l.scope}).is(aTable) {
-			own[name] = of.keep(p, releaseProcessKeys, allNames(processKeys))
+			own[name] = of.keep(p, releaseProcessKeys, allNames(processKeys), foreignProcess)
 		}
 	}
 	return own
@@ -106,7 +107,7 @@ type restriction struct {
 
 // keep gives a table with the allowed keys alone. Of the others it tells those that
 // an app's file may have from those that nobody knows.
-func (r restriction) keep(table *value, allowed, known []string) *value {
+func (r restriction) keep(table *value, allowed, known []string, others map[string]foreign) *value {
 	kept := *table
 	kept.Table = maps.Clone(table.Table)
 	for _, name := range sortedKeys(table.Table) {
@@ -117,7 +118,7 @@ func (r restriction) keep(table *value, allowed, known []string) *value {
 		case slices.Contains(known, name):
 			child.fail("a release cannot set %s; set it in %s", name, r.elsewhere)
 		default:
-			child.fail("unknown key%s", suggest(name, allowed))
+			child.fail("%s", unknown(name, others, allowed))
 		}
 		delete(kept.Table, name)
 	}

@@ -3,6 +3,7 @@ package configs
 import (
 	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -170,18 +171,22 @@ func absolute(in input) (string, bool) {
 // one reads one of a few words.
 func one[V ~string](of ...V) func(input) (V, bool) {
 	return func(in input) (V, bool) {
-		s, ok := text(in)
-		if !ok {
-			return "", false
-		}
 		words := make([]string, len(of))
 		for i, v := range of {
-			if V(s) == v {
-				return v, true
-			}
 			words[i] = strconv.Quote(string(v))
 		}
-		in.fail("%q: want one of %s", s, strings.Join(words, ", "))
+		want := "want one of " + strings.Join(words, ", ")
+		if in.Kind != aString && in.Kind != anyText {
+			in.fail("%s, got %s", want, in.Kind)
+			return "", false
+		}
+		s, ok := text(in)
+		switch {
+		case ok && slices.Contains(of, V(s)):
+			return V(s), true
+		case ok:
+			in.fail("%q: %s", s, want)
+		}
 		return "", false
 	}
 }

@@ -34,6 +34,7 @@ func TestCheck(t *testing.T) {
 		"apps/whois.toml": validApp + "count = 2\n[process.worker]\ncommand = \"/bin/sleep 1\"\n",
 		"apps/other.toml": validApp,
 		"bad.toml":        "USER\n[process.web]\ncommand = \"/bin/sleep 3000\"\ncout = 2\n",
+		"words.toml":      "USER\n[process.web]\ncommand = /bin/sleep 3000\nautorestart = true\n",
 		"nosuch.toml":     "USER\n[process.web]\ncommand = \"/nosuch/program\"\n",
 		"trap.toml":       "USER\n[process.web]\ncommand = \"sudo sleep 3000\"\n[process.worker]\ncommand = \"/bin/sh -c 'sleep 1'\"\n",
 	})
@@ -53,6 +54,14 @@ func TestCheck(t *testing.T) {
 		code, out, err := supctl(t, append([]string{"check", "--config", path}, strings.Fields(test.args)...)...)
 		if code != test.code || out != test.out || !strings.HasPrefix(strings.TrimPrefix(err, dir+"/"), test.err) || (err == "") != (test.err == "") {
 			t.Errorf("supctl check %s: exited with %d\nstdout: %s\nstderr: %s", test.args, code, out, err)
+		}
+	}
+
+	// An error in one file hides nothing of another, nor of the same.
+	code, _, err := supctl(t, "check", "--config", path, dir+"/nosuch.toml", dir+"/bad.toml", dir+"/words.toml", dir+"/missing.toml")
+	for _, want := range []string{"nosuch.toml:3: process.web.command: ", "bad.toml:4: process.web.cout: unknown key", "words.toml:3: text is written in quotes", "words.toml:4: process.web.autorestart: is supervisord's name", "missing.toml: cannot read"} {
+		if !strings.Contains(err, want) || code != 6 {
+			t.Errorf("of all at once: exited with %d, without %q:\n%s", code, want, err)
 		}
 	}
 

@@ -106,7 +106,7 @@ func (c *call) check() *cobra.Command {
 }
 
 func (c *call) checkFiles(path string, files []string) int {
-	load := func() (*configs.Config, error) { return configs.Load(path) }
+	load := func() (*configs.Config, error) { return configs.Load(path, configs.ForCheck()) }
 	if len(files) > 0 {
 		load = func() (*configs.Config, error) { return configs.LoadFiles(path, files...) }
 	}

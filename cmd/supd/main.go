@@ -51,7 +51,10 @@ type options struct {
 // loading says how the configuration is read: a start leaves out what is invalid, and
 // whoever asks before it hears of everything.
 func (o options) loading() []configs.Option {
-	if o.check || o.files || o.takes {
+	switch {
+	case o.check:
+		return []configs.Option{configs.ForCheck()}
+	case o.files || o.takes:
 		return nil
 	}
 	return []configs.Option{configs.LeaveOut()}

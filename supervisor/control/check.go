@@ -13,8 +13,8 @@ import (
 
 // Check writes what is wrong with a configuration on this machine to stderr, one
 // error or warning a line, or to stdout that it is valid. It returns the exit code
-// of `supd --check` and `supctl check`. It needs no daemon. With self, this very
-// process asks whether it could start.
+// of `supd --check` and `supctl check`. It needs no daemon. The configuration is one
+// that was loaded ForCheck. With self, this very process asks whether it could start.
 func Check(c *configs.Config, self bool, stdout, stderr io.Writer) int {
 	wrong, warnings := findings(c, self)
 	for _, w := range warnings {
@@ -50,6 +50,9 @@ func findings(c *configs.Config, self bool) (wrong []error, warnings []string) {
 	wrong, traps := api.CheckReleases(c)
 	for _, w := range append(c.Traps(), traps...) {
 		warnings = append(warnings, w.String())
+	}
+	for _, one := range c.Invalid {
+		wrong = append(wrong, one.Errors.Unwrap()...)
 	}
 	for _, err := range c.Verify() {
 		wrong = append(wrong, err)
