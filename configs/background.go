@@ -37,9 +37,14 @@ func (t *trap) background() {
 		t.nginx()
 	case "redis-server", "valkey-server":
 		t.redis()
-	case "setsid":
-		if end := slices.IndexFunc(t.args, func(s string) bool { return !strings.HasPrefix(s, "-") }); end < 0 || !has(t.args[:end], "-w", "--wait") {
-			t.leaves("each worker has a session already, so that without --wait", "remove it")
+	}
+	for _, l := range t.levels {
+		options := l.argv[1:]
+		if end := slices.IndexFunc(options, func(s string) bool { return !strings.HasPrefix(s, "-") }); end >= 0 {
+			options = options[:end]
+		}
+		if l.name() == "setsid" && !has(options, "-w", "--wait") {
+			t.warn("command", "each worker has a session already, and without --wait setsid leaves supd, which takes that for an exit; remove it")
 		}
 	}
 	if strings.HasPrefix(t.program, "php-fpm") { // php-fpm8.4
@@ -114,14 +119,23 @@ var gunicornDaemon = regexp.MustCompile(`(?m)^daemon\s*=\s*(True|False|1|0)`)
 
 // gunicornFile looks at the one thing in there that no other setting can make good.
 func (t *trap) gunicornFile(args []string) {
+	if said := lastOf(gunicornDaemon, t.gunicornText(args)); said == "True" || said == "1" {
+		t.leaves("with daemon = True in "+gunicornConfig(args), "remove it")
+	}
+}
+
+// gunicornConfig is the path of its configuration file.
+func gunicornConfig(args []string) string {
 	file := "gunicorn.conf.py"
 	for _, path := range values(args, "-c", "--config") {
 		file = strings.TrimPrefix(path, "file:")
 	}
-	text, _ := t.file(file, t.process.Directory)
-	if said := lastOf(gunicornDaemon, text); said == "True" || said == "1" {
-		t.leaves("with daemon = True in "+file, "remove it")
-	}
+	return file
+}
+
+func (t *trap) gunicornText(args []string) string {
+	text, _ := t.file(gunicornConfig(args), t.process.Directory)
+	return text
 }
 
 // file gives the text of a file that the program reads, and whether that could be

@@ -13,6 +13,8 @@ const celeryPatience = time.Minute
 
 func (t *trap) celery() {
 	switch {
+	case slices.Contains(t.args, "multi"):
+		t.warn("command", "celery multi starts workers in the background and ends, which supd takes for an exit; write celery worker, and count")
 	case slices.Contains(t.args, "worker"):
 		t.celeryWorker()
 	case slices.Contains(t.args, "beat"):
@@ -39,8 +41,8 @@ func (t *trap) celeryWorker() {
 		t.warn("stop", `tasks that run longer than %s are killed at each restart; wait as long as a task may take: stop = [["TERM", "10m"], ["QUIT", "10s"]]`, t.firstWait())
 	}
 	t.celeryReady()
-	if _, set := t.process.Env["REMAP_SIGTERM"]; set {
-		t.warn("env.REMAP_SIGTERM", "makes TERM a cold shutdown that gives running tasks up; remove it")
+	if _, set := t.env["REMAP_SIGTERM"]; set {
+		t.warn(t.envKey("REMAP_SIGTERM"), "REMAP_SIGTERM makes TERM a cold shutdown that gives running tasks up; remove it")
 	}
 }
 

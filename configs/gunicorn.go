@@ -1,6 +1,8 @@
 package configs
 
 import (
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,17 +15,36 @@ const (
 	gunicornMargin   = 5 * time.Second
 )
 
+// gunicornDirty is a line of its configuration file, which is Python.
+var gunicornDirty = regexp.MustCompile(`(?m)^dirty_workers\s*=\s*(\d+)`)
+
 func (t *trap) gunicorn() {
 	t.gunicornOptions("command", t.args)
 	all := t.args
-	if more, err := Split(t.process.Env["GUNICORN_CMD_ARGS"]); err == nil {
-		t.gunicornOptions("env.GUNICORN_CMD_ARGS", more)
+	if more, err := Split(t.env["GUNICORN_CMD_ARGS"]); err == nil {
+		t.gunicornOptions(t.envKey("GUNICORN_CMD_ARGS"), more)
 		all = append(more, t.args...) // the command line wins
 	}
 	t.gunicornFile(all)
 	t.gunicornStop(all)
 	t.gunicornReady(all)
 	t.gunicornStatsd(all)
+	t.gunicornDirty(all)
+}
+
+// gunicornDirty knows that from 25.0 on gunicorn has the pid of the arbiter of its dirty
+// workers in a file of TMPDIR that is named for the application, unless --name says
+// otherwise, and that a master which finds one there kills that process as a leftover.
+func (t *trap) gunicornDirty(args []string) {
+	workers := append(values(args, "--dirty-workers"), lastOf(gunicornDirty, t.gunicornText(args)))
+	asked := slices.ContainsFunc(workers, func(n string) bool { return strings.Trim(n, "0") != "" })
+	if !asked && !has(args, "--dirty-app") {
+		return
+	}
+	name := strings.Join(append(values(args, "--name", "-n"), t.env["TMPDIR"]), " ")
+	if !strings.Contains(name, "{generation}") || t.process.Count > 1 && !strings.Contains(name, "{slot}") {
+		t.warn("command", "each gunicorn with dirty workers kills those of another one with the same name, so that a new worker kills the old one's at their work; write --name {app}-{process}-{slot}-{generation}")
+	}
 }
 
 // gunicornStatsd knows that gunicorn reads no STATSD_ variable. A file of its own may

@@ -89,6 +89,9 @@ func (v *verification) find(p *Process, name, path string) (string, error) {
 			return file, nil
 		}
 	}
+	if variable, _, is := strings.Cut(name, "="); is && isVariableName(variable) {
+		return "", fmt.Errorf("%s=… is no program, and no shell runs; write it in env", variable)
+	}
 	where := "PATH"
 	if p.Venv != "" {
 		where = p.Venv + "/bin or PATH"

@@ -46,6 +46,8 @@ health = { exec = "../windows" }
 [process.f]
 command = "../perl"
 directory = "."
+[process.g]
+command = "KEY=hunter2 ../well"
 `,
 	})
 	for _, name := range []string{"windows", "by-env", "missing", "option", "well", "perl"} {
@@ -58,6 +60,7 @@ directory = "."
 		`apps/app.toml:6: process.b.command: DIR/by-env: its line #!/usr/bin/env sh ends in a carriage return`,
 		`apps/app.toml:9: process.c.command: DIR/missing: its interpreter, by /usr/bin/env: no-such-python: no such program in PATH`,
 		`apps/app.toml:17: process.e.health.exec: DIR/windows: its line`,
+		`apps/app.toml:22: process.g.command: KEY=… is no program, and no shell runs; write it in env`,
 	})
 }
 

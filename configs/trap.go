@@ -3,7 +3,6 @@ package configs
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -44,15 +43,20 @@ func warnings(all []Error) []Warning {
 type trap struct {
 	app     *App
 	process *Process
-	program string   // "gunicorn", whatever it was started through
-	args    []string // behind it
+	program string            // "gunicorn", whatever it was started through
+	args    []string          // behind it
+	levels  []level           // of the command
+	env     map[string]string // of the process, and of the command over it
 	report  report
 }
 
 func newTrap(c *Config, a *App, p *Process) *trap {
 	t := &trap{app: a, process: p, report: report{home: c.home}}
 	if len(p.Command) > 0 { // else the release is to bring it
-		t.program, t.args = program(p.Command)
+		var env map[string]string
+		t.levels, env = levels(p.Command)
+		t.program, t.args = t.levels[len(t.levels)-1].program()
+		t.env = withEnv(p, env)
 	}
 	return t
 }
@@ -96,34 +100,6 @@ func (t *trap) check() {
 	}
 }
 
-// program gives the name of what a command runs, without directory and version,
-// and its arguments. "python -m NAME" and "python …/bin/NAME" are NAME.
-func program(argv []string) (string, []string) {
-	name, args := filepath.Base(argv[0]), argv[1:]
-	if strings.HasPrefix(name, "python") {
-		name, args = pythonProgram(name, args)
-	}
-	for _, known := range []string{"gunicorn", "uwsgi"} { // gunicorn3, uwsgi_python3, uwsgi-core
-		if strings.HasPrefix(name, known) {
-			name = known
-		}
-	}
-	return name, args
-}
-
-func pythonProgram(name string, args []string) (string, []string) {
-	for i, arg := range args {
-		switch {
-		case arg == "-m" && i+1 < len(args):
-			module, _, _ := strings.Cut(args[i+1], ".")
-			return module, args[i+2:]
-		case !strings.HasPrefix(arg, "-"):
-			return filepath.Base(arg), args[i+1:]
-		}
-	}
-	return name, args
-}
-
 // values gives what an option was given, each time it is there: "--name value",
 // "--name=value", "-n value" or "-nvalue"; "" where it ends the command.
 func values(args []string, names ...string) []string {
@@ -149,44 +125,20 @@ func values(args []string, names ...string) []string {
 
 func has(args []string, names ...string) bool { return len(values(args, names...)) > 0 }
 
+// envKey is the key that sets a variable: the command does where env does not.
+func (t *trap) envKey(name string) string {
+	if _, set := t.process.Env[name]; set {
+		return dotted("env", name)
+	}
+	return "command"
+}
+
 // firstWait is how long the first signal of stop has.
 func (t *trap) firstWait() time.Duration {
 	if len(t.process.Stop) == 0 {
 		return 0
 	}
 	return t.process.Stop[0].Wait
-}
-
-// shellWords are of no meaning to anything but a shell.
-var shellWords = []string{"|", "||", "&", "&&", ";", ">", ">>", "<", "2>&1", "2>", "&>"}
-
-func (t *trap) shell() {
-	argv := t.process.Command
-	switch name := filepath.Base(argv[0]); name {
-	case "sudo", "su", "runuser", "doas":
-		t.warn("command", "%s stands between supd and the program, so that signals and descriptors do not reach it; set user instead", name)
-	case "sh", "bash", "dash", "zsh", "ksh":
-		if script := values(argv[1:], "-c"); len(script) > 0 && waits(script[0]) {
-			t.warn("command", `%s stays between supd and the program, which gets no signal: write "exec" before the program, or do without the shell`, name)
-		}
-	default:
-		t.shellWords(argv)
-	}
-}
-
-// waits reports whether a shell waits for what it has started, deaf to signals.
-func waits(script string) bool {
-	return strings.Contains(script, " ") && !strings.Contains(script, "exec ") && !strings.Contains(script, "trap ")
-}
-
-func (t *trap) shellWords(argv []string) {
-	for _, arg := range argv {
-		variable := len(arg) > 1 && arg[0] == '$' && strings.IndexByte(letters+"_{(", arg[1]) >= 0
-		if variable || slices.Contains(shellWords, arg) || strings.HasPrefix(arg, "~/") {
-			t.warn("command", "no shell runs: the program gets %q as it is; {env.NAME} is a variable", arg)
-			return
-		}
-	}
 }
 
 // secrets are to be read by supd alone, which is root, or by the app's group.

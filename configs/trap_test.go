@@ -104,6 +104,53 @@ func TestTraps(t *testing.T) {
 		{"no shell either", "command = \"serve | tee log\"\n", []string{`gets "|" as it is`}},
 		{"a price", "command = \"serve '$5' 'a;b' '^x$'\"\n", nil},
 
+		{"a variable inside", "command = \"serve --bind 0.0.0.0:$PORT\"\n", []string{`gets "$PORT" as it is`}},
+		{"a variable in braces", "command = \"serve --auth=${{USER:-x}}:hunter2\"\n", []string{`gets "${USER:" as it is`}},
+		{"a command in a command", "command = \"serve -n w@$(hostname)\"\n", []string{`gets "$(hostname)" as it is`}},
+		{"a dollar of its own", "command = ['awk', '{{print $NF}}']\n", nil},
+		{"uWSGI's own dollar", "command = \"uwsgi --yaml x --procname $(APP)\"\n", nil},
+		{"a variable for a shell", "command = [\"sh\", \"-c\", \"exec serve $PORT\"]\n", nil},
+		{"a variable before a shell", "command = [\"env\", \"A=$B\", \"sh\", \"-c\", \"exec serve $PORT\"]\n", []string{`gets "$B" as it is`}},
+		{"an assignment", "command = \"DEBUG=hunter2 serve\"\n", []string{`no shell runs: DEBUG=… is no program; write env = { DEBUG = "…" }`}},
+		{"activate, without a shell", "command = \". venv/bin/activate && exec celery beat\"\n", []string{`"." is no program; write venv = "venv" and the command alone`}},
+		{"cd, without a shell", "command = \"cd /x && serve\"\n", []string{`"cd" is no program; write directory`}},
+		{"activate", "command = [\"bash\", \"-c\", \"source /srv/v/bin/activate && exec gunicorn --daemon x\"]\n" + quiet, []string{"bash is here for a virtual environment: write venv = \"/srv/v\"", "with --daemon"}},
+		{"a script that stays", "command = \"./gunicorn_start\"\n", []string{"gunicorn_start is a script that stays between supd and the program it starts"}},
+		{"a script that goes", "command = \"./gunicorn.bash -D\"\n", nil},
+
+		{"env", "command = \"env -i -u A B=c D= gunicorn --pid /x x\"\n" + quiet, []string{"with --pid"}},
+		{"env, in one word", "command = [\"env\", \"-S\", \"A=b gunicorn -D\", \"x\"]\n" + quiet, []string{"with --daemon"}},
+		{"env, of gunicorn", "command = \"env 'GUNICORN_CMD_ARGS=--graceful-timeout 300' gunicorn x\"\n" + quiet, []string{"requests finish for 5m0s"}},
+		{"env, of celery", "command = \"env REMAP_SIGTERM=SIGQUIT celery -A x worker -n {generation}\"\nstop = [[\"TERM\", \"2m\"]]\n", []string{"4: process.web.command: REMAP_SIGTERM makes"}},
+		{"newrelic", "command = \"newrelic-admin run-program gunicorn -D x\"\n" + quiet, []string{"with --daemon"}},
+		{"newrelic, python", "command = \"newrelic-admin run-python -m gunicorn -D x\"\n" + quiet, []string{"with --daemon"}},
+		{"newrelic, another command", "command = \"newrelic-admin validate-config gunicorn -D\"\n", nil},
+		{"ddtrace", "command = \"ddtrace-run --profiling celery -A x beat\"\n", []string{"the old and the new scheduler"}},
+		{"opentelemetry", "command = \"opentelemetry-instrument --traces_exporter console --service_name=x python3 -X dev -W ignore -m gunicorn -D x\"\n" + quiet, []string{"with --daemon"}},
+		{"nice", "command = \"nice -n 5 ionice -c2 -n 7 nohup rq worker -n x\"\n", []string{"rq refuses a name"}},
+		{"timeout", "command = \"timeout -k 5 1d stdbuf -oL uvicorn --reload --fd 3 --timeout-graceful-shutdown 9 x\"\n", []string{"--reload"}},
+		{"taskset", "command = \"taskset -c 0,1 chrt -f 10 nginx -c DIR/apps/nginx.conf\"\n", []string{"nginx leaves supd"}},
+		{"tools of Python", "command = \"poetry run uv run --with x python -m coverage run -m gunicorn -D x\"\n" + quiet, []string{"with --daemon"}},
+		{"secrets", "command = \"doppler run --token x -- gunicorn -D x\"\n" + quiet, []string{"with --daemon"}},
+		{"tini, and what it starts", "command = \"tini -g -- gunicorn -D x\"\n" + quiet, []string{"with --daemon"}},
+		{"manage.py", "command = \"python manage.py celery worker -B -n {generation}\"\nstop = [[\"TERM\", \"2m\"]]\n", []string{"-B runs", "the old and the new scheduler"}},
+		{"manage.py, of another kind", "command = \"./manage.py --settings x rqworker default --name a\"\n", []string{"rq refuses a name"}},
+		{"manage.py, celerybeat", "command = \"django-admin celerybeat\"\n", []string{"the old and the new scheduler"}},
+		{"sudo, and what it starts", "command = \"sudo -u x A=b gunicorn -D x\"\n" + quiet, []string{"sudo stands between", "with --daemon"}},
+		{"gosu", "command = \"gosu x rq worker -n a\"\n", []string{"gosu changes the user", "rq refuses a name"}},
+		{"su, and what it starts", "command = ['su', '-', 'x', '-c', 'exec gunicorn -D x']\n" + quiet, []string{"su stands between", "with --daemon"}},
+		{"a shell's arguments", "command = ['sh', '-ec', 'umask 2; exec \"$@\"', 'sh', 'gunicorn', '-D', 'x']\n" + quiet, []string{"with --daemon"}},
+		{"a shell's conditions", "command = ['sh', '-c', '''if [ -e x ]; then # exec nothing; it's\n exec nice gunicorn -D 'a;b' 2>&1; fi''']\n" + quiet, []string{"with --daemon"}},
+		{"wrappers without end", "command = \"env env env env env env env env env env env env env env env env env env env gunicorn\"\n", nil},
+		{"a wrapper alone", "command = \"nice -n\"\n", nil},
+
+		{"gunicorn, dirty", "command = \"gunicorn --dirty-app x:A --dirty-workers 2 x\"\n" + quiet, []string{"4: process.web.command: each gunicorn with dirty workers"}},
+		{"gunicorn, dirty by its file", "command = \"gunicorn -c dirty.py -n {app}-{generation} x\"\ncount = 2\n" + quiet, []string{"each gunicorn with dirty workers"}},
+		{"gunicorn, dirty and named", "command = \"gunicorn --dirty-workers=2 --name {slot}-{generation} x\"\ncount = 2\n" + quiet, nil},
+		{"gunicorn, dirty elsewhere", "command = \"gunicorn --dirty-workers=2 x\"\nenv = { TMPDIR = \"/x/{slot}-{generation}\" }\n" + quiet, nil},
+		{"gunicorn, dirty no more", "command = \"gunicorn --dirty-workers 0 x\"\n" + quiet, nil},
+		{"celery, many", "command = \"celery multi start 3 -A x\"\n", []string{"celery multi starts workers in the background"}},
+
 		{"setpriv", "command = \"setpriv --nnp --pdeathsig TERM serve\"\n", []string{"4: process.web.command: setpriv --pdeathsig asks for a signal when its parent ends"}},
 		{"setpriv behind others", "command = \"nice -n 5 /usr/bin/setpriv --pdeathsig=KILL -- serve\"\n", []string{"setpriv --pdeathsig"}},
 		{"setpriv that clears", "command = \"setpriv --pdeathsig clear serve\"\n", nil},
@@ -126,13 +173,14 @@ func TestTraps(t *testing.T) {
 			}
 			dir := lay(t, map[string]string{
 				"apps/nginx.conf": "# daemon off;\nworker_processes 1; # daemon off;\n", "apps/stays.conf": "pid x; daemon  off ;\n",
-				"apps/leaves.conf": "# daemonize no\ndaemonize no\ndaemonize yes\n", "apps/daemon.py": "daemon = False\ndaemon=True\n", "apps/fpm.conf": ";daemonize = no\n",
+				"apps/leaves.conf": "# daemonize no\ndaemonize no\ndaemonize yes\n", "apps/dirty.py": "dirty_workers = 3\n", "apps/gunicorn_start": "#!/bin/bash\nNAME=x # exec\ngunicorn -D \\\n --pid x\n", "apps/gunicorn.bash": "#!/usr/bin/env -S bash\ncd x && exec gunicorn\n",
+				"apps/daemon.py": "daemon = False\ndaemon=True\n", "apps/fpm.conf": ";daemonize = no\n",
 				"supd.toml":     "[defaults.process]\ndirectory = \"apps\"\n",
 				"apps/app.toml": text, "apps/open.env": "A=1\n", "apps/closed.env": "A=1\n",
 				"apps/good.ini": "[uwsgi]\nmaster = true\nneed-app = 1\n; no\nhook-master-start = unix_signal:15 gracefully_kill_them_all\nsocket = fd://3\n",
 				"apps/bad.ini":  "# comment\n[uwsgi]\nmaster=true\nneed-app = false\nshutdown-sockets = true\nhttp = :8000\ndie-on-term = true\n[other]\nprocesses = 2\n",
 			})
-			put(t, dir, "apps/app.toml", strings.ReplaceAll(text, "DIR", dir))
+			put(t, dir, "apps/app.toml", strings.ReplaceAll(text, "DIR/", dir+"/"))
 			if err := os.Chmod(filepath.Join(dir, "apps/closed.env"), 0o600); err != nil {
 				t.Fatal(err)
 			}

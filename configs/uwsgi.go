@@ -120,7 +120,7 @@ func (o *uwsgiOptions) section(text, wanted string) {
 // uwsgi's manners are those of 2.0.
 func (t *trap) uwsgi() {
 	o := readUWSGI(t.process.Directory, t.args, t.app.view())
-	for name := range t.process.Env { // each option may be set by UWSGI_OPTION
+	for name := range t.env { // each option may be set by UWSGI_OPTION
 		o.partial = o.partial || strings.HasPrefix(name, "UWSGI_")
 	}
 	if o.lacks("master") {

@@ -50,6 +50,12 @@ func unknownVariable(name string, known []string) error {
 	if n := nearest(name, known); n != "" {
 		return &variableError{name, fmt.Sprintf("unknown variable, did you mean {%s}?", n)}
 	}
+	switch {
+	case strings.HasPrefix(name, "env."):
+		return &variableError{name, "no such variable; set it in env, or name it in env_inherit"}
+	case name == strings.ToUpper(name) && isVariableName(name):
+		return &variableError{name, `unknown variable; those of the environment are written {env.NAME}, without a $; write "{{" for a brace`}
+	}
 	return &variableError{name, `unknown variable; write "{{" for a brace`}
 }
 
