@@ -59,7 +59,7 @@ type document struct {
 func parse(file string, data []byte, r *report) (*value, bool) {
 	text, marked := bytes.CutPrefix(data, byteOrderMark)
 	if marked {
-		r.add(Place{File: file, Line: 1}, `begins with a byte order mark, as in Windows; take it off with sed -i '1s/^\xEF\xBB\xBF//'`)
+		r.add(Place{File: file, Line: 1}, startsWithMark)
 	}
 	mended := map[int]bool{}
 	for {
@@ -83,6 +83,8 @@ func parse(file string, data []byte, r *report) (*value, bool) {
 }
 
 var byteOrderMark = []byte("\ufeff")
+
+const startsWithMark = `begins with a byte order mark, as in Windows; take it off with sed -i '1s/^\xEF\xBB\xBF//'`
 
 func (d *document) parse(data []byte) *value {
 	for i, c := range data {

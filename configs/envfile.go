@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -30,7 +31,11 @@ func ReadEnvFile(path string, account *privdrop.Account) (map[string]string, err
 	}
 	env := map[string]string{}
 	var errs Errors
-	for i, line := range strings.Split(string(data), "\n") {
+	text, marked := bytes.CutPrefix(data, byteOrderMark)
+	if marked {
+		errs = append(errs, Error{File: path, Line: 1, Msg: startsWithMark})
+	}
+	for i, line := range strings.Split(string(text), "\n") {
 		name, value, err := envLine(line)
 		if _, twice := env[name]; err == nil && twice {
 			err = errors.New("defined twice")

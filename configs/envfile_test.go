@@ -58,6 +58,16 @@ func TestReadEnvFileErrors(t *testing.T) {
 	}
 }
 
+func TestReadEnvFileOfWindows(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "env", "\ufeffA=1\r\nB = \r\nC\r\n")
+	file := filepath.Join(dir, "env")
+	_, err := ReadEnvFile(file, nil)
+	if want := file + ":1: begins with a byte order mark, as in Windows; take it off with sed -i '1s/^\\xEF\\xBB\\xBF//'\n" + file + ":3: want NAME=value"; told(err) != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
 func TestReadEnvFileMissing(t *testing.T) {
 	dir := t.TempDir()
 	for file, want := range map[string]string{

@@ -20,6 +20,15 @@ var healthKeys = append(questionKeys(
 	field("children", func(h *Health) *int { return &h.Children }, count(0)),
 )
 
+// readHealth reads the table. A question that no file gives a time has no more of it than
+// there is up to the next one.
+func readHealth(in input, p *Process) {
+	readTable(in, healthKeys, &p.Health)
+	if h := &p.Health; in.child("timeout").unstated() && h.Interval > 0 {
+		h.Timeout = min(h.Timeout, h.Interval)
+	}
+}
+
 func checkHealth(health input, app *App, p *Process) {
 	h := p.Health
 	kinds := health.kinds(healthKinds)

@@ -128,7 +128,7 @@ func readTable[T any](in input, keys []key[T], into *T) {
 }
 
 // unknown says of a key that there is none, and what may be meant.
-func unknown(name string, others map[string]foreign, known []string) string {
+func unknown(name string, others map[string]counterpart, known []string) string {
 	if f, is := others[name]; is {
 		return f.String()
 	}

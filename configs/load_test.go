@@ -335,3 +335,19 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+// TestHealthTimeout: a question without a time of its own ends before the next one.
+func TestHealthTimeout(t *testing.T) {
+	for health, want := range map[string]time.Duration{
+		`interval = "1s"`:                   time.Second,
+		`interval = "3s"`:                   3 * time.Second,
+		`interval = "20s"`:                  3 * time.Second,
+		`interval = "20s", timeout = "10s"`: 10 * time.Second,
+		`failures = 2`:                      3 * time.Second,
+	} {
+		c, _ := loadApp(t, "user = \"nobody\"\n[process.web]\ncommand = \"true\"\nhealth = { exec = \"true\", "+health+" }\n")
+		if got := process(t, c).Health.Timeout; got != want {
+			t.Errorf("%s: %s, want %s", health, got, want)
+		}
+	}
+}

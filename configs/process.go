@@ -30,7 +30,7 @@ var processKeys = append([]key[Process]{
 	part("backoff", func(p *Process) *Backoff { return &p.Backoff }, backoffKeys),
 	field("give_up_after", func(p *Process) *int { return &p.GiveUpAfter }, count(0)),
 	part("ready", func(p *Process) *Ready { return &p.Ready }, readyKeys),
-	part("health", func(p *Process) *Health { return &p.Health }, healthKeys),
+	{name: "health", sub: names(healthKeys), read: readHealth},
 	field("watchdog", func(p *Process) *time.Duration { return &p.Watchdog }, duration(0)),
 	field("stop", func(p *Process) *[]StopStep { return &p.Stop }, steps),
 	{name: "limits", sub: limitNames, read: readLimits},

@@ -25,7 +25,7 @@ func verified(t *testing.T, dir string) string {
 func TestVerifyScripts(t *testing.T) {
 	dir := lay(t, map[string]string{
 		"windows": "#!/bin/sh\r\n", "by-env": "#!/usr/bin/env sh\r\n", "missing": "#!/usr/bin/env no-such-python\n",
-		"option": "#!/usr/bin/env -S no-such-python -E\n", "well": "#!/usr/bin/env sh\n", "perl": "#!/bin/sh -e\r\n",
+		"option": "#!/usr/bin/env -S no-such-python -E\n", "well": "#!/usr/bin/env sh\n", "perl": "#!/usr/bin/env -S sh -e\r\n",
 		"apps/app.toml": `user = "nobody"
 [process.a]
 command = "../windows"

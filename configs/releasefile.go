@@ -107,7 +107,7 @@ type restriction struct {
 
 // keep gives a table with the allowed keys alone. Of the others it tells those that
 // an app's file may have from those that nobody knows.
-func (r restriction) keep(table *value, allowed, known []string, others map[string]foreign) *value {
+func (r restriction) keep(table *value, allowed, known []string, others map[string]counterpart) *value {
 	kept := *table
 	kept.Table = maps.Clone(table.Table)
 	for _, name := range sortedKeys(table.Table) {

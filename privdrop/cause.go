@@ -39,6 +39,11 @@ func (p *Plan) whyNotExecuted(errno error) error {
 		if script, err := p.view.ScriptAt(file); err == nil && script.Interpreter != "" {
 			return p.reach(script.Interpreter)
 		}
+	case unix.EAGAIN: // of the change of user, which execve is the one to tell (setuid(2))
+		if p.account == nil {
+			return nil
+		}
+		return fmt.Errorf("user %[1]s has more processes than its limit nproc lets it have, whoever has started them (ps -U %[1]s); raise limits.nproc, which is supd's own limit where it is not set", p.account.title())
 	case unix.ENOEXEC:
 		return errors.New("it has no #! line, and is no program for this machine; begin a script with a line such as #!/bin/sh")
 	case unix.ENOENT:
@@ -54,4 +59,12 @@ func (p *Plan) reach(path string) error {
 		return nil
 	}
 	return p.account.Reach(p.view, path)
+}
+
+// whyNotCloned goes by clone(2) and pids in cgroups(7).
+func whyNotCloned(errno unix.Errno) error {
+	if errno != unix.EAGAIN {
+		return errno
+	}
+	return fmt.Errorf("%w: there are as many processes as may be: by TasksMax= of supd's unit (pids.max of its control group or one above), by kernel.threads-max or kernel.pid_max, or, without root, by the limit nproc of supd's user", errno)
 }

@@ -136,10 +136,11 @@ func TestPlanRefuses(t *testing.T) {
 	moved := file("moved", "#! /opt/gone/bin/python3 -I\n", 0o755)
 	windows := file("windows", "#!/bin/sh\r\necho\r\n", 0o755)
 	byEnv := file("by-env", "#!/usr/bin/env sh\r\n", 0o755)
+	options := file("options", "#!/usr/bin/python3 -E\r\n", 0o755)
 	marked := file("marked", "\ufeff#!/bin/sh\n", 0o755)
 	cut := file("cut", "#!/bin/"+strings.Repeat("x", 300)+"\n", 0o755)
 	nobody := file("nobody", "#! \n", 0o755)
-	const carriage = ` ends in a carriage return, as in Windows, which is part of the name to the kernel; take it off with sed -i 's/\r$//'`
+	const carriage = ` ends in a carriage return, as in Windows, which is part of its last word; take it off with sed -i 's/\r$//'`
 	most := 32 * os.Getpagesize()
 	long := strings.Repeat("x", most)
 	var wide []string
@@ -165,9 +166,10 @@ func TestPlanRefuses(t *testing.T) {
 		{"not executable", Spec{Argv: []string{plain}}, rootHost(), plain + ": command not executable: no execute permission", ErrNotExecutable},
 		{"not executable in PATH", Spec{Argv: []string{"plain"}, Env: []string{"PATH=" + dir}}, rootHost(), plain + ": command not executable: no execute permission", ErrNotExecutable},
 		{"directory as command", Spec{Argv: []string{"/tmp"}}, rootHost(), "/tmp: command not executable: is a directory", ErrNotExecutable},
-		{"interpreter", Spec{Argv: []string{moved}}, rootHost(), moved + ": command not executable: its interpreter /opt/gone/bin/python3 does not exist", ErrNotExecutable},
+		{"interpreter", Spec{Argv: []string{moved}}, rootHost(), moved + ": command not executable: its interpreter /opt/gone/bin/python3 does not exist; install it, or make the virtual environment anew where that was moved", ErrNotExecutable},
 		{"interpreter of Windows", Spec{Argv: []string{windows}}, rootHost(), windows + ": command not executable: its line #!/bin/sh" + carriage, ErrNotExecutable},
 		{"interpreter of Windows, by env", Spec{Argv: []string{byEnv}}, rootHost(), byEnv + ": command not executable: its line #!/usr/bin/env sh" + carriage, ErrNotExecutable},
+		{"options of Windows", Spec{Argv: []string{options}}, rootHost(), options + ": command not executable: its line #!/usr/bin/python3 -E" + carriage, ErrNotExecutable},
 		{"byte order mark", Spec{Argv: []string{marked}}, rootHost(), marked + `: command not executable: it begins with a byte order mark, as in Windows, before its #!; take it off with sed -i '1s/^\xEF\xBB\xBF//'`, ErrNotExecutable},
 		{"long interpreter", Spec{Argv: []string{cut}}, rootHost(), cut + ": command not executable: its line #! is longer than the 256 bytes that the kernel reads, so that the interpreter's name is cut off; install it at a shorter path", ErrNotExecutable},
 		{"no interpreter", Spec{Argv: []string{nobody}}, rootHost(), nobody + ": command not executable: its line #! names no interpreter; write one, such as #!/bin/sh", ErrNotExecutable},

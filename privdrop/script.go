@@ -48,18 +48,25 @@ func (v View) ScriptAt(path string) (Script, error) {
 	case !whole && n == len(head) && end == len(line):
 		return Script{}, fmt.Errorf("its line #! is longer than the %d bytes that the kernel reads, so that the interpreter's name is cut off; install it at a shorter path", len(head))
 	case s.broken():
-		return Script{}, fmt.Errorf(`its line #!%s ends in a carriage return, as in Windows, which is part of the name to the kernel; take it off with sed -i 's/\r$//'`, strings.TrimSuffix(line, "\r"))
+		return Script{}, fmt.Errorf(`its line #!%s ends in a carriage return, as in Windows, which is part of its last word; take it off with sed -i 's/\r$//'`, strings.TrimSuffix(line, "\r"))
 	}
 	return s, nil
 }
 
 // broken reports whether the carriage return at the end of the line is in the name of
-// a program. What other interpreters make of it in their argument is up to them.
+// a program, or in an argument that the interpreter refuses for it. Others, such as
+// perl and env -S, take it for a space.
 func (s Script) broken() bool {
-	if s.Argument == "" {
-		return strings.HasSuffix(s.Interpreter, "\r")
+	name := filepath.Base(s.Interpreter)
+	switch {
+	case s.Argument == "":
+		return strings.HasSuffix(name, "\r")
+	case !strings.HasSuffix(s.Argument, "\r"):
+		return false
+	case name == "env":
+		return s.Argument[0] != '-'
 	}
-	return filepath.Base(s.Interpreter) == "env" && strings.HasSuffix(s.Argument, "\r")
+	return strings.HasPrefix(name, "python") || name == "sh" || name == "bash" || name == "dash" || name == "ksh"
 }
 
 // examineInterpreter looks at a script's first line. execve says of a missing
@@ -75,7 +82,7 @@ func (v View) examineInterpreter(path string) error {
 	}
 	var st unix.Stat_t
 	if unix.Stat(v.Find(s.Interpreter), &st) == unix.ENOENT {
-		return fmt.Errorf("%s: %w: its interpreter %s does not exist", path, ErrNotExecutable, s.Interpreter)
+		return fmt.Errorf("%s: %w: its interpreter %s does not exist; install it, or make the virtual environment anew where that was moved", path, ErrNotExecutable, s.Interpreter)
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func (p *Plan) Start() (*Process, error) {
 	late := limit.end()
 	runtime.KeepAlive(p)
 	if errno := unix.Errno(-r); r > ^uintptr(4095) {
-		return nil, &Error{Call: p.cloneName(), Err: errno}
+		return nil, &Error{Call: p.cloneName(), Err: whyNotCloned(errno)}
 	}
 	process := &Process{Pid: int(r), fd: int(b.pidfd)}
 	if b.at == 0 && late == nil {

@@ -298,6 +298,40 @@ func TestStartFailsByName(t *testing.T) {
 	}
 }
 
+// The kernel tells of the limit of processes where the user has more than that before.
+func TestStartOfTooMany(t *testing.T) {
+	account := nobody(t)
+	start := func(l Limits) (*Process, error) {
+		plan, err := Spec{Argv: []string{"/bin/sleep", "4309"}, Account: account, Resources: Resources{Limits: l}}.Plan()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return plan.Start()
+	}
+	first, err := start(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer first.Close()
+	defer first.reap()
+	defer first.Signal(unix.SIGKILL)
+	_, err = start(Limits{"nproc": {0, 0}})
+	if !errors.Is(err, unix.EAGAIN) || !strings.Contains(err.Error(), "execve /bin/sleep: resource temporarily unavailable: user nobody has more processes than its limit nproc") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// What a control group or the kernel refuses is no file's fault: both causes are named,
+// and the errno stays what it is.
+func TestNotCloned(t *testing.T) {
+	if err := whyNotCloned(unix.EAGAIN); !errors.Is(err, unix.EAGAIN) || !strings.Contains(err.Error(), "TasksMax=") || !strings.Contains(err.Error(), "nproc") {
+		t.Errorf("got %v", err)
+	}
+	if err := whyNotCloned(unix.EBADF); err != unix.EBADF {
+		t.Errorf("got %v", err)
+	}
+}
+
 // elfWithLoader is a program of this machine that is nothing but the name of its loader.
 func elfWithLoader(t *testing.T, loader string) string {
 	t.Helper()

@@ -82,7 +82,7 @@ func TestPlanLooksIntoMounts(t *testing.T) {
 		{"link", Spec{Argv: []string{dir + "/current/bin/gunicorn"}, Dir: dir + "/current/src"}, "", nil},
 		{"only installed", Spec{Argv: []string{"celery"}, Env: path}, "celery: command not found in PATH " + opt + "/bin", ErrNotFound},
 		{"interpreter only installed", Spec{Argv: []string{opt + "/bin/broken"}},
-			opt + "/bin/broken: command not executable: its interpreter " + opt + "/bin/python4 does not exist", ErrNotExecutable},
+			opt + "/bin/broken: command not executable: its interpreter " + opt + "/bin/python4 does not exist; install it, or make the virtual environment anew where that was moved", ErrNotExecutable},
 		{"directory", Spec{Dir: opt + "/src"}, "", nil},
 		{"directory only installed", Spec{Dir: opt + "/newer"}, "directory " + opt + "/newer: no such file or directory", os.ErrNotExist},
 		{"no From", Spec{Mounts: []Mount{{From: dir + "/gone", To: opt}}},

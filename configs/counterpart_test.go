@@ -9,7 +9,7 @@ import (
 // one of ours: it would never be told of.
 func TestForeign(t *testing.T) {
 	for _, room := range []struct {
-		names map[string]foreign
+		names map[string]counterpart
 		keys  []string
 		file  string
 		text  func(write string) string

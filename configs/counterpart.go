@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// foreign is a name of another supervisor's, for who comes from there.
-type foreign struct {
+// counterpart is for a name of another supervisor's, for who comes from there.
+type counterpart struct {
 	of    string // whose
 	write string // what is written here instead, in TOML; "" where nothing is
 	note  string
 }
 
-func (f foreign) String() string {
+func (f counterpart) String() string {
 	said := "is " + f.of + "'s name; "
 	if f.write != "" {
 		said += strings.TrimSpace("write " + f.write + " " + f.note)
@@ -29,7 +29,7 @@ const (
 )
 
 // foreignTo gives the names that are known to belong to what a T is here.
-func foreignTo[T any]() map[string]foreign {
+func foreignTo[T any]() map[string]counterpart {
 	switch any((*T)(nil)).(type) {
 	case *Process:
 		return foreignProcess
@@ -43,12 +43,12 @@ func foreignTo[T any]() map[string]foreign {
 	return nil
 }
 
-var oneLog = foreign{supervisord, "", "standard error goes into the log of the process, with standard output; remove it"}
+var oneLog = counterpart{supervisord, "", "standard error goes into the log of the process, with standard output; remove it"}
 
-var noListeners = foreign{supervisord, "", "supd has no event listeners; remove it"}
+var noListeners = counterpart{supervisord, "", "supd has no event listeners; remove it"}
 
 // foreignProcess are options of supervisord's [program:x] and of circus' [watcher:x].
-var foreignProcess = map[string]foreign{
+var foreignProcess = map[string]counterpart{
 	"autorestart":             {supervisord, `restart = "always"`, `for true, "on-failure" for unexpected, "never" for false`},
 	"environment":             {supervisord, `env = { NAME = "value" }`, ""},
 	"exitcodes":               {supervisord, `success_exit = [0, 2]`, ""},
@@ -116,10 +116,10 @@ var foreignProcess = map[string]foreign{
 	"working_dir":      {circus, `directory = "/srv/NAME"`, ""},
 }
 
-var standardError = foreign{supervisord, "", "supd writes its own log to standard error, for systemd or the init script to keep; remove it"}
+var standardError = counterpart{supervisord, "", "supd writes its own log to standard error, for systemd or the init script to keep; remove it"}
 
 // foreignDaemon are options of supervisord's [supervisord] and of [circus].
-var foreignDaemon = map[string]foreign{
+var foreignDaemon = map[string]counterpart{
 	"childlogdir":      {supervisord, `logs = "/var/log/supd"`, ""},
 	"directory":        {supervisord, "", "a process has its own directory; write it there"},
 	"environment":      {supervisord, "", "workers inherit nothing; write env in the app's file"},
@@ -146,7 +146,7 @@ var foreignDaemon = map[string]foreign{
 }
 
 // foreignControl are options of supervisord's [unix_http_server].
-var foreignControl = map[string]foreign{
+var foreignControl = map[string]counterpart{
 	"chmod":    {supervisord, `mode = "0660"`, ""},
 	"chown":    {supervisord, `group = "adm"`, ""},
 	"file":     {supervisord, `socket = "/run/supd/supd.sock"`, "or leave it out"},
@@ -156,7 +156,7 @@ var foreignControl = map[string]foreign{
 }
 
 // foreignSocket are options of circus' [socket:x].
-var foreignSocket = map[string]foreign{
+var foreignSocket = map[string]counterpart{
 	"family":       {circus, `listen = "tcp:127.0.0.1:8000"`, "with the family before the address: tcp, udp or unix"},
 	"host":         {circus, `listen = "tcp:127.0.0.1:8000"`, ""},
 	"path":         {circus, `listen = "unix:/run/NAME.sock"`, ""},
