@@ -29,12 +29,14 @@ func (o *Owner) Run() {
 			o.frozen()
 			continue
 		}
-		o.sweep()
 		o.repair(now)
 		o.answer(now)
 		o.show(now)
-		if o.frozen == nil { // else it is done at the end
-			o.save()
+		if o.isTime(now) {
+			o.sweep()
+			if o.frozen == nil { // else it is done at the end
+				o.save()
+			}
 		}
 		if o.finished() {
 			o.Publish(now)
@@ -64,6 +66,24 @@ func (o *Owner) isUnsettled() bool {
 	return o.frozen == nil && (len(o.queue) > 0 || slices.ContainsFunc(o.apps, func(a *app) bool {
 		return a.isUnrolled && a.rollout != nil && a.rollout.pending == "" && !o.quitting
 	}))
+}
+
+// launchesFirst is how long a search for what dead workers have left, and the record,
+// wait for launches that are under way: all need the same processors, and the record
+// would be out of date at once.
+const launchesFirst = 50 * time.Millisecond
+
+// isTime reports whether what waits for launches is to be done now.
+func (o *Owner) isTime(now time.Time) bool {
+	if o.launching > 0 && o.tidies.IsZero() {
+		o.tidies = now.Add(launchesFirst)
+	}
+	if o.launching > 0 && now.Before(o.tidies) {
+		o.wake(o.tidies)
+		return false
+	}
+	o.tidies = time.Time{}
+	return true
 }
 
 // drain runs the events that are waiting already, so that a storm of them is

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -608,6 +609,47 @@ func TestDeadBeforeTheLaunchIsReported(t *testing.T) {
 		w.expect(time.Minute, "a/web.1", api.Running)
 		w.quit()
 	})
+}
+
+// TestLaunchesFirst: what a dead worker has left is searched for when the launch in its
+// place is over, or takes long.
+func TestLaunchesFirst(t *testing.T) {
+	for name, c := range map[string]struct{ launch, sweep time.Duration }{
+		"short": {10 * time.Millisecond, 10 * time.Millisecond},
+		"hangs": {-1, launchesFirst},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, func(l Launch) behaviour {
+					if l.Generation == 2 {
+						return behaviour{launch: c.launch}
+					}
+					return healthy
+				}, configured("web", 1))
+				w.expect(time.Minute, "a/web.1", api.Running)
+				victim := w.running()[0]
+				w.in(func(*Owner) { victim.Signal(unix.SIGKILL) })
+				sweeps := func() (n int) {
+					w.in(func(*Owner) { n = w.sweeps })
+					return n
+				}
+				time.Sleep(c.sweep - 5*time.Millisecond)
+				if n := sweeps(); n > 0 {
+					t.Errorf("%d searches while the launch is under way", n)
+				}
+				time.Sleep(10 * time.Millisecond)
+				if n := sweeps(); n != 1 {
+					t.Errorf("%d searches, want one", n)
+				}
+				w.in(func(o *Owner) { // a launch that hangs has to end
+					if worker := o.apps[0].processes[0].slots[0].workers[0]; c.launch < 0 {
+						o.notStarted(worker, errors.New("killed"))
+					}
+				})
+				w.quit()
+			})
+		})
+	}
 }
 
 // TestHistories runs random histories; proc and world check that nobody is

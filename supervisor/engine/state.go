@@ -47,6 +47,7 @@ type Owner struct {
 	written        int               // slots in the parts since then
 	readers        []chan<- *api.Status
 	timer          time.Time // the nearest deadline
+	tidies         time.Time // when what waits for launches is done at the latest; zero: nothing waits
 
 	queue       []*slot // to be settled
 	alarms      alarms

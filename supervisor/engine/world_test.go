@@ -133,6 +133,7 @@ type world struct {
 	retries int // that were asked for
 	most    int // processes at once
 	signals int // that were sent
+	sweeps  int
 
 	strays    Strays       // that a search finds
 	kills     atomic.Int64 // of strays
@@ -392,6 +393,7 @@ func (w *world) procOf(pid int) *proc {
 
 // Sweep finds no strays but those of the world.
 func (w *world) Sweep(_, _ []int, done func(Swept) Event) {
+	w.sweeps++
 	swept := Swept{Searched: true, Killed: w.leftovers}
 	if w.strays.Count > 0 {
 		swept.Strays = []Strays{w.strays}
