@@ -55,11 +55,17 @@ func (c *Capture) StopMatching() { c.match.on.Store(false) }
 
 // Finish ends the capture with what is in the pipe now: the worker is dead, and a
 // descendant that escaped may hold the pipe open, or fill it, for ever.
-func (c *Capture) Finish() { c.end() }
+func (c *Capture) Finish() {
+	c.end()
+	c.rouse()
+}
 
 // Leave ends the capture with what was read so far, for a supd that gives its place
 // to another. Nothing is lost: what is in the pipe stays there.
-func (c *Capture) Leave() { c.quit() }
+func (c *Capture) Leave() {
+	c.quit()
+	c.rouse()
+}
 
 // Left gives, after Done, the pipe of a capture that was ended by Leave. The caller
 // closes it or passes it on, see Inherited. It is nil if everything had been read
@@ -70,16 +76,48 @@ func (c *Capture) Left() *os.File {
 }
 
 func (c *Capture) run() {
-	defer close(c.done)
 	c.log.hold()
-	defer func() { c.log.release(c.left != nil) }()
-	fd := int(c.pipe.Fd())
-	_ = unix.SetNonblock(fd, true) // Fd may have changed that; it cannot fail for an open descriptor
+	c.fd = int(c.pipe.Fd())
+	_ = unix.SetNonblock(c.fd, true) // Fd may have changed that; it cannot fail for an open descriptor
 	c.resume()
-	wait, remove := c.watch(fd)
-	for c.read(fd, wait) {
+	c.arm, c.remove = c.watch()
+	c.goOn()
+}
+
+// goOn reads until the end. It also returns when the worker has been silent for a while:
+// most are, and each goroutine has a stack. The next one begins with rouse.
+func (c *Capture) goOn() {
+	c.late = time.NewTimer(lineTime)
+	defer c.late.Stop()
+	for c.read() {
+		if c.silent && c.park() {
+			return
+		}
 	}
-	remove()
+	c.over()
+}
+
+// park reports whether this goroutine is to end. Another one may run by then.
+func (c *Capture) park() bool {
+	c.silent = false
+	c.parked.Store(true)
+	if len(c.ready) > 0 || isClosed(c.finish) || isClosed(c.leave) {
+		return !c.parked.CompareAndSwap(true, false)
+	}
+	return true
+}
+
+// rouse begins a goroutine where there is none.
+func (c *Capture) rouse() {
+	if c.parked.CompareAndSwap(true, false) {
+		go c.goOn()
+	}
+}
+
+func (c *Capture) over() {
+	defer close(c.done)
+	defer func() { c.log.release(c.left != nil) }()
+	c.remove()
 	if c.left != nil {
 		c.leaveIntake()
 		return
@@ -97,11 +135,11 @@ const lookAnyway = 10 * time.Millisecond
 
 // watch adds the pipe to the poller: arm is called before each wait, remove after
 // the last.
-func (c *Capture) watch(fd int) (arm, remove func()) {
+func (c *Capture) watch() (arm, remove func()) {
 	p, err := pipes()
 	if err == nil {
 		var w *watch
-		if w, err = p.add(fd, c.ready); err == nil {
+		if w, err = p.add(c.fd, c); err == nil {
 			return w.arm, w.remove
 		}
 	}
@@ -111,16 +149,18 @@ func (c *Capture) watch(fd int) (arm, remove func()) {
 	return func() { time.AfterFunc(lookAnyway, c.wake) }, func() {}
 }
 
+// wake says that there may be something to read.
 func (c *Capture) wake() {
 	select {
 	case c.ready <- struct{}{}:
-	default:
+	default: // it knows already
 	}
+	c.rouse()
 }
 
 // read reads what there is and waits for more; false is the end.
-func (c *Capture) read(fd int, arm func()) (more bool) {
-	n, state := c.drain(fd, maxRead)
+func (c *Capture) read() (more bool) {
+	n, state := c.drain(c.fd, maxRead)
 	switch {
 	case state == ended:
 		return false
@@ -128,10 +168,10 @@ func (c *Capture) read(fd int, arm func()) (more bool) {
 		c.left = c.pipe
 		return false
 	case isClosed(c.finish):
-		c.drain(fd, inPipe(fd))
+		c.drain(c.fd, inPipe(c.fd))
 		return false
 	case state == drained && !c.pace.goesOn(n):
-		arm()
+		c.arm()
 		c.wait()
 	}
 	c.overdue()
@@ -157,24 +197,18 @@ func isClosed(c chan struct{}) bool {
 // wait returns when the pipe has something, when the capture is to end, or when a
 // line has waited for its end long enough. After a silence it gives memory back.
 func (c *Capture) wait() {
-	var late <-chan time.Time
 	unended := len(c.in.held()) > 0
-	if unended || c.in.large() {
-		after := lineTime
-		if unended {
-			after = time.Until(c.since.Add(lineTime))
-		}
-		timer := time.NewTimer(after)
-		defer timer.Stop()
-		late = timer.C
+	begin, after := time.Now(), lineTime
+	if unended {
+		after = c.since.Add(lineTime).Sub(begin)
 	}
-	begin := time.Now()
+	c.late.Reset(after)
 	select {
 	case <-c.ready:
 	case <-c.finish:
 	case <-c.leave:
-	case <-late:
-		if !unended {
+	case <-c.late.C:
+		if c.silent = !unended; c.silent {
 			c.in.shrink()
 		}
 	}

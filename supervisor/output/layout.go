@@ -179,12 +179,19 @@ type Capture struct {
 	quit   func()
 	done   chan struct{}
 
+	parked atomic.Bool // no goroutine reads: it was silent
+
 	// Of the goroutine that reads, until done.
-	in    *intake   // nil until there was something
-	since time.Time // when the unfinished line that is held came
-	large bool      // the pipe was enlarged
-	pace  pace
-	left  *os.File
+	fd     int         // of pipe
+	arm    func()      // the poller, before each wait
+	remove func()      // from the poller
+	late   *time.Timer // of a wait
+	silent bool        // nothing has come for long
+	in     *intake     // nil until there was something
+	since  time.Time   // when the unfinished line that is held came
+	large  bool        // the pipe was enlarged
+	pace   pace
+	left   *os.File
 
 	unended bool // the last entry sent to the journal was no whole line
 }

@@ -18,7 +18,7 @@ type poller struct {
 
 	mu    sync.Mutex // captures come and go in goroutines of their own
 	last  int32
-	ready map[int32]chan<- struct{}
+	pipes map[int32]*Capture
 }
 
 // pipes is the poller of all captures, made when the first one needs it.
@@ -29,7 +29,7 @@ func newPoller() (*poller, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &poller{epoll: epoll, ready: map[int32]chan<- struct{}{}}
+	p := &poller{epoll: epoll, pipes: map[int32]*Capture{}}
 	go func() {
 		room := make([]unix.EpollEvent, 64)
 		for {
@@ -43,9 +43,8 @@ func (p *poller) tell(events []unix.EpollEvent) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, e := range events {
-		select {
-		case p.ready[e.Fd] <- struct{}{}:
-		default: // it is woken already, or is gone
+		if c := p.pipes[e.Fd]; c != nil { // else it is gone
+			c.wake()
 		}
 	}
 }
@@ -58,7 +57,7 @@ type watch struct {
 }
 
 // add adds a pipe, disarmed.
-func (p *poller) add(fd int, ready chan<- struct{}) (*watch, error) {
+func (p *poller) add(fd int, c *Capture) (*watch, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.last++
@@ -66,7 +65,7 @@ func (p *poller) add(fd int, ready chan<- struct{}) (*watch, error) {
 	if err := unix.EpollCtl(p.epoll.FD, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLONESHOT, Fd: w.id}); err != nil {
 		return nil, fmt.Errorf("epoll_ctl: %w", err)
 	}
-	p.ready[w.id] = ready
+	p.pipes[w.id] = c
 	return w, nil
 }
 
@@ -79,6 +78,6 @@ func (w *watch) arm() {
 func (w *watch) remove() {
 	w.poller.mu.Lock()
 	defer w.poller.mu.Unlock()
-	delete(w.poller.ready, w.id)
+	delete(w.poller.pipes, w.id)
 	_ = unix.EpollCtl(w.poller.epoll.FD, unix.EPOLL_CTL_DEL, w.fd, nil)
 }
