@@ -118,7 +118,7 @@ func (l *loader) daemon(must bool) {
 	var s settings
 	readTable(input{top, &l.scope}, settingsKeys, &s)
 	l.config.Daemon, l.config.Control, l.config.Metrics = s.Daemon, s.control(), s.Metrics
-	l.config.places[""] = top
+	l.config.places[""] = []*value{top}
 }
 
 func (l *loader) defaults() *value {
@@ -231,7 +231,7 @@ func (l *loader) readApp(top *value, v *Version, own map[string]*value) App {
 	readTable(in, appKeys, &a)
 	rollout := input{merge(l.builtIn.child("rollout"), l.stated.child("rollout").onlyTable(), top.child("rollout").onlyTable()), &scope}
 	readTable(rollout, rolloutKeys, &a.Rollout)
-	a.places[""] = top
+	a.places[""] = []*value{top}
 	l.processes(in, &a, own)
 	checkSmoke(rollout, &a)
 	checkGate(rollout, &a)
@@ -258,6 +258,10 @@ func (l *loader) processes(in input, a *App, own map[string]*value) {
 		in.fail("has no [process.NAME]: an app needs at least one")
 		return
 	}
+	shared := &value{Kind: aTable, Table: maps.Clone(in.Table)} // what the app says for all
+	maps.DeleteFunc(shared.Table, func(key string, _ *value) bool {
+		return !slices.Contains([]string{"user", "group", "env"}, key)
+	})
 	all, after := map[string]input{}, map[string][]string{}
 	workers := 0
 	l.cost = 0
@@ -266,7 +270,7 @@ func (l *loader) processes(in input, a *App, own map[string]*value) {
 		if stated != nil && stated.Kind != aTable {
 			continue
 		}
-		merged, p := l.process(in, a, name, own[name], stated)
+		merged, p := l.process(in, a, name, own[name], shared, stated)
 		if l.cost > mostMerged {
 			in.fail("its processes take more than %d MiB together, with what is said for all of them: too many, or too much in env", mostMerged>>20)
 			return
@@ -284,7 +288,7 @@ func (l *loader) processes(in input, a *App, own map[string]*value) {
 
 // process lays [process.NAME] over what the app says for all its processes, over
 // the release's own, over [defaults.process]. One of own and stated may be nil.
-func (l *loader) process(in input, a *App, name string, own, stated *value) (input, Process) {
+func (l *loader) process(in input, a *App, name string, own, shared, stated *value) (input, Process) {
 	scope := *in.scope
 	scope.vars = map[string]string{"app": a.Name, "process": name}
 	table := cmp.Or(stated, own)
@@ -292,11 +296,8 @@ func (l *loader) process(in input, a *App, name string, own, stated *value) (inp
 	if stated == nil {
 		line = max(1, in.at("user").Place.Line)
 	}
-	shared := &value{Kind: aTable, Table: maps.Clone(in.Table), Place: table.Place}
-	maps.DeleteFunc(shared.Table, func(key string, _ *value) bool {
-		return !slices.Contains([]string{"user", "group", "env"}, key)
-	})
 	merged := input{overlay(l.processDefaults(), own, shared, stated), &scope}
+	merged.Place = table.Place
 	if l.cost += merged.cost(mostMerged); l.cost > mostMerged {
 		return merged, Process{}
 	}
@@ -306,7 +307,7 @@ func (l *loader) process(in input, a *App, name string, own, stated *value) (inp
 	merged.locate(&p)
 	l.logOf(merged.at("log"), a.Name, name, &p.Log)
 	checkProcess(merged, a, &p)
-	a.places[name] = merged.value
+	a.places[name] = []*value{stated.withLogTable(), shared, own.withLogTable(), l.processDefaults()}
 	return merged, p
 }
 

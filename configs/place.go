@@ -17,13 +17,23 @@ type Place struct {
 }
 
 // places are those of tables and of all that is below them, by the name of what the
-// table makes ("" for a file's top, else a process). They are looked for when somebody
-// has to be told: of a thousand processes hardly any.
-type places map[string]*value
+// tables make ("" for a file's top, else a process), the upper ones first. They are
+// looked for when somebody has to be told: of a thousand processes hardly any.
+type places map[string][]*value
 
-// find gives where a key in a table was written; that of "" is the table itself.
-func (p places) find(of, key string) Place {
-	v := p[of]
+// find gives where a key was written; that of "" is the table itself. It is the zero
+// Place for what is a built-in default.
+func (p places) find(of, key string) (at Place) {
+	for _, table := range p[of] {
+		if at = table.place(key); at.File != "" {
+			break
+		}
+	}
+	return at
+}
+
+// place gives where a key below the table was written.
+func (v *value) place(key string) Place {
 	for at := ""; v != nil && at != key; {
 		at, v = v.toward(at, key)
 	}
