@@ -21,10 +21,12 @@ func (w *Worker) ask(spec privdrop.Spec) {
 	if question == nil {
 		return
 	}
-	w.asking = make(chan struct{})
+	asks, stop := context.WithCancel(w.life)
+	w.asking, w.stopAsking = make(chan struct{}), stop
 	go func() {
 		defer close(w.asking)
-		err := probe.Until(w.asks, askAgain, func(ctx context.Context) error {
+		defer stop()
+		err := probe.Until(asks, askAgain, func(ctx context.Context) error {
 			// So that an answer that does not come is known before the time is up.
 			ctx, cancel := context.WithTimeout(ctx, ready.Timeout/2)
 			defer cancel()

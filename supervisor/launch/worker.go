@@ -39,9 +39,8 @@ type Worker struct {
 
 	life       context.Context // until it is released
 	die        context.CancelFunc
-	asks       context.Context // until it is ready
-	stopAsking context.CancelFunc
-	asking     chan struct{}          // closed once nobody asks any more; nil if nobody did
+	stopAsking context.CancelFunc     // it is ready; nil if nobody asked
+	asking     chan struct{}          // closed once nobody asks any more; likewise
 	answer     atomic.Pointer[string] // the last one, to the question whether it is ready
 
 	often    atomic.Bool   // it is watched closely: it is part of a rollout
@@ -53,7 +52,6 @@ type Worker struct {
 func (l *Launcher) worker(s Spec) *Worker {
 	w := &Worker{launcher: l, spec: s, wake: make(chan struct{}, 1), released: make(chan struct{})}
 	w.life, w.die = context.WithCancel(context.Background())
-	w.asks, w.stopAsking = context.WithCancel(w.life)
 	return w
 }
 
@@ -107,7 +105,9 @@ func (w *Worker) Answer() string {
 // BecameReady ends the questions whether it is. Its last lines are remembered on
 // only while it is part of a rollout.
 func (w *Worker) BecameReady() {
-	w.stopAsking()
+	if w.stopAsking != nil {
+		w.stopAsking()
+	}
 	if !w.spec.InRollout {
 		w.StopTail()
 	}
