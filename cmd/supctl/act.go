@@ -5,6 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/spf13/cobra"
 
@@ -138,8 +141,35 @@ func (c *call) outcomes(r *api.Result) {
 
 // print writes a document of the API on one line.
 func (c *call) print(document any) error {
-	if err := json.NewEncoder(c.out).Encode(document); err != nil {
-		return &control.Error{Code: api.CodeFailed, Message: err.Error()}
+	text, err := json.Marshal(document)
+	if err == nil {
+		_, err = fmt.Fprintln(c.out, escaped(string(text)))
+	}
+	if err != nil {
+		return failed("%s", err)
 	}
 	return nil
 }
+
+// escaped writes what is not printable in a JSON text as \uXXXX: it can only be within a
+// string, and who reads the text may be a terminal.
+func escaped(text string) string {
+	if strings.IndexFunc(text, unprintable) < 0 {
+		return text
+	}
+	var b strings.Builder
+	for _, r := range text {
+		switch {
+		case !unprintable(r):
+			b.WriteRune(r)
+		case r > 0xffff:
+			high, low := utf16.EncodeRune(r)
+			fmt.Fprintf(&b, `\u%04x\u%04x`, high, low)
+		default:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		}
+	}
+	return b.String()
+}
+
+func unprintable(r rune) bool { return !unicode.IsPrint(r) }

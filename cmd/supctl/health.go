@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -170,7 +169,7 @@ func (c *call) unknownHealth(ctx context.Context, err error) {
 func (c *call) pronounce(v verdict) error {
 	c.worst(v.Code)
 	if c.json {
-		return json.NewEncoder(c.out).Encode(v)
+		return c.print(v)
 	}
 	_, err := fmt.Fprint(c.out, v)
 	return err

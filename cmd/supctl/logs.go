@@ -23,6 +23,7 @@ const longestLine = 64 << 10
 type logRequest struct {
 	lines  int
 	follow bool
+	raw    bool // as it was written, also to a terminal
 }
 
 func (c *call) logs() *cobra.Command {
@@ -42,6 +43,7 @@ func (c *call) logs() *cobra.Command {
 		},
 	}
 	cmd.Flags().IntVarP(&r.lines, "lines", "n", 10, "how many lines of each process")
+	cmd.Flags().BoolVar(&r.raw, "raw", false, "as it was written, also to a terminal; else that gets only what is printable")
 	cmd.Flags().BoolVarP(&r.follow, "follow", "f", false, "go on with what is written from now on, until interrupted")
 	return cmd
 }
@@ -150,10 +152,14 @@ func (c *call) copyLog(ctx context.Context, client *control.Client, r logRequest
 		return err
 	}
 	defer log.Close()
-	if s.prefix == "" {
-		_, err = io.Copy(c.out, log)
-	} else {
-		err = prefixLines(c.out, log, s.prefix, lock)
+	to, toTerminal := asItIs(c.out), !r.raw && isTerminal(c.out)
+	if toTerminal {
+		to = c.out
+	}
+	if s.prefix == "" && !toTerminal {
+		_, err = io.Copy(to, log)
+	} else { // whole lines, since a read may end within a character
+		err = prefixLines(to, log, s.prefix, lock)
 	}
 	if err != nil {
 		return &control.Error{Code: api.CodeFailed, Message: fmt.Sprintf("log of %s: %s", s.process, err)}

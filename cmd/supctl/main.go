@@ -27,11 +27,11 @@ func main() {
 // run carries out a command line and gives the exit code.
 func run(ctx context.Context, args []string, stdout, err io.Writer) int {
 	out := &written{Writer: stdout}
-	c := &call{in: os.Stdin, out: out, err: err}
+	c := &call{in: os.Stdin, out: prose{out}, err: prose{err}}
 	root := c.root()
 	root.SetArgs(args)
-	root.SetOut(out)
-	root.SetErr(err)
+	root.SetOut(c.out)
+	root.SetErr(c.err)
 	cmd, e := root.ExecuteContextC(ctx)
 	if _, ofAPI := errors.AsType[*control.Error](e); !ofAPI && out.error() != nil {
 		e = failed("the output is lost: %s", out.error())

@@ -57,7 +57,7 @@ func (c *call) watch(cmd *cobra.Command, targets []string) error {
 		switch {
 		case c.json:
 		case isTerminal(c.out):
-			fmt.Fprint(c.out, "\x1b[H\x1b[2J") // cursor home, erase the screen: ECMA-48
+			_ = draw(c.out, "\x1b[H\x1b[2J") // cursor home, erase the screen: ECMA-48
 		case !first:
 			fmt.Fprintln(c.out)
 		}
@@ -118,14 +118,20 @@ func writeStatus(w io.Writer, s *api.Status, now time.Time, colored bool) {
 	for worker := range s.Workers() {
 		name, state = max(name, len(worker.Name)), max(state, len(worker.State))
 	}
+	var b strings.Builder
+	line := func(who string, what api.State, more string) {
+		text := fmt.Sprintf("%-*s   %s   %s", name, printable(who), mark(what, state, colored), more)
+		b.WriteString(strings.TrimRight(text, " ") + "\n")
+	}
 	for _, a := range s.Apps {
 		if a.State == api.Invalid {
-			fmt.Fprintf(w, "%-*s   %s   %s\n", name, a.Name, mark(a.State, state, colored), printable(a.Note))
+			line(a.Name, a.State, printable(a.Note))
 		}
 	}
 	for worker := range s.Workers() {
-		fmt.Fprintln(w, strings.TrimRight(fmt.Sprintf("%-*s   %s   %s", name, worker.Name, mark(worker.State, state, colored), details(worker, now)), " "))
+		line(worker.Name, worker.State, details(worker, now))
 	}
+	_ = draw(w, b.String()) // written tells
 }
 
 // mark is a state in a column.

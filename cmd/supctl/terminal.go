@@ -122,5 +122,5 @@ func (t *terminal) change(f func(*board)) {
 		b.WriteString(line + "\n")
 	}
 	t.drawn = len(lines)
-	_, _ = io.WriteString(t.out, b.String()) // it fails if the terminal has gone
+	_ = draw(t.out, b.String()) // it fails if the terminal has gone
 }

@@ -116,7 +116,9 @@ func (c *call) topOnce(ctx context.Context, client *control.Client, o topOptions
 	g := layOut(sorted(loadsOf(now, before, o.apps), all, key), all, key, width)
 	fmt.Fprintln(c.out, cut(g.header(), width))
 	for r := range g.rows {
-		fmt.Fprintln(c.out, g.row(r, width, c.colored()))
+		if err := draw(c.out, g.row(r, width, c.colored())+"\n"); err != nil {
+			break // which written tells
+		}
 	}
 	for _, note := range notes(now) { // not where scripts read a row a line
 		fmt.Fprintln(c.err, note)

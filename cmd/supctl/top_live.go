@@ -40,7 +40,7 @@ func (c *call) topLive(ctx context.Context, client *control.Client, o topOptions
 	keys, looks, size := readKeys(ctx, c.in), lookAgain(ctx, client, o), sizeOf(c.out)
 	for {
 		width, height := size()
-		if err := draw(c.out, view.lines(width, height, c.colored())); err != nil {
+		if err := redraw(c.out, view.lines(width, height, c.colored())); err != nil {
 			return failed("terminal: %s", err)
 		}
 		select {
@@ -63,15 +63,15 @@ func seize(in *os.File, out io.Writer) (release func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	_, _ = io.WriteString(out, "\x1b[?1049h\x1b[?25l\x1b[2J") // other screen, no cursor: xterm's, which all have
+	_ = draw(out, "\x1b[?1049h\x1b[?25l\x1b[2J") // other screen, no cursor: xterm's, which all have
 	return func() {
-		_, _ = io.WriteString(out, "\x1b[?25h\x1b[?1049l")
+		_ = draw(out, "\x1b[?25h\x1b[?1049l")
 		_ = term.Restore(int(in.Fd()), was)
 	}, nil
 }
 
-// draw writes over what is there, in one piece, so that nothing flickers.
-func draw(out io.Writer, lines []string) error {
+// redraw writes over what is there, in one piece, so that nothing flickers.
+func redraw(out io.Writer, lines []string) error {
 	var b strings.Builder
 	b.WriteString("\x1b[H") // cursor home: ECMA-48
 	for i, line := range lines {
@@ -81,8 +81,7 @@ func draw(out io.Writer, lines []string) error {
 		b.WriteString(line + "\x1b[K") // erase the rest of the line
 	}
 	b.WriteString("\x1b[J") // and what is below
-	_, err := io.WriteString(out, b.String())
-	return err
+	return draw(out, b.String())
 }
 
 // look is an answer of supd.

@@ -39,7 +39,7 @@ func TestTop(t *testing.T) {
 	first := topView{now: busy(0), key: 'n'}
 	second := func(v topView) topView { v.now, v.before = busy(10), busy(0); return v }
 	lost := second(topView{key: 'n'})
-	lost.take(nil, errors.New("no \x1b[31m"))
+	lost.take(nil, errors.New("no \x1b[31manswer"))
 	tests := []struct {
 		name          string
 		view          topView
@@ -112,7 +112,7 @@ jobs/beat.1    BACKOFF             0.0     -    - 123
 whois/web.1    RUNNING   1.5.0     100  612M   97   0 1100/2048   100  2.0
 whois/web.2    UNHEALTHY 1.4.0     0.0  2.0G   40   0 1100/2048   0.0
 whois/worker.1 RUNNING   1.5.0     250   30M    9   0
-no [31m
+no answer
 q quit  a apps  n name  c cpu  m mem  f fds  r rst  w queue  s req/s  e 5xx
 `},
 		{"tiny", second(topView{key: 'n'}), 1, 3, false, "\n…\n…\n…\n"},

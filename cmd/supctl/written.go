@@ -31,6 +31,7 @@ func (w *written) error() error {
 
 // fileOf is the file that an output goes to, nil if it is none.
 func fileOf(w io.Writer) *os.File {
+	w = asItIs(w)
 	if through, ok := w.(*written); ok {
 		w = through.Writer
 	}

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
 
 const (
@@ -78,9 +79,18 @@ func judge(path, line string) error {
 		return fmt.Errorf("GET %s: the answer is not HTTP: %.60q", path, line)
 	}
 	if n < 200 || n > 399 {
-		return fmt.Errorf("GET %s: %.60s", path, status)
+		return fmt.Errorf("GET %s: %.60s", path, strings.Map(printable, status))
 	}
 	return nil
+}
+
+// printable leaves out of a status line what a terminal would act on: it is a worker's,
+// and becomes a reason that people read.
+func printable(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return -1
 }
 
 // HTTPURL is HTTP for an address such as "http://HOST[:PORT][/PATH]".

@@ -45,6 +45,7 @@ func TestAnswers(t *testing.T) {
 		{"HTTP/1.0 204 No Content\r\n", ""},
 		{"HTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n", ""},
 		{"HTTP/1.1 200\n", ""},
+		{"HTTP/1.1 503 \x1b]0;no\a\x9b2J\u202e\u009b\rgone\r\n\r\n", "GET /healthz: 503 ]0;no\ufffd2Jgone"},
 		{"HTTP/1.1 503 Service Unavailable\r\n\r\nsecret body", "GET /healthz: 503 Service Unavailable"},
 		{"HTTP/1.1 404 Not Found\r\n\r\n", "GET /healthz: 404 Not Found"},
 		{"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\n\r\n", ""},
