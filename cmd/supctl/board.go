@@ -92,7 +92,7 @@ func (b *board) lines(now time.Time, width, height int, colored bool) []string {
 	}
 	if colored {
 		for i, r := range rows {
-			all[i+1] = paint(all[i+1], r)
+			all[i+1] = paint(all[i+1], r.status.State)
 		}
 	}
 	if left > 0 {
@@ -221,9 +221,9 @@ func cut(s string, width int) string {
 	return string([]rune(s)[:max(width-1, 0)]) + "…"
 }
 
-// paint colours the state, unless the line was cut before it.
-func paint(line string, r *row) string {
-	color, state := colors[r.status.State], "  "+string(r.status.State)
+// paint colours the state, which two spaces are before, unless the line was cut before it.
+func paint(line string, s api.State) string {
+	color, state := colors[s], "  "+string(s)
 	if color == "" {
 		return line
 	}
@@ -231,5 +231,5 @@ func paint(line string, r *row) string {
 	if !found {
 		return line
 	}
-	return before + "  " + color + string(r.status.State) + plain + after
+	return before + "  " + color + string(s) + plain + after
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"supd/supervisor/api"
@@ -242,6 +243,6 @@ func (c *call) quote(output []string) {
 		return
 	}
 	for _, line := range output {
-		fmt.Fprintf(c.err, "    %s\n", printable(line))
+		fmt.Fprintf(c.err, "    %s\n", printable(strings.TrimRight(line, "\r\n")))
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
@@ -165,6 +166,20 @@ func (c *call) copyLog(ctx context.Context, client *control.Client, r logRequest
 		return &control.Error{Code: api.CodeFailed, Message: fmt.Sprintf("log of %s: %s", s.process, err)}
 	}
 	return nil
+}
+
+// tail gives the last lines of a process.
+func (c *call) tail(ctx context.Context, process string, lines int) ([]string, error) {
+	log, err := c.client().Logs(ctx, process, lines, false)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	text, err := io.ReadAll(log)
+	if err != nil {
+		return nil, failed("log of %s: %s", process, err)
+	}
+	return slices.Collect(strings.Lines(string(text))), nil
 }
 
 // prefixLines writes each line whole. A line that is longer than longestLine is

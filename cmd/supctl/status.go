@@ -2,8 +2,10 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +20,10 @@ func (c *call) status() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:               "status [TARGET…]",
 		Short:             "Show what runs, a worker a line",
+		Long: "Show what runs, a worker a line. Of a process that is named alone it shows the last lines as\n" +
+			"well, on standard error like all that is no line of a worker.\n\n" +
+			"It exits with 3 if something is not as wished: if it does not run, and is no one-off\n" +
+			"(autostart = false) that has never run or has ended well.",
 		ValidArgsFunction: c.completeTargets,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if watch {
@@ -28,14 +34,34 @@ func (c *call) status() *cobra.Command {
 				return err
 			}
 			c.worst(codeOf(s))
-			return c.show(s)
+			if err := c.show(s); err != nil || c.json {
+				return err
+			}
+			c.lastLines(cmd.Context(), s, args)
+			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&watch, "watch", false, "show it again whenever it changes, until interrupted")
 	return cmd
 }
 
-// codeOf is 3 when anything is not running, whatever the reason.
+// statusLines is how many of the last lines of a process status shows.
+const statusLines = 10
+
+// lastLines shows what a process has printed last, where it is the one that was named.
+func (c *call) lastLines(ctx context.Context, s *api.Status, targets []string) {
+	isApp := func(target string) bool { return !strings.ContainsAny(target, "/:") }
+	if len(targets) == 0 || slices.ContainsFunc(targets, isApp) || len(s.Apps) != 1 || len(s.Apps[0].Processes) != 1 {
+		return
+	}
+	lines, err := c.tail(ctx, s.Apps[0].Name+"/"+s.Apps[0].Processes[0].Name, statusLines)
+	if err != nil { // it says where to look
+		lines = []string{err.Error()}
+	}
+	c.quote(lines)
+}
+
+// codeOf is 3 when anything is not as wished.
 func codeOf(s *api.Status) int {
 	for _, a := range s.Apps {
 		if a.Note != "" {
@@ -43,7 +69,7 @@ func codeOf(s *api.Status) int {
 		}
 	}
 	for w := range s.Workers() {
-		if w.State != api.Running {
+		if !w.AsWished && w.State != api.Running { // a supd of another version does not say so
 			return api.CodeNotRunning
 		}
 	}
@@ -74,7 +100,11 @@ func (c *call) show(s *api.Status) error {
 	if c.json {
 		return c.print(s)
 	}
-	writeStatus(c.out, s, time.Now(), c.colored())
+	width := unlimited
+	if isTerminal(c.out) {
+		width, _ = sizeOf(c.out)()
+	}
+	writeStatus(c.out, s, time.Now(), width, c.colored())
 	writeApps(c.err, s)
 	return nil
 }
@@ -82,7 +112,15 @@ func (c *call) show(s *api.Status) error {
 // writeApps writes what concerns an app as a whole. It does not go to standard
 // output, from which scripts read a line a worker.
 func writeApps(w io.Writer, s *api.Status) {
+	if len(s.Apps) == 0 {
+		fmt.Fprintln(w, "nothing runs: no app is configured")
+	}
 	for _, a := range s.Apps {
+		for _, p := range a.Processes {
+			if p.Count == 0 && len(p.Workers) == 0 {
+				fmt.Fprintf(w, "%s/%s   has no workers: count = 0\n", a.Name, p.Name)
+			}
+		}
 		if r := a.Rollout; r != nil && !r.Ended() {
 			fmt.Fprintf(w, "%s   %s %s: %s\n", a.Name, r.Kind, fromTo(r.From, r.To), stepOf(a))
 		}
@@ -112,35 +150,39 @@ func fromTo(from, to string) string {
 }
 
 // writeStatus writes a line for each worker, in columns, and before them one for each
-// app that is left out.
-func writeStatus(w io.Writer, s *api.Status, now time.Time, colored bool) {
+// app that is left out. Of several lines those that are longer than width are cut; of one
+// worker all is told.
+func writeStatus(w io.Writer, s *api.Status, now time.Time, width int, colored bool) {
 	name, state := 0, 0
 	for worker := range s.Workers() {
 		name, state = max(name, len(worker.Name)), max(state, len(worker.State))
 	}
-	var b strings.Builder
+	var lines []string
 	line := func(who string, what api.State, more string) {
-		text := fmt.Sprintf("%-*s   %s   %s", name, printable(who), mark(what, state, colored), more)
-		b.WriteString(strings.TrimRight(text, " ") + "\n")
+		lines = append(lines, strings.TrimRight(fmt.Sprintf("%-*s   %-*s   %s", name, printable(who), state, what, more), " "))
 	}
+	var states []api.State
 	for _, a := range s.Apps {
 		if a.State == api.Invalid {
 			line(a.Name, a.State, printable(a.Note))
+			states = append(states, a.State)
 		}
 	}
 	for worker := range s.Workers() {
 		line(worker.Name, worker.State, details(worker, now))
+		states = append(states, worker.State)
+	}
+	var b strings.Builder
+	for i, text := range lines {
+		if len(lines) > 1 {
+			text = cut(text, width)
+		}
+		if colored {
+			text = paint(text, states[i])
+		}
+		b.WriteString(text + "\n")
 	}
 	_ = draw(w, b.String()) // written tells
-}
-
-// mark is a state in a column.
-func mark(s api.State, width int, colored bool) string {
-	padded := fmt.Sprintf("%-*s", width, s)
-	if color := colors[s]; colored && color != "" {
-		return color + padded + plain
-	}
-	return padded
 }
 
 // details is the rest of a worker's line.
@@ -164,25 +206,50 @@ func life(w *api.WorkerStatus, now time.Time) string {
 	if w.Release != "" {
 		text += ", release " + w.Release
 	}
-	if w.State == api.Starting && w.LastExit != nil && w.Restarts > 0 { // it may never become ready
-		text += "; before: " + history(w, now)
+	switch {
+	case w.State == api.Starting && w.LastExit != nil && w.Restarts > 0: // it may never become ready
+		text += tryOf(w, ", try %d") + "; before: " + history(w, now)
+	case w.Restarts > 0:
+		text += ", " + restarts(w)
+		if w.LastExit != nil {
+			text += ", last: " + ended(w, now)
+		}
 	}
 	return text
+}
+
+// ended says how the last worker of a slot has ended, and when.
+func ended(w *api.WorkerStatus, now time.Time) string {
+	return fmt.Sprintf("%s %s ago", w.LastExit.Reason, coarse(now.Sub(w.LastExit.At)))
+}
+
+// restarts gives "1 restart", "7 restarts".
+func restarts(w *api.WorkerStatus) string {
+	if w.Restarts == 1 {
+		return "1 restart"
+	}
+	return fmt.Sprintf("%d restarts", w.Restarts)
+}
+
+// tryOf tells which try to start a worker this is, unless it is the first.
+func tryOf(w *api.WorkerStatus, format string) string {
+	if w.Try < 2 {
+		return ""
+	}
+	return fmt.Sprintf(format, w.Try)
 }
 
 // history says why a worker has no process, and when it gets one.
 func history(w *api.WorkerStatus, now time.Time) string {
 	var parts []string
 	if w.LastExit != nil {
-		parts = append(parts, fmt.Sprintf("%s %s ago", w.LastExit.Reason, coarse(now.Sub(w.LastExit.At))))
+		parts = append(parts, ended(w, now))
 	}
-	if w.Restarts == 1 {
-		parts = append(parts, "1 restart")
-	} else if w.Restarts > 1 {
-		parts = append(parts, fmt.Sprintf("%d restarts", w.Restarts))
+	if w.Restarts > 0 {
+		parts = append(parts, restarts(w))
 	}
 	if w.NextStart != nil {
-		parts = append(parts, "next in "+coarse(w.NextStart.Sub(now)))
+		parts = append(parts, "next in "+coarse(w.NextStart.Sub(now))+tryOf(w, " (try %d)"))
 	}
 	return strings.Join(parts, ", ")
 }

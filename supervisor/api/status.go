@@ -130,9 +130,11 @@ type WorkerStatus struct {
 	Generation    int        `json:"generation"`
 	StartedAt     *time.Time `json:"started_at"`
 	UptimeSeconds float64    `json:"uptime_seconds"`
-	Restarts      int        `json:"restarts"`
+	Restarts      int        `json:"restarts"` // launches that nobody has asked for
 	LastExit      *Exit      `json:"last_exit"`
 	NextStart     *time.Time `json:"next_start,omitempty"` // of a worker in BACKOFF
+	Try           int        `json:"try,omitempty"`        // of the start under way, or the next: one more than failures in a row
+	AsWished      bool       `json:"as_wished,omitempty"`  // it runs, or has no reason to
 	Note          string     `json:"note,omitempty"`
 
 	// For metrics.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"time"
@@ -35,8 +36,8 @@ func (e Exit) of(w *worker, now time.Time) *api.Exit {
 	if e.Signal != 0 {
 		shown.Signal = configs.SignalName(e.Signal)
 	}
-	if w.Failure != "" {
-		shown.Reason = w.Failure + "; " + shown.Reason
+	if why := cmp.Or(w.Failure, w.Illness); why != "" {
+		shown.Reason = why + "; " + shown.Reason
 	}
 	return shown
 }

@@ -126,7 +126,7 @@ func (p *process) show(now time.Time) {
 
 func (s *slot) status(now time.Time) api.WorkerStatus {
 	status := api.WorkerStatus{Name: s.name(), Slot: s.number, State: s.state(now), Generation: s.Generation,
-		Restarts: s.Restarts, LastExit: s.LastExit, Note: s.note(), Desired: s.Up && (s.revision != nil || s.isHeld()), Done: s.Done && s.LastClean, Tally: s.Tally, Runs: s.processes()}
+		Restarts: s.Restarts, Try: s.try(), LastExit: s.LastExit, Note: s.note(), Desired: s.Up && (s.revision != nil || s.isHeld()), Done: s.Done && s.LastClean, Tally: s.Tally, Runs: s.processes()}
 	if status.State == api.Backoff {
 		retry := s.Retry
 		if s.isHeld() {
@@ -134,6 +134,7 @@ func (s *slot) status(now time.Time) api.WorkerStatus {
 		}
 		status.NextStart = &retry
 	}
+	status.AsWished = s.isAsWished(status.State)
 	if w := s.serving(); w != nil {
 		launched := w.Launched
 		status.Pid, status.Ready, status.Generation = w.Pid, w.State == api.Running, w.Generation
@@ -143,10 +144,38 @@ func (s *slot) status(now time.Time) api.WorkerStatus {
 	return status
 }
 
+// try counts the starts since the last failure that was followed by a long life: it is
+// the number of the one under way, or of the next.
+func (s *slot) try() int {
+	if s.isHeld() {
+		return s.process.app.tries.inARow + 1
+	}
+	return s.InARow + 1
+}
+
+// isAsWished reports whether nobody would want a slot in this state to be otherwise. One
+// that is started only when it is named may rest.
+func (s *slot) isAsWished(state api.State) bool {
+	isWell := s.LastExit == nil || s.LastClean
+	switch state {
+	case api.Running:
+		return true
+	case api.Exited:
+		return isWell
+	case api.Stopped:
+		return !s.Up && !s.process.config.Autostart && isWell
+	default:
+		return false
+	}
+}
+
 // note tells of the other workers of the slot, and of what it waits for.
 func (s *slot) note() string {
 	var notes []string
 	serving := s.serving()
+	if serving != nil && serving.State == api.Unhealthy {
+		notes = append(notes, serving.Illness)
+	}
 	for _, w := range s.workers {
 		if w != serving {
 			notes = append(notes, fmt.Sprintf("pid %d %s", w.Pid, w.State))

@@ -135,7 +135,7 @@ func (o *Owner) launch(s *slot, now time.Time) {
 	o.launching++
 	a.launching++
 	again := s.launched == 0 || s.launched == number(s.revision) // not for a rollout
-	if s.Generation > 0 && !s.Gated && len(s.stale()) == 0 && again {
+	if s.Generation > 0 && !s.Gated && !s.hasOlder() && again {
 		s.Restarts++
 	}
 	s.launched = number(s.revision)

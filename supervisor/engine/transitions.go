@@ -154,6 +154,7 @@ func (o *Owner) ill(w *worker, why string) {
 	r := s.process.app.rollout
 	targeted := r.targets(w)
 	s.Cause = measure.Unhealthy
+	w.Illness = why
 	o.transit(w, api.Unhealthy, time.Time{}, why)
 	if w.revision == s.revision {
 		s.failed(why)
@@ -168,7 +169,7 @@ func (o *Owner) ill(w *worker, why string) {
 func (o *Owner) recovered(w *worker, how string) {
 	switch w.State {
 	case api.Unhealthy:
-		w.unwell = 0
+		w.unwell, w.Illness = 0, ""
 		o.transit(w, api.Running, o.watchdogDeadline(w), how)
 	case api.Starting, api.Running, api.Stopping, api.Exited:
 	}
@@ -215,7 +216,7 @@ func (o *Owner) ended(w *worker, e Exit) {
 	w.set(api.Exited, time.Time{}) // whatever is still reported of it comes too late
 	asked := was == api.Stopping && w.Failure == ""
 	clean := e.isClean(w.config.SuccessExit, w.Sent) && w.Failure == ""
-	if !asked || s.LastExit == nil || len(s.workers) == 0 {
+	if !asked || w.Illness != "" || s.LastExit == nil || len(s.workers) == 0 {
 		s.LastExit, s.LastClean = e.of(w, now), clean
 		if !asked {
 			w.exit, w.finished = s.LastExit, e.finished()

@@ -87,6 +87,7 @@ type WorkerState struct {
 	Deadline   time.Time          `json:"deadline,omitzero"`  // of State
 	Draining   bool               `json:"draining,omitempty"` // stops because another one has taken over
 	Failure    string             `json:"failure,omitempty"`  // why supd stops it although one is desired
+	Illness    string             `json:"illness,omitempty"`  // why it is unhealthy
 	Steps      []configs.StopStep `json:"steps,omitempty"`    // left of the stop
 	Sent       []configs.Signal   `json:"sent,omitempty"`
 	Killed     bool               `json:"killed,omitempty"`
