@@ -139,7 +139,7 @@ func (p *program) Explain(l engine.Launch) (string, error) {
 
 func (p *program) spec(l engine.Launch, announced <-chan struct{}) launch.Spec {
 	return launch.Spec{App: l.App, Process: l.Process, Account: p.account, Log: p.log, Slot: l.Slot, Generation: l.Generation,
-		Release: l.Release, Candidate: l.Candidate, InRollout: l.InRollout,
+		Release: l.Release, Candidate: l.Candidate, Heard: l.Heard,
 		Address: p.host.sockets.addresses(l.App, l.Process.Sockets), Report: report{p.host.post, l, announced}}
 }
 

@@ -118,6 +118,7 @@ func (c *call) do(ctx context.Context, r api.Request) error {
 		return c.print(result)
 	}
 	c.outcomes(result)
+	c.words(ctx, r.Action, result)
 	switch r.Action {
 	case api.ActionReopen:
 		fmt.Fprintln(c.out, "log files reopened")
@@ -136,6 +137,23 @@ func (c *call) outcomes(r *api.Result) {
 			continue
 		}
 		fmt.Fprintf(c.out, "%s: %s\n", o.Name, printable(o.Message))
+	}
+}
+
+// words shows the last lines of the workers that did not start, each once, and those of
+// processes that take longer than supctl was to wait.
+func (c *call) words(ctx context.Context, action api.Action, r *api.Result) {
+	said := map[string]bool{}
+	for _, o := range r.Outcomes {
+		lines := o.Output
+		if len(lines) == 0 && o.Code == api.CodeTimeout && action == api.ActionStop {
+			lines, _ = c.tail(ctx, o.Name, statusLines) // what is not there says nothing
+		}
+		if text := strings.Join(lines, "\n"); len(lines) > 0 && !said[text] {
+			said[text] = true
+			c.complain(o.Code, "the last lines of %s:", o.Name)
+			c.quote(lines)
+		}
 	}
 }
 

@@ -18,8 +18,8 @@ import (
 func (c *call) status() *cobra.Command {
 	watch := false
 	cmd := &cobra.Command{
-		Use:               "status [TARGET…]",
-		Short:             "Show what runs, a worker a line",
+		Use:   "status [TARGET…]",
+		Short: "Show what runs, a worker a line",
 		Long: "Show what runs, a worker a line. Of a process that is named alone it shows the last lines as\n" +
 			"well, on standard error like all that is no line of a worker.\n\n" +
 			"It exits with 3 if something is not as wished: if it does not run, and is no one-off\n" +

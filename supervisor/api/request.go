@@ -73,6 +73,8 @@ type Outcome struct {
 	Name    string `json:"name"`
 	Code    int    `json:"code"`
 	Message string `json:"message"` // "started", "already running", "did not become ready: …"
+	// Output is the last lines that a worker has printed that did not start.
+	Output []string `json:"output,omitempty"`
 }
 
 // Add adds what came of a Request for one more worker.

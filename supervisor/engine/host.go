@@ -98,7 +98,7 @@ type Launch struct {
 	Slot       int
 	Generation int
 	Candidate  bool // of a smoke test: no request may reach it
-	InRollout  bool // its last lines of output may be asked for
+	Heard      bool // its last lines of output may be asked for
 }
 
 // Handle is a started worker as the owner knows it.
@@ -125,9 +125,9 @@ type Observer interface {
 	// Requests are those that it has said by statsd to have answered, and those of
 	// them that have failed (5xx).
 	Requests() (all, failed int64)
-	StopTail()        // it is no part of a rollout any more
+	StopTail()        // nobody will ask for its last lines any more
 	Answer() string   // the last one to the question whether it is ready; "" if none came
-	Output() []string // the last lines it has printed, while it was part of a rollout
+	Output() []string // the last lines it has printed, while it was Heard
 	// Spent is what its cgroup has counted, if it had one; of one that was swept.
 	Spent() measure.Usage
 }

@@ -111,7 +111,7 @@ func TestGiveUp(t *testing.T) {
 		if got.Generation != 3 || got.LastExit.Code != 3 {
 			t.Errorf("worker %+v", got)
 		}
-		if r := w.do(api.ActionStart, false, "a/web"); r.Code != api.CodeNotStarted {
+		if r := w.do(api.ActionStart, false, "a/web"); r.Code != api.CodeNotStarted || len(r.Outcomes[0].Output) != 1 {
 			t.Errorf("start of a failing worker: %+v", r)
 		}
 		w.quit()
@@ -367,8 +367,13 @@ func TestFailedRestartKeepsTheOld(t *testing.T) {
 		stop := w.watchReady("web", 3)
 		r := w.do(api.ActionRestart, false, "a/web")
 		stop()
-		if r.Code != api.CodeNotStarted || !strings.Contains(r.Outcomes[0].Message, "exited with code 3") {
+		if r.Code != api.CodeNotStarted || !strings.HasPrefix(r.Outcomes[0].Message, "not restarted: exited with code 3") {
 			t.Errorf("restart: %+v", r)
+		}
+		for i, o := range r.Outcomes { // one was tried
+			if want := []string{"last words of a/web.1"}; i == 0 && !slices.Equal(o.Output, want) || i > 0 && o.Output != nil {
+				t.Errorf("%s has said %q", o.Name, o.Output)
+			}
 		}
 		for _, p := range w.running() {
 			if p.launch.Generation != 1 {
@@ -393,7 +398,7 @@ func TestRestartThatNeverGetsReady(t *testing.T) {
 		stop := w.watchReady("web", 1)
 		r := w.do(api.ActionRestart, false, "a/web")
 		stop()
-		if r.Code != api.CodeNotStarted || !strings.Contains(r.Outcomes[0].Message, "503") {
+		if r.Code != api.CodeNotStarted || !strings.Contains(r.Outcomes[0].Message, "503") || len(r.Outcomes[0].Output) != 1 {
 			t.Errorf("restart: %+v", r)
 		}
 		w.expect(time.Minute, "a/web.1", api.Running)

@@ -247,8 +247,13 @@ func (o *Owner) decided(w *waiter, now time.Time) bool {
 			continue
 		}
 		outcome, done := w.outcome(s, w.before[s])
-		if !done && late {
-			outcome, done = api.Outcome{Name: s.name(), Code: api.CodeTimeout, Message: "still " + string(s.state(now))}, true
+		switch {
+		case !done && late:
+			outcome, done = w.unfinished(s, now), true
+		case done && outcome.Code == api.CodeNotStarted && s.sweeps > 0 && !late:
+			done = false // its last words are still to come
+		case done && outcome.Code == api.CodeNotStarted && s.Failures > w.before[s].failures:
+			outcome.Output = s.words
 		}
 		if done {
 			w.outcomes[s] = outcome
@@ -257,10 +262,35 @@ func (o *Owner) decided(w *waiter, now time.Time) bool {
 	return len(w.outcomes) == len(w.slots)
 }
 
+// unfinished is what has come of the request for a slot when its time is up.
+func (w *waiter) unfinished(s *slot, now time.Time) api.Outcome {
+	outcome := api.Outcome{Name: s.name(), Code: api.CodeTimeout, Message: "still " + string(s.state(now))}
+	if f := s.fresh(); f != nil && f.handle != nil && w.request.Action != api.ActionStop {
+		outcome.Output = f.observer.Output()
+	}
+	return outcome
+}
+
 // forget takes a waiter from its slots: it has its answer.
 func (w *waiter) forget() {
 	for _, s := range w.slots {
 		s.waiters = slices.DeleteFunc(s.waiters, func(other *waiter) bool { return other == w })
+		if len(s.waiters) == 0 {
+			s.unheard()
+		}
+	}
+}
+
+// unheard is told that nobody waits for the slot any more.
+func (s *slot) unheard() {
+	s.words = nil
+	if s.process.app.rollout != nil {
+		return // which may ask
+	}
+	for _, w := range s.workers {
+		if w.handle != nil {
+			w.observer.StopTail()
+		}
 	}
 }
 
@@ -272,13 +302,16 @@ func (w *waiter) outcome(s *slot, b before) (api.Outcome, bool) {
 	if w.request.Action == api.ActionStop {
 		return w.stopOutcome(s, b, done)
 	}
+	failed := func(why string) (api.Outcome, bool) {
+		return done(api.CodeNotStarted, fmt.Sprintf("not %sed: %s", w.request.Action, why))
+	}
 	switch {
 	case !s.Up:
 		return done(api.CodeFailed, "a stop was asked for meanwhile")
 	case b.already:
 		return done(api.CodeDone, "already running")
 	case s.isHeld():
-		return done(api.CodeNotStarted, s.process.holdup().Error())
+		return failed(s.process.holdup().Error())
 	case s.revision == nil:
 		return done(api.CodeFailed, fmt.Sprintf("no release is active; `supctl deploy %s` comes first", s.process.app.name))
 	case number(s.revision) < b.revision:
@@ -286,13 +319,13 @@ func (w *waiter) outcome(s *slot, b before) (api.Outcome, bool) {
 		if s.Failures > b.failures {
 			why = s.Trouble
 		}
-		return done(api.CodeNotStarted, why+"; the old worker goes on")
+		return failed(why + "; the old worker goes on")
 	case s.Done && s.LastClean && len(s.workers) == 0:
 		return done(api.CodeDone, "finished: "+s.LastExit.Reason)
 	case s.Failures > b.failures:
-		return done(api.CodeNotStarted, s.Trouble)
+		return failed(s.Trouble)
 	case s.Done && len(s.workers) == 0:
-		return done(api.CodeNotStarted, s.LastExit.Reason)
+		return failed(s.LastExit.Reason)
 	case !s.ready() || s.fresh() == nil || len(s.workers) > 1 && w.request.Action == api.ActionRestart:
 		return api.Outcome{}, false
 	case w.request.Action == api.ActionRestart:

@@ -149,6 +149,13 @@ func (s *slot) failed(why string) {
 	s.Trouble = why
 }
 
+// hear keeps the last lines of a worker that is no good, for those who wait for the slot.
+func (s *slot) hear(w *worker) {
+	if len(s.waiters) > 0 && w.handle != nil {
+		s.words = w.observer.Output()
+	}
+}
+
 func (s *slot) remove(w *worker) {
 	for i, other := range s.workers {
 		if other == w {

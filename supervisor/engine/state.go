@@ -153,6 +153,7 @@ type slot struct {
 	queued, unshown, unsaved bool
 	parked                   uint8
 	waiters                  []*waiter
+	words                    []string // the last lines of the worker that failed last, while somebody waits
 	counted                  share
 	wakes                    time.Time // its alarm; zero is none
 }

@@ -137,6 +137,7 @@ func (o *Owner) blame(r *rollout, w *worker) {
 
 // swept is told of each dead worker whose output is complete.
 func (o *Owner) swept(w *worker) {
+	w.slot.hear(w)
 	if r := w.slot.process.app.rollout; r != nil && r.blamed == w {
 		r.status.Output, r.blamed = w.observer.Output(), nil
 	}

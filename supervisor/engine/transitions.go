@@ -186,6 +186,7 @@ func (o *Owner) fail(w *worker, why string) {
 	r := s.process.app.rollout
 	targeted := r.targets(w)
 	w.Failure = why
+	s.hear(w)
 	o.stop(w, why, false)
 	switch {
 	case targeted:

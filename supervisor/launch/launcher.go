@@ -48,7 +48,7 @@ type Spec struct {
 	Generation int
 	Release    *configs.Version // nil: the app has none
 	Candidate  bool             // of a smoke test: no request may reach it
-	InRollout  bool             // its last lines of output are remembered
+	Heard      bool             // its last lines of output are remembered, until StopTail
 	Address    func(socket string) Address
 	Report     Report
 }

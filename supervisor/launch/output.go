@@ -16,7 +16,7 @@ func (w *Worker) captureFrom(pipe *os.File) {
 // onLine looks for the line that means ready, and remembers the last ones.
 func (w *Worker) onLine() func([]byte) {
 	ready := w.spec.Process.Ready.Log
-	if ready == "" && !w.spec.InRollout {
+	if ready == "" && !w.spec.Heard {
 		return nil
 	}
 	found := ready == ""
@@ -25,7 +25,7 @@ func (w *Worker) onLine() func([]byte) {
 		want = regexp.MustCompile(ready) // configs has compiled it before
 	}
 	return func(line []byte) {
-		if w.spec.InRollout {
+		if w.spec.Heard {
 			w.tail.add(line)
 		}
 		if !found && want.Match(line) {

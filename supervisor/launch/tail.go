@@ -5,7 +5,7 @@ import (
 	"sync/atomic"
 )
 
-// What is remembered of a worker's output while it is part of a rollout.
+// What is remembered of a worker's output while somebody waits for what comes of it.
 const (
 	tailLines = 20
 	tailWidth = 400 // bytes of a line

@@ -26,7 +26,7 @@ type Worker struct {
 	process   *privdrop.Process // nil: it ended before this supd was there
 	launched  privdrop.Spec     // for commands that ask
 	capture   *output.Capture
-	tail      tail // of its output, while it is part of a rollout
+	tail      tail // of its output, while it is heard
 	notify    *notifySocket
 	statsd    *statsd.Port
 	probe     *socket.Socket
@@ -103,25 +103,24 @@ func (w *Worker) Answer() string {
 }
 
 // BecameReady ends the questions whether it is. Its last lines are remembered on
-// only while it is part of a rollout.
+// only while it is heard.
 func (w *Worker) BecameReady() {
 	if w.stopAsking != nil {
 		w.stopAsking()
 	}
-	if !w.spec.InRollout {
+	if !w.spec.Heard {
 		w.StopTail()
 	}
 }
 
-// StopTail stops remembering the last lines: no rollout depends on it any more.
+// StopTail stops remembering the last lines: nobody will ask for them any more.
 func (w *Worker) StopTail() {
 	if w.capture != nil {
 		w.capture.StopMatching()
 	}
 }
 
-// Output is the last lines that the worker has printed, while it was part of a
-// rollout.
+// Output is the last lines that the worker has printed, while it was heard.
 func (w *Worker) Output() []string { return w.tail.all() }
 
 // Release gives back what was made for the worker, after its last process is
