@@ -62,7 +62,7 @@ func (c *call) showLogs(ctx context.Context, r logRequest, targets []string) err
 	if err != nil {
 		return err
 	}
-	sources := c.withoutJournal(logSources(s))
+	sources := c.withoutJournal(logSources(s, len(targets) > 0))
 	if !r.follow {
 		return c.readLogs(ctx, client, r, sources)
 	}
@@ -73,12 +73,13 @@ func (c *call) showLogs(ctx context.Context, r logRequest, targets []string) err
 	return err
 }
 
-// logSources lists each log once, though several processes may share one.
-func logSources(s *api.Status) (all []source) {
+// logSources lists each log once, though several processes may share one. A process
+// without workers has one only where it is named.
+func logSources(s *api.Status, named bool) (all []source) {
 	seen, width := map[string]bool{}, 0
 	for _, a := range s.Apps {
 		for _, p := range a.Processes {
-			if seen[p.Log] || len(p.Workers) == 0 {
+			if seen[p.Log] || len(p.Workers) == 0 && !named {
 				continue
 			}
 			seen[p.Log] = true

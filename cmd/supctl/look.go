@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -43,13 +44,18 @@ func (c *call) workerPids(ctx context.Context, targets []string) error {
 	if err != nil {
 		return err
 	}
+	found := false
 	for w := range s.Workers() {
+		found = true
 		switch {
 		case w.Pid == 0:
 			c.complain(api.CodeNotRunning, "%s: no process, %s", w.Name, w.State)
 		case !c.json:
 			fmt.Fprintln(c.out, w.Pid)
 		}
+	}
+	if !found {
+		c.complain(api.CodeNotRunning, "%s: no process, since there are no workers", strings.Join(targets, " "))
 	}
 	if c.json {
 		return c.print(s)

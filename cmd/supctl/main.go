@@ -53,7 +53,8 @@ func (c *call) root() *cobra.Command {
 		Use:   "supctl",
 		Short: "Show and change what supd runs",
 		Long: "Show and change what supd runs.\n\n" +
-			"A TARGET is APP, APP/PROCESS, APP/PROCESS.SLOT, a glob of those, or all.\n\n" +
+			"A TARGET is APP, APP/PROCESS, APP/PROCESS.SLOT, a glob of those, or all. What runs only\n" +
+			"when it is named (autostart = false) is started with APP/PROCESS, not with APP or all.\n\n" +
 			"Exit codes; of several, the highest: 0 done, or already so; 1 failed; 2 usage;\n" +
 			"3 something is not as wished; 4 no such target, or no supd answers; 5 not permitted;\n" +
 			"6 the configuration is invalid; 7 a worker did not start; 8 timed out, still in\n" +

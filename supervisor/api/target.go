@@ -64,6 +64,14 @@ func (t Target) Matches(app, process string, slot int) bool {
 	return matches(t.app, app) && matches(t.process, process) && matches(t.slot, strconv.Itoa(slot))
 }
 
+// MatchesProcess reports whether t names a whole process, which may have no slot.
+func (t Target) MatchesProcess(app, process string) bool {
+	return t.slot == anything && matches(t.app, app) && matches(t.process, process)
+}
+
+// NamesProcess reports whether t says which of an app's processes it is about.
+func (t Target) NamesProcess() bool { return t.process != anything }
+
 func matches(pattern, name string) bool {
 	ok, err := path.Match(pattern, name)
 	return ok && err == nil

@@ -52,6 +52,23 @@ func TestTargetMatches(t *testing.T) {
 	}
 }
 
+// A process is named whether or not it has workers.
+func TestTargetMatchesProcess(t *testing.T) {
+	for text, want := range map[string][2]bool{ // matches whois/web; says which process
+		"all": {true, false}, "*": {true, false}, "whois": {true, false}, "whois:*": {true, false}, "whois/*": {true, false},
+		"whois/web": {true, true}, "*/web": {true, true}, "whois/w*": {true, true}, "whois/web.*": {true, true},
+		"whois/web.1": {false, true}, "whois/worker": {false, true}, "other": {false, false},
+	} {
+		target, err := ParseTarget(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := [2]bool{target.MatchesProcess("whois", "web"), target.NamesProcess()}; got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}
+
 // parts takes the name of a worker apart.
 func parts(t *testing.T, name string) (app, process string, slot int) {
 	app, rest, _ := strings.Cut(name, "/")

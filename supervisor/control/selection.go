@@ -13,8 +13,8 @@ import (
 const maxTargets = 500
 
 // choose gives the part of a status that targets name, or all of it if there are
-// none. Each target has to name at least one worker, or all of an app without
-// processes.
+// none. Each target has to name at least one worker, a process, which may have none, or
+// all of an app without processes.
 func choose(s *api.Status, targets []string) (*api.Status, error) {
 	if len(targets) > maxTargets {
 		return nil, fail(api.CodeUsage, "%d targets: want %d at most; patterns such as `app/*` name many at once", len(targets), maxTargets)
@@ -39,6 +39,9 @@ func names(t api.Target, s *api.Status) bool {
 			return true
 		}
 		for _, p := range a.Processes {
+			if t.MatchesProcess(a.Name, p.Name) {
+				return true
+			}
 			for _, w := range p.Workers {
 				if t.Matches(a.Name, p.Name, w.Slot) {
 					return true
@@ -71,7 +74,8 @@ func part(s *api.Status, targets []api.Target) *api.Status {
 	for _, a := range s.Apps {
 		processes := []api.ProcessStatus{}
 		for _, p := range a.Processes {
-			if p.Workers = workersOf(p, a.Name, targets, now); len(p.Workers) > 0 || len(targets) == 0 {
+			named := slices.ContainsFunc(targets, func(t api.Target) bool { return t.MatchesProcess(a.Name, p.Name) })
+			if p.Workers = workersOf(p, a.Name, targets, now); len(p.Workers) > 0 || named || len(targets) == 0 {
 				processes = append(processes, p)
 			}
 		}

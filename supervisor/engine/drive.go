@@ -80,13 +80,13 @@ func (o *Owner) move(r *rollout, t *stage, now time.Time) (arrived bool) {
 	arrived = true
 	for _, s := range p.slots {
 		if s.revision != t.to && o.mayMove(s, t.to, now) {
-			if !s.Up {
+			if s.rests() {
 				r.say(s, 0, "is stopped, and stays so")
 			}
 			o.moveSlot(s, t.to)
 		}
 		switch w := s.fresh(); {
-		case !s.Up && s.revision == t.to:
+		case s.rests() && s.revision == t.to:
 		case s.revision != t.to || !s.fulfilled():
 			arrived = arrived && r.isUnwell(s)
 		case w != nil:
@@ -109,10 +109,12 @@ func (o *Owner) mayMove(s *slot, to *revision, now time.Time) bool {
 }
 
 // moveSlot makes another revision the desired one of a slot. What had ended there
-// for good runs once more: it is another program.
+// for good runs once more, unless it rests: it is another program.
 func (o *Owner) moveSlot(s *slot, to *revision) {
 	s.revision, s.Cause = to, measure.Release
-	s.retryNow()
+	if !s.rests() {
+		s.retryNow()
+	}
 	o.touch(s)
 	o.count(s) // the next slot asks whether this one has a new worker yet
 }
@@ -195,7 +197,7 @@ func (o *Owner) undo(r *rollout, now time.Time) {
 				done = done && s.idle()
 			case s.revision != t.from:
 				done = false
-			case !s.Up || s.fulfilled():
+			case s.rests() || s.fulfilled():
 			case s.Failures > t.failures[s]:
 				r.broken = s.name() + ": " + s.Trouble
 			default:

@@ -41,9 +41,14 @@ func (o *Owner) Facts() map[string]Facts {
 
 // Launches gives how the workers that a target names would be launched now.
 func (o *Owner) Launches(target string) (all []Launch, err error) {
-	slots, err := o.resolve([]string{target})
+	named, err := o.resolve("", []string{target})
 	if err != nil {
 		return nil, err
+	}
+	slots := named.slots
+	t, _ := api.ParseTarget(target) // resolve has read it
+	for _, p := range o.withoutSlots(t) {
+		slots = append(slots, p.newSlot(1, p.revision)) // as it would be
 	}
 	for _, s := range slots {
 		if s.isHeld() {

@@ -89,7 +89,7 @@ func byName(a, b *process) int { return strings.Compare(a.name, b.name) }
 
 // isDesired reports whether any slot is desired, also where that is not counted yet.
 func (p *process) isDesired() bool {
-	return slices.ContainsFunc(p.slots, func(s *slot) bool { return s.Up })
+	return slices.ContainsFunc(p.slots, func(s *slot) bool { return !s.rests() })
 }
 
 // ready reports whether every desired slot is ready, or has done its work (a

@@ -17,10 +17,10 @@ func (o *Owner) Do(r api.Request, reply chan<- *api.Result) {
 	if r.Action == api.ActionShutdown {
 		o.log.Info("request", "action", r.Action, "by", r.By)
 		o.Quit()
-		o.wait(r, nil, reply)
+		o.wait(r, named{}, reply)
 		return
 	}
-	slots, err := o.resolve(r.Targets)
+	all, err := o.resolve(r.Action, r.Targets)
 	if err != nil {
 		reply <- &api.Result{Code: api.CodeNoTarget, Error: err.Error()}
 		return
@@ -31,28 +31,28 @@ func (o *Owner) Do(r api.Request, reply chan<- *api.Result) {
 		return
 	}
 	if r.Action == api.ActionSignal {
-		reply <- o.signalAll(r, slots)
+		reply <- o.signalAll(r, all)
 		return
 	}
 	if r.Action == api.ActionRestart {
-		for _, s := range slots {
+		for _, s := range all.slots {
 			if other := s.process.app.rollout; other != nil {
 				reply <- api.Refuse(api.CodeFailed, "%s", Busy(s.process.app.name, &other.status))
 				return
 			}
 		}
 	}
-	o.wait(r, slots, reply)
+	o.wait(r, all, reply)
 }
 
 // wait changes what is desired of the slots, and remembers who waits for that.
-func (o *Owner) wait(r api.Request, slots []*slot, reply chan<- *api.Result) *waiter {
-	w := &waiter{request: r, slots: slots, before: map[*slot]before{}, outcomes: map[*slot]api.Outcome{}, reply: reply}
+func (o *Owner) wait(r api.Request, all named, reply chan<- *api.Result) *waiter {
+	w := &waiter{request: r, named: all, before: map[*slot]before{}, outcomes: map[*slot]api.Outcome{}, reply: reply}
 	if r.Timeout > 0 {
 		w.deadline = time.Now().Add(r.Timeout)
 	}
 	made := map[*revision]*revision{}
-	for _, s := range slots {
+	for _, s := range all.slots {
 		b := before{failures: s.Failures}
 		switch r.Action {
 		case api.ActionStart:
@@ -123,7 +123,7 @@ func (o *Owner) Retire(r api.Request, reply chan<- *api.Result) {
 		slots = append(slots, p.slots...)
 	}
 	stop := api.Request{Action: api.ActionStop, Targets: r.Targets, Timeout: r.Timeout, By: r.By}
-	o.wait(stop, slots, reply).after = func() {
+	o.wait(stop, named{slots: slots}, reply).after = func() {
 		for _, s := range slots {
 			s.revision = nil
 			if s.process.config.Autostart && !s.removed {
@@ -160,41 +160,100 @@ func (w *waiter) outcomeOf() *api.Result {
 	return result
 }
 
-// resolve finds the slots that targets name; each has to name one at least.
-func (o *Owner) resolve(targets []string) (slots []*slot, err error) {
+// named is what the targets of a request name.
+type named struct {
+	slots  []*slot
+	others []api.Outcome // of what has none that the request is about
+}
+
+// resolve finds what targets name for an action; each has to name a slot or a process at
+// least.
+func (o *Owner) resolve(action api.Action, targets []string) (all named, err error) {
 	seen := map[*slot]bool{}
 	for _, text := range targets {
 		t, err := api.ParseTarget(text)
 		if err != nil {
-			return nil, err
+			return named{}, err
 		}
-		found := false
+		found, leftOut := false, false
 		o.eachSlot(func(s *slot) {
-			if s.removed || !t.Matches(s.process.app.name, s.process.name, s.number) {
-				return
-			}
-			found = true
-			if !seen[s] {
-				seen[s] = true
-				slots = append(slots, s)
+			switch {
+			case s.removed || !t.Matches(s.process.app.name, s.process.name, s.number):
+			case !t.NamesProcess() && s.isOnlyNamed(action):
+				leftOut = true
+			default:
+				found = true
+				if !seen[s] {
+					seen[s] = true
+					all.slots = append(all.slots, s)
+				}
 			}
 		})
-		if !found {
-			return nil, fmt.Errorf("no worker matches %q", text)
+		empty := o.withoutSlots(t)
+		switch {
+		case found:
+		case leftOut:
+			all.others = append(all.others, onlyNamed(action, text))
+		case len(empty) == 0:
+			return named{}, fmt.Errorf("no worker matches %q", text)
+		}
+		for _, p := range empty {
+			if t.NamesProcess() || !found && !leftOut {
+				all.others = append(all.others, api.Outcome{Name: p.fullName(), Message: "has no workers: count = 0"})
+			}
 		}
 	}
-	return slots, nil
+	return all, nil
+}
+
+// withoutSlots are the processes that a target names and that are to have no worker.
+func (o *Owner) withoutSlots(t api.Target) (all []*process) {
+	for _, a := range o.apps {
+		for _, p := range a.processes {
+			stays := func(s *slot) bool { return !s.removed }
+			if !p.removed && t.MatchesProcess(a.name, p.name) && !slices.ContainsFunc(p.slots, stays) {
+				all = append(all, p)
+			}
+		}
+	}
+	return all
+}
+
+// isOnlyNamed reports whether an action is for the slot only where its process is named:
+// APP and all mean what autostart means, and a job must not run twice.
+func (s *slot) isOnlyNamed(action api.Action) bool {
+	c := s.process.config
+	switch {
+	case c.Autostart:
+		return false
+	case action == api.ActionRestart:
+		return s.rests() || c.Restart != configs.RestartAlways
+	}
+	return action == api.ActionStart
+}
+
+// onlyNamed is what comes of an action for a target that it leaves out.
+func onlyNamed(action api.Action, target string) api.Outcome {
+	outcome := api.Outcome{Name: target, Message: fmt.Sprintf("nothing to %s: what it has runs only when it is named, as APP/PROCESS (autostart = false)", action)}
+	if action == api.ActionRestart {
+		outcome.Code = api.CodeFailed
+	}
+	return outcome
 }
 
 // signalAll sends the signal to the main process of each worker that has one.
-func (o *Owner) signalAll(r api.Request, slots []*slot) *api.Result {
+func (o *Owner) signalAll(r api.Request, all named) *api.Result {
 	sig, err := configs.ParseSignal(r.Signal)
 	if err != nil {
 		return &api.Result{Code: api.CodeUsage, Error: err.Error()}
 	}
 	result := &api.Result{}
-	for _, s := range slots {
+	for _, s := range all.slots {
 		result.Add(o.signal(s, sig))
+	}
+	for _, other := range all.others {
+		other.Code = api.CodeNotRunning
+		result.Add(other)
 	}
 	return result
 }
@@ -357,6 +416,9 @@ func (w *waiter) result() *api.Result {
 	r := &api.Result{}
 	for _, s := range w.slots {
 		r.Add(w.outcomes[s])
+	}
+	for _, other := range w.others {
+		r.Add(other)
 	}
 	return r
 }

@@ -89,7 +89,7 @@ func (t *stage) isFar() bool {
 	waiting, drains, now := false, false, time.Now()
 	for _, s := range t.process.slots {
 		switch {
-		case !s.Up:
+		case s.rests():
 		case s.revision != t.to:
 			waiting = true
 		case !s.fulfilled():

@@ -81,6 +81,12 @@ func (s *slot) fulfilled() bool {
 	return s.Done && s.LastClean && len(s.workers) == 0
 }
 
+// rests reports whether nobody wants the slot to run: it is stopped, or it is started only
+// when it is named, and has ended for good since.
+func (s *slot) rests() bool {
+	return !s.Up || !s.process.config.Autostart && (s.Done || s.GaveUp) && len(s.workers) == 0
+}
+
 // alone reports whether the slot's workers must never run side by side.
 func (s *slot) alone() bool { return s.process.app.config.Rollout.Strategy == configs.StrategyReplace }
 

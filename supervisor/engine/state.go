@@ -227,10 +227,10 @@ const (
 
 // waiter is a Request whose end somebody waits for.
 type waiter struct {
-	request  api.Request
-	rollout  *rollout // whose end is waited for; nil: that of the slots
-	after    func()   // before the answer; may be nil
-	slots    []*slot
+	request api.Request
+	rollout *rollout // whose end is waited for; nil: that of the slots
+	after   func()   // before the answer; may be nil
+	named
 	before   map[*slot]before
 	changed  []*slot // since they were looked at last
 	outcomes map[*slot]api.Outcome
