@@ -93,6 +93,18 @@ func (c *call) reopen() *cobra.Command {
 	}
 }
 
+func (c *call) clear() *cobra.Command {
+	return &cobra.Command{
+		Use:               "clear TARGET…",
+		Short:             "Empty the logs of processes, and remove what they were rotated to",
+		Args:              someTarget,
+		ValidArgsFunction: c.completeTargets,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.do(cmd.Context(), api.Request{Action: api.ActionClear, Targets: args})
+		},
+	}
+}
+
 func (c *call) shutdown() *cobra.Command {
 	return &cobra.Command{
 		Use:   "shutdown",

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -22,47 +23,88 @@ const longestLine = 64 << 10
 
 // logRequest has the flags of logs.
 type logRequest struct {
-	lines  int
+	lines  int       // below 0: all, since a time
+	since  time.Time // zero: whenever it was written
 	follow bool
 	raw    bool // as it was written, also to a terminal
+	prefix bool // before each line, also of one process
 }
 
 func (c *call) logs() *cobra.Command {
 	var r logRequest
+	since := ""
 	cmd := &cobra.Command{
-		Use:               "logs [TARGET…]",
-		Short:             "Show the last lines of captured output",
+		Use:     "logs [TARGET…]",
+		Aliases: []string{"tail"},
+		Short:   "Show the last lines of captured output",
+		Long: "Show the last lines of captured output, also of files that were rotated. The target supd is\n" +
+			"supd's own log, unless an app has that name.\n\n" +
+			"A log holds the lines as the workers of a process wrote them. So --since goes by the times\n" +
+			"that they begin with, and --prefix tells the worker where the process has only one.",
 		ValidArgsFunction: c.completeTargets,
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			switch {
 			case c.json:
 				return errors.New("logs has no --json")
 			case r.lines < 0:
 				return fmt.Errorf("--lines %d: want 0 or more", r.lines)
 			}
+			if since != "" {
+				if r.since, err = parseSince(since, time.Now()); err != nil {
+					return err
+				}
+				if !cmd.Flags().Changed("lines") {
+					r.lines = -1
+				}
+			}
 			return c.showLogs(cmd.Context(), r, args)
 		},
 	}
+	cmd.Flags().StringVar(&since, "since", "", "what was written since, such as 10m ago or `TIME` \"2026-11-24 12:00\"")
+	cmd.Flags().BoolVar(&r.prefix, "prefix", false, "put the process before each line, or the worker where it is the only one")
 	cmd.Flags().IntVarP(&r.lines, "lines", "n", 10, "how many lines of each process")
 	cmd.Flags().BoolVar(&r.raw, "raw", false, "as it was written, also to a terminal; else that gets only what is printable")
 	cmd.Flags().BoolVarP(&r.follow, "follow", "f", false, "go on with what is written from now on, until interrupted")
 	return cmd
 }
 
+// sinceForms are ways to write a time; one without a date is of today.
+var sinceForms = []string{time.RFC3339, "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly, time.TimeOnly, "15:04"}
+
+// parseSince reads how long ago, or a time.
+func parseSince(text string, now time.Time) (time.Time, error) {
+	if ago, err := time.ParseDuration(text); err == nil && ago >= 0 {
+		return now.Add(-ago), nil
+	}
+	for _, form := range sinceForms {
+		at, err := time.ParseInLocation(form, text, time.Local)
+		if err != nil {
+			continue
+		}
+		if at.Year() == 0 {
+			at = time.Date(now.Year(), now.Month(), now.Day(), at.Hour(), at.Minute(), at.Second(), 0, time.Local)
+		}
+		return at, nil
+	}
+	return time.Time{}, fmt.Errorf("--since %q: want how long ago, such as 10m, or a time such as %q", text, "2026-11-24 12:00")
+}
+
 // source is the log of one process.
 type source struct {
-	process string // "whois/web"
-	prefix  string // put before its lines if there are several sources
+	process string // "whois/web"; or supd's own
+	worker  string // that alone writes into it; "": there are several
+	prefix  string // put before its lines
 	journal bool   // its lines go to the journal, and supd cannot show them
 }
 
 func (c *call) showLogs(ctx context.Context, r logRequest, targets []string) error {
 	client := c.client()
-	s, err := client.Status(ctx, targets...)
+	sources, err := c.logSources(ctx, client, targets)
 	if err != nil {
 		return err
 	}
-	sources := c.withoutJournal(logSources(s, len(targets) > 0))
+	sources = c.withoutJournal(sources)
+	c.prefix(sources, r.prefix)
 	if !r.follow {
 		return c.readLogs(ctx, client, r, sources)
 	}
@@ -73,26 +115,65 @@ func (c *call) showLogs(ctx context.Context, r logRequest, targets []string) err
 	return err
 }
 
-// logSources lists each log once, though several processes may share one. A process
+// logSources lists the logs that targets name.
+func (c *call) logSources(ctx context.Context, client *control.Client, targets []string) ([]source, error) {
+	s, err := client.Status(ctx, targets...)
+	if codeOfError(err) != api.CodeNoTarget || control.NoAnswer(err) || !slices.Contains(targets, control.OwnLog) {
+		return processLogs(s, len(targets) > 0), err
+	}
+	own := []source{{process: control.OwnLog, worker: control.OwnLog}} // no app has that name
+	others := slices.DeleteFunc(slices.Clone(targets), func(target string) bool { return target == control.OwnLog })
+	if len(others) == 0 {
+		return own, nil
+	}
+	s, err = client.Status(ctx, others...)
+	return append(own, processLogs(s, true)...), err
+}
+
+// processLogs lists each log once, though several processes may share one. A process
 // without workers has one only where it is named.
-func logSources(s *api.Status, named bool) (all []source) {
-	seen, width := map[string]bool{}, 0
+func processLogs(s *api.Status, named bool) (all []source) {
+	first := map[string]int{}
 	for _, a := range s.Apps {
 		for _, p := range a.Processes {
-			if seen[p.Log] || len(p.Workers) == 0 && !named {
+			if len(p.Workers) == 0 && !named {
 				continue
 			}
-			seen[p.Log] = true
-			name := a.Name + "/" + p.Name
-			all, width = append(all, source{process: name, journal: strings.HasPrefix(p.Log, output.Journal)}), max(width, len(name))
-		}
-	}
-	if len(all) > 1 {
-		for i := range all {
-			all[i].prefix = fmt.Sprintf("%-*s | ", width, all[i].process)
+			if i, seen := first[p.Log]; seen {
+				all[i].worker = ""
+				continue
+			}
+			first[p.Log] = len(all)
+			one := source{process: a.Name + "/" + p.Name, journal: strings.HasPrefix(p.Log, output.Journal)}
+			if p.Count == 1 {
+				one.worker = api.WorkerName(a.Name, p.Name, 1)
+			}
+			all = append(all, one)
 		}
 	}
 	return all
+}
+
+// prefix says what is put before the lines: the process where there are several, and
+// where it is asked for the worker, as far as the log tells.
+func (c *call) prefix(all []source, asked bool) {
+	if len(all) < 2 && !asked {
+		return
+	}
+	width := 0
+	for i, s := range all {
+		all[i].prefix = s.process
+		switch {
+		case asked && s.worker != "":
+			all[i].prefix = s.worker
+		case asked:
+			c.complain(api.CodeDone, "the log of %s has the lines of several workers, and does not hold which of them wrote one, nor to which stream", s.process)
+		}
+		width = max(width, len(all[i].prefix))
+	}
+	for i, s := range all {
+		all[i].prefix = fmt.Sprintf("%-*s | ", width, s.prefix)
+	}
 }
 
 // withoutJournal leaves out the sources that go to the journal, and says so. If all
@@ -149,7 +230,7 @@ func (c *call) followLogs(ctx context.Context, client *control.Client, r logRequ
 }
 
 func (c *call) copyLog(ctx context.Context, client *control.Client, r logRequest, s source, lock *sync.Mutex) error {
-	log, err := client.Logs(ctx, s.process, r.lines, r.follow)
+	log, err := client.LogsSince(ctx, s.process, r.since, r.lines, r.follow)
 	if err != nil {
 		return err
 	}

@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"supd/supervisor/control"
 )
 
 func TestLogs(t *testing.T) {
@@ -57,6 +61,97 @@ func TestLogsWithTheJournal(t *testing.T) {
 	}
 	if code, out, err := supctl(t, "logs", "off"); code != 1 || out != "" || !strings.Contains(err, "journalctl SUPD_APP=off SUPD_PROCESS=beat") {
 		t.Errorf("of it alone: exited with %d, %q, %q", code, out, err)
+	}
+}
+
+// A prefix tells the worker where the log does.
+func TestLogPrefix(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, "web.log"), []byte("one\n"), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "beat.log"), []byte("tick\n"), 0o600))
+	d := newFake(dir)
+	serve(t, d)
+	const note = "supctl: the log of whois/web has the lines of several workers, and does not hold which of them wrote one, nor to which stream\n"
+	for args, want := range map[string][2]string{
+		"logs --prefix off":         {"off/beat.1 | tick\n", ""},
+		"tail --prefix whois":       {"whois/web | one\n", note},
+		"logs --prefix":             {"off/beat.1 | tick\nwhois/web  | one\n", note},
+		"logs --prefix=false whois": {"one\n", ""},
+	} {
+		code, out, errs := supctl(t, strings.Fields(args)...)
+		if code != 0 || out != want[0] || errs != want[1] {
+			t.Errorf("%s: exited with %d, %q, %q", args, code, out, errs)
+		}
+	}
+	d.status.Apps[1].Processes[0].Log = filepath.Join(dir, "beat.log") // of two processes
+	if _, out, errs := supctl(t, "logs", "--prefix"); out != "off/beat | tick\n" || !strings.Contains(errs, "of several workers") {
+		t.Errorf("shared: %q, %q", out, errs)
+	}
+}
+
+func TestSince(t *testing.T) {
+	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.Local)
+	for text, want := range map[string]time.Time{
+		"10m":                  now.Add(-10 * time.Minute),
+		"0s":                   now,
+		"2026-11-23 08:30":     time.Date(2026, 11, 23, 8, 30, 0, 0, time.Local),
+		"2026-11-23 08:30:15":  time.Date(2026, 11, 23, 8, 30, 15, 0, time.Local),
+		"2026-11-23":           time.Date(2026, 11, 23, 0, 0, 0, 0, time.Local),
+		"2026-11-23T08:30:15Z": time.Date(2026, 11, 23, 8, 30, 15, 0, time.UTC),
+		"08:30":                time.Date(2026, 11, 24, 8, 30, 0, 0, time.Local),
+		"08:30:15":             time.Date(2026, 11, 24, 8, 30, 15, 0, time.Local),
+	} {
+		if got, err := parseSince(text, now); err != nil || !got.Equal(want) {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+	dir := t.TempDir()
+	old, fresh := time.Now().Add(-time.Hour).Format(time.DateTime), time.Now().Format(time.DateTime)
+	must(t, os.WriteFile(filepath.Join(dir, "web.log"), []byte(old+" old\n"+fresh+" fresh\nmore\n"), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "beat.log"), []byte("tick\n"), 0o600))
+	serve(t, newFake(dir))
+	for args, want := range map[string]string{"": fresh + " fresh\nmore\n", "-n 1": "more\n"} {
+		if code, out, errs := supctl(t, append([]string{"logs", "whois", "--since", "10m"}, strings.Fields(args)...)...); code != 0 || out != want || errs != "" {
+			t.Errorf("%q: exited with %d, %q, %q", args, code, out, errs)
+		}
+	}
+	if code, _, errs := supctl(t, "logs", "off", "--since", "10m"); code != 1 || !strings.Contains(errs, "no line says when it was written") {
+		t.Errorf("without times: exited with %d, %q", code, errs)
+	}
+	for _, text := range []string{"yesterday", "-10m", "25:00", "x"} {
+		if code, _, errs := supctl(t, "logs", "--since="+text); code != 2 || !strings.Contains(errs, "want how long ago, such as 10m") {
+			t.Errorf("%q: exited with %d, %q", text, code, errs)
+		}
+	}
+}
+
+// supd's own log has the name supd, unless an app has that.
+func TestOwnLog(t *testing.T) {
+	dir := t.TempDir()
+	own := filepath.Join(dir, "own.log")
+	must(t, os.WriteFile(own, []byte("msg=started\n"), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "web.log"), []byte("one\n"), 0o600))
+	d := newFake(dir)
+	serveOptions(t, socketPath(t), d, control.Options{OwnLog: func() (*os.File, error) { return os.Open(own) }})
+	for args, want := range map[string]string{"logs supd": "msg=started\n", "logs -n 0 supd": "", "logs supd whois": "supd      | msg=started\nwhois/web | one\n"} {
+		if code, out, errs := supctl(t, strings.Fields(args)...); code != 0 || out != want || errs != "" {
+			t.Errorf("%s: exited with %d, %q, %q", args, code, out, errs)
+		}
+	}
+	if code, _, errs := supctl(t, "logs", "supd", "nosuch"); code != 4 || !strings.Contains(errs, "nosuch") {
+		t.Errorf("exited with %d, %q", code, errs)
+	}
+	d.status.Apps[1].Name = "supd"
+	if _, out, _ := supctl(t, "logs", "supd"); out != "one\n" {
+		t.Errorf("the app has %q", out)
+	}
+}
+
+// Where supd does not know where its own log is, it says where to look.
+func TestOwnLogElsewhere(t *testing.T) {
+	serveOptions(t, socketPath(t), newFake(""), control.Options{OwnLog: func() (*os.File, error) { return nil, errors.New("look there") }})
+	if code, out, errs := supctl(t, "logs", "supd"); code != 1 || out != "" || errs != "supctl: look there\n" {
+		t.Errorf("exited with %d, %q, %q", code, out, errs)
 	}
 }
 

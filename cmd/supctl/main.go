@@ -72,7 +72,7 @@ func (c *call) root() *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.DisableDefaultCmd = true
 	c.socketGiven = func() bool { return flags.Changed("socket") || os.Getenv("SUPD_SOCKET") != "" }
-	root.AddCommand(c.status(), c.top(), c.checkHealth(), c.start(), c.stop(), c.restart(), c.signal(), c.pid(), c.logs(), c.reopen(),
+	root.AddCommand(c.status(), c.top(), c.checkHealth(), c.start(), c.stop(), c.restart(), c.signal(), c.pid(), c.logs(), c.reopen(), c.clear(),
 		c.register(), c.unregister(), c.releases(), c.deploy(), c.rollback(), c.hold(), c.unhold(), c.audit(),
 		c.explain(), c.check(), c.shutdown(), c.reexec(), c.version(), completion())
 	return root

@@ -140,10 +140,23 @@ func serveOn(t *testing.T, path string, d control.Daemon) (s *control.Server, st
 // serveFrom is serveOn for a supd that says where it has its directories.
 func serveFrom(t *testing.T, path string, d control.Daemon, where *control.Where) (s *control.Server, stop func()) {
 	t.Helper()
+	return serveWith(t, path, d, control.Options{Where: where})
+}
+
+// serveOptions answers until the test ends, with the options that a test is about.
+func serveOptions(t *testing.T, path string, d control.Daemon, o control.Options) {
+	t.Helper()
+	_, stop := serveWith(t, path, d, o)
+	t.Cleanup(stop)
+}
+
+func serveWith(t *testing.T, path string, d control.Daemon, o control.Options) (s *control.Server, stop func()) {
+	t.Helper()
 	l, err := control.Open(configs.Control{Socket: path, Mode: 0o600}, slog.New(slog.DiscardHandler))
 	must(t, err)
-	measurer, _ := d.(control.Measurer)
-	s = control.NewServer(d, control.Options{Version: "1.2.3", Where: where, Figures: measurer, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+	o.Version, o.Log = "1.2.3", slog.New(slog.NewTextHandler(io.Discard, nil))
+	o.Figures, _ = d.(control.Measurer)
+	s = control.NewServer(d, o)
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(l) }()
 	return s, func() {

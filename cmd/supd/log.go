@@ -1,8 +1,8 @@
 package main
 
 import (
-	"fmt"
 	"io"
+	"log/slog"
 	"sync"
 	"time"
 )
@@ -41,8 +41,7 @@ func (w *logWriter) run(to io.Writer) {
 		w.mu.Unlock()
 		_, _ = to.Write(lines)
 		if dropped > 0 {
-			fmt.Fprintf(to, "time=%s level=WARN msg=\"supd's own log lines were dropped: nobody has read them\" lines=%d\n",
-				time.Now().Format(time.RFC3339Nano), dropped)
+			slog.New(logHandler(to)).Warn("supd's own log lines were dropped: nobody has read them", "lines", dropped)
 		}
 		for _, flushed := range flushes {
 			close(flushed)

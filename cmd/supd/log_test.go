@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"testing"
@@ -50,5 +52,21 @@ func TestLogLinesAreDropped(t *testing.T) {
 	}
 	if !bytes.Contains(all, []byte("dropped")) {
 		t.Error("nothing says that lines were dropped")
+	}
+}
+
+// TestLogInTheJournal: the journal has the time of a line, and a file has not.
+func TestLogInTheJournal(t *testing.T) {
+	var st unix.Stat_t
+	if err := unix.Fstat(2, &st); err != nil {
+		t.Fatal(err)
+	}
+	for stream, stamped := range map[string]bool{"": true, "1:2": true, "x": true, fmt.Sprintf("%d:%d", st.Dev, st.Ino): false} {
+		t.Setenv("JOURNAL_STREAM", stream)
+		var b bytes.Buffer
+		slog.New(logHandler(&b)).Warn("words", "time", "kept", slog.Group("g", "time", "kept"))
+		if got := b.String(); strings.HasPrefix(got, "time=") != stamped || !strings.Contains(got, "g.time=kept") {
+			t.Errorf("JOURNAL_STREAM=%s: %s", stream, got)
+		}
 	}
 }

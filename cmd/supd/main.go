@@ -157,7 +157,7 @@ func parse(args []string, stderr io.Writer) (o options, code int) {
 func serve(stop context.Context, config *configs.Config, o options) error {
 	lines := newLogWriter(os.Stderr)
 	defer lines.flush()
-	log := slog.New(slog.NewTextHandler(lines, nil))
+	log := slog.New(logHandler(lines))
 	given := inherited() // before environ, which it changes: a supd that replaces this one gets its sockets in another way
 	environ := os.Environ()
 	started := startedBy(log)
@@ -192,6 +192,7 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 	answers := metrics.NewServer(s, metrics.Options{Version: version, Log: log, ProportionalMemory: config.Metrics.ProportionalMemory, DroppedLines: lines.droppedLines})
 	defer answers.Close()
 	server := control.NewServer(s, control.Options{Version: version, Log: log, Figures: answers,
+		OwnLog: openOwnLog,
 		Where:  &control.Where{Config: config.Path, State: config.Daemon.State, Apps: config.Daemon.Apps, DropIns: config.Daemon.DropIns},
 		Reexec: &replacement{s, config.Path, o.pidfile, environ, orders, stop, lines.flush}})
 	go server.Serve(listener)

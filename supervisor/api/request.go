@@ -15,6 +15,7 @@ const (
 	ActionRestart  Action = "restart"
 	ActionSignal   Action = "signal"
 	ActionReopen   Action = "reopen"   // log files
+	ActionClear    Action = "clear"    // log files: they are empty then
 	ActionShutdown Action = "shutdown" // of supd
 	ActionReexec   Action = "reexec"   // supd gives way to the installed one
 

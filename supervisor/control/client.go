@@ -148,7 +148,19 @@ func (c *Client) Watch(ctx context.Context, targets []string, each func(*api.Sta
 // Logs reads the last lines of the output of the one process that target names,
 // and with follow what comes after them until ctx ends.
 func (c *Client) Logs(ctx context.Context, target string, lines int, follow bool) (io.ReadCloser, error) {
-	q := url.Values{"target": {target}, "lines": {strconv.Itoa(lines)}}
+	return c.LogsSince(ctx, target, time.Time{}, lines, follow)
+}
+
+// LogsSince is Logs of what was written since a time, if that is not zero; lines below 0
+// are all of them then.
+func (c *Client) LogsSince(ctx context.Context, target string, since time.Time, lines int, follow bool) (io.ReadCloser, error) {
+	q := url.Values{"target": {target}}
+	if lines >= 0 {
+		q.Set("lines", strconv.Itoa(lines))
+	}
+	if !since.IsZero() {
+		q.Set("since", since.UTC().Format(time.RFC3339))
+	}
 	if follow {
 		q.Set("follow", "1")
 	}

@@ -33,6 +33,7 @@ var forms = map[api.Action]form{
 	api.ActionRestart:    {targets: someTargets, may: []string{"hard"}},
 	api.ActionSignal:     {targets: someTargets, may: []string{"signal"}, must: "signal"},
 	api.ActionReopen:     {},
+	api.ActionClear:      {targets: someTargets},
 	api.ActionShutdown:   {},
 	api.ActionReexec:     {},
 	api.ActionDeploy:     {targets: oneApp, may: []string{"version", "detach"}},

@@ -6,6 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
+	"time"
 )
 
 // logFile is a log that is being read, through rotations and truncations.
@@ -15,8 +17,15 @@ type logFile struct {
 	file *os.File // nil while there is none
 	size int64    // of file when it was opened
 
-	before     *os.File // the rotated file, if lines of it are wanted as well
-	beforeSize int64
+	before []logPart // rotated files of which lines are wanted as well, the newest first
+}
+
+// logPart is where the wanted lines of a rotated file begin. It is open only while it is
+// read: there may be many.
+type logPart struct {
+	n     int // it was path.n
+	info  fs.FileInfo
+	begin int64
 }
 
 // openLog opens the log, or the nth file that it was rotated to.
@@ -33,41 +42,119 @@ func (l *logFile) openLog(n int) (*os.File, fs.FileInfo, error) {
 	return f, info, nil
 }
 
-// openAt opens the log where its last lines begin, in the rotated file if the
-// current one has too few.
-func (l *logFile) openAt(lines int) error {
+// openAt opens the log where its last lines begin, those that were written since a time
+// if that is not zero; in a rotated file if the newer ones have too few. errUndated says
+// that no line tells when it was written.
+func (l *logFile) openAt(lines int, since time.Time) error {
 	f, info, err := l.openLog(0)
 	if err != nil {
 		return err
 	}
 	l.file, l.size = f, info.Size()
-	found, err := seekLines(f, l.size, lines)
-	if err != nil || found == lines {
+	begin, found, err := beginOf(f, l.size, lines, since)
+	if err == nil {
+		_, err = f.Seek(begin, io.SeekStart)
+	}
+	isDated := found.isDated
+	for n := 1; err == nil && begin == 0 && found.lines < lines && n <= mostRotated; n++ {
+		var part logPart
+		if part, err = l.lookAt(n, info); err != nil || part.info == nil {
+			break
+		}
+		if !since.IsZero() && part.info.ModTime().Before(since) {
+			break
+		}
+		var more wantedLines
+		if part, more, err = l.beginIn(part, lines-found.lines, since); err != nil {
+			break
+		}
+		l.before = append(l.before, part)
+		info, begin = part.info, part.begin
+		found.lines += more.lines
+		isDated = isDated || more.isDated
+	}
+	switch {
+	case err != nil:
 		return err
+	case !since.IsZero() && !isDated && l.size > 0:
+		return errUndated
 	}
-	before, beforeInfo, err := l.openLog(1)
-	if err != nil {
-		return nil // there is none, or none that can be shown
-	}
-	if os.SameFile(info, beforeInfo) { // rotated this very moment
-		return before.Close()
-	}
-	l.before, l.beforeSize = before, beforeInfo.Size()
-	_, err = seekLines(before, l.beforeSize, lines-found)
-	return err
+	return nil
 }
 
-// seekLines sets the offset to where the last lines of the first size bytes begin,
-// and returns how many there are, up to the wanted number. A last line without a
-// newline counts.
-func seekLines(f *os.File, size int64, wanted int) (found int, err error) {
+// mostRotated bounds how many rotated files are read.
+const mostRotated = 1000
+
+// lookAt finds the nth rotated file. Its info is nil where there is none, or none that
+// can be shown, or where it is the newer one, which was rotated this very moment.
+func (l *logFile) lookAt(n int, newer fs.FileInfo) (logPart, error) {
+	f, info, err := l.openLog(n)
+	if err != nil {
+		return logPart{}, nil
+	}
+	defer f.Close()
+	if os.SameFile(info, newer) {
+		return logPart{}, nil
+	}
+	return logPart{n: n, info: info}, nil
+}
+
+// beginIn finds where the wanted lines of a rotated file begin.
+func (l *logFile) beginIn(p logPart, lines int, since time.Time) (logPart, wantedLines, error) {
+	f := l.reopen(p)
+	if f == nil {
+		return p, wantedLines{}, nil
+	}
+	defer f.Close()
+	var found wantedLines
+	var err error
+	p.begin, found, err = beginOf(f, p.info.Size(), lines, since)
+	return p, found, err
+}
+
+// reopen opens a rotated file, which may have been rotated further since; nil is that it
+// is gone.
+func (l *logFile) reopen(p logPart) *os.File {
+	for n := p.n; n <= p.n+1; n++ {
+		f, info, err := l.openLog(n)
+		if err != nil {
+			continue
+		}
+		if os.SameFile(info, p.info) {
+			return f
+		}
+		f.Close()
+	}
+	return nil
+}
+
+// wantedLines is what was found in a file.
+type wantedLines struct {
+	lines   int
+	isDated bool // a line tells when it was written
+}
+
+// beginOf is where the last lines of the first size bytes begin, and those since a time
+// if that is not zero.
+func beginOf(f *os.File, size int64, lines int, since time.Time) (begin int64, found wantedLines, err error) {
+	if begin, found.lines, err = lastLines(f, size, lines); err != nil || since.IsZero() {
+		return begin, found, err
+	}
+	dated, isDated, err := linesSince(f, size, since)
+	found.isDated = isDated
+	return max(begin, dated), found, err
+}
+
+// lastLines is where the last lines of the first size bytes begin, and how many there
+// are, up to the wanted number. A last line without a newline counts.
+func lastLines(f *os.File, size int64, wanted int) (begin int64, found int, err error) {
 	at, end := size, size
 	block := make([]byte, 64<<10)
 	for end > 0 && found < wanted {
 		b := block[:min(end, int64(len(block)))]
 		end -= int64(len(b))
 		if _, err := f.ReadAt(b, end); err != nil {
-			return 0, fmt.Errorf("reading a log: %w", err)
+			return 0, 0, fmt.Errorf("reading a log: %w", err)
 		}
 		for i := len(b) - 1; i >= 0 && found < wanted; i-- {
 			if after := end + int64(i) + 1; b[i] == '\n' && after < size {
@@ -78,15 +165,25 @@ func seekLines(f *os.File, size int64, wanted int) (found int, err error) {
 	if found < wanted && size > 0 {
 		at, found = 0, found+1
 	}
-	_, err = f.Seek(at, io.SeekStart)
-	return found, err
+	return at, found, nil
 }
 
 // writeLast writes what openAt has found, and no more than there was then: a
 // worker may be writing faster than anybody reads.
 func (l *logFile) writeLast(w io.Writer) error {
-	if err := writeUpTo(w, l.before, l.beforeSize); err != nil {
-		return err
+	for _, p := range slices.Backward(l.before) {
+		f := l.reopen(p)
+		if f == nil {
+			continue
+		}
+		_, err := f.Seek(p.begin, io.SeekStart)
+		if err == nil {
+			err = writeUpTo(w, f, p.info.Size())
+		}
+		f.Close()
+		if err != nil {
+			return err
+		}
 	}
 	return writeUpTo(w, l.file, l.size)
 }
@@ -149,9 +246,7 @@ func (l *logFile) rewind(size int64) error {
 }
 
 func (l *logFile) close() {
-	for _, f := range []*os.File{l.file, l.before} {
-		if f != nil {
-			f.Close()
-		}
+	if l.file != nil {
+		l.file.Close()
 	}
 }

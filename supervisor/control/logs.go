@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -24,18 +25,26 @@ const (
 // logs writes the last lines of one process's log, and with follow whatever is
 // written from then on. It takes no part in capturing the output.
 func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
-	q, err := parameters(r, "target", "lines", "follow")
+	q, err := parameters(r, "target", "lines", "follow", "since")
 	if err != nil {
 		return err
 	}
-	path, err := s.logPath(q)
+	log, err := s.logOf(q)
 	if err != nil {
 		return err
 	}
-	if process, ok := strings.CutPrefix(path, output.Journal); ok {
+	if process, ok := strings.CutPrefix(log.path, output.Journal); ok {
 		return elsewhere(process, q)
 	}
-	lines, err := q.number("lines", defaultLines, maxLines)
+	since, err := q.time("since")
+	if err != nil {
+		return err
+	}
+	otherwise := defaultLines
+	if !since.IsZero() {
+		otherwise = maxLines
+	}
+	lines, err := q.number("lines", otherwise, maxLines)
 	if err != nil {
 		return err
 	}
@@ -43,10 +52,9 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	log := &logFile{path: path, open: s.daemon.OpenLog}
 	defer log.close()
-	if err := log.openAt(lines); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fail(api.CodeFailed, "%s", err)
+	if err := s.openAt(r, log, lines, since); err != nil {
+		return err
 	}
 	stream := s.stream(w, r, "text/plain; charset=utf-8")
 	defer stream.end()
@@ -54,6 +62,22 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 		s.follow(log, stream)
 	}
 	return nil
+}
+
+// openAt opens a log where it is to be shown from. To look for a time may take long.
+func (s *Server) openAt(r *http.Request, log *logFile, lines int, since time.Time) error {
+	if !since.IsZero() {
+		done, err := s.turns.take(r)
+		if err != nil {
+			return err
+		}
+		defer done()
+	}
+	err := log.openAt(lines, since)
+	if err == nil || errors.Is(err, fs.ErrNotExist) { // nothing was written yet
+		return nil
+	}
+	return fail(api.CodeFailed, "%s", err)
 }
 
 // elsewhere says how to read the output of a process that goes to the journal.
@@ -79,14 +103,45 @@ func (s *Server) follow(log *logFile, to *stream) {
 	}
 }
 
-// logPath finds the log of the one process that is asked for. All workers of a
-// process share it.
-func (s *Server) logPath(q query) (string, error) {
+// OwnLog is the target that means supd's own log, unless an app has that name.
+const OwnLog = "supd"
+
+// logOf finds the log of the one process that is asked for, or supd's own.
+func (s *Server) logOf(q query) (*logFile, error) {
 	target, err := q.one("target")
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	chosen, err := choose(s.daemon.Status(), []string{target})
+	now := s.daemon.Status()
+	if _, err := chooseApp(now, OwnLog); target == OwnLog && err != nil {
+		return s.ownLog()
+	}
+	path, err := logPath(now, target)
+	return &logFile{path: path, open: s.daemon.OpenLog}, err
+}
+
+// ownLog is supd's own log, of which no rotated file is known.
+func (s *Server) ownLog() (*logFile, error) {
+	if s.options.OwnLog == nil {
+		return nil, fail(api.CodeFailed, "this supd does not know where its own log is")
+	}
+	f, err := s.options.OwnLog()
+	if err != nil {
+		return nil, fail(api.CodeFailed, "%s", err)
+	}
+	f.Close()
+	return &logFile{path: OwnLog, open: func(_ string, n int) (*os.File, error) {
+		if n > 0 {
+			return nil, fs.ErrNotExist
+		}
+		return s.options.OwnLog()
+	}}, nil
+}
+
+// logPath finds the log of the one process that a target names. All workers of a
+// process share it.
+func logPath(now *api.Status, target string) (string, error) {
+	chosen, err := choose(now, []string{target})
 	if err != nil {
 		return "", err
 	}

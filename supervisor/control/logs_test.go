@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -81,7 +82,7 @@ func TestRotatedIsTheSameFile(t *testing.T) {
 	must(t, os.Link(path, path+".1"))
 	l := &logFile{path: path, open: output.NewFiles(slog.New(slog.DiscardHandler)).View}
 	defer l.close()
-	must(t, l.openAt(10))
+	must(t, l.openAt(10, time.Time{}))
 	var b strings.Builder
 	must(t, l.writeLast(&b))
 	if b.String() != "one\n" {

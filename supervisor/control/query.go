@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"time"
 
 	"supd/supervisor/api"
 )
@@ -38,6 +39,22 @@ func (q query) one(name string) (string, error) {
 func (q query) flag(name string) (bool, error) {
 	n, err := q.number(name, 0, 1)
 	return n == 1, err
+}
+
+// time reads a moment as RFC 3339 has it. If it is left out, it is zero.
+func (q query) time(name string) (time.Time, error) {
+	if len(q[name]) == 0 {
+		return time.Time{}, nil
+	}
+	text, err := q.one(name)
+	if err != nil {
+		return time.Time{}, err
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return time.Time{}, fail(api.CodeUsage, "parameter %q: want a time such as 2026-11-24T12:00:00Z, got %q", name, text)
+	}
+	return at, nil
 }
 
 // number reads a parameter from 0 to highest. If it is left out, its value is

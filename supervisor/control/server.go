@@ -32,6 +32,8 @@ type Options struct {
 	Log     *slog.Logger
 	Reexec  Reexec
 	Figures Measurer
+	// OwnLog opens supd's own log, or says where to look for it. nil: nobody knows.
+	OwnLog func() (*os.File, error)
 }
 
 // Reexec puts the installed supd into the place of this one. It is nil where that

@@ -18,7 +18,7 @@ func (o *Owner) again(s *slot, w *worker, clean bool, now time.Time) {
 	}
 	s.Retry = now.Add(wait)
 	if wait > 0 {
-		o.log.Warn("backoff", "worker", s.name(), "wait", wait.Round(time.Millisecond), "failures", s.InARow)
+		o.log.Warn("backoff", "worker", s.name(), "wait", wait.Round(time.Millisecond), "failures", s.InARow, "why", s.LastExit.Reason)
 	}
 }
 

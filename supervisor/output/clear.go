@@ -1,0 +1,65 @@
+package output
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
+)
+
+// Clear empties the log at path, and removes the files that it was rotated to. What
+// workers print meanwhile is in it afterwards.
+func (f *Files) Clear(path string) error {
+	f.mu.Lock()
+	log := f.open[path]
+	f.mu.Unlock()
+	if log == nil {
+		return &fs.PathError{Op: "clear", Path: path, Err: fs.ErrNotExist}
+	}
+	return log.clear()
+}
+
+func (l *Log) clear() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.journal != nil {
+		return errors.New("its output goes to the journal, which keeps it as journald.conf(5) says")
+	}
+	err := l.options.way().In(filepath.Dir(l.path), func(dir files.Place) error {
+		name := filepath.Base(l.path)
+		if err := empty(dir, name); err != nil {
+			return err
+		}
+		for n := 1; has(dir, rotated(name, n)); n++ {
+			if err := unix.Unlinkat(dir.FD, rotated(name, n), 0); err != nil {
+				return failed("remove", dir, rotated(name, n), err)
+			}
+		}
+		return nil
+	})
+	if l.file != nil {
+		l.look()
+	}
+	return err
+}
+
+// empty truncates a regular file, if there is one. Whoever has it open appends to it,
+// which leaves no hole.
+func empty(dir files.Place, name string) error {
+	fd, st, err := dir.Open(name, unix.O_WRONLY, 0)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	path := filepath.Join(dir.Path, name)
+	if err != nil {
+		return explain(path, err)
+	}
+	defer unix.Close(fd)
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return errKind(path)
+	}
+	return failed("truncate", dir, name, unix.Ftruncate(fd, 0))
+}
