@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	_ "embed"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"slices"
 	"strings"
 
+	"supd/privdrop"
 	"supd/privdrop/files"
 )
 
@@ -146,13 +148,21 @@ func (v *value) child(name string) *value {
 	return v.Table[name]
 }
 
+// denied adds to an error of permission as whom and at which directory it came.
+func denied(path string, err error) error {
+	if d, is := privdrop.Denied(path, err); is {
+		return fmt.Errorf("%w: %s", err, d)
+	}
+	return err
+}
+
 // read gives a file's top table, or nil when that cannot be had.
 func (l *loader) read(file string, from reader) *value {
 	var at stamp
 	data, err := from(file, func(i fs.FileInfo) error { at = stampOf(i); return nil })
 	if err != nil {
 		l.untrusted = l.untrusted || files.IsUntrusted(err)
-		l.scope.report.add(Place{File: file}, "cannot read %s: %s", file, err)
+		l.scope.report.add(Place{File: file}, "cannot read %s: %s", file, denied(file, err))
 		return nil
 	}
 	l.config.files[file] = read{at, sha256.Sum256(data)}
@@ -166,12 +176,12 @@ func (l *loader) appFiles() []string {
 		return nil // has been wrong in supd.toml
 	}
 	if err := files.Own().CheckPlanned(dir); err != nil {
-		l.scope.report.add(l.config.place("daemon.apps"), "%s", err)
+		l.scope.report.add(l.config.place("daemon.apps"), "%s", denied(dir, err))
 		return nil
 	}
 	all, err := appsIn(dir)
 	if err != nil {
-		l.scope.report.add(l.config.place("daemon.apps"), "cannot read %s: %s; make the directory, or set another one", dir, reason(err))
+		l.scope.report.add(l.config.place("daemon.apps"), "cannot read %s: %s; make the directory, or set another one", dir, denied(dir, reason(err)))
 		return nil
 	}
 	return all

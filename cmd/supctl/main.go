@@ -10,6 +10,7 @@ import (
 	"os/signal"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
 	"supd/configs"
@@ -72,10 +73,23 @@ func (c *call) root() *cobra.Command {
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.DisableDefaultCmd = true
 	c.socketGiven = func() bool { return flags.Changed("socket") || os.Getenv("SUPD_SOCKET") != "" }
+	root.SetFlagErrorFunc(wrongFlag)
 	root.AddCommand(c.status(), c.top(), c.checkHealth(), c.start(), c.stop(), c.restart(), c.signal(), c.pid(), c.logs(), c.reopen(), c.clear(),
 		c.register(), c.unregister(), c.releases(), c.deploy(), c.rollback(), c.hold(), c.unhold(), c.audit(),
 		c.explain(), c.check(), c.shutdown(), c.reexec(), c.version(), completion())
 	return root
+}
+
+// wanted says what the value of a flag is to be, by its kind.
+var wanted = map[string]string{"int": "a whole number", "duration": "a duration such as 30s, 5m or 1h30m", "bool": "true or false, or no value"}
+
+// wrongFlag says what is wrong with a flag in the words of its user.
+func wrongFlag(_ *cobra.Command, err error) error {
+	wrong, is := errors.AsType[*pflag.InvalidValueError](err)
+	if !is || wanted[wrong.GetFlag().Value.Type()] == "" {
+		return err
+	}
+	return fmt.Errorf("invalid argument %q for --%s: want %s", wrong.GetValue(), wrong.GetFlag().Name, wanted[wrong.GetFlag().Value.Type()])
 }
 
 func defaultSocket() string {

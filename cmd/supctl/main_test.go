@@ -337,7 +337,7 @@ func TestNobodyAnswers(t *testing.T) {
 	for _, args := range []string{"status", "top", "top --json", "start all", "stop all", "signal HUP all", "pid", "pid whois", "logs", "explain whois", "reopen", "shutdown",
 		"deploy whois", "rollback whois", "hold whois", "unhold whois", "audit"} {
 		code, out, err := supctl(t, append([]string{"--socket", socket}, strings.Fields(args)...)...)
-		if want := "supctl: no supd answers on " + socket + ": no such file or directory; is it running?\n"; code != 4 || out != "" || err != want {
+		if want := "supctl: no supd answers on " + socket + ": no such file or directory; is it running? `systemctl status supd` tells, and `supctl check` whether it could\n"; code != 4 || out != "" || err != want {
 			t.Errorf("supctl %s: exited with %d\nstdout: %s\nstderr: %s", args, code, out, err)
 		}
 	}
@@ -451,4 +451,23 @@ func TestTargetsAreCompleted(t *testing.T) {
 func socketOf(t *testing.T) string {
 	t.Helper()
 	return os.Getenv("SUPD_SOCKET")
+}
+
+// A wrong flag is told of in words of its user, whatever library reads it.
+func TestWrongFlags(t *testing.T) {
+	serve(t, newFake(""))
+	for args, want := range map[string]string{
+		"logs -n x":                          `invalid argument "x" for --lines: want a whole number`,
+		"releases a -n 99999999999999999999": `invalid argument "99999999999999999999" for --rollouts: want a whole number`,
+		"deploy a --timeout 5":               `invalid argument "5" for --timeout: want a duration such as 30s, 5m or 1h30m`,
+		"stop a --timeout=":                  `invalid argument "" for --timeout: want a duration such as 30s, 5m or 1h30m`,
+		"top -i x":                           `invalid argument "x" for --interval: want a duration`,
+		"logs --follow=maybe":                `invalid argument "maybe" for --follow: want true or false, or no value`,
+		"status --nosuch":                    "unknown flag: --nosuch",
+	} {
+		code, out, errs := supctl(t, strings.Fields(args)...)
+		if code != 2 || out != "" || !strings.Contains(errs, want) || strings.Contains(errs, "strconv") || strings.Contains(errs, "time:") {
+			t.Errorf("%s: exited with %d, %q, %q", args, code, out, errs)
+		}
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -14,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"supd/privdrop"
 	"supd/supervisor/api"
 )
 
@@ -304,14 +306,24 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	var errno syscall.Errno
 	switch {
 	case errors.Is(err, syscall.EACCES):
-		return fail(api.CodeDenied, "no permission to connect to %s; be root or in the group of the socket", c.socket)
+		return c.denied(err)
 	case errors.As(err, &errno):
-		return absent("no supd answers on %s: %s; is it running?", c.socket, errno)
+		return absent("no supd answers on %s: %s; is it running? `systemctl status supd` tells, and `supctl check` whether it could", c.socket, errno)
 	case errors.Is(err, io.EOF):
 		return c.lost(ctx, err)
 	default:
 		return absent("no supd answers on %s: %s", c.socket, err)
 	}
+}
+
+// denied says as whom, at what, and who may.
+func (c *Client) denied(err error) error {
+	d, _ := privdrop.Denied(c.socket, err)
+	who := "be root"
+	if d.Group != "" {
+		who = fmt.Sprintf("be root or in the group %s (usermod -aG %s USER, and log in anew)", d.Group, d.Group)
+	}
+	return fail(api.CodeDenied, "no permission to connect to %s: %s; %s", c.socket, d, who)
 }
 
 // lost says why an answer broke off or did not come.

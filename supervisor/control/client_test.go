@@ -111,14 +111,14 @@ func TestNobodyAnswers(t *testing.T) {
 	path := shortDir(t) + "/supd.sock"
 	c := Dial(path)
 	_, err := c.Status(testContext(t))
-	wantCode(t, err, api.CodeNoTarget, "no supd answers on "+path+": no such file or directory; is it running?")
+	wantCode(t, err, api.CodeNoTarget, "no supd answers on "+path+": no such file or directory; is it running? `systemctl status supd` tells, and `supctl check` whether it could")
 
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	must(t, err)
 	l.SetUnlinkOnClose(false)
 	must(t, l.Close())
 	_, err = c.Do(testContext(t), api.Request{Action: api.ActionReopen})
-	wantCode(t, err, api.CodeNoTarget, "no supd answers on "+path+": connection refused; is it running?")
+	wantCode(t, err, api.CodeNoTarget, "no supd answers on "+path+": connection refused; is it running? `systemctl status supd` tells, and `supctl check` whether it could")
 
 	if !NoAnswer(err) {
 		t.Error("that nobody answers is taken for an answer")

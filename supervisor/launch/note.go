@@ -62,7 +62,10 @@ func parseNote(text string) (n Note, err error) {
 		inode, bad := strconv.ParseUint(field, 10, 64)
 		n.Sockets, err = append(n.Sockets, inode), errors.Join(err, bad)
 	}
-	return n, err
+	if err != nil {
+		return n, fmt.Errorf("%.100q is no note of a launch", text)
+	}
+	return n, nil
 }
 
 // Belongings are those that the note tells of. Its sockets have no names.

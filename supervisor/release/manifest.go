@@ -157,7 +157,10 @@ func parseEntry(line string) (entry, error) {
 	e.from.mode = uint32(mode)
 	e.ctime, errs[8] = strconv.ParseInt(f[9], 10, 64)
 	e.from.ctime, errs[9] = strconv.ParseInt(f[10], 10, 64)
-	return e, errors.Join(errs[:]...)
+	if errors.Join(errs[:]...) != nil {
+		return entry{}, fmt.Errorf("%.40q is none", line)
+	}
+	return e, nil
 }
 
 // follows checks the order of a tree: one root first, and nothing deeper than the
