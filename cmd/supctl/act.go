@@ -44,7 +44,7 @@ func (c *call) waiting(action api.Action, short string) *cobra.Command {
 			return c.do(cmd.Context(), r)
 		},
 	}
-	cmd.Flags().DurationVar(&r.Timeout, "timeout", 0, "how long to wait, such as 30s; supd goes on after that (0 waits without limit)")
+	timeoutFlag(cmd, &r.Timeout)
 	if action == api.ActionRestart {
 		cmd.Flags().BoolVar(&r.Hard, "hard", false, "stop, then start")
 	}

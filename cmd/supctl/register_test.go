@@ -465,6 +465,7 @@ func TestUnregister(t *testing.T) {
 		{"active", "1.5.0", release.State{Active: "1.5.0"}, 1, "1.4.0, 1.5.0", "", kept},
 		{"in a rollout", "1.5.0", under, 1, "1.4.0, 1.5.0", "", kept},
 		{"insisted on", "1.5.0 --force", release.State{Active: "1.5.0"}, 0, "1.4.0", "whois: 1.5.0 is forgotten\n", ""},
+		{"all", "--all", release.State{Active: "1.4.0"}, 0, "", "whois: 1.5.0 is forgotten\nwhois: 1.4.0 is forgotten\n", ""},
 		{"never deployed", "1.5.0", release.State{}, 0, "1.4.0", "whois: 1.5.0 is forgotten\n", ""},
 		{"unknown", "2.0", release.State{Active: "1.5.0"}, 0, "1.4.0, 1.5.0", "whois: 2.0 is not registered\n", ""},
 	}
@@ -493,6 +494,12 @@ func TestUnregister(t *testing.T) {
 	m.state(t, "whois", release.State{Active: "1"})
 	if code, out, err := supctl(t, "unregister", "whois", "1"); code != 0 || m.known(t, "whois") != "" {
 		t.Errorf("the only one: exited with %d\nstdout: %s\nstderr: %s", code, out, err)
+	}
+	if code, out, err := supctl(t, "unregister", "nosuch", "--all"); code != 0 || out != "nosuch: no version is registered\n" {
+		t.Errorf("all of an unknown app: exited with %d\nstdout: %s\nstderr: %s", code, out, err)
+	}
+	if code, _, err := supctl(t, "unregister", "nosuch", "1", "--all"); code != 2 || !strings.Contains(err, "no version") {
+		t.Errorf("all and one: exited with %d\nstderr: %s", code, err)
 	}
 	if code, out, err := supctl(t, "unregister", "nosuch", "1"); code != 0 || out != "nosuch: 1 is not registered\n" {
 		t.Errorf("of an unknown app: exited with %d\nstdout: %s\nstderr: %s", code, out, err)

@@ -117,7 +117,10 @@ func writeApps(w io.Writer, s *api.Status) {
 	}
 	for _, a := range s.Apps {
 		for _, p := range a.Processes {
-			if p.Count == 0 && len(p.Workers) == 0 {
+			switch {
+			case p.Scaled > 0:
+				fmt.Fprintf(w, "%s/%s   scaled to %d until the next apply; count = %d\n", a.Name, p.Name, p.Scaled, p.Count)
+			case p.Count == 0 && len(p.Workers) == 0:
 				fmt.Fprintf(w, "%s/%s   has no workers: count = 0\n", a.Name, p.Name)
 			}
 		}

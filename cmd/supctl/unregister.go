@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,7 +23,7 @@ const scriptTime = time.Minute
 // removal has the arguments and flags of unregister.
 type removal struct {
 	app, version string
-	force        bool
+	force, all   bool
 	timeout      time.Duration
 	script       bool
 }
@@ -33,9 +34,13 @@ func (c *call) unregister() *cobra.Command {
 		Use:   "unregister APP VERSION",
 		Short: "Forget a version that is about to be removed",
 		Long: "Forget a version that is about to be removed. The active one is refused, unless it is\n" +
-			"the only one: then the app is stopped first.\n\n" + scriptHelp + "\nThat the active version is refused is an error there, too: it keeps the package.",
+			"the only one: then the app is stopped first. --all forgets every version of the app, the\n" +
+			"active one last, so that nothing of it serves any more.\n\n" + scriptHelp + "\nThat the active version is refused is an error there, too: it keeps the package.",
 		Args: func(_ *cobra.Command, args []string) error {
 			switch {
+			case r.all && len(args) == 1:
+			case r.all:
+				return errors.New("unregister --all needs an app and no version")
 			case len(args) != 2:
 				return errors.New("unregister needs an app and a version, such as `supctl unregister whois 1.4.0`")
 			case r.timeout < 0:
@@ -44,9 +49,12 @@ func (c *call) unregister() *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r.app, r.version, r.script = args[0], args[1], c.inScript(cmd, nil)
+			r.app, r.version, r.script = args[0], strings.Join(args[1:], ""), c.inScript(cmd, nil)
 			if r.script && r.timeout == 0 {
 				r.timeout = scriptTime
+			}
+			if r.all {
+				return c.unregisterAll(cmd.Context(), r)
 			}
 			err := c.unregisterOne(cmd.Context(), r)
 			if kept, ok := errors.AsType[*keptError](err); ok {
@@ -57,11 +65,43 @@ func (c *call) unregister() *cobra.Command {
 		},
 		ValidArgsFunction: c.completeRelease,
 	}
+	cmd.Flags().BoolVar(&r.all, "all", false, "every version of the app, which is stopped")
 	cmd.Flags().BoolVar(&r.force, "force", false, "also the active version: the app is stopped first")
 	cmd.Flags().DurationVar(&r.timeout, "timeout", 0, "how long to wait for the app to stop, such as 30s (0 waits without limit)")
 	c.configFlag(cmd)
 	c.scriptable(cmd)
 	return cmd
+}
+
+// unregisterAll forgets what is not in use first: then nothing of the app is started any
+// more once its active release goes.
+func (c *call) unregisterAll(ctx context.Context, r removal) error {
+	list, err := c.releaseList(ctx, r.app)
+	switch {
+	case list == nil && codeOfError(err) == api.CodeNoTarget:
+		c.note("%s: no version is registered", r.app)
+		return nil
+	case list == nil || err != nil:
+		return err
+	}
+	isActive := func(one api.ReleaseStatus) int {
+		if one.State == api.ReleaseActive {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(list.Releases, func(a, b api.ReleaseStatus) int { return isActive(a) - isActive(b) })
+	r.force = true
+	for _, one := range list.Releases {
+		r.version = one.Version
+		if err := c.unregisterOne(ctx, r); err != nil {
+			return err
+		}
+	}
+	if len(list.Releases) == 0 {
+		c.note("%s: no version is registered", r.app)
+	}
+	return nil
 }
 
 // keptError says that a release is in use and stays. In a maintainer script, too,

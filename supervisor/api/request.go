@@ -14,6 +14,7 @@ const (
 	ActionStop     Action = "stop"
 	ActionRestart  Action = "restart"
 	ActionSignal   Action = "signal"
+	ActionScale    Action = "scale"    // to Count workers, until the next configuration is applied
 	ActionReopen   Action = "reopen"   // log files
 	ActionClear    Action = "clear"    // log files: they are empty then
 	ActionShutdown Action = "shutdown" // of supd
@@ -37,6 +38,7 @@ type Request struct {
 	Signal  string        `json:"signal,omitempty"`  // "HUP", "SIGHUP" or a number
 	Timeout time.Duration `json:"timeout,omitempty"` // how long to wait for the end; 0 is without limit
 
+	Count   int    `json:"count,omitempty"`   // scale: of workers
 	Version string `json:"version,omitempty"` // of a release
 	Detach  bool   `json:"detach,omitempty"`  // deploy, rollback, resume: answer once it has begun
 	Force   bool   `json:"force,omitempty"`   // unregister: also the active release

@@ -112,6 +112,7 @@ func (a *AppStatus) Releases() (all []string) {
 type ProcessStatus struct {
 	Name    string         `json:"name"`
 	Count   int            `json:"count"`
+	Scaled  int            `json:"scaled,omitempty"` // workers that are desired instead, until the next apply
 	Log     string         `json:"log"`
 	Workers []WorkerStatus `json:"workers"`
 

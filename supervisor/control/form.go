@@ -32,6 +32,7 @@ var forms = map[api.Action]form{
 	api.ActionStop:       {targets: someTargets},
 	api.ActionRestart:    {targets: someTargets, may: []string{"hard"}},
 	api.ActionSignal:     {targets: someTargets, may: []string{"signal"}, must: "signal"},
+	api.ActionScale:      {targets: someTargets, may: []string{"count"}, must: "count"},
 	api.ActionReopen:     {},
 	api.ActionClear:      {targets: someTargets},
 	api.ActionShutdown:   {},
@@ -84,7 +85,7 @@ func (f form) fieldProblem(r api.Request) string {
 		is    bool
 	}{
 		{"hard", r.Hard}, {"signal", r.Signal != ""}, {"version", r.Version != ""},
-		{"detach", r.Detach}, {"force", r.Force}, {"reason", r.Reason != ""},
+		{"detach", r.Detach}, {"count", r.Count != 0}, {"force", r.Force}, {"reason", r.Reason != ""},
 	}
 	for _, s := range set {
 		switch {
@@ -111,6 +112,8 @@ func actionsWith(field string) string {
 
 func valueProblem(r api.Request) string {
 	switch {
+	case r.Count < 0 || r.Count > configs.MostWorkers:
+		return fmt.Sprintf("count %d: want a number from 1 to %d", r.Count, configs.MostWorkers)
 	case r.Timeout < 0:
 		return fmt.Sprintf("timeout %s: want 0 or more", r.Timeout)
 	case len(r.Reason) > longestReason || strings.ContainsFunc(r.Reason, unicode.IsControl):

@@ -176,6 +176,7 @@ func (o *Owner) applyProcess(p *process, c *configs.Process, r *Revision, moved 
 	isNew := was == nil || p.removed || len(p.slots) == 0
 	up := p.isDesired() || isNew && c.Autostart
 	p.config, p.removed = c, false
+	p.unscale()
 	p.resize(up)
 	if isNew && up {
 		p.wantAll()

@@ -97,7 +97,7 @@ func (o *Owner) startStage(r *rollout, t *stage) {
 		p.revision = t.to
 	}
 	up := p.isDesired() || len(p.slots) == 0 && t.config.Autostart
-	for n := len(p.slots); n < t.config.Count; n++ {
+	for n := len(p.slots); n < p.wanted(t.config); n++ {
 		p.addSlot(n+1, t.to, up)
 	}
 	o.touchAll(p.slots)

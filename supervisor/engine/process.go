@@ -120,14 +120,15 @@ func (p *process) dependents() []*process {
 	return a.dependents[p]
 }
 
-// resize makes slots up to the configured count, and marks those above as gone.
+// resize makes slots up to the wanted count, and marks those above as gone.
 func (p *process) resize(up bool) {
-	for n := len(p.slots); n < p.config.Count; n++ {
+	count := p.wanted(p.config)
+	for n := len(p.slots); n < count; n++ {
 		p.addSlot(n+1, p.revision, up)
 	}
 	for i, s := range p.slots {
 		was := s.removed
-		s.removed = p.removed || i >= p.config.Count
+		s.removed = p.removed || i >= count
 		switch {
 		case s.removed:
 			s.Up = false

@@ -20,6 +20,11 @@ func (o *Owner) Do(r api.Request, reply chan<- *api.Result) {
 		o.wait(r, named{}, reply)
 		return
 	}
+	if r.Action == api.ActionScale && !o.quitting {
+		o.log.Info("request", "action", r.Action, "targets", r.Targets, "count", r.Count, "by", r.By)
+		o.scale(r, reply)
+		return
+	}
 	all, err := o.resolve(r.Action, r.Targets)
 	if err != nil {
 		reply <- &api.Result{Code: api.CodeNoTarget, Error: err.Error()}
@@ -61,6 +66,8 @@ func (o *Owner) wait(r api.Request, all named, reply chan<- *api.Result) *waiter
 			if !s.Up || !s.ready() {
 				s.wantStarted()
 			}
+		case api.ActionScale: // was done, as far as it can be at once
+			b.already = s.Up && s.ready()
 		case api.ActionStop:
 			b.already = !s.Up && s.idle()
 			s.Up = false
@@ -358,12 +365,14 @@ func (w *waiter) outcome(s *slot, b before) (api.Outcome, bool) {
 	done := func(code int, message string) (api.Outcome, bool) {
 		return api.Outcome{Name: s.name(), Code: code, Message: message}, true
 	}
-	if w.request.Action == api.ActionStop {
+	if w.request.Action == api.ActionStop || w.request.Action == api.ActionScale && s.removed {
 		return w.stopOutcome(s, b, done)
 	}
-	failed := func(why string) (api.Outcome, bool) {
-		return done(api.CodeNotStarted, fmt.Sprintf("not %sed: %s", w.request.Action, why))
+	did := "started"
+	if w.request.Action == api.ActionRestart {
+		did = "restarted"
 	}
+	failed := func(why string) (api.Outcome, bool) { return done(api.CodeNotStarted, "not "+did+": "+why) }
 	switch {
 	case !s.Up:
 		return done(api.CodeFailed, "a stop was asked for meanwhile")
@@ -387,10 +396,8 @@ func (w *waiter) outcome(s *slot, b before) (api.Outcome, bool) {
 		return failed(s.LastExit.Reason)
 	case !s.ready() || s.fresh() == nil || len(s.workers) > 1 && w.request.Action == api.ActionRestart:
 		return api.Outcome{}, false
-	case w.request.Action == api.ActionRestart:
-		return done(api.CodeDone, fmt.Sprintf("restarted, pid %d", s.fresh().Pid))
 	default:
-		return done(api.CodeDone, fmt.Sprintf("started, pid %d", s.fresh().Pid))
+		return done(api.CodeDone, fmt.Sprintf("%s, pid %d", did, s.fresh().Pid))
 	}
 }
 

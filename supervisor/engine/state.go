@@ -109,6 +109,7 @@ type process struct {
 	slots    []*slot          // by number, from 1
 	revision *revision        // the newest that is desired; nil: no release is active
 	removed  bool
+	scaled   int         // slots that somebody has asked for; 0: as the configuration says
 	fault    error       // why no worker of the newest configuration can be started
 	added    *rollout    // whose release alone has it; nil: the configuration has it
 	launched map[int]int // launches of slots that were forgotten, and of candidates

@@ -105,6 +105,7 @@ func (o *Owner) slotOf(saved *record.Slot) *slot {
 		c.Count = saved.Number
 		p.config = &c
 	}
+	p.rescale(saved.Scaled)
 	for n := len(p.slots); n < saved.Number; n++ {
 		s := p.newSlot(n+1, p.revision)
 		s.removed = !kept

@@ -60,6 +60,7 @@ type SlotState struct {
 	Trouble    string    `json:"trouble,omitempty"`  // the last of them
 	LastExit   *api.Exit `json:"last_exit,omitempty"`
 	LastClean  bool      `json:"last_clean,omitempty"`
+	Scaled     int       `json:"scaled,omitempty"` // slots that its process was to have; 0: as the configuration says
 	measure.Tally
 }
 
