@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -106,10 +107,13 @@ func chosen(r api.Request, state release.State, all []release.Release) (release.
 	version := r.Version
 	switch {
 	case version != "":
-	case r.Action == api.ActionRollback && state.Previous == "":
-		return release.Release{}, &choiceError{api.CodeFailed, "there is no previous release; name the one to go back to"}
 	case r.Action == api.ActionRollback:
-		version = state.Previous
+		known := func(version string) bool {
+			return slices.ContainsFunc(all, func(one release.Release) bool { return one.Version == version && one.Present() })
+		}
+		if version = state.Back(known); version == "" {
+			return release.Release{}, &choiceError{api.CodeFailed, nothingBehind(state, known)}
+		}
 	default:
 		for _, candidate := range slices.Backward(all) {
 			if _, failed := state.Failed[candidate.Version]; !failed || candidate.Version == state.Active {
@@ -117,7 +121,7 @@ func chosen(r api.Request, state release.State, all []release.Release) (release.
 			}
 		}
 		if len(all) > 0 {
-			return release.Release{}, &choiceError{api.CodeFailed, fmt.Sprintf("every registered release has failed; name the one to try again, such as %s", all[len(all)-1].Version)}
+			return release.Release{}, &choiceError{api.CodeFailed, fmt.Sprintf("every registered release has failed, or was left by a rollback; name the one to try again, such as %s", all[len(all)-1].Version)}
 		}
 		return release.Release{}, &choiceError{api.CodeFailed, "no release is registered; `supctl register` makes one known"}
 	}
@@ -132,6 +136,20 @@ func chosen(r api.Request, state release.State, all []release.Release) (release.
 		known = []string{"none"}
 	}
 	return release.Release{}, &choiceError{api.CodeNoTarget, fmt.Sprintf("no release %s is registered; known: %s", version, strings.Join(known, ", "))}
+}
+
+// nothingBehind says why there is nothing to go back to.
+func nothingBehind(state release.State, known func(string) bool) string {
+	var marked []string
+	for _, version := range slices.Sorted(maps.Keys(state.Failed)) {
+		if known(version) && version != state.Active {
+			marked = append(marked, version)
+		}
+	}
+	if len(marked) == 0 {
+		return "there is no previous release; name the one to go back to"
+	}
+	return "there is no previous release but what has failed or was left by a rollback (" + strings.Join(marked, ", ") + "); name the one to go to all the same"
 }
 
 // unregister forgets a release. That of the workers is refused, unless it is the

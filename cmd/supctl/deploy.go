@@ -15,13 +15,14 @@ import (
 
 func (c *call) deploy() *cobra.Command {
 	return c.rollout(api.ActionDeploy, "Replace an app's release by another one, worker by worker",
-		"VERSION is by default the newest registered one that has not failed. While a rollout to\n"+
-			"it is under way, that one is shown.")
+		"VERSION is by default the newest registered one that neither has failed nor was left by\n"+
+			"a rollback. While a rollout to it is under way, that one is shown.")
 }
 
 func (c *call) rollback() *cobra.Command {
 	return c.rollout(api.ActionRollback, "Go back to an app's previous release, or to a named one",
-		"A rollout that is under way, or paused, is undone.")
+		"A rollout that is under way, or paused, is undone. What a rollback has left is passed over\n"+
+			"by the next one.")
 }
 
 // rolloutRequest has the arguments and flags of deploy and rollback.

@@ -25,7 +25,8 @@ type ReleaseList struct {
 const (
 	ReleaseActive    = "active"    // what the workers run
 	ReleasePrevious  = "previous"  // what a rollback goes to
-	ReleaseFailed    = "failed"    // its last rollout failed: deployed again only by name
+	ReleaseLeft      = "left"      // by a rollback, after it had been active: deployed again only by name
+	ReleaseFailed    = "failed"    // its last rollout failed: likewise
 	ReleaseMissing   = "missing"   // its files are gone
 	ReleaseInstalled = "installed" // registered, none of the above
 )
@@ -78,6 +79,8 @@ func releaseStatus(r release.Release, state release.State) ReleaseStatus {
 		s.State = ReleaseActive
 	case r.Version == state.Previous:
 		s.State = ReleasePrevious
+	case failed.Left:
+		s.State = ReleaseLeft
 	case hasFailed:
 		s.State = ReleaseFailed
 	case missing:

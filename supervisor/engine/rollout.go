@@ -173,6 +173,10 @@ func (r *rollout) ended(result release.Result, ok bool, now time.Time) release.S
 		state.Place = placeOf(r.target.Release)
 		state.Deployed[r.status.To] = now
 		delete(state.Failed, r.status.To)
+		if record.Kind == release.KindRollback && r.status.From != "" && r.status.From != r.status.To {
+			state.Failed[r.status.From] = release.Mark{At: now, Left: true, Reason: "left by the rollback to " + r.status.To + " by " + r.status.By}
+			state.Previous = state.Back(func(string) bool { return true })
+		}
 	}
 	if result != release.Done && r.status.To != r.status.From {
 		state.Failed[r.status.To] = release.Mark{At: now, Reason: r.status.Reason}

@@ -142,8 +142,12 @@ func TestDeploy(t *testing.T) {
 		}
 		f.wantResult(f.deploy(api.ActionRollback, "1"), api.CodeDone, "1 is active")
 		f.wantServing("1", 3)
-		if s := f.state(); s.Active != "1" || s.Previous != "2" {
-			t.Errorf("after the rollback active is %s, previous %s", s.Active, s.Previous)
+		if s := f.state(); s.Active != "1" || s.Previous != "" || !s.Failed["2"].Left {
+			t.Errorf("after the rollback active is %s, previous %q, marked %+v", s.Active, s.Previous, s.Failed)
+		}
+		f.wantResult(f.deploy(api.ActionDeploy, "2"), api.CodeDone, "2 is active")
+		if s := f.state(); s.Active != "2" || s.Previous != "1" || len(s.Failed) > 0 {
+			t.Errorf("deployed again: active is %s, previous %q, marked %+v", s.Active, s.Previous, s.Failed)
 		}
 		f.quit()
 	})

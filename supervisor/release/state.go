@@ -14,7 +14,7 @@ type State struct {
 	Place    *Place               `json:"place,omitempty"`    // of the active release
 	Previous string               `json:"previous,omitempty"` // version that a rollback goes to
 	Held     *Hold                `json:"held,omitempty"`     // deploys are refused
-	Failed   map[string]Mark      `json:"failed,omitempty"`   // versions whose last rollout failed
+	Failed   map[string]Mark      `json:"failed,omitempty"`   // versions whose last rollout failed, or that a rollback has left
 	Deployed map[string]time.Time `json:"deployed,omitempty"` // when each version last became active
 	Rollout  *Rollout             `json:"rollout,omitempty"`  // under way
 	Target   *Place               `json:"target,omitempty"`   // of the release that Rollout goes to
@@ -46,10 +46,32 @@ type Hold struct {
 	Reason string    `json:"reason,omitempty"`
 }
 
-// Mark says when and why a release failed.
+// Mark says when and why a release failed, or was left.
 type Mark struct {
 	At     time.Time `json:"at"`
 	Reason string    `json:"reason,omitempty"`
+	Left   bool      `json:"left,omitempty"` // by a rollback, after it had been active
+}
+
+// Back is the version that a rollback goes to where none is named: the previous one,
+// whether or not it is still there, or else the one that was active last of those that
+// known accepts. What is marked is passed over: a second rollback must not go forward to
+// what the first one has left.
+func (s State) Back(known func(version string) bool) string {
+	fits := func(version string) bool {
+		_, isMarked := s.Failed[version]
+		return version != "" && version != s.Active && !isMarked
+	}
+	if fits(s.Previous) {
+		return s.Previous
+	}
+	back := ""
+	for version, at := range s.Deployed {
+		if fits(version) && known(version) && (back == "" || cmp.Or(at.Compare(s.Deployed[back]), strings.Compare(version, back)) > 0) {
+			back = version
+		}
+	}
+	return back
 }
 
 // The most that a State keeps, so that it fits into its journal.
