@@ -147,10 +147,19 @@ func (f *followed) await(ctx context.Context) error {
 		f.show.note("the connection to supd is lost, waiting for it to come back")
 	}
 	f.lost = true
+	err := awaitSupd(ctx, f.client)
+	if control.NoAnswer(err) {
+		return &control.Error{Code: api.CodeNoTarget, Message: fmt.Sprintf("%s. The next supd finishes the rollout or undoes it", err)}
+	}
+	return err
+}
+
+// awaitSupd waits until a supd answers. NoAnswer is true of the error if none does.
+func awaitSupd(ctx context.Context, client *control.Client) error {
 	late := time.NewTimer(comeBack)
 	defer late.Stop()
 	for {
-		_, err := f.client.Version(ctx)
+		_, err := client.Version(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -164,7 +173,7 @@ func (f *followed) await(ctx context.Context) error {
 		case <-knock.C:
 		case <-late.C:
 			knock.Stop()
-			return &control.Error{Code: api.CodeNoTarget, Message: fmt.Sprintf("%s; it has not come back within %s. The next supd finishes the rollout or undoes it", err, comeBack)}
+			return control.Absent("%s; it has not come back within %s", err, comeBack)
 		case <-ctx.Done():
 			knock.Stop()
 			return context.Cause(ctx)

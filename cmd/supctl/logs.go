@@ -25,6 +25,7 @@ const longestLine = 64 << 10
 type logRequest struct {
 	lines  int       // below 0: all, since a time
 	since  time.Time // zero: whenever it was written
+	from   string    // where it was when the connection was lost; "": it was not
 	follow bool
 	raw    bool // as it was written, also to a terminal
 	prefix bool // before each line, also of one process
@@ -64,7 +65,7 @@ func (c *call) logs() *cobra.Command {
 	cmd.Flags().BoolVar(&r.prefix, "prefix", false, "put the process before each line, or the worker where it is the only one")
 	cmd.Flags().IntVarP(&r.lines, "lines", "n", 10, "how many lines of each process")
 	cmd.Flags().BoolVar(&r.raw, "raw", false, "as it was written, also to a terminal; else that gets only what is printable")
-	cmd.Flags().BoolVarP(&r.follow, "follow", "f", false, "go on with what is written from now on, until interrupted")
+	cmd.Flags().BoolVarP(&r.follow, "follow", "f", false, "go on with what is written from now on, until interrupted, also over a restart of supd")
 	return cmd
 }
 
@@ -199,14 +200,15 @@ func (c *call) withoutJournal(all []source) (shown []source) {
 func (c *call) readLogs(ctx context.Context, client *control.Client, r logRequest, sources []source) error {
 	var lock sync.Mutex
 	for _, s := range sources {
-		if err := c.copyLog(ctx, client, r, s, &lock); err != nil {
+		if _, err := c.copyLog(ctx, client, r, s, &lock); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// followLogs shows all at the same time. It ends with the first that ends.
+// followLogs shows all at the same time, also over restarts of supd. It ends with the first
+// that ends.
 func (c *call) followLogs(ctx context.Context, client *control.Client, r logRequest, sources []source) error {
 	if len(sources) == 0 {
 		return nil
@@ -215,24 +217,46 @@ func (c *call) followLogs(ctx context.Context, client *control.Client, r logRequ
 	defer cancel()
 	var lock sync.Mutex // one line is written at a time
 	ended := make(chan error)
-	for _, s := range sources {
-		go func() { ended <- c.copyLog(ctx, client, r, s, &lock) }()
+	for i, s := range sources {
+		go func() { ended <- c.copyOn(ctx, client, r, s, &lock, i == 0) }()
 	}
 	first := <-ended
 	cancel()
 	for range sources[1:] {
 		<-ended
 	}
-	if first == nil {
-		first = &control.Error{Code: api.CodeNoTarget, Message: "supd on " + c.socket + " has ended"}
-	}
 	return first
 }
 
-func (c *call) copyLog(ctx context.Context, client *control.Client, r logRequest, s source, lock *sync.Mutex) error {
-	log, err := client.LogsSince(ctx, s.process, r.since, r.lines, r.follow)
+// copyOn copies a log, and goes on where it was when supd has come back. One of several
+// tells that it has gone.
+func (c *call) copyOn(ctx context.Context, client *control.Client, r logRequest, s source, lock *sync.Mutex, tells bool) error {
+	for {
+		at, err := c.copyLog(ctx, client, r, s, lock)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil && !control.NoAnswer(err):
+			return err
+		case at == "": // it was not there, or is older and does not tell
+			return &control.Error{Code: api.CodeNoTarget, Message: "supd on " + c.socket + " has ended"}
+		}
+		if tells {
+			c.complain(api.CodeDone, "supd on %s has ended, waiting for it to come back", c.socket)
+		}
+		if err := awaitSupd(ctx, client); err != nil {
+			return err
+		}
+		r.from = at
+	}
+}
+
+// copyLog copies a log to its end, and says where that is. With follow, the end is that of
+// supd.
+func (c *call) copyLog(ctx context.Context, client *control.Client, r logRequest, s source, lock *sync.Mutex) (at string, err error) {
+	log, err := client.Log(ctx, control.LogQuery{Target: s.process, Since: r.since, Lines: r.lines, From: r.from, Follow: r.follow})
 	if err != nil {
-		return err
+		return r.from, err
 	}
 	defer log.Close()
 	to, toTerminal := asItIs(c.out), !r.raw && isTerminal(c.out)
@@ -244,10 +268,11 @@ func (c *call) copyLog(ctx context.Context, client *control.Client, r logRequest
 	} else { // whole lines, since a read may end within a character
 		err = prefixLines(to, log, s.prefix, lock)
 	}
-	if err != nil {
-		return &control.Error{Code: api.CodeFailed, Message: fmt.Sprintf("log of %s: %s", s.process, err)}
+	_, isOfAPI := errors.AsType[*control.Error](err)
+	if err != nil && !isOfAPI {
+		err = failed("log of %s: %s", s.process, err)
 	}
-	return nil
+	return log.Position(), err
 }
 
 // tail gives the last lines of a process.

@@ -179,11 +179,38 @@ func TestLogsAreFollowed(t *testing.T) {
 		t.Errorf("interrupted: exited with %d, %s", code, errs)
 	}
 
+	patience := comeBack
+	comeBack = 10 * time.Millisecond
+	defer func() { comeBack = patience }()
 	out, errs = newScreen(), newScreen()
 	go func() { ended <- run(t.Context(), []string{"logs", "-f", "whois"}, out, errs) }()
 	out.await(t, "one\n")
 	must(t, s.Shutdown(t.Context()))
 	if code := <-ended; code != 4 || !strings.Contains(errs.String(), "has ended") {
 		t.Errorf("supd ended: exited with %d, %s", code, errs)
+	}
+}
+
+// What is written while no supd is there comes when one is there again, and nothing twice.
+func TestLogsAreFollowedOverARestart(t *testing.T) {
+	dir := t.TempDir()
+	web := filepath.Join(dir, "web.log")
+	must(t, os.WriteFile(web, []byte("one\n"), 0o600))
+	path := socketPath(t)
+	_, stop := serveOn(t, path, newFake(dir))
+	ctx, interrupt := context.WithCancel(t.Context())
+	out, errs, ended := newScreen(), newScreen(), make(chan int)
+	go func() { ended <- run(ctx, []string{"logs", "-f"}, out, errs) }()
+	out.await(t, "whois/web | one\n")
+	stop()
+	must(t, os.Rename(web, web+".1"))
+	must(t, os.WriteFile(web, []byte("two\n"), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "beat.log"), []byte("tick\n"), 0o600))
+	_, stop = serveOn(t, path, newFake(dir))
+	defer stop()
+	out.await(t, "whois/web | two\n", "off/beat  | tick\n")
+	interrupt()
+	if code := <-ended; code != 0 || strings.Count(errs.String(), "waiting for it to come back") != 1 || strings.Count(out.String(), "\n") != 3 {
+		t.Errorf("exited with %d, %q, %q", code, out, errs)
 	}
 }

@@ -112,6 +112,7 @@ func TestStatusAsWished(t *testing.T) {
 			t.Errorf("as wished %v: exited with %d, %q, %q", wished, code, out, errs)
 		}
 	}
+	off.AsWished = true
 	d.status.Apps = append(d.status.Apps, api.AppStatus{Name: "z", Processes: []api.ProcessStatus{{Name: "none", Workers: []api.WorkerStatus{}}}})
 	if code, out, errs := supctl(t, "status"); code != 0 || strings.Contains(out, "none") || errs != "z/none   has no workers: count = 0\n" {
 		t.Errorf("count 0: exited with %d, %q, %q", code, out, errs)

@@ -150,23 +150,38 @@ func (c *Client) Watch(ctx context.Context, targets []string, each func(*api.Sta
 // Logs reads the last lines of the output of the one process that target names,
 // and with follow what comes after them until ctx ends.
 func (c *Client) Logs(ctx context.Context, target string, lines int, follow bool) (io.ReadCloser, error) {
-	return c.LogsSince(ctx, target, time.Time{}, lines, follow)
+	return c.Log(ctx, LogQuery{Target: target, Lines: lines, Follow: follow})
 }
 
-// LogsSince is Logs of what was written since a time, if that is not zero; lines below 0
-// are all of them then.
-func (c *Client) LogsSince(ctx context.Context, target string, since time.Time, lines int, follow bool) (io.ReadCloser, error) {
-	q := url.Values{"target": {target}}
-	if lines >= 0 {
-		q.Set("lines", strconv.Itoa(lines))
+// LogQuery says what is asked for of a log.
+type LogQuery struct {
+	Target string
+	Lines  int       // below 0: all, with Since
+	Since  time.Time // zero: whenever it was written
+	From   string    // a Position: all behind it, whatever the others say
+	Follow bool
+}
+
+// Log reads the log of one process, or supd's own.
+func (c *Client) Log(ctx context.Context, l LogQuery) (*LogStream, error) {
+	q := url.Values{"target": {l.Target}}
+	switch {
+	case l.From != "":
+		q.Set("from", l.From)
+	case l.Lines >= 0:
+		q.Set("lines", strconv.Itoa(l.Lines))
 	}
-	if !since.IsZero() {
-		q.Set("since", since.UTC().Format(time.RFC3339))
+	if !l.Since.IsZero() && l.From == "" {
+		q.Set("since", l.Since.UTC().Format(time.RFC3339))
 	}
-	if follow {
+	if l.Follow {
 		q.Set("follow", "1")
 	}
-	return c.open(ctx, "/v1/logs", q)
+	body, err := c.send(ctx, http.MethodGet, "/v1/logs?"+q.Encode(), nil)
+	if err != nil {
+		return nil, err
+	}
+	return c.logStream(ctx, body, body.header), nil
 }
 
 // Do sends r and waits until supd has answered it. CodeTimeout says that it may
@@ -190,18 +205,21 @@ func (c *Client) get(ctx context.Context, path string, q url.Values, into any) e
 	ctx, cancel := context.WithTimeoutCause(ctx, c.patience, absent("supd on %s does not answer", c.socket))
 	defer cancel()
 	answer, err := c.exchange(ctx, http.MethodGet, path+"?"+q.Encode(), nil)
-	return c.decode(ctx, answer, err, into)
+	if err != nil {
+		return err
+	}
+	return c.decode(ctx, answer, into)
 }
 
 func (c *Client) ask(ctx context.Context, method, url string, body io.Reader, into any) error {
 	answer, err := c.send(ctx, method, url, body)
-	return c.decode(ctx, answer, err, into)
-}
-
-func (c *Client) decode(ctx context.Context, answer io.ReadCloser, err error, into any) error {
 	if err != nil {
 		return err
 	}
+	return c.decode(ctx, answer, into)
+}
+
+func (c *Client) decode(ctx context.Context, answer io.ReadCloser, into any) error {
 	defer answer.Close()
 	if err := json.NewDecoder(answer).Decode(into); err != nil {
 		return c.lost(ctx, err)
@@ -210,14 +228,18 @@ func (c *Client) decode(ctx context.Context, answer io.ReadCloser, err error, in
 }
 
 func (c *Client) open(ctx context.Context, path string, q url.Values) (io.ReadCloser, error) {
-	return c.send(ctx, http.MethodGet, path+"?"+q.Encode(), nil)
+	body, err := c.send(ctx, http.MethodGet, path+"?"+q.Encode(), nil)
+	if err != nil {
+		return nil, err
+	}
+	return body, nil
 }
 
 // send gives the body of an answer that may take as long as it likes, or an *Error. It
 // ends when supd does not answer to anything any more.
-func (c *Client) send(ctx context.Context, method, url string, body io.Reader) (answer io.ReadCloser, err error) {
+func (c *Client) send(ctx context.Context, method, url string, body io.Reader) (*watchedBody, error) {
 	ctx, end := c.whileAnswering(ctx)
-	answer, err = c.exchange(ctx, method, url, body)
+	answer, err := c.exchange(ctx, method, url, body)
 	if err != nil {
 		end()
 		return nil, err
@@ -227,14 +249,14 @@ func (c *Client) send(ctx context.Context, method, url string, body io.Reader) (
 
 // watchedBody is that of such an answer.
 type watchedBody struct {
-	io.ReadCloser
+	*reply
 	ctx context.Context
 	end func()
 }
 
 // Read gives the cause where supd does not answer any more.
 func (b *watchedBody) Read(p []byte) (int, error) {
-	n, err := b.ReadCloser.Read(p)
+	n, err := b.reply.Read(p)
 	if err != nil && b.ctx.Err() != nil {
 		err = context.Cause(b.ctx)
 	}
@@ -243,7 +265,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 
 func (b *watchedBody) Close() error {
 	b.end()
-	return b.ReadCloser.Close()
+	return b.reply.Close()
 }
 
 // whileAnswering ends the context when supd has not answered for so long that it must
@@ -274,8 +296,14 @@ func (c *Client) whileAnswering(ctx context.Context) (context.Context, func()) {
 	return ctx, func() { cancel(nil) }
 }
 
+// reply is the body of an answer, and what came before it.
+type reply struct {
+	io.ReadCloser
+	header http.Header
+}
+
 // exchange is send within the time of ctx, whether supd answers to others or not.
-func (c *Client) exchange(ctx context.Context, method, url string, body io.Reader) (io.ReadCloser, error) {
+func (c *Client) exchange(ctx context.Context, method, url string, body io.Reader) (*reply, error) {
 	r, err := http.NewRequestWithContext(ctx, method, "http://supd"+url, body)
 	if err != nil {
 		return nil, fail(api.CodeUsage, "%s", err)
@@ -283,17 +311,17 @@ func (c *Client) exchange(ctx context.Context, method, url string, body io.Reade
 	if body != nil {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	answer, err := c.http.Do(r)
+	came, err := c.http.Do(r)
 	if err != nil {
 		return nil, c.unreachable(ctx, err)
 	}
-	if answer.StatusCode == http.StatusOK {
-		return answer.Body, nil
+	if came.StatusCode == http.StatusOK {
+		return &reply{came.Body, came.Header}, nil
 	}
-	defer answer.Body.Close()
+	defer came.Body.Close()
 	e := &Error{}
-	if err := json.NewDecoder(answer.Body).Decode(e); err != nil || e.Code == 0 {
-		return nil, fail(api.CodeFailed, "%s answered %s: is that supd?", c.socket, answer.Status)
+	if err := json.NewDecoder(came.Body).Decode(e); err != nil || e.Code == 0 {
+		return nil, fail(api.CodeFailed, "%s answered %s: is that supd?", c.socket, came.Status)
 	}
 	return nil, e
 }

@@ -25,6 +25,9 @@ func NoAnswer(err error) bool {
 	return errors.As(err, &e) && e.noAnswer
 }
 
+// Absent makes an error of which NoAnswer is true.
+func Absent(format string, args ...any) error { return absent(format, args...) }
+
 // absent makes the error of a supd that does not answer.
 func absent(format string, args ...any) *Error {
 	e := fail(api.CodeNoTarget, format, args...)

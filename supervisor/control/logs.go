@@ -25,7 +25,7 @@ const (
 // logs writes the last lines of one process's log, and with follow whatever is
 // written from then on. It takes no part in capturing the output.
 func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
-	q, err := parameters(r, "target", "lines", "follow", "since")
+	q, err := parameters(r, "target", "lines", "follow", "since", "from")
 	if err != nil {
 		return err
 	}
@@ -52,9 +52,16 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	defer log.close()
-	if err := s.openAt(r, log, lines, since); err != nil {
+	from, err := q.position("from")
+	if err != nil {
 		return err
+	}
+	defer log.close()
+	if err := s.openAt(r, log, from, lines, since); err != nil {
+		return err
+	}
+	if at, err := log.begin(); err == nil {
+		w.Header().Set(positionHeader, at.String())
 	}
 	stream := s.stream(w, r, "text/plain; charset=utf-8")
 	defer stream.end()
@@ -65,7 +72,7 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 }
 
 // openAt opens a log where it is to be shown from. To look for a time may take long.
-func (s *Server) openAt(r *http.Request, log *logFile, lines int, since time.Time) error {
+func (s *Server) openAt(r *http.Request, log *logFile, from *position, lines int, since time.Time) error {
 	if !since.IsZero() {
 		done, err := s.turns.take(r)
 		if err != nil {
@@ -73,7 +80,12 @@ func (s *Server) openAt(r *http.Request, log *logFile, lines int, since time.Tim
 		}
 		defer done()
 	}
-	err := log.openAt(lines, since)
+	var err error
+	if from != nil {
+		err = log.resume(*from)
+	} else {
+		err = log.openAt(lines, since)
+	}
 	if err == nil || errors.Is(err, fs.ErrNotExist) { // nothing was written yet
 		return nil
 	}

@@ -57,6 +57,22 @@ func (q query) time(name string) (time.Time, error) {
 	return at, nil
 }
 
+// position reads a place in a log. If it is left out, it is nil.
+func (q query) position(name string) (*position, error) {
+	if len(q[name]) == 0 {
+		return nil, nil
+	}
+	text, err := q.one(name)
+	if err != nil {
+		return nil, err
+	}
+	p, ok := parsePosition(text)
+	if !ok {
+		return nil, fail(api.CodeUsage, "parameter %q: want what an answer has had as %s, got %q", name, positionHeader, text)
+	}
+	return &p, nil
+}
+
 // number reads a parameter from 0 to highest. If it is left out, its value is
 // otherwise.
 func (q query) number(name string, otherwise, highest int) (int, error) {
