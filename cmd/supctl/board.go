@@ -186,11 +186,11 @@ func (b *board) columns(rows []*row, now time.Time) []string {
 func (r *row) process() string {
 	switch {
 	case r.status.Pid == 0:
-		return r.status.Release
+		return printable(r.status.Release)
 	case r.status.Release == "":
 		return fmt.Sprintf("pid %d", r.status.Pid)
 	}
-	return fmt.Sprintf("%s, pid %d", r.status.Release, r.status.Pid)
+	return fmt.Sprintf("%s, pid %d", printable(r.status.Release), r.status.Pid)
 }
 
 // elapsed is how long the replacement of r has taken so far, or took.

@@ -44,10 +44,11 @@ func (c *call) workerPids(ctx context.Context, targets []string) error {
 	if err != nil {
 		return err
 	}
-	found := false
+	found, named := false, namesProcess(targets)
 	for w := range s.Workers() {
 		found = true
 		switch {
+		case w.Pid == 0 && w.AsWished && !named: // it runs only when it is named
 		case w.Pid == 0:
 			c.complain(api.CodeNotRunning, "%s: no process, %s", w.Name, w.State)
 		case !c.json:

@@ -50,8 +50,7 @@ const statusLines = 10
 
 // lastLines shows what a process has printed last, where it is the one that was named.
 func (c *call) lastLines(ctx context.Context, s *api.Status, targets []string) {
-	isApp := func(target string) bool { return !strings.ContainsAny(target, "/:") }
-	if len(targets) == 0 || slices.ContainsFunc(targets, isApp) || len(s.Apps) != 1 || len(s.Apps[0].Processes) != 1 {
+	if !namesProcess(targets) || len(s.Apps) != 1 || len(s.Apps[0].Processes) != 1 {
 		return
 	}
 	lines, err := c.tail(ctx, s.Apps[0].Name+"/"+s.Apps[0].Processes[0].Name, statusLines)
@@ -59,6 +58,15 @@ func (c *call) lastLines(ctx context.Context, s *api.Status, targets []string) {
 		lines = []string{err.Error()}
 	}
 	c.quote(lines)
+}
+
+// namesProcess reports whether each of the targets says which process it is about.
+func namesProcess(targets []string) bool {
+	names := func(text string) bool {
+		t, err := api.ParseTarget(text)
+		return err == nil && t.NamesProcess()
+	}
+	return len(targets) > 0 && !slices.ContainsFunc(targets, func(text string) bool { return !names(text) })
 }
 
 // codeOf is 3 when anything is not as wished.

@@ -235,6 +235,8 @@ func (s *slot) isOnlyNamed(action api.Action) bool {
 		return false
 	case action == api.ActionRestart:
 		return s.rests() || c.Restart != configs.RestartAlways
+	case action == api.ActionSignal:
+		return s.rests()
 	}
 	return action == api.ActionStart
 }

@@ -134,6 +134,12 @@ func TestOneOffsRunWhenNamed(t *testing.T) {
 		generation("a/job.1", 0)
 		generation("a/shell.1", 0)
 
+		signal := func(target string) *api.Result {
+			return w.s.Do(t.Context(), api.Request{Action: api.ActionSignal, Signal: "HUP", Targets: []string{target}})
+		}
+		outcomes(signal("all"), api.CodeDone, "a/web.1")
+		outcomes(signal("a/job"), api.CodeNotRunning, "a/job.1")
+
 		outcomes(w.do(api.ActionStart, false, "a/job", "a/shell"), api.CodeDone, "a/job.1", "a/shell.1")
 		outcomes(w.do(api.ActionRestart, false, "a"), api.CodeDone, "a/shell.1", "a/web.1") // it runs, and always would
 		generation("a/job.1", 1)
