@@ -45,11 +45,15 @@ func newTerminal(ctx context.Context, c *call, f *followed) *terminal {
 func sizeOf(out io.Writer) func() (int, int) {
 	return func() (width, height int) {
 		if f := fileOf(out); f != nil {
-			if width, height, err := term.GetSize(int(f.Fd())); err == nil && width > 0 && height > 0 {
-				return width, height
-			}
+			width, height, _ = term.GetSize(int(f.Fd())) // of one that does not tell they are 0 or below
 		}
-		return 80, 24
+		if width <= 0 {
+			width = 80
+		}
+		if height <= 0 {
+			height = 24
+		}
+		return width, height
 	}
 }
 
