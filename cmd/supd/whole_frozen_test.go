@@ -279,14 +279,11 @@ const diskVariable = "SUPD_TEST_DISK"
 
 // serveDisk shows DIRECTORY.src at DIRECTORY for as long as this process runs.
 func serveDisk(dir string) error {
-	from := &fs.LoopbackRoot{Path: dir + ".src", NewNode: newDiskNode}
-	var st syscall.Stat_t
-	if err := syscall.Stat(from.Path, &st); err != nil {
+	root, err := fs.NewLoopbackRoot(dir + ".src")
+	if err != nil {
 		return err
 	}
-	from.Dev = st.Dev
-	from.RootNode = newDiskNode(from, nil, "", &st)
-	server, err := fs.Mount(dir, from.RootNode, &fs.Options{MountOptions: fuse.MountOptions{DirectMountStrict: true, AllowOther: true, Options: []string{"default_permissions"}}})
+	server, err := fs.Mount(dir, &diskNode{root.(*fs.LoopbackNode)}, &fs.Options{MountOptions: fuse.MountOptions{DirectMountStrict: true, AllowOther: true, Options: []string{"default_permissions"}}})
 	if err != nil {
 		return err
 	}
@@ -297,10 +294,11 @@ func serveDisk(dir string) error {
 
 // diskNode asks for nothing when a file is closed, as a disk does not; the kernel would
 // let no process end before that was answered.
-type diskNode struct{ fs.LoopbackNode }
+type diskNode struct{ *fs.LoopbackNode }
 
-func newDiskNode(root *fs.LoopbackRoot, _ *fs.Inode, _ string, _ *syscall.Stat_t) fs.InodeEmbedder {
-	return &diskNode{fs.LoopbackNode{RootData: root}}
+// WrapChild makes all that is below the same.
+func (*diskNode) WrapChild(_ context.Context, child fs.InodeEmbedder) fs.InodeEmbedder {
+	return &diskNode{child.(*fs.LoopbackNode)}
 }
 
 func (*diskNode) Flush(context.Context, fs.FileHandle) syscall.Errno { return syscall.ENOSYS }
