@@ -10,12 +10,14 @@ var appKeys = append([]key[App]{
 	field("user", func(a *App) *string { return &a.User }, filled),
 	field("group", func(a *App) *string { return &a.Group }, filled),
 	field("allow_root", func(a *App) *bool { return &a.AllowRoot }, boolean),
+	field("operators", func(a *App) *People { return &a.Operators }, people),
+	field("readers", func(a *App) *People { return &a.Readers }, people),
 	field("env", func(a *App) *map[string]string { return &a.Env }, variables),
 	{name: "socket", sub: named(names(socketKeys)), read: readSockets},
 	{name: "process", sub: named(names(processKeys)), read: expectTables},
 	{name: "release", sub: names(releaseKeys), read: readReleases},
 	{name: "rollout", sub: names(rolloutKeys), read: expectTable},
-}, later[App]("operators")...)
+}, later[App]("allow_run")...)
 
 func named(keys []string) []string {
 	all := make([]string, len(keys))

@@ -40,11 +40,13 @@ var daemonKeys = []key[Daemon]{
 	field("exit_on", func(d *Daemon) *ExitOn { return &d.ExitOn }, one(ExitNever, ExitAnyFailed, ExitAllFailed, ExitAllExited)),
 }
 
-var controlKeys = append([]key[Control]{
+var controlKeys = []key[Control]{
 	field("socket", func(c *Control) *string { return &c.Socket }, absolute),
 	field("mode", func(c *Control) *Mode { return &c.Mode }, mode),
 	field("group", func(c *Control) *string { return &c.Group }, text),
-}, later[Control]("operators")...)
+	field("operators", func(c *Control) *People { return &c.Operators }, people),
+	field("readers", func(c *Control) *People { return &c.Readers }, people),
+}
 
 // sample is what [defaults] would give an app that says nothing itself.
 type sample struct {

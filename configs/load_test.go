@@ -41,7 +41,7 @@ func TestBad(t *testing.T) {
 // TestAllFiles: no mistake in one file hides those of another.
 func TestAllFiles(t *testing.T) {
 	dir := lay(t, map[string]string{
-		"supd.toml":        "[daemon]\napps = \"conf\"\nlgos = \"x\"\nwatch = \"yes\"\nexit_on = \"failed\"\n[control]\noperators = []\nmode = 660\n[metrics]\n[defaults.process]\ncount = \"2\"\nready = { timeout = 1 }\n[defaults.proces]\n",
+		"supd.toml":        "[daemon]\napps = \"conf\"\nlgos = \"x\"\nwatch = \"yes\"\nexit_on = \"failed\"\n[control]\noperators = [1]\nmode = 660\n[metrics]\n[defaults.process]\ncount = \"2\"\nready = { timeout = 1 }\n[defaults.proces]\n",
 		"conf/broken.toml": "a = \n[process.web]\ncount = -1\n",
 		"conf/web.toml":    "user = \"nobody\"\n[process.web]\ncommand = \"true\"\nnice = 40\n[process.two]\ncommand = \"true\"\n",
 		"conf/.web.toml":   "an editor's",
@@ -120,12 +120,12 @@ func TestDecode(t *testing.T) {
 	want := &Config{
 		Path:    dir + "/supd.toml",
 		Daemon:  Daemon{Apps: dir + "/apps", State: "/srv/state", Runtime: Runtime(dir + "/run"), Logs: "/srv/logs", DropIns: dir + "/drop-ins", Watch: true, ExitOn: ExitAllFailed},
-		Control: Control{Socket: dir + "/run/supd.sock", Mode: 0o600, Group: "adm"},
+		Control: Control{Socket: dir + "/run/supd.sock", Mode: 0o600, Group: "adm", Operators: People{"@adm"}, Readers: People{}},
 		Metrics: Metrics{Listen: "[::1]:9189", Stated: true, ProportionalMemory: true, Push: Push{
 			Graphite: "carbon:2003", Prefix: "servers.{host}.supd", RemoteWrite: "https://mimir.example.org/api/v1/push?x=1",
 			Credentials: dir + "/mimir.secret", Interval: time.Minute}},
 		Apps: []App{{
-			Name: "full", File: dir + "/apps/full.toml", User: "root", Group: "nogroup", AllowRoot: true,
+			Name: "full", File: dir + "/apps/full.toml", User: "root", Group: "nogroup", AllowRoot: true, Operators: People{"@adm", "1000"}, Readers: People{"nobody"},
 			Env: map[string]string{"A": "1", "B": "{slot}"},
 			Sockets: []Socket{
 				{Spec: socket.Spec{Name: "log", Listen: "udp:127.0.0.1:514"}},
@@ -133,7 +133,7 @@ func TestDecode(t *testing.T) {
 			},
 			Processes: []Process{
 				{
-					Name: "plain", Line: 60, Command: []string{"sleep", "1 h", `"`}, Count: 3,
+					Name: "plain", Line: 62, Command: []string{"sleep", "1 h", `"`}, Count: 3,
 					User: "root", Group: "nogroup", AllowRoot: true, Resources: privdrop.Resources{Umask: new(privdrop.Umask(0o77))},
 					Env:        map[string]string{"A": "1", "B": "{slot}", "ALL": "x"},
 					EnvInherit: []string{}, Sockets: []string{}, After: []string{}, Autostart: true, Restart: RestartAlways, SuccessExit: []int{0},
@@ -144,7 +144,7 @@ func TestDecode(t *testing.T) {
 					Log: Log{To: LogJournal, File: "journal:full/plain", MaxSize: 1 << 20, Keep: 10},
 				},
 				{
-					Name: "web", Line: 23, Command: []string{"serve", "--fd", "{socket.web}"}, Count: 0,
+					Name: "web", Line: 25, Command: []string{"serve", "--fd", "{socket.web}"}, Count: 0,
 					Venv: "/opt/full/env", Directory: "/opt/full", User: "nobody", Group: "adm", Groups: []string{}, AllowRoot: true,
 					Env:     map[string]string{"A": "2", "B": "{slot}", "C": "", "ALL": "x"},
 					EnvFile: dir + "/apps/full.env", EnvInherit: []string{"LANG"}, Sockets: []string{"web", "log"}, After: []string{"plain"},

@@ -51,6 +51,14 @@ type Control struct {
 	Socket string
 	Mode   Mode
 	Group  string // "" keeps supd's own
+
+	Operators People // may operate every app; root may always
+	Readers   People // may see every app's logs and launch plans
+}
+
+// SameSocket reports whether two say the same of the socket itself.
+func (c Control) SameSocket(other Control) bool {
+	return c.Socket == other.Socket && c.Mode == other.Mode && c.Group == other.Group
 }
 
 // Mode is the permission bits of a unix socket, in octal: "0660".
@@ -66,6 +74,8 @@ type App struct {
 	User      string // "" when supd is not root: its own
 	Group     string
 	AllowRoot bool
+	Operators People // may operate the app
+	Readers   People // may see its logs and launch plans
 	Env       map[string]string
 	Sockets   []Socket  // by name
 	Processes []Process // by name; without a release those of the app's file alone

@@ -22,6 +22,7 @@ func (c *Config) Verify() []Error {
 	v.paths()
 	for i := range c.Apps {
 		v.app = &c.Apps[i]
+		v.people(func(key, format string, args ...any) { v.fail("", key, format, args...) }, "", v.app.Operators, v.app.Readers)
 		for _, s := range v.app.Sockets {
 			v.socket(s)
 		}
@@ -80,6 +81,7 @@ func (v *verification) daemon() {
 			v.failDaemon("control.group", "%s", err)
 		}
 	}
+	v.people(v.failDaemon, "control.", c.Control.Operators, c.Control.Readers)
 	if push := c.Metrics.Push; push.RemoteWrite != "" && push.Credentials != "" {
 		if _, err := ReadCredentials(push.Credentials); err != nil {
 			v.failDaemon("metrics.remote_write_credentials", "%s", err)

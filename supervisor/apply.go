@@ -16,7 +16,7 @@ import (
 func (s *Supervisor) Apply(c *configs.Config) error {
 	s.apply <- struct{}{}
 	defer func() { <-s.apply }()
-	if c.Daemon != s.daemon || c.Control != s.control || c.Metrics != s.metrics {
+	if c.Daemon != s.daemon || !c.Control.SameSocket(s.control) || c.Metrics != s.metrics {
 		s.log.Warn("changes of [daemon], [control] and [metrics] need a new start of supd, and are left out", "config", c.Path)
 	}
 	for {
@@ -52,6 +52,7 @@ func (s *Supervisor) applyOnce(c *configs.Config) error {
 		return err
 	}
 	s.newest.Store(c)
+	s.rights.Store(rightsOf(c, s.log))
 	s.change(p)
 	return nil
 }

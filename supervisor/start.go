@@ -31,6 +31,7 @@ func New(c *configs.Config, log *slog.Logger, inherited ...Inherited) (*Supervis
 	s := &Supervisor{log: log, apply: make(chan struct{}, 1), files: output.NewFiles(log), store: release.Open(c.Daemon.State),
 		daemon: c.Daemon, control: c.Control, metrics: c.Metrics}
 	s.newest.Store(c)
+	s.rights.Store(rightsOf(c, log))
 	post := func(e engine.Event) { s.owner.Post(e) }
 	var err error
 	if s.host, err = newHost(c, log, s.files, post); err != nil {

@@ -28,6 +28,7 @@ type Supervisor struct {
 	files  *output.Files
 	store  *release.Store
 	newest atomic.Pointer[configs.Config] // the configuration that was applied last
+	rights atomic.Pointer[api.Rights]     // likewise
 	apply  chan struct{}                  // holds a token while somebody applies
 
 	// What a running supd cannot change.

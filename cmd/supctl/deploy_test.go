@@ -44,6 +44,8 @@ func newRolling(t *testing.T, r *api.RolloutStatus) *rolling {
 	return d
 }
 
+func (d *rolling) Rights() *api.Rights { return &api.Rights{} }
+
 func (d *rolling) Status() *api.Status {
 	s := *d.real.Status()
 	d.mu.Lock()

@@ -78,6 +78,8 @@ func (f *fake) OpenLog(path string, n int) (*os.File, error) {
 
 func (f *fake) Status() *api.Status { return f.status }
 
+func (f *fake) Rights() *api.Rights { return &api.Rights{} }
+
 func (f *fake) Do(ctx context.Context, r api.Request) *api.Result {
 	f.last = r
 	if f.asked != nil {

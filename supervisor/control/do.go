@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -16,8 +17,8 @@ import (
 // leaves before does not stop it.
 func (s *Server) do(w http.ResponseWriter, r *http.Request) error {
 	who := peerFrom(r)
-	if !who.mayAct() {
-		return fail(api.CodeDenied, "not permitted for %s: only %s may change what runs", who, whoMayAct())
+	if s.isStranger(who) {
+		return s.refuse(who, "do", fmt.Sprintf("only %s, and who is named in operators, may change what runs", whoMayAct()))
 	}
 	if _, err := parameters(r); err != nil {
 		return err
@@ -29,7 +30,11 @@ func (s *Server) do(w http.ResponseWriter, r *http.Request) error {
 	if err := check(request); err != nil {
 		return err
 	}
-	if err := find(s.daemon.Status(), request); err != nil {
+	apps, err := find(s.daemon.Status(), request)
+	if err != nil {
+		return err
+	}
+	if err := s.mayDo(r, request, apps); err != nil {
 		return err
 	}
 	request.By = who.String()

@@ -124,16 +124,22 @@ func valueProblem(r api.Request) string {
 	return ""
 }
 
-// find fails unless every target of r exists.
-func find(s *api.Status, r api.Request) error {
-	var err error
-	switch forms[r.Action].targets {
-	case someTargets:
-		_, err = choose(s, r.Targets)
-	case oneApp, upToOneApp:
-		for _, name := range r.Targets {
-			_, err = chooseApp(s, name)
+// find gives the apps that r is about, "" for all, and fails unless every target exists.
+func find(s *api.Status, r api.Request) (apps []string, err error) {
+	if len(r.Targets) == 0 {
+		return []string{""}, nil
+	}
+	if forms[r.Action].targets == someTargets {
+		chosen, err := choose(s, r.Targets)
+		if err != nil {
+			return nil, err
+		}
+		return appsOf(chosen), nil
+	}
+	for _, name := range r.Targets {
+		if _, err := chooseApp(s, name); err != nil {
+			return nil, err
 		}
 	}
-	return err
+	return r.Targets, nil
 }

@@ -113,6 +113,7 @@ func TestOneAuditAtATime(t *testing.T) {
 	d := slowDaemon{newFake("/nonexistent"), make(chan string), make(chan struct{})}
 	s := NewServer(d, testOptions())
 	stranger := peer{uid: os.Geteuid() + 12345}
+	d.fake.rights.All.Readers.UIDs = []int{stranger.uid}
 	audit := func(ctx context.Context, who peer, app string) <-chan error {
 		ended := make(chan error, 1)
 		r, err := http.NewRequestWithContext(context.WithValue(ctx, peerKey{}, who), "GET", "/v1/audit?app="+app, nil)

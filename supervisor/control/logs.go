@@ -29,7 +29,7 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	log, err := s.logOf(q)
+	log, err := s.logOf(r, q)
 	if err != nil {
 		return err
 	}
@@ -119,14 +119,24 @@ func (s *Server) follow(log *logFile, to *stream) {
 const OwnLog = "supd"
 
 // logOf finds the log of the one process that is asked for, or supd's own.
-func (s *Server) logOf(q query) (*logFile, error) {
+func (s *Server) logOf(r *http.Request, q query) (*logFile, error) {
 	target, err := q.one("target")
 	if err != nil {
 		return nil, err
 	}
 	now := s.daemon.Status()
 	if _, err := chooseApp(now, OwnLog); target == OwnLog && err != nil {
+		if err := s.mayRead(r, "logs", ""); err != nil {
+			return nil, err
+		}
 		return s.ownLog()
+	}
+	chosen, err := choose(now, []string{target})
+	if err == nil {
+		err = s.mayRead(r, "logs", appsOf(chosen)...)
+	}
+	if err != nil {
+		return nil, err
 	}
 	path, err := logPath(now, target)
 	return &logFile{path: path, open: s.daemon.OpenLog}, err

@@ -36,6 +36,7 @@ type fake struct {
 	result   api.Result
 	releases *api.ReleaseList // nil is an error
 	findings []api.Finding
+	rights   api.Rights
 	block    chan struct{} // Do waits for it, or for its context, if there is one
 
 	mu   sync.Mutex
@@ -43,6 +44,8 @@ type fake struct {
 }
 
 func (f *fake) Status() *api.Status { return f.status }
+
+func (f *fake) Rights() *api.Rights { return &f.rights }
 
 func (f *fake) Do(ctx context.Context, r api.Request) *api.Result {
 	f.mu.Lock()

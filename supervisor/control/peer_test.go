@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"reflect"
 	"runtime"
 	"testing"
 
@@ -93,11 +94,14 @@ func TestPeerOf(t *testing.T) {
 	conn, err := l.Accept()
 	must(t, err)
 	defer conn.Close()
-	if got, want := peerOf(conn), (peer{uid: os.Geteuid(), pid: os.Getpid()}); got != want {
+	groups, err := os.Getgroups()
+	must(t, err)
+	want := peer{uid: os.Geteuid(), pid: os.Getpid(), gids: append(groups, os.Getegid())}
+	if got := peerOf(conn); !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	pipe, _ := net.Pipe()
-	if got := peerOf(pipe); got != nobody {
+	if got := peerOf(pipe); !reflect.DeepEqual(got, nobody) {
 		t.Errorf("of a pipe: %+v", got)
 	}
 }

@@ -39,6 +39,9 @@ func (s *Server) audit(w http.ResponseWriter, r *http.Request) error {
 		}
 		name = app.Name
 	}
+	if err := s.mayRead(r, "audit", name); err != nil {
+		return err
+	}
 	done, err := s.turns.take(r)
 	if err != nil {
 		return err

@@ -63,7 +63,7 @@ func (s *Server) rollout(w http.ResponseWriter, r *http.Request) error {
 	}
 	stream := s.stream(w, r, "application/json")
 	defer stream.end()
-	s.followRollout(&rolloutReader{app: app.Name, id: id, to: json.NewEncoder(stream)}, now, stream, follow)
+	s.followRollout(&rolloutReader{app: app.Name, id: id, shut: !s.canRead(r, app.Name), to: json.NewEncoder(stream)}, now, stream, follow)
 	return nil
 }
 
@@ -123,7 +123,8 @@ func (s *Server) followRollout(reader *rolloutReader, now *api.Status, stream *s
 type rolloutReader struct {
 	app  string
 	id   int
-	seen int // how many things of its Progress are written
+	seen int  // how many things of its Progress are written
+	shut bool // what workers have printed is not for this reader
 	to   *json.Encoder
 }
 
@@ -134,7 +135,7 @@ func (r *rolloutReader) write(s *api.RolloutStatus) error {
 		l := line
 		l.Progress = &s.Progress[r.seen]
 		if l.Step == release.StepPaused {
-			l.Reason, l.Output = s.Reason, s.Output
+			l.Reason, l.Output = s.Reason, r.output(s)
 		}
 		if err := r.to.Encode(l); err != nil {
 			return err
@@ -144,6 +145,13 @@ func (r *rolloutReader) write(s *api.RolloutStatus) error {
 		return nil
 	}
 	line.RolloutEnd = &RolloutEnd{s.EndedAt, s.Code}
-	line.Reason, line.Output = s.Reason, s.Output
+	line.Reason, line.Output = s.Reason, r.output(s)
 	return r.to.Encode(line)
+}
+
+func (r *rolloutReader) output(s *api.RolloutStatus) []string {
+	if r.shut {
+		return nil
+	}
+	return s.Output
 }

@@ -21,6 +21,7 @@ type Daemon interface {
 	Explain(target string) ([]api.Explanation, error)
 	Releases(app string) (*api.ReleaseList, error)
 	Audit(app string) ([]api.Finding, error)
+	Rights() *api.Rights
 	// OpenLog opens a regular file: a log, or the nth file that it was rotated to.
 	OpenLog(path string, n int) (*os.File, error)
 }
@@ -205,7 +206,11 @@ func (s *Server) explain(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if _, err := choose(s.daemon.Status(), []string{target}); err != nil {
+	chosen, err := choose(s.daemon.Status(), []string{target})
+	if err != nil {
+		return err
+	}
+	if err := s.mayRead(r, "explain", appsOf(chosen)...); err != nil {
 		return err
 	}
 	done, err := s.turns.take(r)

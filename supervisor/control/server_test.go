@@ -197,9 +197,94 @@ func TestWhoMayAct(t *testing.T) {
 		if got := len(d.requests()) == 1; got != test.may {
 			t.Errorf("%v: reached the daemon: %t, want %t", test.peer, got, test.may)
 		}
-		for _, url := range []string{"/v1/version", "/v1/status", "/v1/figures", "/v1/explain?target=whois/web", "/v1/rollout?app=other", "/v1/audit"} {
-			if w := handle(d, test.peer, httptest.NewRequest("GET", url, nil)); w.Code != http.StatusOK {
+		for _, url := range []string{"/v1/version", "/v1/status", "/v1/figures", "/v1/releases?app=whois", "/v1/rollout?app=other"} {
+			if w := handle(d, test.peer, httptest.NewRequest("GET", url, nil)); w.Code == http.StatusForbidden {
 				t.Errorf("%v: GET %s: %d", test.peer, url, w.Code)
+			}
+		}
+	}
+}
+
+// TestRights: operators act on what is theirs and on nothing else, readers see logs and
+// launch plans; groups count as the process has them.
+func TestRights(t *testing.T) {
+	const root, operator, developer, reader, support, stranger = 0, 1001, 1002, 1003, 1004, 1005
+	const team = 2001
+	rights := api.Rights{
+		All:  api.AppRights{Operators: api.Members{UIDs: []int{operator}}, Readers: api.Members{UIDs: []int{reader}}},
+		Apps: map[string]api.AppRights{"whois": {Operators: api.Members{GIDs: []int{team}}, Readers: api.Members{UIDs: []int{support}}}},
+	}
+	may := func(uid int, r *http.Request) bool {
+		t.Helper()
+		d := newFake("/nonexistent")
+		d.rights = rights
+		who := peer{uid: uid}
+		if uid == developer {
+			who.gids = []int{100, team}
+		}
+		w := handle(d, who, r)
+		if w.Code == http.StatusForbidden && decode(t, w.Body.Bytes()).Code != api.CodeDenied {
+			t.Errorf("uid %d: %s", uid, w.Body)
+		}
+		return w.Code != http.StatusForbidden
+	}
+	for _, c := range []struct {
+		request string // a path, or a body
+		who     []int
+	}{
+		{`{"action":"restart","targets":["whois/web.1"]}`, []int{operator, developer}},
+		{`{"action":"signal","targets":["whois"],"signal":"HUP"}`, []int{operator, developer}},
+		{`{"action":"deploy","targets":["whois"]}`, []int{operator, developer}},
+		{`{"action":"clear","targets":["whois"]}`, []int{operator, developer}},
+		{`{"action":"restart","targets":["whois","other"]}`, []int{operator}},
+		{`{"action":"restart","targets":["all"]}`, []int{operator}},
+		{`{"action":"hold","targets":["other"]}`, []int{operator}},
+		{`{"action":"reopen"}`, []int{operator}},
+		{`{"action":"refresh"}`, []int{operator}},
+		{`{"action":"shutdown"}`, nil},
+		{`{"action":"reexec"}`, nil},
+		{"/v1/logs?target=whois/web", []int{operator, developer, reader, support}},
+		{"/v1/logs?target=other/beat", []int{operator, reader}},
+		{"/v1/logs?target=supd", []int{operator, reader}},
+		{"/v1/explain?target=whois/web", []int{operator, developer, reader, support}},
+		{"/v1/explain?target=all", []int{operator, reader}},
+		{"/v1/audit?app=whois", []int{operator, developer, reader, support}},
+		{"/v1/audit", []int{operator, reader}},
+		{"/v1/status", []int{operator, developer, reader, support, stranger}},
+		{"/v1/releases?app=whois", []int{operator, developer, reader, support, stranger}},
+	} {
+		for _, uid := range []int{root, operator, developer, reader, support, stranger} {
+			r := httptest.NewRequest("GET", "/v1/status", nil)
+			if strings.HasPrefix(c.request, "/") {
+				r = httptest.NewRequest("GET", c.request, nil)
+			} else {
+				r = post(c.request)
+			}
+			if got, want := may(uid, r), uid == root || slices.Contains(c.who, uid); got != want {
+				t.Errorf("uid %d: %s: %t, want %t", uid, c.request, got, want)
+			}
+		}
+	}
+}
+
+// TestOutputIsForReaders: what a worker has printed is in no answer to who may not see
+// its log, and its rollout is.
+func TestOutputIsForReaders(t *testing.T) {
+	const reader, stranger = 1003, 1005
+	for _, path := range []string{"/v1/status", "/v1/rollout?app=other"} {
+		for uid, want := range map[int]bool{0: true, reader: true, stranger: false} {
+			d := newFake("/nonexistent")
+			d.rights.All.Readers.UIDs = []int{reader}
+			app := &d.status.Apps[slices.IndexFunc(d.status.Apps, func(a api.AppStatus) bool { return a.Name == "other" })]
+			rollout := *app.Rollout
+			rollout.Output, rollout.Reason = []string{"hunter2"}, "did not become ready"
+			app.Rollout = &rollout
+			text := handle(d, peer{uid: uid}, httptest.NewRequest("GET", path, nil)).Body.String()
+			if got := strings.Contains(text, "hunter2"); got != want || !strings.Contains(text, "did not become ready") {
+				t.Errorf("uid %d: %s: %s", uid, path, text)
+			}
+			if len(rollout.Output) == 0 {
+				t.Error("the published status was changed")
 			}
 		}
 	}

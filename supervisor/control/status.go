@@ -30,7 +30,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 		s.watch(w, r, now, q["target"])
 		return nil
 	}
-	_ = writeJSON(w, http.StatusOK, chosen)
+	_ = writeJSON(w, http.StatusOK, s.shown(r, chosen))
 	return nil
 }
 
@@ -41,12 +41,26 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, now *api.Status, 
 	stream := s.stream(w, r, "application/json")
 	defer stream.end()
 	lines := json.NewEncoder(stream)
-	for lines.Encode(part(now, targets)) == nil {
+	for lines.Encode(s.shown(r, part(now, targets))) == nil {
 		if !stream.wait(now.Next()) || !stream.rest(calm) {
 			return
 		}
 		now = s.daemon.Status()
 	}
+}
+
+// shown takes out of a copy of a status what workers have printed, where that is not for
+// the peer.
+func (s *Server) shown(r *http.Request, chosen *api.Status) *api.Status {
+	for i := range chosen.Apps {
+		a := &chosen.Apps[i]
+		if a.Rollout != nil && len(a.Rollout.Output) > 0 && !s.canRead(r, a.Name) {
+			rollout := *a.Rollout
+			rollout.Output = nil
+			a.Rollout = &rollout
+		}
+	}
+	return chosen
 }
 
 // parse reads targets that choose has accepted.
