@@ -142,13 +142,18 @@ type measured struct{}
 var errNoProc = errors.New("/proc: permission denied")
 
 func (measured) Figures() (*api.Figures, error) {
-	worker := func(name string, slot int) api.WorkerFigures { return api.WorkerFigures{Name: name, Slot: slot} }
+	process := func(app, name string, count int) api.ProcessFigures {
+		p := api.ProcessFigures{Name: name, Sockets: []string{}}
+		for slot := 1; slot <= count; slot++ {
+			p.Workers = append(p.Workers, api.WorkerFigures{Name: api.WorkerName(app, name, slot), Slot: slot, State: api.Running})
+		}
+		return p
+	}
+	none, state := []api.SocketFigures{}, api.Running
 	return &api.Figures{MemoryBytes: 1 << 30, Apps: []api.AppFigures{
-		{Name: "bare"},
-		{Name: "other", Processes: []api.ProcessFigures{{Name: "beat", Workers: []api.WorkerFigures{worker("other/beat.1", 1)}}}},
-		{Name: "whois", Sockets: []api.SocketFigures{{Name: "web"}}, Processes: []api.ProcessFigures{
-			{Name: "web", Workers: []api.WorkerFigures{worker("whois/web.1", 1), worker("whois/web.2", 2)}},
-			{Name: "worker", Workers: []api.WorkerFigures{worker("whois/worker.1", 1)}}}},
+		{Name: "bare", State: state, Sockets: none, Processes: []api.ProcessFigures{}},
+		{Name: "other", State: state, Sockets: none, Processes: []api.ProcessFigures{process("other", "beat", 1)}},
+		{Name: "whois", State: state, Sockets: []api.SocketFigures{{Name: "web"}}, Processes: []api.ProcessFigures{process("whois", "web", 2), process("whois", "worker", 1)}},
 	}}, nil
 }
 
