@@ -141,14 +141,20 @@ func (t *trap) gunicornText(args []string) string {
 // file gives the text of a file that the program reads, and whether that could be
 // read. A relative path is one from dir, or of a place that only the program knows.
 func (t *trap) file(path, dir string) (string, bool) {
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(dir, path)
-	}
-	if !filepath.IsAbs(path) {
+	path, ok := pathFrom(path, dir)
+	if !ok {
 		return "", false
 	}
 	text, err := readRegular(t.app.view().Find(path))
 	return string(text), err == nil
+}
+
+// pathFrom is an absolute path, where that can be told.
+func pathFrom(path, dir string) (string, bool) {
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	return path, filepath.IsAbs(path)
 }
 
 // lastOf is the group of the last match, "" without one.

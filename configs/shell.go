@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"supd/privdrop"
 )
 
 // operators are of no meaning to anything but a shell.
@@ -111,8 +113,15 @@ func (t *trap) scriptFile() {
 	if !strings.Contains(name, "/") {
 		return // a program of the system's
 	}
+	path, ok := pathFrom(name, t.process.Directory)
+	if !ok {
+		return
+	}
+	if head, err := t.app.view().ScriptAt(path); err != nil || !isShell(head) { // most are no scripts, and large
+		return
+	}
 	text, ok := t.file(name, t.process.Directory)
-	if !ok || !isShellScript(text) {
+	if !ok {
 		return
 	}
 	for _, command := range simpleCommands(text) {
@@ -124,14 +133,9 @@ func (t *trap) scriptFile() {
 	t.warn("command", `%s is a script that stays between supd and the program it starts, which gets no signal: write "exec" before the program there`, filepath.Base(name))
 }
 
-func isShellScript(text string) bool {
-	line, _, _ := strings.Cut(text, "\n")
-	words := strings.Fields(strings.TrimPrefix(line, "#!"))
-	if !strings.HasPrefix(line, "#!") || len(words) == 0 {
-		return false
-	}
-	name := filepath.Base(words[0])
-	if name == "env" && len(words) > 1 {
+func isShell(script privdrop.Script) bool {
+	name := filepath.Base(script.Interpreter)
+	if words := strings.Fields(script.Argument); name == "env" && len(words) > 0 {
 		name = words[len(words)-1]
 	}
 	return slices.Contains(shells, name)
