@@ -109,10 +109,6 @@ func lockRuntime(runtime configs.Runtime) (*os.File, error) {
 	return nil, &os.PathError{Op: "flock", Path: path, Err: err}
 }
 
-// pause is between two records, for each slot in them: to write down a thousand
-// workers for each one that starts would cost more than to start them.
-const pause = 50 * time.Microsecond
-
 // save writes what runs, in a goroutine of its own.
 func (h *host) save(r *record.Record, written func(), done func(ok bool) engine.Event) {
 	go func() {
@@ -121,7 +117,7 @@ func (h *host) save(r *record.Record, written func(), done func(ok bool) engine.
 		}
 		h.writer.Write(r)
 		written()
-		time.AfterFunc(time.Duration(len(r.Slots))*pause, func() { h.post(done(!h.writer.Failed)) })
+		h.post(done(!h.writer.Failed))
 	}()
 }
 

@@ -37,7 +37,7 @@ func (b *bench) turn(o *Owner) {
 	o.settle(now)
 	o.answer(now)
 	o.show(now)
-	o.save()
+	o.save(time.Now())
 }
 
 // launched ends all launches: the workers are ready at once.
@@ -83,7 +83,7 @@ func benchmarkEvent(b *testing.B, processes ...configs.Process) {
 	h.turn(o)
 	h.launched(o)
 	o.saving = false
-	o.save()
+	o.save(time.Now())
 	slots := []*slot{}
 	o.eachSlot(func(s *slot) { slots = append(slots, s) })
 	b.ReportAllocs()

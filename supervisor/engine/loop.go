@@ -35,7 +35,7 @@ func (o *Owner) Run() {
 		if o.isTime(now) {
 			o.sweep()
 			if o.frozen == nil { // else it is done at the end
-				o.save()
+				o.save(now)
 			}
 		}
 		if o.finished() {
@@ -222,10 +222,19 @@ func (o *Owner) sweep() {
 	})
 }
 
+// recordPause is between two records, for each slot in them: to write down a thousand
+// workers for each one that starts would cost more than to start them.
+const recordPause = 50 * time.Microsecond
+
 // save begins to write what has changed, if anything has; while it is being done the
 // next time comes afterwards.
-func (o *Owner) save() {
-	if o.saving {
+func (o *Owner) save(now time.Time) {
+	isSaved := o.isRecorded && len(o.unsaved)+len(o.gone) == 0
+	switch {
+	case o.saving:
+		return
+	case !isSaved && now.Before(o.nextSave):
+		o.wake(o.nextSave)
 		return
 	}
 	told := o.unwritten
@@ -235,14 +244,16 @@ func (o *Owner) save() {
 			close(one)
 		}
 	}
-	if o.isRecorded && len(o.unsaved)+len(o.gone) == 0 {
+	if isSaved {
 		written()
 		return
 	}
 	o.saving, o.isRecorded = true, true
-	o.host.Save(o.unsavedRecord(), written, func(ok bool) Event {
+	r := o.unsavedRecord()
+	pause := time.Duration(len(r.Slots)) * recordPause
+	o.host.Save(r, written, func(ok bool) Event {
 		return func(o *Owner) {
-			o.saving = false
+			o.saving, o.nextSave = false, time.Now().Add(pause)
 			if !ok { // the next time the whole is tried
 				o.wholes = 0
 			}

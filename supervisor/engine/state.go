@@ -41,6 +41,7 @@ type Owner struct {
 	exitOn         configs.ExitOn
 	verdict        error             // why exit_on has ended supd
 	saving         bool              // what runs is being recorded
+	nextSave       time.Time         // the next record at the earliest
 	isRecorded     bool              // something was recorded, if only that nothing runs
 	unwritten      []chan<- struct{} // are closed when the next record is written
 	wholes         int               // slots in the last whole record
