@@ -54,7 +54,10 @@ func (c *call) lastLines(ctx context.Context, s *api.Status, targets []string) {
 		return
 	}
 	lines, err := c.tail(ctx, s.Apps[0].Name+"/"+s.Apps[0].Processes[0].Name, statusLines)
-	if err != nil { // it says where to look
+	switch {
+	case codeOfError(err) == api.CodeDenied: // the state is what was asked for
+		return
+	case err != nil: // it says where to look
 		lines = []string{err.Error()}
 	}
 	c.quote(lines)
