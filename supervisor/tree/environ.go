@@ -25,7 +25,9 @@ var errHidden = errors.New("no environment is to be seen")
 
 // origin tells which launch's environment the process was started with, unless
 // it has overwritten that. One that is gone by now is of none.
-func (p Process) origin() (origin, error) {
+func (p Process) origin() (origin, error) { return Within(p.Pid, p.readOrigin) }
+
+func (p Process) readOrigin() (origin, error) {
 	var l origin
 	n, err := EachVariable("/proc/"+strconv.Itoa(p.Pid)+"/environ", func(name, value []byte) {
 		switch string(name) {

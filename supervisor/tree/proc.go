@@ -48,16 +48,21 @@ func Numbers(path string) ([]int, error) {
 }
 
 func readStat(pid int) (Process, error) {
-	stat, err := files.Read("/proc/" + strconv.Itoa(pid) + "/stat")
+	stat, err := readOf(pid, "stat")
 	if err != nil {
 		return Process{}, err
 	}
 	return ParseStat(pid, stat)
 }
 
+// readOf reads a file of a process in /proc.
+func readOf(pid int, name string) ([]byte, error) {
+	return Within(pid, func() ([]byte, error) { return files.Read("/proc/" + strconv.Itoa(pid) + "/" + name) })
+}
+
 // realUID is the real user id of a process (proc_pid_status(5)).
 func realUID(pid int) (int, error) {
-	status, err := files.Read("/proc/" + strconv.Itoa(pid) + "/status")
+	status, err := readOf(pid, "status")
 	if err != nil {
 		return 0, err
 	}

@@ -6,8 +6,6 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"supd/privdrop/files"
 )
 
 // Named is a process as people are told of it.
@@ -26,7 +24,7 @@ func (p Named) String() string {
 
 // named asks for the name of a process that lives.
 func named(pid int) Named {
-	name, _ := files.Read("/proc/" + strconv.Itoa(pid) + "/comm") // else it has ended by now
+	name, _ := readOf(pid, "comm") // else it has ended by now
 	return Named{pid, strings.TrimSuffix(string(name), "\n")}
 }
 
