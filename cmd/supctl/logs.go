@@ -200,7 +200,7 @@ func (c *call) withoutJournal(all []source) (shown []source) {
 func (c *call) readLogs(ctx context.Context, client *control.Client, r logRequest, sources []source) error {
 	var lock sync.Mutex
 	for _, s := range sources {
-		if _, err := c.copyLog(ctx, client, r, s, &lock); err != nil {
+		if _, _, err := c.copyLog(ctx, client, r, s, &lock); err != nil {
 			return err
 		}
 	}
@@ -232,13 +232,13 @@ func (c *call) followLogs(ctx context.Context, client *control.Client, r logRequ
 // tells that it has gone.
 func (c *call) copyOn(ctx context.Context, client *control.Client, r logRequest, s source, lock *sync.Mutex, tells bool) error {
 	for {
-		at, err := c.copyLog(ctx, client, r, s, lock)
+		at, begun, err := c.copyLog(ctx, client, r, s, lock)
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case err != nil && !control.NoAnswer(err):
 			return err
-		case at == "": // it was not there, or is older and does not tell
+		case begun && at == "": // it is older, and does not tell
 			return &control.Error{Code: api.CodeNoTarget, Message: "supd on " + c.socket + " has ended"}
 		}
 		if tells {
@@ -251,12 +251,12 @@ func (c *call) copyOn(ctx context.Context, client *control.Client, r logRequest,
 	}
 }
 
-// copyLog copies a log to its end, and says where that is. With follow, the end is that of
-// supd.
-func (c *call) copyLog(ctx context.Context, client *control.Client, r logRequest, s source, lock *sync.Mutex) (at string, err error) {
+// copyLog copies a log to its end, and says where that is, and whether it has begun. With
+// follow, the end is that of supd.
+func (c *call) copyLog(ctx context.Context, client *control.Client, r logRequest, s source, lock *sync.Mutex) (at string, begun bool, err error) {
 	log, err := client.Log(ctx, control.LogQuery{Target: s.process, Since: r.since, Lines: r.lines, From: r.from, Follow: r.follow})
 	if err != nil {
-		return r.from, err
+		return r.from, false, err
 	}
 	defer log.Close()
 	to, toTerminal := asItIs(c.out), !r.raw && isTerminal(c.out)
@@ -272,7 +272,7 @@ func (c *call) copyLog(ctx context.Context, client *control.Client, r logRequest
 	if err != nil && !isOfAPI {
 		err = failed("log of %s: %s", s.process, err)
 	}
-	return log.Position(), err
+	return log.Position(), true, err
 }
 
 // tail gives the last lines of a process.
