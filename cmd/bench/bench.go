@@ -8,9 +8,10 @@ import (
 
 // bench has the directories, and the results.
 type bench struct {
-	dir  string // in tmpfs where there is one, open to other users
-	bin  string // of the programs under test
-	rows []row
+	dir   string // in tmpfs where there is one, open to other users
+	bin   string // of the programs under test
+	sizes []int  // of fleets
+	lines []line
 }
 
 // onDisk gives do a directory on a disk, open to other users and removed

@@ -31,8 +31,11 @@ listen = "unix:metrics.sock"
 `
 
 // supd starts a daemon with an app named bench.
-func (b *bench) supd(app string) (*daemon, error) {
-	d, err := b.configured(b.dir, app)
+func (b *bench) supd(app string) (*daemon, error) { return b.supds(map[string]string{"bench": app}) }
+
+// supds starts a daemon with some apps.
+func (b *bench) supds(apps map[string]string) (*daemon, error) {
+	d, err := b.configured(b.dir, apps)
 	if err != nil {
 		return nil, err
 	}
@@ -40,9 +43,9 @@ func (b *bench) supd(app string) (*daemon, error) {
 }
 
 // configured makes a daemon that is not started yet, in a new directory beneath
-// parent. If root measures, the app runs as nobody, so that all privileges are
-// dropped. @DIR@ in its text becomes the directory.
-func (b *bench) configured(parent, app string) (*daemon, error) {
+// parent. If root measures, the apps run as nobody, so that all privileges are
+// dropped. @DIR@ in their texts becomes the directory.
+func (b *bench) configured(parent string, apps map[string]string) (*daemon, error) {
 	dir, err := os.MkdirTemp(parent, "supd-")
 	if err != nil {
 		return nil, err
@@ -53,15 +56,17 @@ func (b *bench) configured(parent, app string) (*daemon, error) {
 	if err := os.Mkdir(filepath.Join(dir, "apps"), 0o755); err != nil {
 		return nil, err
 	}
-	if os.Geteuid() == 0 {
-		app = "user = \"nobody\"\n" + app
-	}
 	d := &daemon{b: b, dir: dir}
 	if err := os.WriteFile(d.config(), []byte(daemonFile), 0o644); err != nil {
 		return nil, err
 	}
-	if err := os.WriteFile(filepath.Join(dir, "apps", "bench.toml"), []byte(strings.ReplaceAll(app, "@DIR@", dir)), 0o644); err != nil {
-		return nil, err
+	for name, app := range apps {
+		if os.Geteuid() == 0 {
+			app = "user = \"nobody\"\n" + app
+		}
+		if err := os.WriteFile(filepath.Join(dir, "apps", name+".toml"), []byte(strings.ReplaceAll(app, "@DIR@", dir)), 0o644); err != nil {
+			return nil, err
+		}
 	}
 	return d, nil
 }

@@ -5,211 +5,288 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"supd/cmd/demo/load"
+	"supd/supervisor/control"
 )
 
 const (
-	kills        = 30
-	fleetSize    = 1000
-	fleetRounds  = 3
-	idleTime     = 20 * time.Second
-	idleRounds   = 3
-	settleWithin = 2 * time.Second // of quiet before an idle measurement
+	fleetSize = 1000 // of measurements that have one size
+
+	oneKills   = 15                    // of one worker among all
+	askEvery   = 10 * time.Millisecond // status, then metrics
+	afterStart = time.Second           // until all work of the start is done
+
+	// halfMinute is the window of fleets from a thousand on; smaller ones are looked at
+	// for as long as the start's memory is kept.
+	halfMinute  = 30 * time.Second
+	wantedFiles = 1 << 20
+	oneChild    = 512 << 10 // bytes of memory that a worker takes, the kernel's included
 )
 
-// app has a process whose workers report to f. They count as ready at once, and are
-// replaced at once when they die, as long-lived workers are.
-func app(child string, f *fifo, count int) string {
-	return fmt.Sprintf(`
-[process.child]
-command = ["%s", "%s"]
-count   = %d
-ready   = { uptime = "1ms" }
-backoff = { reset = "1ms" }
-`, child, f.path, count)
+// fleetSizes are measured where nobody asks for others.
+var fleetSizes = []int{10, 100, 1000, 5000, 10_000}
+
+// figures are what is known of a fleet of one size, by one supervisor.
+type figures struct {
+	started, stopped time.Duration
+	one, back        time.Duration // one killed among them; all killed
+	backAsked        time.Duration // all killed, and status and metrics are asked meanwhile
+	status, metrics  time.Duration // the longest answer then
+	memory           int64         // PSS, KiB
+	processor        time.Duration // in the half minute after the start
 }
 
-// kind is a supervisor of children that report: supd or the limit.
-type kind struct {
-	name  string
-	start func(f *fifo, count int) (*process, func() error, error)
-}
-
-func (b *bench) kinds() []kind {
-	child := b.program("child")
-	return []kind{
-		{"limit", func(f *fifo, count int) (*process, func() error, error) {
-			p, err := b.start(b.program("limit"), strconv.Itoa(count), child, f.path)
-			if err != nil {
-				return nil, nil, err
-			}
-			return p, p.stopAll, nil
-		}},
-		{"supd", func(f *fifo, count int) (*process, func() error, error) {
-			d, err := b.supd(app(child, f, count))
-			if err != nil {
-				return nil, nil, err
-			}
-			return d.process, d.stop, nil
-		}},
-	}
-}
-
-// with runs do while count children of k run, all of which have reported.
-func (b *bench) with(ctx context.Context, k kind, count int, do func(p *process, f *fifo, started []record) error) (err error) {
-	f, err := b.newFifo("fifo")
-	if err != nil {
-		return err
-	}
-	defer f.close()
-	p, stop, err := k.start(f, count)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if e := stop(); err == nil {
-			err = e
-		}
-	}()
-	records, err := f.read(ctx, count)
-	if err != nil {
-		text, _ := os.ReadFile(p.log)
-		return fmt.Errorf("%s: %w\n%s", k.name, err, text[max(0, len(text)-2000):])
-	}
-	return do(p, f, records)
-}
-
-// replacement kills one worker again and again.
-func replacement(ctx context.Context, b *bench) error {
-	medians := map[string]time.Duration{}
-	for _, k := range b.kinds() {
-		var times []time.Duration
-		err := b.with(ctx, k, 1, func(_ *process, f *fifo, started []record) error {
-			for range kills {
-				time.Sleep(100 * time.Millisecond) // until all work of the start is done
-				began := now()
-				if err := unix.Kill(started[0].pid, unix.SIGKILL); err != nil {
-					return err
-				}
-				var err error
-				if started, err = f.read(ctx, 1); err != nil {
-					return err
-				}
-				times = append(times, started[0].at-began)
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		medians[k.name] = median(times)
-	}
-	b.add(row{"killed worker's replacement in its main", millis(medians["supd"]), millis(medians["limit"]) + " C limit", ratio(medians["supd"], medians["limit"]), "≤ 3"})
-	return nil
-}
-
-// fleet starts a thousand and kills them all at once.
+// fleet starts many, kills one, kills all, and stops all.
 func fleet(ctx context.Context, b *bench) error {
-	started, back := map[string][]time.Duration{}, map[string][]time.Duration{}
-	for range fleetRounds {
-		for _, k := range b.kinds() {
-			err := b.with(ctx, k, fleetSize, func(p *process, f *fifo, all []record) error {
-				started[k.name] = append(started[k.name], last(all)-p.began)
-				time.Sleep(time.Second) // until all work of the start is done
-				began := now()
-				for _, r := range all {
-					unix.Kill(r.pid, unix.SIGKILL)
-				}
-				again, err := f.read(ctx, fleetSize)
-				back[k.name] = append(back[k.name], last(again)-began)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-		}
+	most, err := openFiles()
+	if err != nil {
+		return err
 	}
-	for _, r := range []struct {
-		what  string
-		times map[string][]time.Duration
-	}{{"1,000 workers started", started}, {"1,000 back after all were killed", back}} {
-		supd, limit := median(r.times["supd"]), median(r.times["limit"])
-		b.add(row{r.what, millis(supd), millis(limit) + " C limit", ratio(supd, limit), "≤ 4"})
+	for _, s := range []shape{ofTheirOwn, oneCount} {
+		before, size := figures{}, 0
+		for _, count := range b.sizes {
+			why := noRoomFor(count, oneChild)
+			if need := count*s.descriptors() + ownDescriptors; need > most {
+				why = fmt.Sprintf("supd has %d files open for each, and may have %d (ulimit -Hn)", s.descriptors(), most)
+			}
+			if why != "" {
+				b.add(row{what: fmt.Sprintf("%d %s", count, s), supd: "skipped", other: why})
+				continue
+			}
+			all := map[string]figures{}
+			for _, k := range kinds() {
+				if k.slow && count > fleetSize {
+					continue
+				}
+				f, err := b.fleetOf(ctx, k, s, count)
+				if err != nil {
+					return fmt.Errorf("%d %s by %s: %w", count, s, k.name, err)
+				}
+				all[k.name] = f
+			}
+			b.addFleet(s, count, all, before, size)
+			before, size = all[supdKind.name], count
+		}
 	}
 	return nil
 }
 
-// idle looks at supd while a thousand workers do nothing.
-func idle(ctx context.Context, b *bench) error {
-	supd := b.kinds()[1]
-	return b.with(ctx, supd, fleetSize, func(p *process, _ *fifo, _ []record) error {
-		time.Sleep(settleWithin)
-		var used []time.Duration
-		for range idleRounds {
-			before, err := cpuTime(p.cmd.Process.Pid)
-			if err != nil {
-				return err
-			}
-			select {
-			case <-time.After(idleTime):
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-			after, err := cpuTime(p.cmd.Process.Pid)
-			if err != nil {
-				return err
-			}
-			used = append(used, (after-before)*time.Duration(time.Minute/idleTime))
-		}
-		proc := fmt.Sprintf("/proc/%d", p.cmd.Process.Pid)
-		pss, err := field(proc+"/smaps_rollup", "Pss:")
+// fleetOf takes the median of some rounds where that does not take long.
+func (b *bench) fleetOf(ctx context.Context, k kind, s shape, count int) (figures, error) {
+	var all []figures
+	rounds := max(1, min(3, 3000/count))
+	if k.slow {
+		rounds = 1
+	}
+	for i := range rounds {
+		began := now()
+		f, err := b.fleetOnce(ctx, k, s, count, i == 0)
 		if err != nil {
+			return f, err
+		}
+		fmt.Fprintf(os.Stderr, "  %d %s by %s, %d of %d: %.0f s\n", count, s, k.name, i+1, rounds, (now() - began).Seconds())
+		all = append(all, f)
+	}
+	of := func(value func(figures) time.Duration) time.Duration {
+		values := make([]time.Duration, len(all))
+		for i, f := range all {
+			values[i] = value(f)
+		}
+		return median(values)
+	}
+	return figures{
+		started:   of(func(f figures) time.Duration { return f.started }),
+		stopped:   of(func(f figures) time.Duration { return f.stopped }),
+		one:       of(func(f figures) time.Duration { return f.one }),
+		back:      of(func(f figures) time.Duration { return f.back }),
+		backAsked: of(func(f figures) time.Duration { return f.backAsked }),
+		status:    of(func(f figures) time.Duration { return f.status }),
+		metrics:   of(func(f figures) time.Duration { return f.metrics }),
+		memory:    all[0].memory,
+		processor: all[0].processor,
+	}, nil
+}
+
+func (b *bench) fleetOnce(ctx context.Context, k kind, s shape, count int, quiet bool) (r figures, err error) {
+	err = b.withDaemon(ctx, k, s, count, func(d *daemon, f *fifo, all []record) error {
+		r.started = last(all) - d.began
+		if quiet && k.name == supdKind.name {
+			if r.processor, r.memory, err = d.window(ctx, count); err != nil {
+				return err
+			}
+		}
+		time.Sleep(afterStart)
+		if all, r.one, err = killOne(ctx, f, all); err != nil {
 			return err
 		}
-		threads, err := field(proc+"/status", "Threads:")
-		b.add(row{"supd beside 1,000 idle workers: memory (PSS)", fmt.Sprintf("%.1f MiB", float64(pss)/1024), "", "", "≤ 30 MiB"})
-		b.add(row{"  processor time a minute", millis(median(used)), "", "", "≤ 5 ms"})
-		b.add(row{"  threads", strconv.FormatInt(threads, 10), "", "", "none per worker"})
+		if all, r.back, err = killAll(ctx, f, all); err != nil {
+			return err
+		}
+		if k.name == supdKind.name {
+			asked := d.ask()
+			_, r.backAsked, err = killAll(ctx, f, all)
+			r.status, r.metrics = asked()
+			if err != nil {
+				return err
+			}
+		}
+		time.Sleep(afterStart)
+		began := now()
+		err := d.stop()
+		r.stopped = now() - began
 		return err
 	})
+	return r, err
 }
 
-// cpuTime sums the processor time of all threads, in nanoseconds; /proc/PID/stat
-// counts in ticks of 10 ms, more than the goal for a minute.
-func cpuTime(pid int) (sum time.Duration, err error) {
-	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+// window gives what supd does and has in the time after the start.
+func (d *daemon) window(ctx context.Context, count int) (used time.Duration, pss int64, err error) {
+	long := halfMinute
+	if count < fleetSize {
+		long = quietAfterStart
+	}
+	pid := d.cmd.Process.Pid
+	before, err := cpuTime(pid)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return 0, err
-		}
-		first, _, _ := strings.Cut(string(text), " ")
-		n, err := strconv.ParseInt(first, 10, 64)
-		if err != nil {
-			return 0, err
-		}
-		sum += time.Duration(n)
+	select {
+	case <-time.After(long):
+	case <-ctx.Done():
+		return 0, 0, ctx.Err()
 	}
-	return sum, nil
+	after, err := cpuTime(pid)
+	if err != nil {
+		return 0, 0, err
+	}
+	pss, err = field(fmt.Sprintf("/proc/%d/smaps_rollup", pid), "Pss:")
+	return after - before, pss, err
 }
 
-// field is the number that follows name in a file of /proc.
-func field(file, name string) (int64, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
+// killOne kills one after the other, of all, and gives those that live then.
+func killOne(ctx context.Context, f *fifo, all []record) ([]record, time.Duration, error) {
+	all = slices.Clone(all)
+	var times []time.Duration
+	for i := range oneKills {
+		victim := &all[i*7919%len(all)]
+		time.Sleep(20 * time.Millisecond)
+		began := now()
+		if err := unix.Kill(victim.pid, unix.SIGKILL); err != nil {
+			return nil, 0, err
+		}
+		again, err := f.read(ctx, 1)
+		if err != nil {
+			return nil, 0, err
+		}
+		*victim = again[0]
+		times = append(times, again[0].at-began)
+	}
+	return all, median(times), nil
+}
+
+// killAll kills all at once, and gives those in their places.
+func killAll(ctx context.Context, f *fifo, all []record) ([]record, time.Duration, error) {
+	began := now()
+	for _, r := range all {
+		unix.Kill(r.pid, unix.SIGKILL)
+	}
+	again, err := f.read(ctx, len(all))
+	return again, last(again) - began, err
+}
+
+// ask asks for status and metrics again and again until the function that it returns is
+// called, which gives the longest time that each took.
+func (d *daemon) ask() func() (status, metrics time.Duration) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var longest [2]time.Duration
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		client := control.Dial(d.control())
+		defer client.Close()
+		for ctx.Err() == nil {
+			for i, question := range []func() error{
+				func() error { _, err := client.Status(ctx); return err },
+				func() error {
+					_, err := load.Body("unix", filepath.Join(d.dir, "metrics.sock"), "/metrics")
+					return err
+				},
+			} {
+				began := now()
+				if question() == nil {
+					longest[i] = max(longest[i], now()-began)
+				}
+			}
+			time.Sleep(askEvery)
+		}
+	}()
+	return func() (time.Duration, time.Duration) {
+		cancel()
+		<-done
+		return longest[0], longest[1]
+	}
+}
+
+// addFleet adds the lines of one size. Growth is what a worker costs beside what it cost
+// at the size before, and of one that is killed the whole time.
+func (b *bench) addFleet(s shape, count int, all map[string]figures, before figures, size int) {
+	supd := all[supdKind.name]
+	compared := func(what string, perWorker bool, value func(figures) time.Duration) {
+		var others []string
+		for _, k := range kinds() {
+			if f, known := all[k.name]; known && k.name != supdKind.name {
+				others = append(others, millis(value(f))+" "+k.name)
+			}
+		}
+		r := row{what, millis(value(supd)), strings.Join(others, ", "), ratio(value(supd), value(all[limitKind.name])), "growth ≤ 1.2"}
+		b.lines = append(b.lines, line{r, growth(value(supd), count, value(before), size, perWorker)})
+	}
+	alone := func(what, value, growth, goal string) {
+		b.lines = append(b.lines, line{row{what: what, supd: value, goal: goal}, growth})
+	}
+	compared(fmt.Sprintf("%d %s: started", count, s), true, func(f figures) time.Duration { return f.started })
+	compared("  one killed among them, its replacement in its main", false, func(f figures) time.Duration { return f.one })
+	compared("  all killed, all back", true, func(f figures) time.Duration { return f.back })
+	alone("  the same, status and metrics asked meanwhile", millis(supd.backAsked), growth(supd.backAsked, count, before.backAsked, size, true), "")
+	alone("  the longest answer then: status, metrics", millis(supd.status)+", "+millis(supd.metrics), "", "")
+	compared("  stopped in order", true, func(f figures) time.Duration { return f.stopped })
+	alone("  memory (PSS)", fmt.Sprintf("%.1f MiB", float64(supd.memory)/1024), growth(supd.memory, count, before.memory, size, true), "growth ≤ 1.2")
+	if count >= fleetSize {
+		was := size
+		if size < fleetSize {
+			was = 0 // its window was shorter
+		}
+		alone("  processor time in the half minute after the start", millis(supd.processor), growth(supd.processor, count, before.processor, was, true), "growth ≤ 1.2")
+	}
+}
+
+func growth[T int64 | time.Duration](value T, count int, before T, size int, perWorker bool) string {
+	if size == 0 || before == 0 {
+		return ""
+	}
+	if perWorker {
+		return ratio(float64(value)/float64(count), float64(before)/float64(size))
+	}
+	return ratio(value, before)
+}
+
+// openFiles lets supervisors open as many files as may be, and tells how many. The hard
+// limit is raised where that is permitted.
+func openFiles() (int, error) {
+	var have unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &have); err != nil {
 		return 0, err
 	}
-	for line := range strings.Lines(string(text)) {
-		if words := strings.Fields(line); len(words) > 1 && words[0] == name {
-			return strconv.ParseInt(words[1], 10, 64)
+	for _, most := range []uint64{max(wantedFiles, have.Max), have.Max} {
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: most, Max: most}); err == nil {
+			return int(most), nil
 		}
 	}
-	return 0, fmt.Errorf("%s: no %s", file, name)
+	return int(have.Cur), nil
 }

@@ -2,17 +2,22 @@
 // supervisors where they are installed, and prints a table. It asserts nothing:
 // people judge a number that is worse than its goal.
 //
-//	bench [MEASUREMENT…]    launch suprun replace fleet idle restart swap deploy
-//	                        register reexec takeover capture scrape statsd
+//	bench [--sizes N,…] [MEASUREMENT…]    launch suprun replace fleet idle restart
+//	                                      swap deploy register reexec takeover
+//	                                      capture scrape statsd
+//
+// Of all that, fleet takes the longest: with its five sizes some ten minutes.
 package main
 
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -52,12 +57,22 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, names []string) (err error) {
+func run(ctx context.Context, args []string) (err error) {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	sizes := sizes(fleetSizes)
+	flags.Var(&sizes, "sizes", "numbers of `workers` in the fleets, with commas")
+	asked := flags.Bool("version", false, "print the version")
+	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if *asked {
+		fmt.Println("bench", version)
+		return nil
+	}
+	names := flags.Args()
 	for _, name := range names {
-		if name == "--version" {
-			fmt.Println("bench", version)
-			return nil
-		}
 		if !slices.ContainsFunc(measurements, func(m measurement) bool { return m.name == name }) {
 			return fmt.Errorf("unknown measurement %q", name)
 		}
@@ -66,6 +81,7 @@ func run(ctx context.Context, names []string) (err error) {
 	if err != nil {
 		return err
 	}
+	b.sizes = sizes
 	defer func() { err = errors.Join(err, os.RemoveAll(b.dir)) }()
 	fmt.Println(machine())
 	for _, m := range measurements {
@@ -78,6 +94,25 @@ func run(ctx context.Context, names []string) (err error) {
 		}
 	}
 	return b.print(os.Stdout)
+}
+
+// sizes is a flag: numbers with commas.
+type sizes []int
+
+func (s *sizes) String() string {
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint([]int(*s)), " ", ","), "[]")
+}
+
+func (s *sizes) Set(text string) error {
+	*s = nil
+	for word := range strings.SplitSeq(text, ",") {
+		n, err := strconv.Atoi(word)
+		if err != nil || n < 1 {
+			return fmt.Errorf("%q: want numbers above 0, with commas", word)
+		}
+		*s = append(*s, n)
+	}
+	return nil
 }
 
 // machine describes the machine that was measured on.

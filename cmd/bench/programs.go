@@ -122,7 +122,7 @@ func (b *bench) start(name string, args ...string) (*process, error) {
 	return p, nil
 }
 
-// stop ends a supervisor that stops its children itself.
+// stop ends a supervisor, which stops its children.
 func (p *process) stop() error {
 	p.cmd.Process.Signal(unix.SIGTERM)
 	select {
@@ -132,12 +132,4 @@ func (p *process) stop() error {
 		p.cmd.Process.Kill()
 		return fmt.Errorf("%s has not ended after TERM", p.cmd)
 	}
-}
-
-// stopAll ends the limit program and its children, which are in its process group:
-// it does not stop them itself.
-func (p *process) stopAll() error {
-	err := unix.Kill(-p.cmd.Process.Pid, unix.SIGKILL)
-	<-p.exited
-	return err
 }

@@ -26,12 +26,12 @@ func register(ctx context.Context, b *bench) error {
 }
 
 func (b *bench) registerIn(ctx context.Context, parent string) error {
-	d, err := b.configured(parent, `
+	d, err := b.configured(parent, map[string]string{"bench": `
 [release]
 path = "@DIR@/installed"
 [process.never]
 command = "never"
-`)
+`})
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ var versions = []string{"1", "2"}
 // "@DIR@/releases", and the first of them deployed. install fills the directory of
 // a version. rollout is the app's [rollout].
 func (b *bench) released(parent, app, rollout string, install func(dir string) error) (d *daemon, err error) {
-	d, err = b.configured(parent, "[release]\ndirectory = \"@DIR@/releases\"\n"+app+rollout)
+	d, err = b.configured(parent, map[string]string{"bench": "[release]\ndirectory = \"@DIR@/releases\"\n" + app + rollout})
 	if err != nil {
 		return nil, err
 	}

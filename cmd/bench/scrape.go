@@ -46,7 +46,7 @@ func scrape(_ context.Context, b *bench) error {
 // workers, which is said.
 func (b *bench) scrapeOf(workers int) (took time.Duration, err error) {
 	what := fmt.Sprintf("scrape of %d workers; merely reading the files", workers)
-	if why := noRoomFor(workers); why != "" {
+	if why := noRoomFor(workers, oneWorker); why != "" {
 		b.add(row{what, "skipped: " + why, "", "", ""})
 		return 0, nil
 	}
@@ -111,14 +111,15 @@ func (b *bench) scrapeOf(workers int) (took time.Duration, err error) {
 	return took, nil
 }
 
-// noRoomFor says why the machine cannot have so many workers.
-func noRoomFor(workers int) string {
+// noRoomFor says why the machine cannot have so many workers, of which each takes so many
+// bytes of memory.
+func noRoomFor(workers int, each int64) string {
 	pids, err := os.ReadFile("/proc/sys/kernel/pid_max")
 	if n, _ := strconv.Atoi(strings.TrimSpace(string(pids))); err != nil || n < 2*workers {
 		return "kernel.pid_max is " + strings.TrimSpace(string(pids))
 	}
 	free, err := field("/proc/meminfo", "MemAvailable:")
-	if err != nil || free<<10 < int64(workers)*oneWorker {
+	if err != nil || free<<10 < int64(workers)*each {
 		return fmt.Sprintf("%d MiB of memory are available", free>>10)
 	}
 	return ""

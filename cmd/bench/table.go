@@ -13,13 +13,20 @@ type row struct {
 	what, supd, other, ratio, goal string
 }
 
-func (b *bench) add(r row) { b.rows = append(b.rows, r) }
+// line is a row, with the growth of what it costs from one size to the next, if it has
+// sizes.
+type line struct {
+	row
+	growth string
+}
+
+func (b *bench) add(r row) { b.lines = append(b.lines, line{row: r}) }
 
 func (b *bench) print(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
-	fmt.Fprintln(t, "\nWHAT\tSUPD\tCOMPARED WITH\tRATIO\tGOAL")
-	for _, r := range b.rows {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", r.what, r.supd, r.other, r.ratio, r.goal)
+	fmt.Fprintln(t, "\nWHAT\tSUPD\tCOMPARED WITH\tRATIO\tGOAL\tGROWTH")
+	for _, r := range b.lines {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", r.what, r.supd, r.other, r.ratio, r.goal, r.growth)
 	}
 	return t.Flush()
 }
