@@ -34,7 +34,7 @@ func (l *Log) Capture(r *os.File, onLine func([]byte)) *Capture { return l.Captu
 //
 // The fields go to the journal with each line of the worker; a log file has none.
 func (l *Log) CaptureAs(name string, r *os.File, onLine func([]byte), fields ...Field) *Capture {
-	c := &Capture{log: l, pipe: r, name: name, fields: encode(fields), ready: make(chan struct{}, 1),
+	c := &Capture{log: l, pipe: r, name: name, room: usualPipe, fields: encode(fields), ready: make(chan struct{}, 1),
 		finish: make(chan struct{}), leave: make(chan struct{}), done: make(chan struct{})}
 	c.end = sync.OnceFunc(func() { close(c.finish) })
 	c.quit = sync.OnceFunc(func() { close(c.leave) })
@@ -80,7 +80,7 @@ func (c *Capture) run() {
 	c.fd = int(c.pipe.Fd())
 	_ = unix.SetNonblock(c.fd, true) // Fd may have changed that; it cannot fail for an open descriptor
 	c.resume()
-	c.arm, c.remove = c.watch()
+	c.watch = c.watched()
 	c.goOn()
 }
 
@@ -117,7 +117,9 @@ func (c *Capture) rouse() {
 func (c *Capture) over() {
 	defer close(c.done)
 	defer func() { c.log.release(c.left != nil) }()
-	c.remove()
+	if c.watch != nil {
+		c.watch.remove()
+	}
 	if c.left != nil {
 		c.leaveIntake()
 		return
@@ -133,20 +135,26 @@ func (c *Capture) over() {
 // lookAnyway is the pause between two reads of a pipe that the poller cannot take.
 const lookAnyway = 10 * time.Millisecond
 
-// watch adds the pipe to the poller: arm is called before each wait, remove after
-// the last.
-func (c *Capture) watch() (arm, remove func()) {
+// watched adds the pipe to the poller.
+func (c *Capture) watched() *watch {
 	p, err := pipes()
 	if err == nil {
 		var w *watch
 		if w, err = p.add(c.fd, c); err == nil {
-			return w.arm, w.remove
+			return w
 		}
 	}
 	if log := c.log.logger(); log != nil {
 		log.Warn("a worker's output is looked for now and then only", "file", c.log.path, "every", lookAnyway, "error", err)
 	}
-	return func() { time.AfterFunc(lookAnyway, c.wake) }, func() {}
+	return nil
+}
+
+// arm makes something wake the capture.
+func (c *Capture) arm() {
+	if c.watch == nil || c.watch.arm() != nil {
+		time.AfterFunc(lookAnyway, c.wake)
+	}
 }
 
 // wake says that there may be something to read.
@@ -170,7 +178,13 @@ func (c *Capture) read() (more bool) {
 	case isClosed(c.finish):
 		c.drain(c.fd, inPipe(c.fd))
 		return false
-	case state == drained && !c.pace.goesOn(n):
+	case state != drained:
+	case c.pace.goesOn(n, c.room):
+		if c.watch != nil {
+			c.watch.rest()
+		}
+		c.pace.sleep()
+	default:
 		c.arm()
 		c.wait()
 	}
@@ -262,7 +276,7 @@ func (c *Capture) drain(fd, most int) (total int, _ pipeState) {
 		}
 		if n >= nearlyFull && !c.large {
 			c.large = true
-			enlarge(fd)
+			c.room = enlarge(fd)
 		}
 		total += n
 		if n == there {

@@ -183,13 +183,13 @@ type Capture struct {
 
 	// Of the goroutine that reads, until done.
 	fd     int         // of pipe
-	arm    func()      // the poller, before each wait
-	remove func()      // from the poller
+	watch  *watch      // nil: the poller cannot take it
 	late   *time.Timer // of a wait
 	silent bool        // nothing has come for long
 	in     *intake     // nil until there was something
 	since  time.Time   // when the unfinished line that is held came
-	large  bool        // the pipe was enlarged
+	large  bool        // the pipe was to be enlarged
+	room   int         // how much fits into it
 	pace   pace
 	left   *os.File
 

@@ -14,10 +14,10 @@ type pace struct {
 const (
 	// shortWait: a shorter wait for the pipe means a flood.
 	shortWait = time.Millisecond
-	// A pause is as long as it takes for a portion, in bytes, to come.
-	longestPause  = time.Millisecond
+	// A pause is as long as it takes for a portion, in bytes, to come, and no longer than
+	// whoever follows a log would see.
+	longestPause  = 5 * time.Millisecond
 	shortestPause = 60 * time.Microsecond // a timer cannot do less
-	largePortion  = 512 << 10
 	smallPortion  = 32 << 10
 )
 
@@ -27,17 +27,19 @@ func (p *pace) waited(d time.Duration) {
 	p.pause = shortestPause
 }
 
-// goesOn reports whether to read again after n bytes were read, and pauses before
-// that; false is to wait for the pipe.
-func (p *pace) goesOn(n int) bool {
+// goesOn reports whether to read again after a pause, when n bytes were read of a pipe
+// that has room for so many; false is to wait for the pipe. A pipe is not to be more than
+// half full.
+func (p *pace) goesOn(n, room int) bool {
 	switch {
 	case !p.on || n == 0:
 		return false
-	case n > largePortion:
+	case n > room/2:
 		p.pause = max(p.pause/2, shortestPause)
-	case n < smallPortion:
+	case n < min(smallPortion, room/4):
 		p.pause = min(p.pause*2, longestPause)
 	}
-	time.Sleep(p.pause)
 	return true
 }
+
+func (p *pace) sleep() { time.Sleep(p.pause) }

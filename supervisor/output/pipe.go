@@ -69,13 +69,20 @@ func PipeInode(f *os.File) (uint64, error) {
 // usual 64 KiB: a flood of short lines then takes a third less CPU. Pipes do not
 // begin with it, since the pipes of a user without CAP_SYS_ADMIN share
 // /proc/sys/fs/pipe-user-pages-soft, 64 MiB (pipe(7)).
-const largePipe = 1 << 20
+const (
+	usualPipe = 64 << 10
+	largePipe = 1 << 20
+)
 
 // nearlyFull is the size of a read that shows that a usual pipe was full: its pages
 // need not be, since a short line is not split between two.
 const nearlyFull = 48 << 10
 
-// enlarge grows a pipe where that is permitted.
-func enlarge(fd int) {
-	_, _ = unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, largePipe)
+// enlarge grows a pipe where that is permitted, and gives its size.
+func enlarge(fd int) int {
+	size, err := unix.FcntlInt(uintptr(fd), unix.F_SETPIPE_SZ, largePipe)
+	if err != nil {
+		return usualPipe
+	}
+	return size
 }

@@ -49,11 +49,12 @@ func (p *poller) tell(events []unix.EpollEvent) {
 	}
 }
 
-// watch is one pipe in the poller.
+// watch is one pipe in the poller. It belongs to the goroutine that reads the pipe.
 type watch struct {
-	poller *poller
-	fd     int
-	id     int32
+	poller  *poller
+	fd      int
+	id      int32
+	resting bool // the pipe is not in the epoll instance
 }
 
 // add adds a pipe, disarmed.
@@ -61,23 +62,42 @@ func (p *poller) add(fd int, c *Capture) (*watch, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.last++
-	w := &watch{p, fd, p.last}
-	if err := unix.EpollCtl(p.epoll.FD, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLONESHOT, Fd: w.id}); err != nil {
+	w := &watch{poller: p, fd: fd, id: p.last}
+	if err := w.control(unix.EPOLL_CTL_ADD, 0); err != nil {
 		return nil, fmt.Errorf("epoll_ctl: %w", err)
 	}
 	p.pipes[w.id] = c
 	return w, nil
 }
 
-// arm makes the poller wake the capture once, as soon as there is something.
-func (w *watch) arm() {
-	// It fails only for a descriptor that is not in the set.
-	_ = unix.EpollCtl(w.poller.epoll.FD, unix.EPOLL_CTL_MOD, w.fd, &unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLONESHOT, Fd: w.id})
+func (w *watch) control(op int, events uint32) error {
+	return unix.EpollCtl(w.poller.epoll.FD, op, w.fd, &unix.EpollEvent{Events: events | unix.EPOLLONESHOT, Fd: w.id})
+}
+
+// arm makes the poller wake the capture once, as soon as there is something. The error is
+// that it will not.
+func (w *watch) arm() error {
+	op := unix.EPOLL_CTL_MOD
+	if w.resting {
+		op = unix.EPOLL_CTL_ADD
+	}
+	err := w.control(op, unix.EPOLLIN)
+	w.resting = w.resting && err != nil
+	return err
+}
+
+// rest takes the pipe out until it is armed again, for a worker that writes without
+// pause: each of its writes asks everybody who has the pipe in an epoll instance, armed or
+// not (pipe_write in fs/pipe.c), and costs it a tenth more.
+func (w *watch) rest() {
+	if !w.resting {
+		w.resting = w.control(unix.EPOLL_CTL_DEL, 0) == nil
+	}
 }
 
 func (w *watch) remove() {
 	w.poller.mu.Lock()
 	defer w.poller.mu.Unlock()
 	delete(w.poller.pipes, w.id)
-	_ = unix.EpollCtl(w.poller.epoll.FD, unix.EPOLL_CTL_DEL, w.fd, nil)
+	w.rest()
 }
