@@ -1,6 +1,6 @@
-/* Writes numbered lines of 100 bytes to its standard output, SIZE bytes with
-   each write(2), and the times before the first and after the last of them
-   into the FIFO: writer SIZE LINES FIFO. */
+/* Writes numbered lines of LENGTH bytes to its standard output, SIZE bytes with
+   each write(2), and into the FIFO the times before the first and after the last of
+   them, and the processor time that they took: writer LENGTH SIZE LINES FIFO. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -8,22 +8,20 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LINE = 100 };
-
-static int64_t now(void)
+static int64_t now(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static void line(char *to, long number)
+static void line(char *to, size_t length, long number)
 {
 	int i;
 
-	memset(to, 'x', LINE);
-	to[LINE - 1] = '\n';
+	memset(to, 'x', length);
+	to[length - 1] = '\n';
 	to[10] = ' ';
 	for (i = 9; i >= 0; i--, number /= 10)
 		to[i] = '0' + number % 10;
@@ -42,23 +40,25 @@ static void all(int fd, const char *p, size_t n)
 
 int main(int argc, char **argv)
 {
-	size_t size = argc == 4 ? atol(argv[1]) : 0, total, done;
-	long lines = argc == 4 ? atol(argv[2]) : 0, i;
-	int64_t record[2];
+	size_t length = argc == 5 ? atol(argv[1]) : 0, size = argc == 5 ? atol(argv[2]) : 0, total, done;
+	long lines = argc == 5 ? atol(argv[3]) : 0, i;
+	int64_t record[4] = { 0 };
 	char *text;
 	int fifo;
 
-	total = (size_t)lines * LINE;
+	total = (size_t)lines * length;
 	text = malloc(total + 1);
-	if (!size || !text)
+	if (length < 12 || !size || !text)
 		return 2;
 	for (i = 0; i < lines; i++)
-		line(text + i * LINE, i);
-	record[0] = now();
+		line(text + i * length, length, i);
+	record[2] = -now(CLOCK_PROCESS_CPUTIME_ID);
+	record[0] = now(CLOCK_MONOTONIC);
 	for (done = 0; done < total; done += size)
 		all(1, text + done, total - done < size ? total - done : size);
-	record[1] = now();
-	fifo = open(argv[3], O_WRONLY);
+	record[1] = now(CLOCK_MONOTONIC);
+	record[2] += now(CLOCK_PROCESS_CPUTIME_ID);
+	fifo = open(argv[4], O_WRONLY);
 	if (fifo < 0 || write(fifo, record, sizeof record) != sizeof record)
 		return 1;
 	for (;;)
