@@ -90,6 +90,7 @@ func (c *Capture) goOn() {
 	c.late = time.NewTimer(lineTime)
 	defer c.late.Stop()
 	for c.read() {
+		c.follow()
 		if c.silent && c.park() {
 			return
 		}

@@ -178,6 +178,7 @@ type Capture struct {
 	leave  chan struct{} // closed by Leave
 	quit   func()
 	done   chan struct{}
+	next   atomic.Pointer[Log] // nil, or where to go on
 
 	parked atomic.Bool // no goroutine reads: it was silent
 
