@@ -246,6 +246,9 @@ func (h Health) Question() Question { return Question{h.HTTP, h.TCP, h.Exec, h.S
 // Asks reports whether there is a question at all.
 func (h Health) Asks() bool { return h.HTTP != "" || h.TCP != "" || len(h.Exec) > 0 }
 
+// IsSet reports whether there is anything to be watched.
+func (h *Health) IsSet() bool { return h.Asks() || h.Children > 0 }
+
 // Probe reports whether health asks on a socket of the worker's own.
 func (h Health) Probe() bool { return h.Question().Probe() }
 

@@ -49,7 +49,7 @@ func (w *Worker) Lives() bool { return w.process != nil }
 // knows, and waiting for its end. passed are the descriptors that came through an
 // execve.
 func (w *Worker) Adopt(s Spec, starting bool, passed Passed) {
-	w.spec = s
+	w.specify(s)
 	switch {
 	case w.process != nil:
 		w.resume(starting, passed)

@@ -11,7 +11,9 @@ import (
 // so that nothing was asked of it: it is listened to and looked after from now on. It
 // is called by whoever owns the worker.
 func (w *Worker) Join(c *configs.Process, account *privdrop.Account) {
-	w.spec.Process, w.spec.Account = c, account
+	s := w.spec
+	s.Process, s.Account = c, account
+	w.specify(s)
 	if !w.Lives() {
 		return
 	}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"supd/configs"
+	"supd/supervisor/output"
 	"supd/supervisor/probe"
 	"supd/supervisor/tree"
 )
@@ -16,25 +18,30 @@ const often = time.Second
 // Watch begins to look after the worker, or changes how closely. It is called by
 // whoever owns the worker.
 func (w *Worker) Watch(closely bool) {
-	h := w.spec.Process.Health
-	if !h.Asks() && h.Children == 0 {
+	h := w.health.Load()
+	if !h.IsSet() {
 		return
 	}
 	w.often.Store(closely)
 	switch {
 	case w.watching == nil && !h.Asks() && !closely:
-		w.watching = make(chan struct{})
-		w.timer = time.AfterFunc(h.Interval, w.watchParent)
+		done := make(chan struct{})
+		w.watching = done
+		w.timer = time.AfterFunc(h.Interval, func() { w.watchParent(h, done) })
 	case w.watching == nil || closely && isClosed(w.watching):
 		w.watching = make(chan struct{})
-		go w.watch()
+		go w.watch(h, w.watching)
 	case closely && w.timer != nil && w.timer.Stop():
-		go w.watch()
+		go w.watch(h, w.watching)
 	default:
-		select {
-		case w.wake <- struct{}{}:
-		default:
-		}
+		w.wakeUp()
+	}
+}
+
+func (w *Worker) wakeUp() {
+	select {
+	case w.wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -49,12 +56,39 @@ func isClosed(c <-chan struct{}) bool {
 
 // watchParent goes on to watch a worker that has child processes. Of one that has
 // none there is nothing to see: a thousand of them cost nothing.
-func (w *Worker) watchParent() {
+func (w *Worker) watchParent(h *configs.Health, done chan<- struct{}) {
 	if all, err := tree.Children(w.Pid); err != nil || len(all) == 0 {
-		close(w.watching)
+		close(done)
 		return
 	}
-	w.watch()
+	w.watch(h, done)
+}
+
+// Treat changes what the worker is asked and where its output goes from now on; of an
+// unfinished line the beginning stays where it is. It is called by whoever owns the
+// worker, which goes on to watch it.
+func (w *Worker) Treat(c *configs.Process, log *output.Log) {
+	if w.capture != nil && log != nil {
+		w.capture.MoveTo(log)
+	}
+	h, before := &c.Health, w.watching
+	w.health.Store(h)
+	switch {
+	case before == nil:
+	case w.timer != nil && w.timer.Stop(): // nobody watches yet
+		w.watching, w.timer = nil, nil
+	default:
+		w.wakeUp() // who watches sees that it is over
+		if !h.IsSet() {
+			return
+		}
+		done := make(chan struct{})
+		w.watching = done
+		go func() {
+			<-before
+			w.watch(h, done)
+		}()
+	}
 }
 
 // stopWatching waits until nobody watches any more.
@@ -68,16 +102,16 @@ func (w *Worker) stopWatching() {
 }
 
 // watch asks the worker at each interval and looks at its children, until it is
-// released, or until it is found to have none and nothing to be asked.
-func (w *Worker) watch() {
-	defer close(w.watching)
-	h := w.spec.Process.Health
-	_, question := w.question(w.launched, h.Question())
+// released, or until it is found to have none and nothing to be asked, or h is not
+// what is wanted any more.
+func (w *Worker) watch(h *configs.Health, done chan<- struct{}) {
+	defer close(done)
+	question := w.healthQuestion(h)
 	brood := children{pid: w.Pid}
 	next := time.Now().Add(h.Interval)
 	for {
 		closely := w.often.Load() && h.Children > 0
-		if question == nil && !closely && brood.looked && !brood.has() {
+		if w.health.Load() != h || question == nil && !closely && brood.looked && !brood.has() {
 			return
 		}
 		until := next
@@ -99,6 +133,21 @@ func (w *Worker) watch() {
 			}
 		}
 	}
+}
+
+// healthQuestion is nil where there is none. For a command that asks it finds out what
+// the worker was launched with, where the launch had no need to remember that.
+func (w *Worker) healthQuestion(h *configs.Health) func(context.Context) error {
+	if h.Exec != nil && w.launched.Argv == nil {
+		spec, err := w.specAgain()
+		if err != nil {
+			w.launcher.Log.Warn("asking a worker", "worker", w.spec.Name(), "pid", w.Pid, "error", err)
+			return nil
+		}
+		w.launched = spec
+	}
+	_, question := w.question(w.launched, h.Question())
+	return question
 }
 
 // rest waits for that long, or until the worker is to be looked at more closely;

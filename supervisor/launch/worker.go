@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"supd/configs"
 	"supd/privdrop"
 	"supd/socket"
 	"supd/supervisor/measure"
@@ -43,16 +44,26 @@ type Worker struct {
 	asking     chan struct{}          // closed once nobody asks any more; likewise
 	answer     atomic.Pointer[string] // the last one, to the question whether it is ready
 
-	often    atomic.Bool   // it is watched closely: it is part of a rollout
-	wake     chan struct{} // with room for one: often has changed
-	timer    *time.Timer   // when its children are looked at first
-	watching chan struct{} // closed once nobody watches any more; nil if nobody did
+	health   atomic.Pointer[configs.Health] // what is watched
+	often    atomic.Bool                    // it is watched closely: it is part of a rollout
+	wake     chan struct{}                  // with room for one: often has changed
+	timer    *time.Timer                    // when its children are looked at first
+	watching chan struct{}                  // closed once nobody watches any more; nil if nobody did
 }
 
 func (l *Launcher) worker(s Spec) *Worker {
-	w := &Worker{launcher: l, spec: s, wake: make(chan struct{}, 1), released: make(chan struct{})}
+	w := &Worker{launcher: l, wake: make(chan struct{}, 1), released: make(chan struct{})}
+	w.specify(s)
 	w.life, w.die = context.WithCancel(context.Background())
 	return w
+}
+
+// specify says what the worker is.
+func (w *Worker) specify(s Spec) {
+	w.spec = s
+	if s.Process != nil { // else it was only found
+		w.health.Store(&s.Process.Health)
+	}
 }
 
 // Signal sends a signal to the main process. The error is record.ErrEnded where it
