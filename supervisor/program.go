@@ -128,6 +128,13 @@ func (p *program) Join(l engine.Launch, worker engine.Process) {
 	h.Worker.Join(l.Process, p.account)
 }
 
+// Treat goes on with a worker of another revision, which feels no difference.
+func (p *program) Treat(l engine.Launch, worker engine.Process) {
+	h := worker.(*handle)
+	h.launch = l
+	h.Worker.Treat(l.Process, p.log)
+}
+
 // Explain gives the launch plan. Any goroutine may call it.
 func (p *program) Explain(l engine.Launch) (string, error) {
 	spec, err := p.spec(l, nil), error(nil)

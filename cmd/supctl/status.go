@@ -72,7 +72,8 @@ func namesProcess(targets []string) bool {
 	return len(targets) > 0 && !slices.ContainsFunc(targets, func(text string) bool { return !names(text) })
 }
 
-// codeOf is 3 when anything is not as wished.
+// codeOf is 3 when anything is not as wished, or runs an older configuration than the
+// one that was applied.
 func codeOf(s *api.Status) int {
 	for _, a := range s.Apps {
 		if a.Note != "" {
@@ -80,7 +81,7 @@ func codeOf(s *api.Status) int {
 		}
 	}
 	for w := range s.Workers() {
-		if !w.AsWished && w.State != api.Running { // a supd of another version does not say so
+		if !w.AsWished && w.State != api.Running || w.Behind != nil { // a supd of another version does not say so
 			return api.CodeNotRunning
 		}
 	}
@@ -205,8 +206,8 @@ func details(w *api.WorkerStatus, now time.Time) string {
 	if w.Pid != 0 {
 		text = life(w, now)
 	}
-	if w.Note != "" {
-		text = strings.TrimLeft(text+" ("+w.Note+")", " ")
+	if note := remarks(w, now); note != "" {
+		text = strings.TrimLeft(text+" ("+note+")", " ")
 	}
 	return printable(text)
 }

@@ -65,6 +65,29 @@ x/y.7          BACKOFF     app.env:1: want NAME=value app.env:2: [2Jwant NAME=va
 	}
 }
 
+// TestStatusOfWhatIsBehind: a worker of an older configuration is marked, and is no
+// success.
+func TestStatusOfWhatIsBehind(t *testing.T) {
+	now := time.Date(2026, 3, 1, 17, 2, 0, 0, time.Local)
+	at := time.Date(2026, 3, 1, 16, 37, 12, 0, time.Local)
+	before := at.AddDate(0, 0, -1)
+	worker := api.WorkerStatus{Name: "a/web.1", State: api.Running, Pid: 7, Behind: &api.Behind{AppliedAt: &at, Why: "exited with code 3"}}
+	for want, behind := range map[string]api.Behind{
+		"(runs the configuration of 16:37; the new one failed: exited with code 3)": {AppliedAt: &at, Why: "exited with code 3"},
+		"(runs the configuration of 2026-02-28 16:37; the new one failed: no user)": {AppliedAt: &before, Why: "no user"},
+		"(runs an older configuration; the new one failed: no user)":                {Why: "no user"},
+	} {
+		w := worker
+		w.Behind = &behind
+		if got := details(&w, now); got != "pid 7 "+want {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	}
+	if code := codeOf(&api.Status{Apps: []api.AppStatus{{Processes: []api.ProcessStatus{{Workers: []api.WorkerStatus{worker}}}}}}); code != api.CodeNotRunning {
+		t.Errorf("exit code %d", code)
+	}
+}
+
 func TestColorsKeepTheColumns(t *testing.T) {
 	now := time.Now()
 	var colored, uncolored bytes.Buffer

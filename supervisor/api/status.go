@@ -137,12 +137,20 @@ type WorkerStatus struct {
 	Try           int        `json:"try,omitempty"`        // of the start under way, or the next: one more than failures in a row
 	AsWished      bool       `json:"as_wished,omitempty"`  // it runs, or has no reason to
 	Note          string     `json:"note,omitempty"`
+	Behind        *Behind    `json:"behind,omitempty"` // nil: it is of the configuration that was applied
 
 	// For metrics.
 	Desired bool          `json:"-"` // a worker is
 	Done    bool          `json:"-"` // it has ended well, and is not to be started again
 	Tally   measure.Tally `json:"-"`
 	Runs    []Run         `json:"-"` // oldest first
+}
+
+// Behind says that a worker is of an older configuration than the one that was applied,
+// since none of that could be started in its place.
+type Behind struct {
+	AppliedAt *time.Time `json:"applied_at"` // the one that it runs; null: that is not known
+	Why       string     `json:"why"`        // the newer one does not run
 }
 
 // IsMissed reports whether a worker is desired, is not ready, and has not done its work

@@ -33,6 +33,7 @@ func (o *Owner) Apply(p Prepared) error {
 			continue
 		}
 		o.applyOne(a, one)
+		o.tryAgain(a)
 		a.tries.inARow = 0
 		o.planAttempt(a)
 	}
@@ -191,7 +192,7 @@ func (o *Owner) applyProcess(p *process, c *configs.Process, r *Revision, moved 
 		o.renew(p, *r)
 		p.retryAll()
 	default:
-		p.exchange(running, *r)
+		o.exchange(p, *r)
 		if !reflect.DeepEqual(withoutLine(was), withoutLine(c)) {
 			p.retryAll()
 		}

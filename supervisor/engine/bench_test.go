@@ -24,6 +24,7 @@ func (b *bench) Reap(func(int) bool) []Exit                            { return 
 func (b *bench) Sweep(_, _ []int, done func(Swept) Event)              {}
 func (b *bench) KillStrays(int, []int, func([]Stray) Event)            {}
 func (b *bench) Join(Launch, Process)                                  {}
+func (b *bench) Treat(Launch, Process)                                 {}
 func (b *bench) Open(map[string]configs.Socket, bool) map[string]error { return nil }
 func (b *bench) Relisten([]string)                                     {}
 func (b *bench) Inodes(string) []uint64                                { return nil }

@@ -84,6 +84,9 @@ type Program interface {
 	Adopt(l Launch, w *record.Worker, starting bool) Handle
 	// Join looks after a worker whose configuration was not known when it was adopted.
 	Join(Launch, Process)
+	// Treat looks after a worker of another revision as this one says. A worker feels
+	// no difference between the two.
+	Treat(Launch, Process)
 	Explain(Launch) (string, error) // the launch plan; may block, and runs anywhere
 }
 

@@ -51,7 +51,7 @@ func (o *Owner) plan(r *rollout) {
 		c := &r.target.Config.Processes[i]
 		p := a.process(c.Name)
 		e := r.target.Revisions[c.Name]
-		t := &stage{process: p, to: o.numbered(e), config: c, count: len(p.slots), from: p.revision}
+		t := &stage{process: p, to: o.numbered(p, e), config: c, count: len(p.slots), from: p.runs()}
 		if p.config == nil {
 			p.config = c
 			p.added = r
@@ -60,7 +60,7 @@ func (o *Owner) plan(r *rollout) {
 	}
 	for _, p := range a.processes {
 		if configOf(r.target.Config, p.name) == nil {
-			r.stages = append(r.stages, &stage{process: p, from: p.revision, config: p.config, count: len(p.slots)})
+			r.stages = append(r.stages, &stage{process: p, from: p.runs(), config: p.config, count: len(p.slots)})
 		}
 	}
 	slices.SortFunc(a.processes, byName)

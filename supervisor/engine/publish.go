@@ -126,7 +126,7 @@ func (p *process) show(now time.Time) {
 
 func (s *slot) status(now time.Time) api.WorkerStatus {
 	status := api.WorkerStatus{Name: s.name(), Slot: s.number, State: s.state(now), Generation: s.Generation,
-		Restarts: s.Restarts, Try: s.try(), LastExit: s.LastExit, Note: s.note(), Desired: s.Up && (s.revision != nil || s.isHeld()), Done: s.Done && s.LastClean, Tally: s.Tally, Runs: s.processes()}
+		Restarts: s.Restarts, Try: s.try(), LastExit: s.LastExit, Note: s.note(), Behind: s.behind(), Desired: s.Up && (s.revision != nil || s.isHeld()), Done: s.Done && s.LastClean, Tally: s.Tally, Runs: s.processes()}
 	if status.State == api.Backoff {
 		retry := s.Retry
 		if s.isHeld() {

@@ -81,9 +81,11 @@ func (o *Owner) renewSame(p *process) {
 // those that were made already.
 func (o *Owner) anew(p *process, e *revision, made map[*revision]*revision) *revision {
 	if made[e] == nil {
-		made[e] = o.numbered(e.Revision)
+		again := o.numbered(p, e.Revision)
+		again.applied = e.applied
+		made[e], made[again] = again, again
 		if p.revision == e {
-			p.revision = made[e]
+			p.revision = again
 		}
 	}
 	return made[e]

@@ -64,6 +64,9 @@ func (o *Owner) wait(r api.Request, all named, reply chan<- *api.Result) *waiter
 			o.attemptSoon(s.process.app)
 			b.already = s.Up && s.ready()
 			if !s.Up || !s.ready() {
+				if len(s.workers) == 0 {
+					s.revision = s.configured()
+				}
 				s.wantStarted()
 			}
 		case api.ActionScale: // was done, as far as it can be at once
@@ -85,13 +88,13 @@ func (o *Owner) wait(r api.Request, all named, reply chan<- *api.Result) *waiter
 
 // restart wants a new worker: beside the old one, or after it.
 func (o *Owner) restart(s *slot, made map[*revision]*revision, hard bool) {
-	if s.isHeld() { // what runs goes on
+	if s.isBarred() { // what runs goes on
 		s.Up = true
 		o.attemptSoon(s.process.app)
 		return
 	}
 	if s.revision != nil {
-		s.revision = o.anew(s.process, s.revision, made)
+		s.revision = o.anew(s.process, s.configured(), made)
 	}
 	if !s.Up {
 		s.want()
@@ -382,6 +385,8 @@ func (w *waiter) outcome(s *slot, b before) (api.Outcome, bool) {
 		return done(api.CodeDone, "already running")
 	case s.isHeld():
 		return failed(s.process.holdup().Error())
+	case w.request.Action == api.ActionRestart && s.isBarred():
+		return failed(s.process.holdup().Error()+"; the old worker goes on")
 	case s.revision == nil:
 		return done(api.CodeFailed, fmt.Sprintf("no release is active; `supctl deploy %s` comes first", s.process.app.name))
 	case number(s.revision) < b.revision:

@@ -26,7 +26,9 @@ func (o *Owner) again(s *slot, w *worker, clean bool, now time.Time) {
 // failed: the old ones are what is desired again.
 func (o *Owner) abandon(p *process, why string) {
 	o.log.Error("replacement failed, the old workers go on", "process", p.fullName(), "why", why)
+	p.failed = why
 	for _, s := range p.slots {
+		o.changed(s) // why it is behind
 		if stale := s.stale(); len(stale) > 0 && s.Up && s.hasOlder() {
 			if f := s.fresh(); f != nil {
 				o.stop(f, "replacement abandoned", false)

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"reflect"
+	"strings"
+	"time"
 
 	"supd/supervisor/measure"
 	"supd/supervisor/record"
@@ -30,32 +32,48 @@ func (a *Revision) differs(b *Revision) bool {
 
 // renew makes r, numbered anew, what every slot of a process is desired to run.
 func (o *Owner) renew(p *process, r Revision) {
-	p.revision = o.numbered(r)
+	p.revision, p.failed = o.numbered(p, r), ""
 	for _, s := range p.slots {
 		s.revision, s.Cause = p.revision, measure.Config
 	}
 }
 
-// numbered makes a revision of its own, newer than all others.
-func (o *Owner) numbered(r Revision) *revision {
+// numbered makes a revision of its own, newer than all others, of what is configured
+// now.
+func (o *Owner) numbered(p *process, r Revision) *revision {
 	o.revisions++
-	return &revision{r, o.revisions}
+	return &revision{r, o.revisions, time.Now(), p.app.addresses(r.Config.Sockets)}
 }
 
-// exchange puts r in the place of a revision from which workers of r would not
-// differ: it only says otherwise how they are treated.
-func (p *process) exchange(old *revision, r Revision) {
-	now := &revision{r, old.number}
-	if p.revision == old {
-		p.revision = now
+// addresses are where sockets of the app listen.
+func (a *app) addresses(names []string) string {
+	all := make([]string, len(names))
+	for i, name := range names {
+		all[i] = a.sockets[SocketKey(a.name, name)].Listen
 	}
-	for _, s := range p.slots {
-		if s.revision == old {
-			s.revision = now
+	return strings.Join(all, " ")
+}
+
+// exchange puts r in the place of the revisions from which workers of r would not
+// differ: it only says otherwise how they are treated.
+func (o *Owner) exchange(p *process, r Revision) {
+	made := map[*revision]*revision{}
+	now := func(old *revision) *revision {
+		if old == nil || old.Recorded || made[old] == nil && old.differs(&r) {
+			return old
 		}
+		if made[old] == nil {
+			made[old] = &revision{r, old.number, old.applied, old.addresses}
+		}
+		return made[old]
+	}
+	p.revision, p.newestOf = now(p.revision), now(p.newestOf)
+	for _, s := range p.slots {
+		s.revision = now(s.revision)
 		for _, w := range s.workers {
-			if w.revision == old {
-				w.revision = now
+			if was := w.revision; now(was) != was {
+				w.revision, w.config = now(was), r.Config
+				o.treat(w, was)
 			}
 		}
 	}

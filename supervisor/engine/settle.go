@@ -146,7 +146,7 @@ func (o *Owner) launch(s *slot, now time.Time) {
 	s.Gated = false
 	s.Generation++
 	w := &worker{slot: s, config: s.revision.Config, revision: s.revision,
-		WorkerState: record.WorkerState{State: api.Starting, Generation: s.Generation, Launched: now}}
+		WorkerState: record.WorkerState{State: api.Starting, Generation: s.Generation, Launched: now, Applied: s.revision.applied}}
 	s.workers = append(s.workers, w)
 	o.join(w)
 	o.user(w).starts++

@@ -121,6 +121,7 @@ type process struct {
 
 	newest   time.Time // when a worker of the revision newestOf became ready last
 	newestOf *revision
+	failed   string  // why workers of the revision were given up again, the last time
 	unshown  []*slot // whose status is not in shown
 	shown    api.ProcessStatus
 	worst    int // index in severity of the worst worker shown; below 0 is none
@@ -131,7 +132,9 @@ type process struct {
 // another release all make a new one, and the slots are moved on to it one by one.
 type revision struct {
 	Revision
-	number int // a newer one has a higher number
+	number    int       // a newer one has a higher number
+	applied   time.Time // when this became what is desired; zero: nobody knows
+	addresses string    // of its sockets, then
 }
 
 // slot is the stable place of a worker: whois/web.1. Up and revision say what is
@@ -173,9 +176,10 @@ type worker struct {
 	handle             Process // likewise nil
 	observer           Observer
 
-	counted measure.Usage // of one that is dead: by its slot, in Past
-	unwell  int           // questions in a row that it has not answered well
-	stopped time.Time     // when it was told to stop
+	counted  measure.Usage // of one that is dead: by its slot, in Past
+	unwell   int           // questions in a row that it has not answered well
+	isUntold bool          // how it is treated is another than when its launch began
+	stopped  time.Time     // when it was told to stop
 
 	exit     *api.Exit // its end, as its slot tells of it; nil: it was asked for
 	finished bool      // it has ended well by itself

@@ -179,7 +179,7 @@ func (o *Owner) revisionOf(s *slot, saved *record.Worker, p Predecessor) *revisi
 	if current != nil && !saved.Old && current.launched(saved) && o.hasSockets(current, process.app.name, saved) {
 		return current
 	}
-	old := &revision{Revision: Revision{Config: process.config, Release: saved.Release, Key: saved.Key, UID: -1}} // nobody's
+	old := &revision{Revision: Revision{Config: process.config, Release: saved.Release, Key: saved.Key, UID: -1}, applied: saved.Applied} // nobody's
 	if current != nil {
 		old.Config, old.UID, old.Program = current.Config, current.UID, current.Program
 	} else {

@@ -24,6 +24,9 @@ func (o *Owner) started(w *worker, h Handle) {
 		return
 	}
 	o.workers[w.Pid] = w
+	if w.isUntold {
+		o.treat(w, w.revision)
+	}
 	switch w.State {
 	case api.Starting:
 		o.log.Info("worker", "worker", w.slot.name(), "pid", w.Pid, "to", api.Starting, "generation", w.Generation)

@@ -130,6 +130,7 @@ type world struct {
 	more    bool
 	refuse  error // what Open answers
 	joined  int
+	treated int
 	retries int // that were asked for
 	most    int // processes at once
 	signals int // that were sent
@@ -436,6 +437,12 @@ func (w *world) Open(sockets map[string]configs.Socket, more bool) map[string]er
 func (w *world) Join(l Launch, p Process) {
 	p.(*proc).launch = l
 	w.joined++
+}
+
+// Treat shows a worker its new configuration.
+func (w *world) Treat(l Launch, p Process) {
+	p.(*proc).launch = l
+	w.treated++
 }
 
 func (w *world) Relisten([]string) {}

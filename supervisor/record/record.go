@@ -84,6 +84,7 @@ type WorkerState struct {
 	Generation int                `json:"generation"`
 	State      api.State          `json:"state"`
 	Launched   time.Time          `json:"launched"`
+	Applied    time.Time          `json:"applied,omitzero"`   // when that was applied which it was launched from
 	Ready      time.Time          `json:"ready,omitzero"`     // zero: it never was
 	Deadline   time.Time          `json:"deadline,omitzero"`  // of State
 	Draining   bool               `json:"draining,omitempty"` // stops because another one has taken over

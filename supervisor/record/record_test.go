@@ -39,7 +39,7 @@ func whole() *Record {
 					Starts: measure.Durations{Sum: time.Second, Buckets: map[int]int64{0: 1}}, Cause: measure.Exited, Recent: measure.Recent{5_910_000: 2}}},
 			Workers: []Worker{{
 				WorkerState: WorkerState{Generation: 6, State: api.Stopping,
-					Launched: at.Add(-time.Minute), Ready: at.Add(-50 * time.Second), Deadline: at.Add(time.Minute),
+					Launched: at.Add(-time.Minute), Applied: at.Add(-time.Hour), Ready: at.Add(-50 * time.Second), Deadline: at.Add(time.Minute),
 					Draining: true, Failure: "unhealthy", Illness: "no answer", Steps: []configs.StopStep{{Signal: unix.SIGQUIT, Wait: 10 * time.Second}},
 					Sent: []unix.Signal{unix.SIGTERM}, Killed: true, Used: used(time.Second)},
 				Process: Process{Pid: 4711, Identity: Identity{Start: 123456, Inode: 98765}, Adopted: true,
