@@ -39,6 +39,10 @@ func LeaveOut() Option { return func(l *loader) { l.leavesOut = true } }
 // of everything that is wrong: what this machine lacks for the others, too.
 func ForCheck() Option { return func(l *loader) { l.leavesOut, l.checks = true, true } }
 
+// Only lets Load read no other app files than those of the named apps, where there are
+// such: what is in the others, and what is wrong with them, is no matter.
+func Only(apps ...string) Option { return func(l *loader) { l.only = apps } }
+
 // Load reads supd.toml at path, the environment, and every *.toml in the apps
 // directory. It asks neither the user database nor the kernel, but for whose the
 // files and directories are; Verify does. The error is a *Errors with everything that
@@ -76,6 +80,7 @@ type loader struct {
 
 	leavesOut bool
 	checks    bool
+	only      []string           // nil: all apps
 	wrong     map[string]*report // of app files, by path
 	untrusted bool               // a file is somebody else's: nothing of the directory may be believed
 }
@@ -87,7 +92,7 @@ func newLoader(path string, opts []Option) *loader {
 		scope:   scope{report: &report{home: home}, root: os.Geteuid() == 0, home: home},
 		environ: os.Environ(),
 		wrong:   map[string]*report{},
-		config:  &Config{Path: path, places: places{}, home: home, sources: map[string]*value{}, files: map[string]read{}},
+		config:  &Config{Path: path, places: places{}, home: home, sources: map[string]appSource{}, files: map[string]read{}},
 	}
 	for _, opt := range opts {
 		opt(l)
@@ -115,7 +120,7 @@ func (l *loader) daemon(must bool) {
 		input{stated, &l.scope}.sections(false)
 	}
 	l.builtIn, l.stated = below.child("defaults"), stated.child("defaults")
-	l.config.builtIn, l.config.stated = l.builtIn, l.stated
+	l.config.builtIn = l.builtIn
 	top := merge(below, stated, environment(l.environ))
 	var s settings
 	readTable(input{top, &l.scope}, settingsKeys, &s)
@@ -184,7 +189,10 @@ func (l *loader) appFiles() []string {
 		l.scope.report.add(l.config.place("daemon.apps"), "cannot read %s: %s; make the directory, or set another one", dir, denied(dir, reason(err)))
 		return nil
 	}
-	return all
+	if l.only == nil {
+		return all
+	}
+	return slices.DeleteFunc(all, func(file string) bool { return !slices.Contains(l.only, appName(file)) })
 }
 
 func appsIn(dir string) (all []string, err error) {
@@ -216,7 +224,7 @@ func (l *loader) app(file string, from reader) {
 func (l *loader) appTable(top *value) {
 	a := l.readApp(top, nil, nil)
 	l.config.Apps = append(l.config.Apps, a)
-	l.config.sources[a.Name] = top
+	l.config.sources[a.Name] = appSource{top, l.stated}
 }
 
 // readApp reads an app's file, with a release and the processes of its own file
@@ -239,9 +247,11 @@ func (l *loader) readApp(top *value, v *Version, own map[string]*value) App {
 	}
 	in.sections(true)
 	readTable(in, appKeys, &a)
-	rollout := input{merge(l.builtIn.child("rollout"), l.stated.child("rollout").onlyTable(), top.child("rollout").onlyTable()), &scope}
+	layers := []*value{l.builtIn.child("rollout"), l.stated.child("rollout").onlyTable(), top.child("rollout").onlyTable()}
+	rollout := input{merge(layers...), &scope}
 	readTable(rollout, rolloutKeys, &a.Rollout)
 	a.places[""] = []*value{top}
+	a.rollout = layers
 	l.processes(in, &a, own)
 	checkSmoke(rollout, &a)
 	checkGate(rollout, &a)
@@ -270,7 +280,7 @@ func (l *loader) processes(in input, a *App, own map[string]*value) {
 	}
 	shared := &value{Kind: aTable, Table: maps.Clone(in.Table)} // what the app says for all
 	maps.DeleteFunc(shared.Table, func(key string, _ *value) bool {
-		return !slices.Contains([]string{"user", "group", "env"}, key)
+		return !slices.Contains(ofProcesses, key)
 	})
 	all, after := map[string]input{}, map[string][]string{}
 	workers := 0
@@ -295,6 +305,9 @@ func (l *loader) processes(in input, a *App, own map[string]*value) {
 	}
 	checkAfter(all, after)
 }
+
+// ofProcesses are the keys of an app that hold for each of its processes.
+var ofProcesses = []string{"user", "group", "env"}
 
 // process lays [process.NAME] over what the app says for all its processes, over
 // the release's own, over [defaults.process]. One of own and stated may be nil.

@@ -94,7 +94,7 @@ count = 5
 	v := Version{"1.4.0", "/opt/app/1.4.0", dir + "/opt"}
 	before := *c
 	a, web := with(t, c, v)
-	if diff := cmp.Diff(before, *c, cmp.AllowUnexported(Config{}, App{}, value{}, read{}, stamp{}, socket.Owner{})); diff != "" {
+	if diff := cmp.Diff(before, *c, cmp.AllowUnexported(Config{}, App{}, value{}, appSource{}, read{}, stamp{}, socket.Owner{})); diff != "" {
 		t.Errorf("With has changed the Config:\n%s", diff)
 	}
 	var names []string

@@ -18,14 +18,16 @@ type Config struct {
 	Apps    []App     // by name
 	Invalid []Invalid // left out, if that was allowed
 
-	places  places            // of what supd.toml says, for Verify
-	home    string            // directory of Path
-	root    bool              // checked as for a supd that runs as root
-	sources map[string]*value // the apps' files, for With; by name
-	files   map[string]read   // all that was read
-	builtIn *value            // [defaults] of defaults.toml
-	stated  *value            // [defaults] of Path
+	places  places               // of what supd.toml says, for Verify
+	home    string               // directory of Path
+	root    bool                 // checked as for a supd that runs as root
+	sources map[string]appSource // the apps' files, for With; by name
+	files   map[string]read      // all that was read
+	builtIn *value               // [defaults] of defaults.toml
 }
+
+// appSource is an app's file, and the [defaults] of supd.toml that it was read with.
+type appSource struct{ top, stated *value }
 
 // Invalid is an app whose file cannot be used.
 type Invalid struct {
@@ -83,6 +85,7 @@ type App struct {
 	Rollout   Rollout
 
 	places  places   // of what the files say, for Traps and Verify
+	rollout []*value // likewise, what holds by default first
 	version *Version // that it is resolved with; nil without, also when it has releases
 }
 

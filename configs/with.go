@@ -12,13 +12,14 @@ import (
 // has checked the rest already. The error is a *Errors. It reads the release's
 // files and asks the user database, leaves c as it is and may run in any goroutine.
 func (c *Config) With(app string, v Version) (*App, error) {
-	top := c.sources[app]
+	from := c.sources[app]
+	top := from.top
 	if top == nil {
 		return nil, &Errors{{File: displayed(c.home, c.Daemon.Apps), Msg: fmt.Sprintf("no app %q", app)}}
 	}
 	l := &loader{
 		scope:   scope{report: &report{home: c.home}, root: c.root, home: c.home},
-		builtIn: c.builtIn, stated: c.stated, config: c,
+		builtIn: c.builtIn, stated: from.stated, config: c,
 	}
 	var a *App
 	if own, ok := l.releaseFile(top.Place.File, v, c.account(app)); ok {
