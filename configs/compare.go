@@ -57,6 +57,9 @@ func CompareApp(old, now *App) []KeyChange {
 
 // asWhole is an app's table without what is compared elsewhere.
 func (v *value) asWhole() *value {
+	if v == nil {
+		return nil
+	}
 	whole := *v
 	whole.Table = maps.Clone(v.Table)
 	for _, name := range append([]string{"process", "socket", "rollout"}, ofProcesses...) {

@@ -242,7 +242,7 @@ func (p *preparer) revision(a *configs.App, c *configs.Process, v *configs.Versi
 		return engine.Revision{}, p.config.Fault(a, c.Name, "log", err)
 	}
 	p.options[log] = options
-	return engine.Revision{Config: c, Release: v, Key: record.Key(c, account, v), UID: account.UID,
+	return engine.Revision{App: a, Config: c, Release: v, Key: record.Key(c, account, v), UID: account.UID,
 		Program: &program{p.host, account, log, new(atomic.Int32)}}, nil
 }
 

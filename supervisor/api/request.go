@@ -19,6 +19,7 @@ const (
 	ActionClear    Action = "clear"    // log files: they are empty then
 	ActionShutdown Action = "shutdown" // of supd
 	ActionReexec   Action = "reexec"   // supd gives way to the installed one
+	ActionApply    Action = "apply"    // what the files say now; the targets are apps that are applied alone
 
 	// Of an app with releases: the one target is its name.
 	ActionDeploy     Action = "deploy"     // a rollout to Version, by default the newest that has not failed
@@ -40,7 +41,7 @@ type Request struct {
 
 	Count   int    `json:"count,omitempty"`   // scale: of workers
 	Version string `json:"version,omitempty"` // of a release
-	Detach  bool   `json:"detach,omitempty"`  // deploy, rollback, resume: answer once it has begun
+	Detach  bool   `json:"detach,omitempty"`  // deploy, rollback, resume, apply: answer once it has begun
 	Force   bool   `json:"force,omitempty"`   // unregister: also the active release
 	Reason  string `json:"reason,omitempty"`  // hold
 
@@ -69,6 +70,7 @@ type Result struct {
 
 	Rollout  *RolloutStatus `json:"rollout,omitempty"`  // that was begun, joined or has ended
 	Warnings []string       `json:"warnings,omitempty"` // of a release whose files have changed
+	Changes  *Changes       `json:"changes,omitempty"`  // of an apply
 }
 
 // Outcome is what came of a Request for one worker.

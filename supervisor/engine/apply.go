@@ -23,7 +23,7 @@ func (o *Owner) Apply(p Prepared) error {
 		}
 	}
 	o.config = p.Config
-	o.removeGone(p.Apps)
+	o.removeGone(p)
 	o.open(p.Apps)
 	for _, one := range p.Apps {
 		a := o.app(one.Config.Name)
@@ -127,7 +127,6 @@ func (o *Owner) applyOne(a *app, one App) {
 		a.trouble, a.isUnshown = one.Trouble, true
 		return
 	}
-	moved := a.movedSockets(one.Sockets)
 	now := map[string]configs.Socket{}
 	for key, s := range one.Sockets {
 		now[key] = s
@@ -139,7 +138,7 @@ func (o *Owner) applyOne(a *app, one App) {
 		}
 	}
 	a.sockets, a.closed = now, one.Closed
-	o.applyApp(a, one, moved)
+	o.applyApp(a, one)
 }
 
 // Abandoned is the event of an app that was not there when supd was started, and whose
@@ -152,7 +151,7 @@ func (o *Owner) Abandoned(app string, target App, why error) {
 }
 
 // applyApp makes an app what it is to be with its release.
-func (o *Owner) applyApp(a *app, one App, moved map[string]bool) {
+func (o *Owner) applyApp(a *app, one App) {
 	a.config, a.removed, a.postponed, a.trouble, a.invalid = one.Config, false, false, one.Trouble, one.Invalid
 	for i := range one.Config.Processes {
 		pc := &one.Config.Processes[i]
@@ -160,10 +159,10 @@ func (o *Owner) applyApp(a *app, one App, moved map[string]bool) {
 		p.fault = one.Faults[pc.Name]
 		e, known := one.Revisions[pc.Name]
 		if !known {
-			o.applyProcess(p, pc, nil, moved)
+			o.applyProcess(p, pc, nil)
 			continue
 		}
-		o.applyProcess(p, pc, &e, moved)
+		o.applyProcess(p, pc, &e)
 	}
 	slices.SortFunc(a.processes, byName)
 	a.dependents = nil
@@ -172,7 +171,7 @@ func (o *Owner) applyApp(a *app, one App, moved map[string]bool) {
 
 // applyProcess makes r what the process is to run; nil is nothing yet. While it cannot
 // be started, what runs goes on.
-func (o *Owner) applyProcess(p *process, c *configs.Process, r *Revision, moved map[string]bool) {
+func (o *Owner) applyProcess(p *process, c *configs.Process, r *Revision) {
 	was, running := p.config, p.revision
 	isNew := was == nil || p.removed || len(p.slots) == 0
 	up := p.isDesired() || isNew && c.Autostart
@@ -187,7 +186,7 @@ func (o *Owner) applyProcess(p *process, c *configs.Process, r *Revision, moved 
 	case isNew || running == nil:
 		o.renew(p, *r)
 		o.rejoin(p)
-	case running.differs(r) || slices.ContainsFunc(c.Sockets, func(name string) bool { return moved[name] }):
+	case running.differs(r) || running.addresses != p.app.addresses(c.Sockets):
 		o.log.Info("configuration changed, replacing workers", "process", p.fullName())
 		o.renew(p, *r)
 		p.retryAll()
@@ -206,19 +205,23 @@ func withoutLine(p *configs.Process) configs.Process {
 }
 
 // removeGone stops the processes that the configuration does not have any more.
-func (o *Owner) removeGone(apps []App) {
+func (o *Owner) removeGone(p Prepared) {
 	for _, a := range o.apps {
-		i := slices.IndexFunc(apps, func(b App) bool { return b.Config.Name == a.name })
-		a.removed = i < 0
+		i := slices.IndexFunc(p.Apps, func(b App) bool { return b.Config.Name == a.name })
 		switch {
-		case i < 0:
+		case p.drops(a.name):
+			a.removed = true
 			o.abort(a, "the app was removed from the configuration")
 			o.heldBack = slices.DeleteFunc(o.heldBack, func(other *app) bool { return other == a })
 			a.keepOnly(nil)
 			o.touchApp(a)
-		case a.rollout == nil && !a.keepsOn(apps[i]):
-			a.keepOnly(apps[i].Config)
+		case i < 0: // it is not touched
+		case a.rollout == nil && !a.keepsOn(p.Apps[i]):
+			a.removed = false
+			a.keepOnly(p.Apps[i].Config)
 			o.touchApp(a)
+		default:
+			a.removed = false
 		}
 	}
 }

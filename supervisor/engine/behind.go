@@ -4,7 +4,9 @@ import (
 	"reflect"
 	"slices"
 
+	"supd/configs"
 	"supd/supervisor/api"
+	"supd/supervisor/measure"
 	"supd/supervisor/record"
 )
 
@@ -21,11 +23,18 @@ func (s *slot) isBehind() bool {
 	case s.removed || r == nil || r.Recorded:
 		return false
 	case p.holdup() != nil:
-		return p.config != nil && !record.SameLaunch(p.config, r.Config)
-	case p.revision == nil || p.revision == r:
-		return false
+		return p.config != nil && (!record.SameLaunch(p.config, r.Config) || p.wantedAddresses() != r.addresses)
 	}
-	return p.revision.differs(&r.Revision) || p.revision.addresses != r.addresses
+	return p.revision != nil && !p.revision.isLike(r)
+}
+
+// wantedAddresses are where the process is to accept connections, be it possible or not.
+func (p *process) wantedAddresses() string {
+	all := map[string]configs.Socket{}
+	for _, s := range p.app.config.Sockets {
+		all[SocketKey(p.app.name, s.Name)] = s
+	}
+	return addressesIn(all, p.app.name, p.config.Sockets)
 }
 
 // behind is what is shown of a slot that isBehind; nil of all others.
@@ -57,9 +66,14 @@ func (o *Owner) tryAgain(a *app) {
 			continue
 		}
 		o.log.Info("what is configured is tried once more", "process", p.fullName())
-		o.renew(p, p.revision.Revision)
+		made := map[*revision]*revision{}
+		for _, s := range p.slots {
+			if s.isBehind() {
+				s.revision, s.Cause = o.anew(p, p.revision, made), measure.Config
+				o.touch(s)
+			}
+		}
 		p.retryAll()
-		o.touchAll(p.slots)
 	}
 }
 

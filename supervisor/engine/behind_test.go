@@ -123,10 +123,14 @@ func TestBehindBack(t *testing.T) {
 		w.apply(withCommand("bad", 1))
 		time.Sleep(time.Minute)
 		w.wantBehind("a/web.1", "exited with code 3")
+		launches := len(w.procs)
 		w.apply(withCommand("good", 1))
 		time.Sleep(time.Minute)
 		w.wantBehind("a/web.1", "")
 		w.wantCommands("good", 1)
+		if n := len(w.procs); n != launches {
+			t.Error("what runs is replaced by the same")
+		}
 		w.quit()
 	})
 }

@@ -111,11 +111,7 @@ func (o *Owner) awaitRollout(r *rollout, asked api.Request, reply chan<- *api.Re
 		reply <- &api.Result{Rollout: &status}
 		return
 	}
-	w := &waiter{request: asked, rollout: r, reply: reply}
-	if asked.Timeout > 0 {
-		w.deadline = time.Now().Add(asked.Timeout)
-	}
-	o.waiters = append(o.waiters, w)
+	o.waiters = append(o.waiters, &waiter{request: asked, rollout: r, reply: reply, deadline: deadlineOf(asked)})
 }
 
 // Resume is the event of a request that a paused rollout go on.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"supd/configs"
@@ -57,16 +56,13 @@ func (a *app) reasons() string {
 	if a.trouble != nil {
 		return a.trouble.Error()
 	}
-	var all []string
+	all := slices.Collect(maps.Values(a.closed))
 	for _, p := range a.processes {
 		if p.fault != nil {
-			all = append(all, p.fault.Error())
+			all = append(all, p.fault)
 		}
 	}
-	for _, key := range slices.Sorted(maps.Keys(a.closed)) {
-		all = append(all, a.closed[key].Error())
-	}
-	return strings.Join(all, "; ")
+	return joined(all)
 }
 
 // planAttempt plans the next attempt for an app that is held back, and says so once.
@@ -193,15 +189,4 @@ func asRecorded(c *configs.Process, saved *record.Worker) *configs.Process {
 		config.Log.File = saved.Log
 	}
 	return &config
-}
-
-// movedSockets are the app's sockets that listen somewhere else than before.
-func (a *app) movedSockets(now map[string]configs.Socket) map[string]bool {
-	moved := map[string]bool{}
-	for key, before := range a.sockets {
-		if s, is := now[key]; is && s.Listen != before.Listen {
-			moved[s.Name] = true
-		}
-	}
-	return moved
 }

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"supd/configs"
 	"supd/supervisor/measure"
 	"supd/supervisor/record"
@@ -166,7 +168,13 @@ type Exit struct {
 // must not wait for.
 type Prepared struct {
 	Config *configs.Config
-	Apps   []App // those of Config
+	Apps   []App    // those of Config
+	Only   []string // nil: all; else no other app is touched, and Apps has no other
+}
+
+// drops reports whether an app that is there is to go.
+func (p *Prepared) drops(app string) bool {
+	return (p.Only == nil || slices.Contains(p.Only, app)) && !slices.ContainsFunc(p.Apps, func(a App) bool { return a.Config.Name == app })
 }
 
 // App is an app with the release that it is to run.
@@ -187,6 +195,7 @@ type App struct {
 
 // Revision is what the workers of a process are launched from. It does not change.
 type Revision struct {
+	App     *configs.App // that Config is of
 	Config  *configs.Process
 	Release *configs.Version // nil: the app has none
 	Key     string           // record.Key, of two that launch the same the same

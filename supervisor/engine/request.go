@@ -52,10 +52,7 @@ func (o *Owner) Do(r api.Request, reply chan<- *api.Result) {
 
 // wait changes what is desired of the slots, and remembers who waits for that.
 func (o *Owner) wait(r api.Request, all named, reply chan<- *api.Result) *waiter {
-	w := &waiter{request: r, named: all, before: map[*slot]before{}, outcomes: map[*slot]api.Outcome{}, reply: reply}
-	if r.Timeout > 0 {
-		w.deadline = time.Now().Add(r.Timeout)
-	}
+	w := &waiter{request: r, named: all, before: map[*slot]before{}, outcomes: map[*slot]api.Outcome{}, reply: reply, deadline: deadlineOf(r)}
 	made := map[*revision]*revision{}
 	for _, s := range all.slots {
 		b := before{failures: s.Failures}
@@ -84,6 +81,14 @@ func (o *Owner) wait(r api.Request, all named, reply chan<- *api.Result) *waiter
 	}
 	o.waiters = append(o.waiters, w)
 	return w
+}
+
+// deadlineOf is when whoever asks wants an answer at the latest; zero is never.
+func deadlineOf(r api.Request) time.Time {
+	if r.Timeout == 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(r.Timeout)
 }
 
 // restart wants a new worker: beside the old one, or after it.
@@ -313,6 +318,7 @@ func (o *Owner) decided(w *waiter, now time.Time) bool {
 		look = w.slots
 	}
 	w.changed = nil
+	failed := false
 	for _, s := range look {
 		if _, done := w.outcomes[s]; done {
 			continue
@@ -328,7 +334,11 @@ func (o *Owner) decided(w *waiter, now time.Time) bool {
 		}
 		if done {
 			w.outcomes[s] = outcome
+			failed = failed || outcome.Code != api.CodeDone
 		}
+	}
+	if failed {
+		w.failBlocked()
 	}
 	return len(w.outcomes) == len(w.slots)
 }
@@ -370,7 +380,10 @@ func (w *waiter) outcome(s *slot, b before) (api.Outcome, bool) {
 	done := func(code int, message string) (api.Outcome, bool) {
 		return api.Outcome{Name: s.name(), Code: code, Message: message}, true
 	}
-	if w.request.Action == api.ActionStop || w.request.Action == api.ActionScale && s.removed {
+	switch {
+	case w.request.Action == api.ActionApply:
+		return w.changeOutcome(s, b, done)
+	case w.request.Action == api.ActionStop || w.request.Action == api.ActionScale && s.removed:
 		return w.stopOutcome(s, b, done)
 	}
 	did := "started"
@@ -427,7 +440,10 @@ func (w *waiter) result() *api.Result {
 	if w.rollout != nil {
 		return w.outcomeOf()
 	}
-	r := &api.Result{}
+	r := &api.Result{Changes: w.changes}
+	for _, said := range w.said {
+		r.Add(said)
+	}
 	for _, s := range w.slots {
 		r.Add(w.outcomes[s])
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"supd/configs"
 	"supd/supervisor/measure"
 	"supd/supervisor/record"
 )
@@ -30,11 +31,28 @@ func (a *Revision) differs(b *Revision) bool {
 	return a.Key != b.Key || !record.SameLaunch(a.Config, b.Config) || !reflect.DeepEqual(a.Release, b.Release)
 }
 
-// renew makes r, numbered anew, what every slot of a process is desired to run.
+// isLike reports whether a worker of one feels no difference to one of the other.
+func (e *revision) isLike(other *revision) bool {
+	return e == other || !e.Recorded && !other.Recorded && e.addresses == other.addresses && !e.differs(&other.Revision)
+}
+
+// renew makes r, numbered anew, what every slot of a process is desired to run. A worker
+// of the like, as where another one was about to take its place, is what is desired.
 func (o *Owner) renew(p *process, r Revision) {
-	p.revision, p.failed = o.numbered(p, r), ""
+	next, like := o.numbered(p, r), map[*revision]bool{}
+	p.revision, p.failed = next, ""
 	for _, s := range p.slots {
-		s.revision, s.Cause = p.revision, measure.Config
+		s.revision, s.Cause = next, measure.Config
+		for _, w := range s.workers {
+			was := w.revision
+			if _, known := like[was]; !known {
+				like[was] = next.isLike(was)
+			}
+			if like[was] {
+				w.revision, w.config, s.Cause = next, r.Config, ""
+				o.treat(w, was)
+			}
+		}
 	}
 }
 
@@ -46,10 +64,12 @@ func (o *Owner) numbered(p *process, r Revision) *revision {
 }
 
 // addresses are where sockets of the app listen.
-func (a *app) addresses(names []string) string {
+func (a *app) addresses(names []string) string { return addressesIn(a.sockets, a.name, names) }
+
+func addressesIn(sockets map[string]configs.Socket, app string, names []string) string {
 	all := make([]string, len(names))
 	for i, name := range names {
-		all[i] = a.sockets[SocketKey(a.name, name)].Listen
+		all[i] = sockets[SocketKey(app, name)].Listen
 	}
 	return strings.Join(all, " ")
 }

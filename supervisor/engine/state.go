@@ -241,7 +241,13 @@ type waiter struct {
 	changed  []*slot // since they were looked at last
 	outcomes map[*slot]api.Outcome
 	deadline time.Time
-	reply    chan<- *api.Result // with room for the one answer
+
+	// Of an apply.
+	changes *api.Changes
+	fates   map[*slot]api.WorkerFate
+	said    []api.Outcome // what is known already
+
+	reply chan<- *api.Result // with room for the one answer
 }
 
 // before is what a slot was like when the request came.

@@ -67,7 +67,7 @@ func (o *Owner) assume(a *app, lost Lost) {
 	v := lost.App.Release
 	o.log.Warn("the journal of releases is lost, the one that runs is active", "app", a.name, "release", v.Name)
 	a.state.Active, a.state.Place = v.Name, placeOf(v)
-	o.applyApp(a, lost.App, nil)
+	o.applyApp(a, lost.App)
 	o.journaled(a, a.state.Clone(), func(err error) Event {
 		return func(o *Owner) {
 			if err != nil {

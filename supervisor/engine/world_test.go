@@ -210,7 +210,7 @@ func (w *world) preparedOf(a *configs.App, v *configs.Version) App {
 	one := App{Config: a, Release: v, Revisions: map[string]Revision{}}
 	for i := range a.Processes {
 		c := &a.Processes[i]
-		one.Revisions[c.Name] = Revision{Config: c, Release: v, Key: record.Key(c, nil, v), UID: 1000, Program: w}
+		one.Revisions[c.Name] = Revision{App: a, Config: c, Release: v, Key: record.Key(c, nil, v), UID: 1000, Program: w}
 	}
 	return one
 }

@@ -1,0 +1,150 @@
+package engine
+
+import (
+	"fmt"
+
+	"supd/supervisor/api"
+)
+
+// ApplyFor is Apply for somebody who waits for what it begins: the answer says what has
+// changed, and what has become of it. After an error nothing has changed, and there is no
+// answer.
+func (o *Owner) ApplyFor(r api.Request, p Prepared, reply chan<- *api.Result) error {
+	changes := o.Changes(p)
+	slots := o.slotsOf(changes) // those that go may be forgotten soon
+	if err := o.Apply(p); err != nil {
+		return err
+	}
+	for name, s := range o.slotsOf(changes) {
+		slots[name] = s
+	}
+	w := &waiter{request: r, changes: changes, fates: map[*slot]api.WorkerFate{}}
+	for _, a := range changes.Apps {
+		o.awaitChange(w, a, slots)
+	}
+	if r.Detach {
+		reply <- &api.Result{Changes: changes}
+		return nil
+	}
+	o.await(w, reply)
+	return nil
+}
+
+// awaitChange adds what is to be waited for in an app. What is not begun is said at once.
+func (o *Owner) awaitChange(w *waiter, c api.AppChange, slots map[string]*slot) {
+	a := o.findApp(c.Name)
+	if a == nil {
+		return
+	}
+	if c.Deferred {
+		w.said = append(w.said, api.Outcome{Name: a.name, Code: api.CodeTimeout, Message: "is applied after the rollout that is under way; `supctl status " + a.name + "` shows how it goes"})
+		return
+	}
+	count := len(w.slots)
+	for _, one := range c.Workers {
+		if s := slots[one.Name]; s != nil && one.What != api.FateKeep {
+			w.slots = append(w.slots, s)
+			w.fates[s] = one.What
+		}
+	}
+	if why := a.reasons(); why != "" && len(w.slots) == count {
+		w.said = append(w.said, api.Outcome{Name: a.name, Code: api.CodeNotStarted, Message: why})
+	}
+}
+
+// slotsOf finds the slots of workers that are to change, by name.
+func (o *Owner) slotsOf(c *api.Changes) map[string]*slot {
+	all := map[string]*slot{}
+	for i := range c.Apps {
+		a := o.findApp(c.Apps[i].Name)
+		if a == nil {
+			continue
+		}
+		for _, p := range a.processes {
+			for _, s := range p.slots {
+				all[s.name()] = s
+			}
+		}
+	}
+	return all
+}
+
+// await answers when what is to become of the slots is known.
+func (o *Owner) await(w *waiter, reply chan<- *api.Result) {
+	w.before, w.outcomes, w.reply, w.deadline = map[*slot]before{}, map[*slot]api.Outcome{}, reply, deadlineOf(w.request)
+	for _, s := range w.slots {
+		w.before[s] = before{revision: number(s.revision), failures: s.Failures}
+		s.waiters = append(s.waiters, w)
+		o.touch(s)
+	}
+	o.waiters = append(o.waiters, w)
+}
+
+// changeOutcome is what has come of an apply for one slot, if that is known.
+func (w *waiter) changeOutcome(s *slot, b before, done func(int, string) (api.Outcome, bool)) (api.Outcome, bool) {
+	if s.removed {
+		if !s.idle() {
+			return api.Outcome{}, false
+		}
+		return done(api.CodeDone, "stopped")
+	}
+	fate := w.fates[s]
+	switch {
+	case fate == api.FateStop: // it is back in the configuration by now
+		return done(api.CodeFailed, "another configuration was applied meanwhile")
+	case !s.Up:
+		return done(api.CodeFailed, "a stop was asked for meanwhile")
+	case s.isHeld():
+		return done(api.CodeNotStarted, s.process.holdup().Error())
+	case s.isBarred() || fate == api.FateReplace && s.process.holdup() != nil:
+		return done(api.CodeRolledBack, s.process.holdup().Error()+"; the old worker goes on")
+	case s.revision == nil:
+		return done(api.CodeDone, fmt.Sprintf("no release is active; `supctl deploy %s` starts the newest that is registered", s.process.app.name))
+	case number(s.revision) < b.revision:
+		why := s.process.failed
+		if s.Failures > b.failures {
+			why = s.Trouble
+		}
+		return done(api.CodeRolledBack, why+"; the old worker goes on")
+	case s.Done && s.LastClean && len(s.workers) == 0:
+		return done(api.CodeDone, "finished: "+s.LastExit.Reason)
+	case s.Failures > b.failures:
+		return done(api.CodeNotStarted, s.Trouble)
+	case s.Done && len(s.workers) == 0:
+		return done(api.CodeNotStarted, s.LastExit.Reason)
+	case !s.ready() || s.fresh() == nil || len(s.workers) > 1:
+		return api.Outcome{}, false
+	case fate == api.FateReplace:
+		return done(api.CodeDone, fmt.Sprintf("replaced, pid %d", s.fresh().Pid))
+	}
+	return done(api.CodeDone, fmt.Sprintf("started, pid %d", s.fresh().Pid))
+}
+
+// failBlocked decides the slots that wait for a process of which a worker did not start:
+// nobody knows when they will be started.
+func (w *waiter) failBlocked() {
+	for again := true; again; {
+		again = false
+		for _, s := range w.slots {
+			if _, done := w.outcomes[s]; done || !s.Gated || len(s.workers) > 0 {
+				continue
+			}
+			if name := w.blocks(s); name != "" {
+				w.outcomes[s] = api.Outcome{Name: s.name(), Code: api.CodeNotStarted, Message: "waits for " + name + ", which did not start"}
+				again = true
+			}
+		}
+	}
+}
+
+// blocks is a process that a slot waits for, and of which a worker did not start.
+func (w *waiter) blocks(s *slot) string {
+	for _, p := range s.process.comesAfter() {
+		for _, other := range p.slots {
+			if outcome, done := w.outcomes[other]; done && outcome.Code != api.CodeDone && !p.ready() {
+				return p.name
+			}
+		}
+	}
+	return ""
+}
