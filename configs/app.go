@@ -47,6 +47,9 @@ func (in input) checkName(name string) {
 	}
 }
 
+// AppNameProblem says why an app cannot have this name, or "".
+func AppNameProblem(name string) string { return nameProblem(name) }
+
 func nameProblem(name string) string {
 	const low = "abcdefghijklmnopqrstuvwxyz0123456789"
 	switch {

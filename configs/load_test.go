@@ -133,7 +133,7 @@ func TestDecode(t *testing.T) {
 			},
 			Processes: []Process{
 				{
-					Name: "plain", Line: 62, Command: []string{"sleep", "1 h", `"`}, Count: 3,
+					Name: "plain", Line: 63, Command: []string{"sleep", "1 h", `"`}, Count: 3,
 					User: "root", Group: "nogroup", AllowRoot: true, Resources: privdrop.Resources{Umask: new(privdrop.Umask(0o77))},
 					Env:        map[string]string{"A": "1", "B": "{slot}", "ALL": "x"},
 					EnvInherit: []string{}, Sockets: []string{}, After: []string{}, Autostart: true, Restart: RestartAlways, SuccessExit: []int{0},
@@ -153,7 +153,7 @@ func TestDecode(t *testing.T) {
 					Ready:    Ready{HTTP: "/full/healthz", Socket: "web", Timeout: 5 * time.Second},
 					Health:   Health{TCP: "probe", Interval: time.Minute, Timeout: time.Minute, Failures: 1, Children: 0},
 					Watchdog: 90 * time.Second, Statsd: true,
-					Stop: []StopStep{{syscall.SIGINT, time.Minute}, {syscall.SIGQUIT, 1500 * time.Millisecond}},
+					Stop: []StopStep{{syscall.SIGINT, time.Minute}, {syscall.SIGQUIT, 1500 * time.Millisecond}}, ReloadSignal: syscall.SIGHUP,
 					Resources: privdrop.Resources{
 						Umask: new(privdrop.Umask(0o22)), Nice: &five, OOMScoreAdjust: &minus, CPUAffinity: []int{0, 16},
 						Limits: privdrop.Limits{"nofile": limit(1024, 4096), "core": limit(0, 0), "as": limit(1<<30, 1<<30), "nproc": limit(1000, 1000)},

@@ -33,6 +33,7 @@ var processKeys = append([]key[Process]{
 	{name: "health", sub: names(healthKeys), read: readHealth},
 	field("watchdog", func(p *Process) *time.Duration { return &p.Watchdog }, duration(0)),
 	field("stop", func(p *Process) *[]StopStep { return &p.Stop }, steps),
+	field("reload_signal", func(p *Process) *Signal { return &p.ReloadSignal }, reloadSignal),
 	{name: "limits", sub: limitNames, read: readLimits},
 	field("nice", func(p *Process) **int { return &p.Nice }, pointer(within(privdrop.NiceRange))),
 	field("oom_score_adjust", func(p *Process) **int { return &p.OOMScoreAdjust }, pointer(within(privdrop.OOMScoreAdjustRange))),
@@ -40,7 +41,7 @@ var processKeys = append([]key[Process]{
 	field("capabilities", func(p *Process) *[]string { return &p.Capabilities }, distinct(capability)),
 	field("statsd", func(p *Process) *bool { return &p.Statsd }, boolean),
 	part("log", func(p *Process) *Log { return &p.Log }, logKeys),
-}, later[Process]("max_memory", "max_age", "sandbox", "hooks", "reload_signal")...)
+}, later[Process]("max_memory", "max_age", "sandbox", "hooks")...)
 
 var backoffKeys = []key[Backoff]{
 	field("initial", func(b *Backoff) *time.Duration { return &b.Initial }, duration(positive)),

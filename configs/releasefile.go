@@ -68,7 +68,7 @@ func readInside(path string, account *privdrop.Account) (data []byte, err error)
 // the others with more rights than the release's author need have.
 var releaseProcessKeys = []string{
 	"command", "count", "venv", "env", "after", "autostart", "restart", "success_exit",
-	"backoff", "give_up_after", "ready", "health", "watchdog", "stop",
+	"backoff", "give_up_after", "ready", "health", "watchdog", "stop", "reload_signal",
 }
 
 // allNames gives the keys of the table itself, the later ones too.

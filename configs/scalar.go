@@ -209,3 +209,13 @@ func signal(in input) (Signal, bool) {
 
 // stopSignals are those that programs are stopped with.
 var stopSignals = []string{"TERM", "QUIT", "INT", "HUP", "USR1", "USR2", "WINCH", "ABRT", "ALRM", "KILL"}
+
+// reloadSignal refuses those that no program can act on.
+func reloadSignal(in input) (Signal, bool) {
+	sig, ok := signal(in)
+	if ok && (sig == unix.SIGKILL || sig == unix.SIGSTOP) {
+		in.fail("%s: no program can act on it; want one by which it reads its configuration anew, such as HUP", SignalName(sig))
+		return 0, false
+	}
+	return sig, ok
+}

@@ -182,6 +182,7 @@ type Process struct {
 	Health       Health
 	Watchdog     time.Duration // 0 is off
 	Stop         []StopStep
+	ReloadSignal Signal // 0: there is none, and a reload is a restart
 	Capabilities []string
 	Statsd       bool // it has a port for statsd datagrams
 	Log          Log

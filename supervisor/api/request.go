@@ -13,6 +13,7 @@ const (
 	ActionStart    Action = "start"
 	ActionStop     Action = "stop"
 	ActionRestart  Action = "restart"
+	ActionReload   Action = "reload" // reload_signal, or a restart where there is none
 	ActionSignal   Action = "signal"
 	ActionScale    Action = "scale"    // to Count workers, until the next configuration is applied
 	ActionReopen   Action = "reopen"   // log files

@@ -39,9 +39,9 @@ func (o *Owner) Do(r api.Request, reply chan<- *api.Result) {
 		reply <- o.signalAll(r, all)
 		return
 	}
-	if r.Action == api.ActionRestart {
+	if r.Action == api.ActionRestart || r.Action == api.ActionReload {
 		for _, s := range all.slots {
-			if other := s.process.app.rollout; other != nil {
+			if other := s.process.app.rollout; other != nil && (r.Action == api.ActionRestart || s.reloadSignal() == 0) {
 				reply <- api.Refuse(api.CodeFailed, "%s", Busy(s.process.app.name, &other.status))
 				return
 			}
@@ -73,6 +73,12 @@ func (o *Owner) wait(r api.Request, all named, reply chan<- *api.Result) *waiter
 			s.Up = false
 		case api.ActionRestart:
 			o.restart(s, made, r.Hard)
+		case api.ActionReload:
+			if outcome, sent := o.reload(s); sent {
+				w.outcomes[s] = outcome
+			} else {
+				o.restart(s, made, false)
+			}
 		}
 		b.revision = number(s.revision)
 		w.before[s] = b
@@ -241,7 +247,7 @@ func (s *slot) isOnlyNamed(action api.Action) bool {
 	switch {
 	case c.Autostart:
 		return false
-	case action == api.ActionRestart:
+	case action == api.ActionRestart || action == api.ActionReload:
 		return s.rests() || c.Restart != configs.RestartAlways
 	case action == api.ActionSignal:
 		return s.rests()
@@ -252,10 +258,29 @@ func (s *slot) isOnlyNamed(action api.Action) bool {
 // onlyNamed is what comes of an action for a target that it leaves out.
 func onlyNamed(action api.Action, target string) api.Outcome {
 	outcome := api.Outcome{Name: target, Message: fmt.Sprintf("nothing to %s: what it has runs only when it is named, as APP/PROCESS (autostart = false)", action)}
-	if action == api.ActionRestart {
+	if action == api.ActionRestart || action == api.ActionReload {
 		outcome.Code = api.CodeFailed
 	}
 	return outcome
+}
+
+// reload sends a worker the signal by which it reads its configuration anew. It reports
+// whether there is such a signal, and somebody to get it: one that only starts may not
+// expect it yet.
+func (o *Owner) reload(s *slot) (outcome api.Outcome, sent bool) {
+	sig := s.reloadSignal()
+	if w := s.serving(); sig == 0 || w == nil || w.State != api.Running && w.State != api.Unhealthy {
+		return api.Outcome{}, false
+	}
+	return o.signal(s, sig), true
+}
+
+// reloadSignal is 0 where a reload is a restart.
+func (s *slot) reloadSignal() configs.Signal {
+	if s.process.config == nil {
+		return 0
+	}
+	return s.process.config.ReloadSignal
 }
 
 // signalAll sends the signal to the main process of each worker that has one.
@@ -387,7 +412,7 @@ func (w *waiter) outcome(s *slot, b before) (api.Outcome, bool) {
 		return w.stopOutcome(s, b, done)
 	}
 	did := "started"
-	if w.request.Action == api.ActionRestart {
+	if w.restarts() {
 		did = "restarted"
 	}
 	failed := func(why string) (api.Outcome, bool) { return done(api.CodeNotStarted, "not "+did+": "+why) }
@@ -398,7 +423,7 @@ func (w *waiter) outcome(s *slot, b before) (api.Outcome, bool) {
 		return done(api.CodeDone, "already running")
 	case s.isHeld():
 		return failed(s.process.holdup().Error())
-	case w.request.Action == api.ActionRestart && s.isBarred():
+	case w.restarts() && s.isBarred():
 		return failed(s.process.holdup().Error()+"; the old worker goes on")
 	case s.revision == nil:
 		return done(api.CodeFailed, fmt.Sprintf("no release is active; `supctl deploy %s` comes first", s.process.app.name))
@@ -414,11 +439,16 @@ func (w *waiter) outcome(s *slot, b before) (api.Outcome, bool) {
 		return failed(s.Trouble)
 	case s.Done && len(s.workers) == 0:
 		return failed(s.LastExit.Reason)
-	case !s.ready() || s.fresh() == nil || len(s.workers) > 1 && w.request.Action == api.ActionRestart:
+	case !s.ready() || s.fresh() == nil || len(s.workers) > 1 && w.restarts():
 		return api.Outcome{}, false
 	default:
 		return done(api.CodeDone, fmt.Sprintf("%s, pid %d", did, s.fresh().Pid))
 	}
+}
+
+// restarts reports whether workers are to be replaced by others.
+func (w *waiter) restarts() bool {
+	return w.request.Action == api.ActionRestart || w.request.Action == api.ActionReload
 }
 
 func (w *waiter) stopOutcome(s *slot, b before, done func(int, string) (api.Outcome, bool)) (api.Outcome, bool) {

@@ -21,6 +21,7 @@ func TestSameLaunch(t *testing.T) {
 		"nothing":           {func(*configs.Process) {}, true},
 		"count":             {func(p *configs.Process) { p.Count = 7 }, true},
 		"stop":              {func(p *configs.Process) { p.Stop = nil }, true},
+		"reload_signal":     {func(p *configs.Process) { p.ReloadSignal = unix.SIGHUP }, true},
 		"restart":           {func(p *configs.Process) { p.Restart = configs.RestartNever }, true},
 		"ready path":        {func(p *configs.Process) { p.Ready.HTTP = "/healthz" }, true},
 		"ready timeout":     {func(p *configs.Process) { p.Ready.Timeout++ }, true},
