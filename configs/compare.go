@@ -68,12 +68,13 @@ func (v *value) asWhole() *value {
 	return &whole
 }
 
-// CompareDaemon does the same for supd.toml, but for the defaults of apps.
+// CompareDaemon does the same for supd.toml, but for the defaults of apps, and for who may
+// do what: a running supd learns of that.
 func CompareDaemon(old, now *Config) (all []KeyChange) {
 	for _, table := range []string{"daemon", "control", "metrics"} {
 		all = append(all, under(table, compareTables(old.places.whole("").child(table), now.places.whole("").child(table)))...)
 	}
-	return all
+	return slices.DeleteFunc(all, func(k KeyChange) bool { return k.Key == "control.operators" || k.Key == "control.readers" })
 }
 
 func under(table string, all []KeyChange) []KeyChange {

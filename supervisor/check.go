@@ -15,7 +15,6 @@ import (
 	"supd/privdrop/files"
 	"supd/socket"
 	"supd/supervisor/engine"
-	"supd/supervisor/output"
 	"supd/supervisor/release"
 )
 
@@ -30,12 +29,7 @@ func CheckStart(c *configs.Config, self bool) []error {
 	h := handedOn(c.Daemon.Runtime)
 	all := checkDaemon(c, h)
 	s := &Supervisor{log: slog.New(slog.DiscardHandler), store: release.Open(c.Daemon.State)}
-	p := s.preparerOf(c, nil)
-	p.openLog = func(path string, o output.Options) (*output.Log, error) { return nil, output.Check(path, o) }
-	p.openState = func(app string) (release.State, engine.Journal, error) { // what is wrong with it keeps nobody from starting
-		state, _ := release.ReadState(s.store.StatePath(app))
-		return state, nil, nil
-	}
+	p := s.looker(c, nil)
 	for i := range c.Apps {
 		one := p.whole(&c.Apps[i])
 		for _, why := range []map[string]error{one.Faults, one.Closed} {

@@ -24,6 +24,8 @@ func (s *Supervisor) Do(ctx context.Context, r api.Request) *api.Result {
 		return &api.Result{}
 	case api.ActionClear:
 		return s.clear(r)
+	case api.ActionApply:
+		return s.Apply(ctx, r)
 	case api.ActionRefresh:
 		return s.refresh(r)
 	case api.ActionDeploy, api.ActionRollback, api.ActionResume, api.ActionHold, api.ActionUnhold, api.ActionUnregister:

@@ -50,14 +50,32 @@ func (s *Supervisor) preparerOf(c *configs.Config, have map[string]engine.Facts)
 	return &preparer{Supervisor: s, config: c, have: have, options: map[*output.Log]output.Options{}, accounts: map[string]*privdrop.Account{}}
 }
 
-// all prepares every app. What is wrong with one is in it.
-func (p *preparer) all() prepared {
+// looker opens nothing, and only says what would be wrong.
+func (s *Supervisor) looker(c *configs.Config, have map[string]engine.Facts) *preparer {
+	p := s.preparerOf(c, have)
+	p.openLog = func(path string, o output.Options) (*output.Log, error) { return nil, output.Check(path, o) }
+	p.openState = func(app string) (release.State, engine.Journal, error) { // what is wrong with it keeps nobody from starting
+		state, _ := release.ReadState(s.store.StatePath(app))
+		return state, nil, nil
+	}
+	return p
+}
+
+// all prepares every app, or those that are named. What is wrong with one is in it.
+func (p *preparer) all(only []string) prepared {
 	all := prepared{engine.Prepared{Config: p.config}, p.options}
+	if len(only) > 0 {
+		all.Only = only
+	}
 	for i := range p.config.Apps {
-		all.Apps = append(all.Apps, p.whole(&p.config.Apps[i]))
+		if a := &p.config.Apps[i]; all.Concerns(a.Name) {
+			all.Apps = append(all.Apps, p.whole(a))
+		}
 	}
 	for _, one := range p.config.Invalid {
-		all.Apps = append(all.Apps, invalid(one))
+		if all.Concerns(one.Name) {
+			all.Apps = append(all.Apps, invalid(one))
+		}
 	}
 	return all
 }

@@ -39,7 +39,7 @@ func (s *Supervisor) refresh(r api.Request) *api.Result {
 // supd was there, and begins what was to be deployed.
 func (s *Supervisor) takeUp() {
 	s.pointToActive()
-	taken, gone, err := s.store.Import(context.Background(), s.daemon.DropIns, s.isInPlace, os.Geteuid())
+	taken, gone, err := s.store.Import(context.Background(), s.began.Daemon.DropIns, s.isInPlace, os.Geteuid())
 	for _, r := range taken {
 		s.log.Info("release registered", "app", r.App, "version", r.Version, "by", r.Origin)
 	}

@@ -28,8 +28,8 @@ func New(c *configs.Config, log *slog.Logger, inherited ...Inherited) (*Supervis
 	if err := c.CheckDirectories(); err != nil { // those that were not there are by now, and whose may they be?
 		return nil, err
 	}
-	s := &Supervisor{log: log, apply: make(chan struct{}, 1), files: output.NewFiles(log), store: release.Open(c.Daemon.State),
-		daemon: c.Daemon, control: c.Control, metrics: c.Metrics}
+	s := &Supervisor{log: log, apply: make(chan struct{}, 1), looks: make(chan struct{}, 1), files: output.NewFiles(log),
+		store: release.Open(c.Daemon.State), began: c}
 	s.newest.Store(c)
 	s.rights.Store(rightsOf(c, log))
 	post := func(e engine.Event) { s.owner.Post(e) }
@@ -55,7 +55,7 @@ func (s *Supervisor) first(c *configs.Config) error {
 	if err := s.files.KeepIn(c.Daemon.Runtime.Output()); err != nil {
 		return err
 	}
-	p := s.preparer(c, nil).all()
+	p := s.preparer(c, nil).all(nil)
 	left, err := s.host.inherit()
 	if err == nil {
 		err = s.owner.Apply(p.Prepared)

@@ -30,11 +30,8 @@ type Supervisor struct {
 	newest atomic.Pointer[configs.Config] // the configuration that was applied last
 	rights atomic.Pointer[api.Rights]     // likewise
 	apply  chan struct{}                  // holds a token while somebody applies
-
-	// What a running supd cannot change.
-	daemon  configs.Daemon
-	control configs.Control
-	metrics configs.Metrics
+	looks  chan struct{}                  // likewise, while somebody looks whether files have changed
+	began  *configs.Config                // that supd was started with: its own part holds on
 }
 
 // Err is, after Run, why supd has ended by itself: workers have failed, and exit_on
@@ -67,6 +64,11 @@ func (s *Supervisor) OpenLog(path string, n int) (*os.File, error) { return s.fi
 func (s *Supervisor) wait(ctx context.Context, ask func(*engine.Owner, chan<- *api.Result)) *api.Result {
 	reply := make(chan *api.Result, 1)
 	s.owner.Post(func(o *engine.Owner) { ask(o, reply) })
+	return s.answer(ctx, reply)
+}
+
+// answer waits for the owner's answer to a request.
+func (s *Supervisor) answer(ctx context.Context, reply <-chan *api.Result) *api.Result {
 	select {
 	case result := <-reply:
 		return result

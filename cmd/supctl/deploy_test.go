@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -22,8 +23,7 @@ import (
 // rolling is a daemon with a rollout of whois, whose state changes.
 type rolling struct {
 	*fake
-	real   *supervisor.Supervisor // announces changes
-	config *configs.Config
+	real *supervisor.Supervisor // announces changes
 
 	mu    sync.Mutex
 	known *api.RolloutStatus
@@ -32,14 +32,17 @@ type rolling struct {
 func newRolling(t *testing.T, r *api.RolloutStatus) *rolling {
 	t.Helper()
 	dir := t.TempDir()
-	c := &configs.Config{Path: dir + "/supd.toml", Daemon: configs.Daemon{Apps: dir, State: dir + "/state", Runtime: configs.Runtime(dir + "/run"), Logs: dir + "/log"}}
+	must(t, os.Mkdir(dir+"/apps", 0o755))
+	must(t, os.WriteFile(dir+"/supd.toml", []byte("daemon = { apps = \"apps\", state = \"state\", runtime = \"run\", logs = \"log\" }\n"), 0o644))
+	c, err := configs.Load(dir+"/supd.toml", configs.Environ(nil))
+	must(t, err)
 	s, err := supervisor.New(c, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
 	go func() { defer close(ended); s.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-ended })
-	d := &rolling{fake: newFake("/nonexistent"), real: s, config: c, known: r}
+	d := &rolling{fake: newFake("/nonexistent"), real: s, known: r}
 	d.result.Rollout = r
 	return d
 }
@@ -61,7 +64,9 @@ func (d *rolling) becomes(t *testing.T, r *api.RolloutStatus) {
 	d.mu.Lock()
 	d.known = r
 	d.mu.Unlock()
-	must(t, d.real.Apply(d.config))
+	if r := d.real.Apply(t.Context(), api.Request{Action: api.ActionApply, Detach: true}); r.Code != api.CodeDone {
+		t.Fatalf("%+v", r)
+	}
 }
 
 var noon = time.Date(2026, 11, 24, 12, 3, 4, 0, time.Local)

@@ -41,6 +41,7 @@ type fake struct {
 	last     api.Request
 	releases *api.ReleaseList // nil is an error
 	findings []api.Finding
+	changes  *api.Changes
 	figures  func() *api.Figures // nil: of the workers of the status
 }
 
@@ -71,6 +72,10 @@ func (f *fake) Releases(app string) (*api.ReleaseList, error) {
 }
 
 func (f *fake) Audit(app string) ([]api.Finding, error) { return f.findings, nil }
+
+func (f *fake) Diff([]string) (*api.Changes, error) { return f.changes, nil }
+
+func (f *fake) Unapplied() []configs.File { return nil }
 
 func (f *fake) OpenLog(path string, n int) (*os.File, error) {
 	return output.NewFiles(slog.New(slog.DiscardHandler)).View(path, n)
@@ -254,6 +259,7 @@ func TestExitCodes(t *testing.T) {
 		{"restart whois", outcome(0, "restarted"), 0, "whois/web.1: restarted\n", ""},
 		{"restart --hard whois", outcome(1, "a stop was asked for meanwhile"), 1, "", "a stop was asked for meanwhile"},
 		{"restart nosuch", api.Result{}, 4, "", `supctl: no such target "nosuch"`},
+		{"reload whois", outcome(0, "sent SIGHUP to pid 4711"), 0, "whois/web.1: sent SIGHUP to pid 4711\n", ""},
 		{"signal HUP whois", outcome(0, "sent SIGHUP to pid 4711"), 0, "sent SIGHUP to pid 4711\n", ""},
 		{"signal HUP off", outcome(3, "not running"), 3, "", "supctl: whois/web.1: not running\n"},
 		{"signal NOSUCH whois", whole(2, `unknown signal "NOSUCH"`), 2, "", "supctl: unknown signal \"NOSUCH\"\n"},
@@ -288,7 +294,7 @@ func TestExitCodes(t *testing.T) {
 
 		{"", api.Result{}, 2, "", "supctl: no command"},
 		{"restrat whois", api.Result{}, 2, "", `supctl: unknown command "restrat", did you mean "restart"?`},
-		{"reload whois", api.Result{}, 2, "", `supctl: unknown command "reload"`},
+		{"reload", api.Result{}, 2, "", "supctl: reload needs a target: `supctl reload TARGET` has workers read their own configuration anew; `supctl apply` applies"},
 		{"deploy", api.Result{}, 2, "", "supctl: deploy needs an app"},
 		{"deploy whois 1 2", api.Result{}, 2, "", "supctl: deploy needs an app"},
 		{"deploy whois 1/2", api.Result{}, 2, "", "supctl: deploy: "},

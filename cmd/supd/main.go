@@ -215,9 +215,9 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 // wait for, supd obeys when it is told to stop.
 func supervise(stop context.Context, s *supervisor.Supervisor, config *configs.Config, started systemd, orders <-chan os.Signal, ready readyFd) {
 	log := started.log
-	reloads, reopens := make(chan struct{}, 1), make(chan struct{}, 1)
+	reloads, changes, reopens := make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
 	if config.Daemon.Watch {
-		if err := configs.Watch(stop, config, func() { poke(reloads) }); err != nil {
+		if err := configs.Watch(stop, config, func() { poke(changes) }); err != nil {
 			log.Error("cannot watch the configuration", "error", err)
 		}
 	}
@@ -232,7 +232,8 @@ func supervise(stop context.Context, s *supervisor.Supervisor, config *configs.C
 	if err := ready.announce(); err != nil {
 		log.Error("--ready-fd", "error", err)
 	}
-	go follow(stop, reloads, func() { reload(stop, s, config, started) })
+	go follow(stop, reloads, func() { reload(stop, s, started, "SIGHUP") })
+	go follow(stop, changes, func() { reload(stop, s, started, "daemon.watch") })
 	go follow(stop, reopens, func() { reopen(s, log) })
 	for {
 		select {
@@ -271,23 +272,14 @@ func reopen(s *supervisor.Supervisor, log *slog.Logger) {
 }
 
 // reload applies the files as they are now, or nothing of them.
-func reload(stop context.Context, s *supervisor.Supervisor, config *configs.Config, started systemd) {
+func reload(stop context.Context, s *supervisor.Supervisor, started systemd, by string) {
 	started.reloading()
 	defer func() {
 		if stop.Err() == nil { // else systemd was told that supd stops
 			started.ready()
 		}
 	}()
-	log := started.log
-	next, err := configs.Load(config.Path)
-	if err == nil {
-		err = s.Apply(next)
-	}
-	if err != nil {
-		log.Error("configuration not applied, nothing has changed", "error", err)
-		return
-	}
-	log.Info("configuration applied", "config", config.Path)
+	s.Apply(stop, api.Request{Action: api.ActionApply, Detach: true, By: by})
 }
 
 // writePidfile gives a function that removes the file again.

@@ -42,6 +42,18 @@ func TestSummary(t *testing.T) {
 		{[]api.AppStatus{deploys(workers("a", r), "1.4", "1.5", time.Time{}), deploys(workers("b"), "1", "2", time.Unix(1, 0))}, "1 worker running; a: deploy 1.4 → 1.5, replace"},
 		{[]api.AppStatus{deploys(workers("a"), "", "1.5", time.Time{})}, "1 app; a: deploy none → 1.5, replace"},
 	}
+	at := time.Date(2026, 3, 1, 16, 37, 0, 0, time.Local)
+	old := workers("a", r, r)
+	old.Processes[0].Workers[1].Behind = &api.Behind{Why: "exited with code 3"}
+	for want, s := range map[string]api.Status{
+		"1 app; 2 workers running; 1 worker of an older configuration (a/web.2)":                           {Apps: []api.AppStatus{old}},
+		"0 apps; not applied since 2026-03-01 16:37:00, as SIGHUP asked: apps/a.toml:1: x":                 {Refused: &api.Refusal{By: "SIGHUP", At: at, Why: "apps/a.toml:1: x"}},
+		"0 apps; not applied since 2026-03-01 16:37:00, as root (uid 0, pid 1) asked: apps/a.toml:1: x; …": {Refused: &api.Refusal{By: "root (uid 0, pid 1)", At: at, Why: "apps/a.toml:1: x\napps/b.toml:2: y\n"}},
+	} {
+		if got := summary(&s); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
 	for _, test := range tests {
 		if got := summary(&api.Status{Apps: test.apps}); !strings.HasSuffix(got, test.want) {
 			t.Errorf("got  %s\nwant %s", got, test.want)

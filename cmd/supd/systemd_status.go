@@ -59,11 +59,14 @@ var counted = []struct {
 func summary(s *api.Status) string {
 	parts := []string{number(len(s.Apps), "app")}
 	workers := map[api.State][]string{}
-	var rollouts []string
+	var rollouts, behind []string
 	for _, a := range s.Apps {
 		for _, p := range a.Processes {
 			for _, w := range p.Workers {
 				workers[w.State] = append(workers[w.State], w.Name)
+				if w.Behind != nil {
+					behind = append(behind, w.Name)
+				}
 			}
 		}
 		if r := a.Rollout; r != nil && !r.Ended() {
@@ -88,7 +91,18 @@ func summary(s *api.Status) string {
 	if len(counts) > 0 {
 		parts = append(parts, strings.Join(counts, ", "))
 	}
-	return strings.Join(append(parts, rollouts...), "; ")
+	parts = append(parts, rollouts...)
+	if len(behind) > 0 {
+		parts = append(parts, fmt.Sprintf("%s of an older configuration (%s)", number(len(behind), "worker"), some(behind)))
+	}
+	if r := s.Refused; r != nil {
+		first, _, more := strings.Cut(strings.TrimSpace(r.Why), "\n")
+		if more {
+			first += "; …"
+		}
+		parts = append(parts, fmt.Sprintf("not applied since %s, as %s asked: %s", r.At.Format(time.DateTime), r.By, first))
+	}
+	return strings.Join(parts, "; ")
 }
 
 func number(n int, what string) string {

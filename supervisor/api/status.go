@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"supd/configs"
 	"supd/supervisor/measure"
 	"supd/supervisor/release"
 )
@@ -35,7 +36,11 @@ const (
 // Status is what runs, at one moment. It is published by the owner and never
 // changed afterwards.
 type Status struct {
-	Apps []AppStatus `json:"apps"`
+	Apps    []AppStatus `json:"apps"`
+	Refused *Refusal    `json:"refused,omitempty"` // the last apply, unless it is mended
+	// Files are those of the configuration that are not as they were applied. The owner
+	// does not know them.
+	Files []configs.File `json:"files,omitempty"`
 
 	next chan struct{} // closed when a newer Status is published
 }

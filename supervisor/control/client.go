@@ -77,6 +77,13 @@ func (c *Client) Explain(ctx context.Context, target string) (all []api.Explanat
 	return all, c.get(ctx, "/v1/explain", url.Values{"target": {target}}, &all)
 }
 
+// Diff asks what an apply of these apps, or of all, would change. supd reads its files
+// for it.
+func (c *Client) Diff(ctx context.Context, apps ...string) (*api.Changes, error) {
+	changes := &api.Changes{}
+	return changes, c.ask(ctx, http.MethodGet, "/v1/diff?"+url.Values{"app": apps}.Encode(), nil, changes)
+}
+
 // Releases asks for the registered releases of an app and the history of its
 // rollouts.
 func (c *Client) Releases(ctx context.Context, app string) (*api.ReleaseList, error) {

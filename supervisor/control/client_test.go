@@ -225,7 +225,10 @@ func TestHugeHeaderIsRefused(t *testing.T) {
 func watchable(t *testing.T) (*supervisor.Supervisor, *configs.Config) {
 	t.Helper()
 	dir := shortDir(t)
-	c := &configs.Config{Path: dir + "/supd.toml", Daemon: configs.Daemon{Apps: dir, State: dir + "/state", Runtime: configs.Runtime(dir + "/run"), Logs: dir + "/log"}}
+	must(t, os.Mkdir(dir+"/apps", 0o755))
+	must(t, os.WriteFile(dir+"/supd.toml", []byte("daemon = { apps = \"apps\", state = \"state\", runtime = \"run\", logs = \"log\" }\n"), 0o644))
+	c, err := configs.Load(dir+"/supd.toml", configs.Environ(nil))
+	must(t, err)
 	s, err := supervisor.New(c, slog.New(slog.NewTextHandler(io.Discard, nil)))
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -233,6 +236,14 @@ func watchable(t *testing.T) (*supervisor.Supervisor, *configs.Config) {
 	go func() { defer close(ended); s.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-ended })
 	return s, c
+}
+
+// applied applies what the files say.
+func applied(t *testing.T, d *supervisor.Supervisor) {
+	t.Helper()
+	if r := d.Apply(testContext(t), api.Request{Action: api.ActionApply, Detach: true}); r.Code != api.CodeDone {
+		t.Fatalf("%+v", r)
+	}
 }
 
 func TestWatchSeesChanges(t *testing.T) {
@@ -247,12 +258,12 @@ func TestWatchSeesChanges(t *testing.T) {
 	if s := <-seen; len(s.Apps) != 0 {
 		t.Errorf("at first: %+v", s)
 	}
-	next := *config
-	next.Apps = []configs.App{{Name: "whois", Processes: []configs.Process{{
-		Name: "web", Count: 1, Command: []string{"/bin/true"}, Directory: "/", Ready: configs.Ready{Uptime: time.Second},
-		Log: configs.Log{File: config.Daemon.Logs + "/web.log"},
-	}}, Rollout: configs.Rollout{Surge: configs.Surge{Workers: 1}}}}
-	must(t, d.Apply(&next))
+	app := "user = \"root\"\nallow_root = true\n[process.web]\ncommand = \"/bin/true\"\n"
+	if os.Geteuid() != 0 {
+		app = "[process.web]\ncommand = \"/bin/true\"\n"
+	}
+	must(t, os.WriteFile(config.Daemon.Apps+"/whois.toml", []byte(app), 0o644))
+	applied(t, d)
 	for s := range seen {
 		if len(s.Apps) == 1 {
 			break

@@ -13,8 +13,10 @@ type Error struct {
 	Code    int    `json:"code"`
 	Message string `json:"error"`
 
-	status   int  // of HTTP; 0: the one that follows from Code
-	noAnswer bool // no supd answered: Message is the client's
+	status   int    // of HTTP; 0: the one that follows from Code
+	noAnswer bool   // no supd answered: Message is the client's
+	unknown  string // no app of this name is there: Message without what else may be meant
+	app      string // then
 }
 
 // NoAnswer reports whether err says that no supd could be asked, or that the one
@@ -55,6 +57,8 @@ func httpStatus(code int) int {
 		return http.StatusBadRequest
 	case api.CodeNoTarget:
 		return http.StatusNotFound
+	case api.CodeInvalid:
+		return http.StatusUnprocessableEntity
 	case api.CodeDenied:
 		return http.StatusForbidden
 	case api.CodeTimeout:

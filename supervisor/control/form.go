@@ -18,6 +18,7 @@ const (
 	someTargets       // one or more, of any kind
 	oneApp            // the name of an app
 	upToOneApp
+	newApps // names of apps, which need not be known yet; or none
 )
 
 // form says which fields a request for an action may have besides its timeout.
@@ -31,12 +32,14 @@ var forms = map[api.Action]form{
 	api.ActionStart:      {targets: someTargets},
 	api.ActionStop:       {targets: someTargets},
 	api.ActionRestart:    {targets: someTargets, may: []string{"hard"}},
+	api.ActionReload:     {targets: someTargets},
 	api.ActionSignal:     {targets: someTargets, may: []string{"signal"}, must: "signal"},
 	api.ActionScale:      {targets: someTargets, may: []string{"count"}, must: "count"},
 	api.ActionReopen:     {},
 	api.ActionClear:      {targets: someTargets},
 	api.ActionShutdown:   {},
 	api.ActionReexec:     {},
+	api.ActionApply:      {targets: newApps, may: []string{"detach"}},
 	api.ActionDeploy:     {targets: oneApp, may: []string{"version", "detach"}},
 	api.ActionRollback:   {targets: oneApp, may: []string{"version", "detach"}},
 	api.ActionResume:     {targets: oneApp, may: []string{"detach"}},
@@ -74,6 +77,21 @@ func (a arity) problem(targets []string) string {
 		return "wants one target, the name of an app"
 	case a == upToOneApp && len(targets) > 1:
 		return "wants one target at most, the name of an app"
+	case a == newApps:
+		return appsProblem(targets)
+	}
+	return ""
+}
+
+// appsProblem says what is wrong with names of apps, or "".
+func appsProblem(names []string) string {
+	if len(names) > maxTargets {
+		return fmt.Sprintf("%d apps: want %d at most, or none for all", len(names), maxTargets)
+	}
+	for _, name := range names {
+		if problem := configs.AppNameProblem(name); problem != "" {
+			return problem + "; want names of apps, or none for all"
+		}
 	}
 	return ""
 }
@@ -129,7 +147,10 @@ func find(s *api.Status, r api.Request) (apps []string, err error) {
 	if len(r.Targets) == 0 {
 		return []string{""}, nil
 	}
-	if forms[r.Action].targets == someTargets {
+	switch forms[r.Action].targets {
+	case newApps:
+		return r.Targets, nil
+	case someTargets:
 		chosen, err := choose(s, r.Targets)
 		if err != nil {
 			return nil, err

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -39,6 +40,8 @@ type fake struct {
 	rights   api.Rights
 	block    chan struct{} // Do waits for it, or for its context, if there is one
 
+	unapplied []configs.File
+
 	mu   sync.Mutex
 	done []api.Request
 }
@@ -65,6 +68,15 @@ func (f *fake) Explain(target string) ([]api.Explanation, error) {
 	}
 	return []api.Explanation{{Name: target, Plan: "1 execve\n"}}, nil
 }
+
+func (f *fake) Diff(apps []string) (*api.Changes, error) {
+	if slices.Contains(apps, "broken") {
+		return nil, &configs.Errors{{File: "apps/broken.toml", Line: 3, Msg: "unknown key"}, {File: "apps/broken.toml", Line: 4, Msg: "unknown key"}}
+	}
+	return &api.Changes{Apps: []api.AppChange{{Name: "whois", Kind: api.AppChanged}}}, nil
+}
+
+func (f *fake) Unapplied() []configs.File { return slices.Clone(f.unapplied) }
 
 func (f *fake) Releases(app string) (*api.ReleaseList, error) {
 	if f.releases == nil || f.releases.App != app {

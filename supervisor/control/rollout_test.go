@@ -11,7 +11,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"supd/configs"
 	"supd/supervisor"
 	"supd/supervisor/api"
 	"supd/supervisor/release"
@@ -20,8 +19,7 @@ import (
 // changing is a daemon whose published rollouts change.
 type changing struct {
 	*fake
-	real   *supervisor.Supervisor // announces changes
-	config *configs.Config
+	real *supervisor.Supervisor // announces changes
 
 	mu   sync.Mutex
 	apps []api.AppStatus
@@ -29,8 +27,8 @@ type changing struct {
 
 // newChanging has the app whois.
 func newChanging(t *testing.T) *changing {
-	real, config := watchable(t)
-	return &changing{fake: newFake("/nonexistent"), real: real, config: config, apps: []api.AppStatus{{Name: "whois"}}}
+	real, _ := watchable(t)
+	return &changing{fake: newFake("/nonexistent"), real: real, apps: []api.AppStatus{{Name: "whois"}}}
 }
 
 func (d *changing) Status() *api.Status {
@@ -47,7 +45,7 @@ func (d *changing) publish(t *testing.T, r *api.RolloutStatus) {
 	d.mu.Lock()
 	d.apps = []api.AppStatus{{Name: "whois", Rollout: r}}
 	d.mu.Unlock()
-	must(t, d.real.Apply(d.config))
+	applied(t, d.real)
 }
 
 // underWay is a rollout in which these things have happened, one a second.

@@ -26,7 +26,8 @@ func choose(s *api.Status, targets []string) (*api.Status, error) {
 			return nil, fail(api.CodeUsage, "%s", err)
 		}
 		if !names(t, s) {
-			return nil, fail(api.CodeNoTarget, "no such target %q%s", text, suggest(text, allNames(s)))
+			app, _, _ := strings.Cut(strings.Replace(text, ":", "/", 1), "/")
+			return nil, noSuch("target", text, app, allNames(s))
 		}
 		parsed[i] = t
 	}
@@ -63,13 +64,21 @@ func chooseApp(s *api.Status, name string) (*api.AppStatus, error) {
 			return &s.Apps[i], nil
 		}
 	}
-	return nil, fail(api.CodeNoTarget, "no such app %q%s", name, suggest(name, names))
+	return nil, noSuch("app", name, name, names)
+}
+
+// noSuch refuses a target of an app that is not there, or lacks it.
+func noSuch(what, text, app string, names []string) *Error {
+	e := fail(api.CodeNoTarget, "no such %s %q", what, text)
+	e.unknown, e.app = e.Message, app
+	e.Message += suggest(text, names)
+	return e
 }
 
 // part copies what the targets name, with the uptime of this moment: the snapshot
 // has that of its publication.
 func part(s *api.Status, targets []api.Target) *api.Status {
-	chosen := &api.Status{Apps: []api.AppStatus{}}
+	chosen := &api.Status{Apps: []api.AppStatus{}, Refused: s.Refused}
 	now := time.Now()
 	for _, a := range s.Apps {
 		processes := []api.ProcessStatus{}

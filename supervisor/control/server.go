@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"supd/configs"
 	"supd/supervisor/api"
 )
 
@@ -19,6 +20,8 @@ type Daemon interface {
 	Status() *api.Status
 	Do(context.Context, api.Request) *api.Result
 	Explain(target string) ([]api.Explanation, error)
+	Diff(apps []string) (*api.Changes, error) // supervisor.Code is of its error
+	Unapplied() []configs.File
 	Releases(app string) (*api.ReleaseList, error)
 	Audit(app string) ([]api.Finding, error)
 	Rights() *api.Rights
@@ -120,7 +123,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 type answer func(http.ResponseWriter, *http.Request) error
 
 func (s *Server) routes() http.Handler {
-	return routes{
+	all := routes{
 		"/v1/version":  {http.MethodGet, s.version},
 		"/v1/status":   {http.MethodGet, s.status},
 		"/v1/figures":  {http.MethodGet, s.figures},
@@ -129,8 +132,15 @@ func (s *Server) routes() http.Handler {
 		"/v1/releases": {http.MethodGet, s.releases},
 		"/v1/rollout":  {http.MethodGet, s.rollout},
 		"/v1/audit":    {http.MethodGet, s.audit},
+		"/v1/diff":     {http.MethodGet, s.diff},
 		"/v1/do":       {http.MethodPost, s.do},
 	}
+	for path, route := range all {
+		answer := route.answer
+		route.answer = func(w http.ResponseWriter, r *http.Request) error { return s.hint(answer(w, r)) }
+		all[path] = route
+	}
+	return all
 }
 
 // routes is the handler of the whole API, by path. http.ServeMux would answer an

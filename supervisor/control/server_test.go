@@ -138,7 +138,7 @@ func TestRefusedRequests(t *testing.T) {
 		{`{"action":"resume","targets":["whois"],"version":"1.4.0"}`, 400, 2, "version belongs to the action deploy, rollback, unregister"},
 		{`{"action":"unregister","targets":["whois"]}`, 400, 2, "unregister: version is missing"},
 		{`{"action":"deploy","targets":["whois"],"force":true}`, 400, 2, "force belongs to the action unregister"},
-		{`{"action":"restart","targets":["whois"],"detach":true}`, 400, 2, "detach belongs to the action deploy, resume, rollback"},
+		{`{"action":"restart","targets":["whois"],"detach":true}`, 400, 2, "detach belongs to the action apply, deploy, resume, rollback"},
 		{`{"action":"unhold","targets":["whois"],"reason":"x"}`, 400, 2, "reason belongs to the action hold"},
 		{`{"action":"hold","targets":["whois"],"reason":"a\nb"}`, 400, 2, "hold: reason: want one line of at most 500 bytes"},
 		{`{"action":"hold","targets":["whois"],"reason":"` + strings.Repeat("x", 501) + `"}`, 400, 2, "hold: reason: want one line"},

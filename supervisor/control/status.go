@@ -30,6 +30,7 @@ func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
 		s.watch(w, r, now, q["target"])
 		return nil
 	}
+	chosen.Files = s.unapplied(parse(q["target"]), chosen)
 	_ = writeJSON(w, http.StatusOK, s.shown(r, chosen))
 	return nil
 }
@@ -41,7 +42,12 @@ func (s *Server) watch(w http.ResponseWriter, r *http.Request, now *api.Status, 
 	stream := s.stream(w, r, "application/json")
 	defer stream.end()
 	lines := json.NewEncoder(stream)
-	for lines.Encode(s.shown(r, part(now, targets))) == nil {
+	for {
+		chosen := part(now, targets)
+		chosen.Files = s.unapplied(targets, chosen)
+		if lines.Encode(s.shown(r, chosen)) != nil {
+			return
+		}
 		if !stream.wait(now.Next()) || !stream.rest(calm) {
 			return
 		}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"slices"
 
 	"supd/supervisor/api"
 )
@@ -18,6 +19,7 @@ func (o *Owner) ApplyFor(r api.Request, p Prepared, reply chan<- *api.Result) er
 	for name, s := range o.slotsOf(changes) {
 		slots[name] = s
 	}
+	o.forgetRefusal(p)
 	w := &waiter{request: r, changes: changes, fates: map[*slot]api.WorkerFate{}}
 	for _, a := range changes.Apps {
 		o.awaitChange(w, a, slots)
@@ -47,7 +49,7 @@ func (o *Owner) awaitChange(w *waiter, c api.AppChange, slots map[string]*slot) 
 			w.fates[s] = one.What
 		}
 	}
-	if why := a.reasons(); why != "" && len(w.slots) == count {
+	if why := a.reasons(); why != "" && !a.removed && len(w.slots) == count {
 		w.said = append(w.said, api.Outcome{Name: a.name, Code: api.CodeNotStarted, Message: why})
 	}
 }
@@ -147,4 +149,17 @@ func (w *waiter) blocks(s *slot) string {
 		}
 	}
 	return ""
+}
+
+// Refused is the event of an apply that was refused; nil says that what was refused last
+// is mended. It is shown until then.
+func (o *Owner) Refused(r *api.Refusal) { o.refused, o.isUnshown = r, true }
+
+// forgetRefusal takes what was refused away, where all that it was about is applied.
+func (o *Owner) forgetRefusal(p Prepared) {
+	r := o.refused
+	if r == nil || p.Only != nil && (len(r.Apps) == 0 || slices.ContainsFunc(r.Apps, func(name string) bool { return !p.Concerns(name) })) {
+		return
+	}
+	o.Refused(nil)
 }

@@ -172,9 +172,12 @@ type Prepared struct {
 	Only   []string // nil: all; else no other app is touched, and Apps has no other
 }
 
+// Concerns reports whether an app is touched at all.
+func (p *Prepared) Concerns(app string) bool { return p.Only == nil || slices.Contains(p.Only, app) }
+
 // drops reports whether an app that is there is to go.
 func (p *Prepared) drops(app string) bool {
-	return (p.Only == nil || slices.Contains(p.Only, app)) && !slices.ContainsFunc(p.Apps, func(a App) bool { return a.Config.Name == app })
+	return p.Concerns(app) && !slices.ContainsFunc(p.Apps, func(a App) bool { return a.Config.Name == app })
 }
 
 // App is an app with the release that it is to run.

@@ -49,6 +49,7 @@ func (o *Owner) Publish(now time.Time) *api.Status {
 	o.isUnshown = false
 	o.supersede()
 	fresh := api.NewStatus(apps)
+	fresh.Refused = o.refused
 	o.status.Store(fresh)
 	return fresh
 }

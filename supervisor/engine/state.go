@@ -22,6 +22,7 @@ type Owner struct {
 	done   chan struct{} // closed when Run has stopped everything
 
 	config         *configs.Config
+	refused        *api.Refusal       // since the last apply
 	apps           []*app             // by name
 	repairs        map[string]*repair // damaged sockets, by key
 	workers        map[int]*worker    // by pid: those that are to be reaped
