@@ -74,7 +74,8 @@ func (c *call) root() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	c.socketGiven = func() bool { return flags.Changed("socket") || os.Getenv("SUPD_SOCKET") != "" }
 	root.SetFlagErrorFunc(wrongFlag)
-	root.AddCommand(c.status(), c.top(), c.checkHealth(), c.start(), c.stop(), c.restart(), c.scale(), c.wait(), c.signal(), c.pid(), c.logs(), c.reopen(), c.clear(),
+	root.AddCommand(c.status(), c.top(), c.checkHealth(), c.diff(), c.applyFiles(), c.start(), c.stop(), c.restart(), c.reload(), c.scale(), c.wait(),
+		c.signal(), c.pid(), c.logs(), c.reopen(), c.clear(),
 		c.register(), c.unregister(), c.releases(), c.deploy(), c.rollback(), c.hold(), c.unhold(), c.audit(),
 		c.explain(), c.check(), c.shutdown(), c.reexec(), c.version(), completion())
 	return root

@@ -118,6 +118,7 @@ func (c *call) show(s *api.Status) error {
 	}
 	writeStatus(c.out, s, time.Now(), width, c.colored())
 	writeApps(c.err, s)
+	writeFiles(c.err, s, time.Now())
 	return nil
 }
 

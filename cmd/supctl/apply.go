@@ -1,0 +1,301 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"supd/configs"
+	"supd/supervisor/api"
+	"supd/supervisor/control"
+)
+
+// codeChanged is what --detailed-exitcode makes of a success with changes. The codes
+// below it are taken.
+const codeChanged = 10
+
+const detailedHelp = "end with 10 instead of 0 where anything changes"
+
+// diff has supd say what an apply would change.
+func (c *call) diff() *cobra.Command {
+	detailed := false
+	cmd := &cobra.Command{
+		Use:     "diff [APP…]",
+		Aliases: []string{"reread"},
+		Short:   "Show what the files of the configuration would change",
+		Long: "Show what the files of the configuration would change, a worker a line: what would\n" +
+			"become of it, which keys say something else, and why. What may be secret is hidden.\n" +
+			"`supctl apply` does it. APP looks at the files of these apps alone.",
+		ValidArgsFunction: c.completeMoreApps,
+		RunE: func(cmd *cobra.Command, apps []string) error {
+			c.askTheFile()
+			changes, err := c.client().Diff(cmd.Context(), named(apps)...)
+			if err != nil {
+				return err
+			}
+			c.detail(detailed, changes)
+			if c.json {
+				return c.print(changes)
+			}
+			c.wouldChange(changes)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, detailedHelp)
+	c.configFlag(cmd)
+	return cmd
+}
+
+// applyFiles has supd apply its files.
+func (c *call) applyFiles() *cobra.Command {
+	r, detailed := api.Request{Action: api.ActionApply}, false
+	cmd := &cobra.Command{
+		Use:     "apply [APP…]",
+		Aliases: []string{"update"},
+		Short:   "Apply the changed files of the configuration, and wait for what becomes of it",
+		Long: "Apply the changed files of the configuration: of all of them, or of none where one is\n" +
+			"invalid. APP applies the files of these apps alone, and leaves all others as they are,\n" +
+			"whatever their files say. Workers are started, replaced and stopped only as far as\n" +
+			"they have to be; it waits until that is done, and says what has become of it.\n\n" +
+			"Exit codes: 6 a file is invalid, and nothing has changed; 7 a worker did not start;\n" +
+			"9 a replacement failed, and the old worker goes on.",
+		ValidArgsFunction: c.completeMoreApps,
+		RunE: func(cmd *cobra.Command, apps []string) error {
+			if r.Timeout < 0 {
+				return fmt.Errorf("--timeout %s: want 0 (without limit) or more", r.Timeout)
+			}
+			r.Targets = named(apps)
+			c.askTheFile()
+			return c.apply(cmd.Context(), r, detailed)
+		},
+	}
+	cmd.Flags().BoolVar(&r.Detach, "no-wait", false, "end once it has begun")
+	cmd.Flags().DurationVar(&r.Timeout, "timeout", 0, "how long to wait, such as 5m; it goes on after that (0 waits without limit)")
+	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, detailedHelp)
+	c.configFlag(cmd)
+	return cmd
+}
+
+// named are the apps that are to be looked at alone; none is all of them.
+func named(apps []string) []string {
+	if slices.Equal(apps, []string{"all"}) {
+		return nil
+	}
+	return apps
+}
+
+// askTheFile takes the socket from the configuration where no other one was named: it is
+// the supd of these files that is meant.
+func (c *call) askTheFile() {
+	if c.socketGiven() {
+		return
+	}
+	if _, at, err := configs.Directories(c.config); err == nil && at.Socket != "" {
+		c.socket = at.Socket
+	}
+}
+
+func (c *call) apply(ctx context.Context, r api.Request, detailed bool) error {
+	result, err := c.client().Do(ctx, r)
+	if err != nil && ctx.Err() != nil {
+		return &control.Error{Code: codeInterrupted, Message: "interrupted; supd goes on with what it has begun, and `supctl status` shows it"}
+	}
+	if err != nil {
+		return err
+	}
+	if result.Changes == nil {
+		return failed("supd has answered without saying what has changed; `supctl version` shows whether it is of the same version")
+	}
+	c.worst(result.Code)
+	c.detail(detailed, result.Changes)
+	if c.json {
+		return c.print(result)
+	}
+	c.hasChanged(result, r.Detach)
+	return nil
+}
+
+// detail makes the exit code tell whether anything changes; what has failed counts more.
+func (c *call) detail(wanted bool, changes *api.Changes) {
+	if wanted && c.code == api.CodeDone && !changes.IsEmpty() {
+		c.code = codeChanged
+	}
+}
+
+// reload has supd do what a worker understands as that; without a target it says what
+// may be meant.
+func (c *call) reload() *cobra.Command {
+	cmd := c.waiting(api.ActionReload, "Have workers read their own configuration anew, or restart them")
+	cmd.Long = "Send workers their reload_signal; those of a process without one are restarted.\n" +
+		"`supctl apply` is for changed files of supd's."
+	cmd.Args = func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return errors.New("reload needs a target: `supctl reload TARGET` has workers read their own configuration anew; `supctl apply` applies changed files of supd's, and `supctl diff` shows what that would do")
+		}
+		return nil
+	}
+	return cmd
+}
+
+// wouldChange prints what an apply would change.
+func (c *call) wouldChange(changes *api.Changes) {
+	width := 0
+	for _, a := range changes.Apps {
+		width = max(width, len(a.Name))
+		for _, w := range a.Workers {
+			width = max(width, len(w.Name))
+		}
+	}
+	for _, a := range changes.Apps {
+		c.line(width, a.Name, string(a.Kind), appDetails(a))
+		for _, w := range a.Workers {
+			c.line(width, w.Name, string(w.What), because(w))
+		}
+		if a.Note != "" {
+			c.warn("%s: %s", a.Name, printable(a.Note))
+		}
+	}
+	c.ofDaemon(changes)
+	if changes.IsEmpty() {
+		fmt.Fprintln(c.out, "nothing would change")
+	}
+}
+
+// line is one of three columns.
+func (c *call) line(width int, name, what, details string) {
+	fmt.Fprintln(c.out, strings.TrimRight(fmt.Sprintf("%-*s   %-7s   %s", width, name, what, printable(details)), " "))
+}
+
+// appDetails are what is said of an app as a whole.
+func appDetails(a api.AppChange) string {
+	parts := settingsOf(a.Keys)
+	switch {
+	case a.Deferred:
+		parts = append(parts, "after the rollout that is under way")
+	case a.Kind == api.AppAdded:
+		parts = append(parts, a.File)
+	case a.Kind == api.AppRemoved && a.File != "":
+		parts = append(parts, a.File+" is gone")
+	}
+	return strings.Join(parts, "; ")
+}
+
+// because says why something becomes of a worker.
+func because(w api.WorkerChange) string {
+	parts := settingsOf(w.Keys)
+	if w.Why != "" {
+		parts = append(parts, w.Why)
+	}
+	return strings.Join(parts, "; ")
+}
+
+func settingsOf(keys []configs.KeyChange) (parts []string) {
+	for _, k := range keys {
+		text := k.Key + ": " + orUnset(k.Old) + " → " + orUnset(k.New)
+		if k.Old == k.New {
+			text = k.Key + ": " + k.New + ", a hidden part has changed"
+		}
+		parts = append(parts, text)
+	}
+	return parts
+}
+
+func orUnset(text string) string {
+	if text == "" {
+		return "unset"
+	}
+	return text
+}
+
+func (c *call) ofDaemon(changes *api.Changes) {
+	for _, part := range settingsOf(changes.Daemon) {
+		c.warn("supd.toml: %s; this counts from the next start of supd on (`supctl reexec`)", printable(part))
+	}
+}
+
+// hasChanged prints what an apply has changed, and what has become of it.
+func (c *call) hasChanged(r *api.Result, detached bool) {
+	became := map[string]api.Outcome{}
+	for _, o := range r.Outcomes {
+		became[o.Name] = o
+	}
+	for _, a := range r.Changes.Apps {
+		fmt.Fprintln(c.out, printable(strings.TrimRight(fmt.Sprintf("%s: %s, %s", a.Name, a.Kind, appDetails(a)), ", ")))
+		if o, is := became[a.Name]; is {
+			c.outcomes(&api.Result{Outcomes: []api.Outcome{o}})
+		} else if a.Note != "" {
+			c.warn("%s: %s", a.Name, printable(a.Note))
+		}
+		for _, w := range a.Workers {
+			c.becameOf(w, became, detached)
+		}
+	}
+	c.ofDaemon(r.Changes)
+	if r.Changes.IsEmpty() {
+		fmt.Fprintln(c.out, "nothing has changed")
+	}
+}
+
+// becameOf prints what has become of a worker, and why.
+func (c *call) becameOf(w api.WorkerChange, became map[string]api.Outcome, detached bool) {
+	why := because(w)
+	if why != "" {
+		why = " (" + why + ")"
+	}
+	switch o, is := became[w.Name]; {
+	case is:
+		o.Message += why
+		c.outcomes(&api.Result{Outcomes: []api.Outcome{o}})
+	case w.What == api.FateKeep:
+		fmt.Fprintf(c.out, "%s: goes on%s\n", w.Name, printable(why))
+	case detached:
+		fmt.Fprintf(c.out, "%s: %s%s\n", w.Name, begun[w.What], printable(why))
+	}
+}
+
+// begun are words for what is under way.
+var begun = map[api.WorkerFate]string{api.FateStart: "starts", api.FateStop: "stops", api.FateReplace: "is being replaced"}
+
+// refusal says of the last apply that was refused by whom, when and why, and what to do;
+// "" where there was none.
+func refusal(s *api.Status, now time.Time) string {
+	r := s.Refused
+	if r == nil {
+		return ""
+	}
+	lines := strings.Split(strings.TrimSpace(r.Why), "\n")
+	more := ""
+	if len(lines) > 1 {
+		more = fmt.Sprintf("; and %d more, `supctl check` shows all", len(lines)-1)
+	}
+	return fmt.Sprintf("not applied: what %s asked for at %s: %s%s", r.By, clockOrDay(r.At, now), lines[0], more)
+}
+
+// unapplied says how a file differs from what was applied, and what to do.
+func unapplied(f configs.File) string {
+	app := ""
+	if f.App != "" {
+		app = " " + f.App
+	}
+	state := map[configs.FileState]string{
+		configs.FileNew: "was never applied", configs.FileChanged: "has changed since it was applied", configs.FileGone: "is gone since it was applied",
+	}[f.State]
+	return fmt.Sprintf("%s %s; `supctl diff%s` shows what `supctl apply%s` would do", f.Path, state, app, app)
+}
+
+// writeFiles writes what of the configuration is not applied. Like writeApps it does not
+// go to standard output.
+func writeFiles(w io.Writer, s *api.Status, now time.Time) {
+	if text := refusal(s, now); text != "" {
+		fmt.Fprintln(w, printable(text))
+	}
+	for _, f := range s.Files {
+		fmt.Fprintln(w, printable(unapplied(f)))
+	}
+}
