@@ -102,7 +102,7 @@ func (p *program) launch(spec launch.Spec, fds []int) (w *launch.Worker, err err
 func (p *program) accountNow(c *configs.Process) (*privdrop.Account, error) {
 	now, err := account(c)
 	if err == nil && now.UID != p.account.UID {
-		err = fmt.Errorf("user %s has uid %d now, and had %d when the configuration was applied; give the app's files to the new uid, and apply it again (SIGHUP to supd)", c.User, now.UID, p.account.UID)
+		err = fmt.Errorf("user %s has uid %d now, and had %d when the configuration was applied; give the app's files to the new uid, and apply it again (`supctl apply`)", c.User, now.UID, p.account.UID)
 	}
 	if reflect.DeepEqual(now, p.account) {
 		return p.account, err

@@ -153,7 +153,9 @@ func (c *call) wouldChange(changes *api.Changes) {
 		}
 	}
 	for _, a := range changes.Apps {
-		c.line(width, a.Name, string(a.Kind), appDetails(a))
+		if isOfItself(a) {
+			c.line(width, a.Name, string(a.Kind), appDetails(a))
+		}
 		for _, w := range a.Workers {
 			c.line(width, w.Name, string(w.What), because(w))
 		}
@@ -171,6 +173,9 @@ func (c *call) wouldChange(changes *api.Changes) {
 func (c *call) line(width int, name, what, details string) {
 	fmt.Fprintln(c.out, strings.TrimRight(fmt.Sprintf("%-*s   %-7s   %s", width, name, what, printable(details)), " "))
 }
+
+// isOfItself reports whether there is more to be said of an app than of its workers.
+func isOfItself(a api.AppChange) bool { return a.Kind != api.AppChanged || appDetails(a) != "" }
 
 // appDetails are what is said of an app as a whole.
 func appDetails(a api.AppChange) string {
@@ -226,7 +231,9 @@ func (c *call) hasChanged(r *api.Result, detached bool) {
 		became[o.Name] = o
 	}
 	for _, a := range r.Changes.Apps {
-		fmt.Fprintln(c.out, printable(strings.TrimRight(fmt.Sprintf("%s: %s, %s", a.Name, a.Kind, appDetails(a)), ", ")))
+		if isOfItself(a) {
+			fmt.Fprintln(c.out, printable(strings.TrimRight(fmt.Sprintf("%s: %s, %s", a.Name, a.Kind, appDetails(a)), ", ")))
+		}
 		if o, is := became[a.Name]; is {
 			c.outcomes(&api.Result{Outcomes: []api.Outcome{o}})
 		} else if a.Note != "" {
