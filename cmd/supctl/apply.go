@@ -230,7 +230,9 @@ func (c *call) hasChanged(r *api.Result, detached bool) {
 	for _, o := range r.Outcomes {
 		became[o.Name] = o
 	}
+	shown := map[string]bool{}
 	for _, a := range r.Changes.Apps {
+		shown[a.Name] = true
 		if isOfItself(a) {
 			fmt.Fprintln(c.out, printable(strings.TrimRight(fmt.Sprintf("%s: %s, %s", a.Name, a.Kind, appDetails(a)), ", ")))
 		}
@@ -246,6 +248,11 @@ func (c *call) hasChanged(r *api.Result, detached bool) {
 	c.ofDaemon(r.Changes)
 	if r.Changes.IsEmpty() {
 		fmt.Fprintln(c.out, "nothing has changed")
+	}
+	for _, o := range r.Outcomes { // what is held back, changed or not
+		if app, _, ofWorker := strings.Cut(o.Name, "/"); !ofWorker && !shown[app] {
+			c.outcomes(&api.Result{Outcomes: []api.Outcome{o}})
+		}
 	}
 }
 

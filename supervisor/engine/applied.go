@@ -24,6 +24,9 @@ func (o *Owner) ApplyFor(r api.Request, p Prepared, reply chan<- *api.Result) er
 	for _, a := range changes.Apps {
 		o.awaitChange(w, a, slots)
 	}
+	for i := range p.Apps {
+		o.sayHeld(w, p.Apps[i].Config.Name)
+	}
 	if r.Detach {
 		reply <- &api.Result{Changes: changes}
 		return nil
@@ -32,7 +35,7 @@ func (o *Owner) ApplyFor(r api.Request, p Prepared, reply chan<- *api.Result) er
 	return nil
 }
 
-// awaitChange adds what is to be waited for in an app. What is not begun is said at once.
+// awaitChange adds what is to be waited for in an app.
 func (o *Owner) awaitChange(w *waiter, c api.AppChange, slots map[string]*slot) {
 	a := o.findApp(c.Name)
 	if a == nil {
@@ -42,16 +45,26 @@ func (o *Owner) awaitChange(w *waiter, c api.AppChange, slots map[string]*slot) 
 		w.said = append(w.said, api.Outcome{Name: a.name, Code: api.CodeTimeout, Message: "is applied after the rollout that is under way; `supctl status " + a.name + "` shows how it goes"})
 		return
 	}
-	count := len(w.slots)
 	for _, one := range c.Workers {
 		if s := slots[one.Name]; s != nil && one.What != api.FateKeep {
 			w.slots = append(w.slots, s)
 			w.fates[s] = one.What
 		}
 	}
-	if why := a.reasons(); why != "" && !a.removed && len(w.slots) == count {
-		w.said = append(w.said, api.Outcome{Name: a.name, Code: api.CodeNotStarted, Message: why})
+}
+
+// sayHeld says what keeps an app, or a part of it, from being started, changed or not: what
+// runs is not what the files say. A worker that is waited for says it itself.
+func (o *Owner) sayHeld(w *waiter, name string) {
+	a := o.findApp(name)
+	if a == nil || a.rollout != nil {
+		return
 	}
+	why := a.reasons()
+	if why == "" || slices.ContainsFunc(w.slots, func(s *slot) bool { return s.process.app == a && s.process.holdup() != nil }) {
+		return
+	}
+	w.said = append(w.said, api.Outcome{Name: a.name, Code: api.CodeNotStarted, Message: "held back: " + why})
 }
 
 // slotsOf finds the slots of workers that are to change, by name.

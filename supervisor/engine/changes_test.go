@@ -123,7 +123,13 @@ func TestChanges(t *testing.T) {
 			now: func(w *world) Prepared {
 				return w.faulty(map[string]error{"web": errNoUser}, withCommand("x", 3), configured("other", 1))
 			},
-			changes: []string{"a changed (" + errNoUser.Error() + ")"}, outcomes: []string{"a: " + errNoUser.Error()}, code: api.CodeNotStarted,
+			changes: []string{"a changed (" + errNoUser.Error() + ")"}, outcomes: []string{"a: held back: " + errNoUser.Error()}, code: api.CodeNotStarted,
+		},
+		"user of one": {
+			now: func(w *world) Prepared {
+				return w.faulty(map[string]error{"other": errNoUser}, configured("web", 2), configured("other", 1))
+			},
+			changes: []string{"a changed (" + errNoUser.Error() + ")", "a/web.3 stop"}, outcomes: []string{"a/web.3: stopped", "a: held back: " + errNoUser.Error()}, code: api.CodeNotStarted,
 		},
 		"socket": {
 			now: func(w *world) Prepared {

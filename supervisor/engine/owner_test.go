@@ -709,7 +709,29 @@ func history(t *testing.T, seed uint64) {
 	if n, want := len(w.running()), slots(w.s.Status()); n != want {
 		t.Errorf("in the end %d processes for %d slots", n, want)
 	}
+	w.endsAsApplied(worker)
 	w.quit()
+}
+
+// endsAsApplied applies a configuration to what a history has left: all of it runs then.
+func (w *world) endsAsApplied(worker configs.Process) {
+	final := w.faulty(nil, withCommand("final", 3), worker)
+	if r := w.applies(final); r.Code != api.CodeDone {
+		w.t.Errorf("apply: %+v", r)
+	}
+	if changes := w.wouldChange(final); changes != nil {
+		w.t.Errorf("after it was applied it would change %q", changes)
+	}
+	for _, p := range w.running() {
+		if p.launch.Process.Name == "web" && p.launch.Process.Command[0] != "final" {
+			w.t.Errorf("%s runs %s", p.launch.Name(), p.launch.Process.Command)
+		}
+	}
+	for worker := range w.s.Status().Workers() {
+		if worker.Behind != nil {
+			w.t.Errorf("%s is behind: %+v", worker.Name, worker.Behind)
+		}
+	}
 }
 
 func slots(s *api.Status) (n int) {
