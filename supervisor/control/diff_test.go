@@ -66,7 +66,7 @@ func TestUnappliedIsShown(t *testing.T) {
 // TestRefusedApply: names of apps and nothing else, and no app has to be there.
 func TestRefusedApply(t *testing.T) {
 	for body, status := range map[string]int{
-		`{"action":"apply"}`:                                     http.StatusOK,
+		`{"action":"apply"}`: http.StatusOK,
 		`{"action":"apply","targets":["new"],"detach":true}`:     http.StatusOK,
 		`{"action":"apply","targets":["../etc/passwd"]}`:         http.StatusBadRequest,
 		`{"action":"apply","targets":["all"],"version":"1"}`:     http.StatusBadRequest,

@@ -121,18 +121,10 @@ func (w *waiter) changeOutcome(s *slot, b before, done func(int, string) (api.Ou
 			why = s.Trouble
 		}
 		return done(api.CodeRolledBack, why+"; the old worker goes on")
-	case s.Done && s.LastClean && len(s.workers) == 0:
-		return done(api.CodeDone, "finished: "+s.LastExit.Reason)
-	case s.Failures > b.failures:
-		return done(api.CodeNotStarted, s.Trouble)
-	case s.Done && len(s.workers) == 0:
-		return done(api.CodeNotStarted, s.LastExit.Reason)
-	case !s.ready() || s.fresh() == nil || len(s.workers) > 1:
-		return api.Outcome{}, false
 	case fate == api.FateReplace:
-		return done(api.CodeDone, fmt.Sprintf("replaced, pid %d", s.fresh().Pid))
+		return s.startOutcome(b, "replaced", true)
 	}
-	return done(api.CodeDone, fmt.Sprintf("started, pid %d", s.fresh().Pid))
+	return s.startOutcome(b, "started", true)
 }
 
 // failBlocked decides the slots that wait for a process of which a worker did not start:
