@@ -109,6 +109,7 @@ func (c *call) hasChanged(r *api.Result, detached bool) {
 			c.warn("%s: %s", a.Name, printable(a.Note))
 		}
 		for _, w := range a.Workers {
+			shown[w.Name] = true
 			c.becameOf(w, became, detached)
 		}
 	}
@@ -116,8 +117,8 @@ func (c *call) hasChanged(r *api.Result, detached bool) {
 	if r.Changes.IsEmpty() {
 		fmt.Fprintln(c.out, "nothing has changed")
 	}
-	for _, o := range r.Outcomes { // what is held back, changed or not
-		if app, _, ofWorker := strings.Cut(o.Name, "/"); !ofWorker && !shown[app] {
+	for _, o := range r.Outcomes { // what is held back, or others have begun
+		if !shown[o.Name] {
 			c.outcomes(&api.Result{Outcomes: []api.Outcome{o}})
 		}
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"supd/supervisor/api"
@@ -20,46 +21,99 @@ func (o *Owner) ApplyFor(r api.Request, p Prepared, reply chan<- *api.Result) er
 		slots[name] = s
 	}
 	o.forgetRefusal(p)
-	w := &waiter{request: r, changes: changes, fates: map[*slot]api.WorkerFate{}}
-	for _, a := range changes.Apps {
-		o.awaitChange(w, a, slots)
-	}
-	for i := range p.Apps {
-		o.sayHeld(w, p.Apps[i].Config.Name)
-	}
+	w := &waiter{request: r, changes: changes, reply: reply, deadline: deadlineOf(r), fates: map[*slot]api.WorkerFate{},
+		before: map[*slot]before{}, outcomes: map[*slot]api.Outcome{}}
 	if r.Detach {
-		reply <- &api.Result{Changes: changes}
+		reply <- w.result()
 		return nil
 	}
-	o.await(w, reply)
+	for _, c := range changes.Apps {
+		if c.Deferred {
+			w.deferred = append(w.deferred, c.Name)
+		} else {
+			o.awaitChange(w, c, slots)
+		}
+	}
+	for i := range p.Apps {
+		o.awaitUnderWay(w, p.Apps[i].Config.Name)
+	}
+	o.waiters = append(o.waiters, w)
 	return nil
 }
 
-// awaitChange adds what is to be waited for in an app.
+// awaitChange waits for what was begun in an app.
 func (o *Owner) awaitChange(w *waiter, c api.AppChange, slots map[string]*slot) {
-	a := o.findApp(c.Name)
-	if a == nil {
-		return
-	}
-	if c.Deferred {
-		w.said = append(w.said, api.Outcome{Name: a.name, Code: api.CodeTimeout, Message: "is applied after the rollout that is under way; `supctl status " + a.name + "` shows how it goes"})
-		return
-	}
 	for _, one := range c.Workers {
 		if s := slots[one.Name]; s != nil && one.What != api.FateKeep {
-			w.slots = append(w.slots, s)
-			w.fates[s] = one.What
+			o.await(w, s, one.What)
 		}
 	}
 }
 
-// sayHeld says what keeps an app, or a part of it, from being started, changed or not: what
-// runs is not what the files say. A worker that is waited for says it itself.
-func (o *Owner) sayHeld(w *waiter, name string) {
-	a := o.findApp(name)
+// awaitUnderWay waits for what somebody else has begun in an app: what runs is not yet
+// what the files say. What is held back is said.
+func (o *Owner) awaitUnderWay(w *waiter, app string) {
+	a := o.findApp(app)
 	if a == nil || a.rollout != nil {
 		return
 	}
+	for _, p := range a.processes {
+		for _, s := range p.slots {
+			if w.fates[s] == "" && s.Up && s.revision != nil && s.hasOlder() {
+				o.await(w, s, api.FateReplace)
+			}
+		}
+	}
+	o.sayHeld(w, a)
+}
+
+// await waits for what is to become of a slot.
+func (o *Owner) await(w *waiter, s *slot, fate api.WorkerFate) {
+	w.slots = append(w.slots, s)
+	w.fates[s], w.before[s] = fate, before{revision: number(s.revision), failures: s.Failures}
+	s.waiters = append(s.waiters, w)
+	o.touch(s)
+}
+
+// deferred is for an app of which somebody waits that it is applied after a rollout. What
+// it gives is to be called when that is done: what has begun then is waited for as well.
+func (o *Owner) deferred(a *app, one App) (applied func()) {
+	var waiting []*waiter
+	for _, w := range o.waiters {
+		if slices.Contains(w.deferred, a.name) {
+			waiting = append(waiting, w)
+		}
+	}
+	if len(waiting) == 0 {
+		return func() {}
+	}
+	c := o.changesOf(a, &one).AppChange
+	this := &api.Changes{Apps: []api.AppChange{c}}
+	slots := o.slotsOf(this)
+	return func() {
+		maps.Copy(slots, o.slotsOf(this))
+		for _, w := range waiting {
+			w.deferred = slices.DeleteFunc(w.deferred, func(name string) bool { return name == a.name })
+			i := slices.IndexFunc(w.changes.Apps, func(other api.AppChange) bool { return other.Name == a.name })
+			w.changes.Apps[i] = c
+			o.awaitChange(w, c, slots)
+			o.awaitUnderWay(w, a.name)
+		}
+	}
+}
+
+// isDeferred reports whether an app is still to be applied that the waiter waits for. A
+// rollout that is paused may be so for long.
+func (o *Owner) isDeferred(w *waiter) bool {
+	return slices.ContainsFunc(w.deferred, func(name string) bool {
+		a := o.findApp(name)
+		return a != nil && !a.removed && !o.quitting && (a.rollout == nil || !a.rollout.isOver())
+	})
+}
+
+// sayHeld says what keeps an app, or a part of it, from being started, changed or not: what
+// runs is not what the files say. A worker that is waited for says it itself.
+func (o *Owner) sayHeld(w *waiter, a *app) {
 	why := a.reasons()
 	if why == "" || slices.ContainsFunc(w.slots, func(s *slot) bool { return s.process.app == a && s.process.holdup() != nil }) {
 		return
@@ -82,17 +136,6 @@ func (o *Owner) slotsOf(c *api.Changes) map[string]*slot {
 		}
 	}
 	return all
-}
-
-// await answers when what is to become of the slots is known.
-func (o *Owner) await(w *waiter, reply chan<- *api.Result) {
-	w.before, w.outcomes, w.reply, w.deadline = map[*slot]before{}, map[*slot]api.Outcome{}, reply, deadlineOf(w.request)
-	for _, s := range w.slots {
-		w.before[s] = before{revision: number(s.revision), failures: s.Failures}
-		s.waiters = append(s.waiters, w)
-		o.touch(s)
-	}
-	o.waiters = append(o.waiters, w)
 }
 
 // changeOutcome is what has come of an apply for one slot, if that is known.

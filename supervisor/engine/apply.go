@@ -32,8 +32,10 @@ func (o *Owner) Apply(p Prepared) error {
 			o.log.Info("configuration is applied after the rollout", "app", a.name)
 			continue
 		}
+		applied := o.deferred(a, one)
 		o.applyOne(a, one)
 		o.tryAgain(a)
+		applied()
 		a.tries.inARow = 0
 		o.planAttempt(a)
 	}

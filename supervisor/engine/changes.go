@@ -222,7 +222,7 @@ func (s *slot) unwritten(next *revision) string {
 	case was.App == nil:
 		return "it was launched by an earlier supd from other settings"
 	case was.version() != next.version():
-		return "release " + was.version() + " → " + next.version()
+		return cmp.Or(was.version(), "no release") + " → " + cmp.Or(next.version(), "no release")
 	}
 	return "its user or groups have changed"
 }

@@ -314,12 +314,82 @@ func TestApplyInARollout(t *testing.T) {
 		if diff := cmp.Diff([]string{"a changed later"}, f.wouldChange(apply())); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
-		if r := f.applies(apply()); r.Code != api.CodeTimeout {
+		later := make(chan *api.Result, 1)
+		f.in(func(o *Owner) {
+			if err := o.ApplyFor(api.Request{Action: api.ActionApply, Timeout: time.Second}, apply(), later); err != nil {
+				t.Error(err)
+			}
+		})
+		if r := <-later; r.Code != api.CodeTimeout || len(r.Outcomes) != 1 {
 			t.Errorf("%+v", r)
 		}
-		f.result(reply)
+		answer := make(chan *api.Result, 1)
+		go func() { answer <- f.applies(apply()) }()
+		f.wantResult(reply, api.CodeDone, "2 is active")
+		select {
+		case <-answer:
+			t.Error("it is answered before it is applied")
+		default:
+		}
+		changed := f.lastChange()
+		if !changed.Postponed {
+			t.Error("nobody is told that something was postponed")
+		}
+		again := f.prepared("2")
+		f.applyPrepared(Prepared{Config: &configs.Config{Apps: []configs.App{*again.Config}}, Apps: []App{again}})
+		r := <-answer
+		if diff := cmp.Diff([]string{"a/new.1: started"}, outcomes(r)); diff != "" || r.Code != api.CodeDone || r.Changes.Apps[0].Deferred {
+			t.Errorf("%+v (-want +got):\n%s", r, diff)
+		}
 		f.quit()
 	})
+}
+
+// TestApplyAfterAPause: a rollout that a person has to decide on is not waited for.
+func TestApplyAfterAPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := quick
+		r.OnFailure = configs.OnFailurePause
+		f := newFleet(t, r, perVersion(map[string]behaviour{"2": {ready: -1, die: time.Second, code: 3}}), configured("web", 2))
+		f.expect(10*time.Second, "a/web.2", api.Running)
+		f.deploy(api.ActionDeploy, "2")
+		time.Sleep(time.Minute)
+		f.processes = append(f.processes, configured("new", 1))
+		one := f.prepared("1")
+		got := f.applies(Prepared{Config: &configs.Config{Apps: []configs.App{*one.Config}}, Apps: []App{one}})
+		if got.Code != api.CodeTimeout || len(got.Outcomes) != 1 {
+			t.Errorf("%+v", got)
+		}
+		f.quit()
+	})
+}
+
+// TestApplyWhatIsUnderWay: who asks for nothing more waits for what others have begun.
+func TestApplyWhatIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		never := false
+		w := newWorld(t, commanded(&never), withCommand("good", 2))
+		w.expect(5*time.Second, "a/web.2", api.Running)
+		w.apply(withCommand("second", 2))
+		time.Sleep(time.Millisecond)
+		r := w.applies(w.faulty(nil, withCommand("second", 2)))
+		if diff := cmp.Diff([]string{"a/web.1: replaced", "a/web.2: replaced"}, outcomes(r)); diff != "" || r.Code != api.CodeDone || !r.Changes.IsEmpty() {
+			t.Errorf("%+v (-want +got):\n%s", r, diff)
+		}
+		w.wantCommands("second", 2)
+		w.apply(withCommand("bad", 2))
+		time.Sleep(time.Millisecond)
+		if r := w.applies(w.faulty(nil, withCommand("bad", 2))); r.Code != api.CodeRolledBack {
+			t.Errorf("%+v", r)
+		}
+		w.quit()
+	})
+}
+
+// lastChange is the last one that the Supervisor was told of.
+func (w *world) lastChange() (c Change) {
+	w.in(func(*Owner) { c = w.changes[len(w.changes)-1] })
+	return c
 }
 
 // TestApplyThatIsOvertaken: whoever waits hears of what others have asked for meanwhile.

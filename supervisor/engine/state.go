@@ -244,9 +244,10 @@ type waiter struct {
 	deadline time.Time
 
 	// Of an apply.
-	changes *api.Changes
-	fates   map[*slot]api.WorkerFate
-	said    []api.Outcome // what is known already
+	changes  *api.Changes
+	fates    map[*slot]api.WorkerFate
+	said     []api.Outcome // what is known already
+	deferred []string      // apps that are to be applied after a rollout
 
 	reply chan<- *api.Result // with room for the one answer
 }

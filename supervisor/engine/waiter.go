@@ -64,7 +64,7 @@ func (o *Owner) decided(w *waiter, now time.Time) bool {
 	if failed {
 		w.failBlocked()
 	}
-	return len(w.outcomes) == len(w.slots)
+	return len(w.outcomes) == len(w.slots) && (len(w.deferred) == 0 || late || !o.isDeferred(w))
 }
 
 // unfinished is what has come of the request for a slot when its time is up.
@@ -180,6 +180,9 @@ func (w *waiter) result() *api.Result {
 		return w.outcomeOf()
 	}
 	r := &api.Result{Changes: w.changes}
+	for _, app := range w.deferred {
+		r.Add(api.Outcome{Name: app, Code: api.CodeTimeout, Message: "is applied after the rollout that is under way; `supctl status " + app + "` shows how it goes"})
+	}
 	for _, said := range w.said {
 		r.Add(said)
 	}
