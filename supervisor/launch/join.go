@@ -11,9 +11,8 @@ import (
 // so that nothing was asked of it: it is listened to and looked after from now on. It
 // is called by whoever owns the worker.
 func (w *Worker) Join(c *configs.Process, account *privdrop.Account) {
-	s := w.spec
-	s.Process, s.Account = c, account
-	w.specify(s)
+	w.spec.Process, w.spec.Account = c, account // whoever waits for its end reads the rest
+	w.health.Store(&c.Health)
 	if !w.Lives() {
 		return
 	}
