@@ -45,7 +45,7 @@ func (c *call) diff() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, detailedHelp)
-	c.configFlag(cmd)
+	c.fileOfSocket(cmd)
 	return cmd
 }
 
@@ -75,7 +75,7 @@ func (c *call) applyFiles() *cobra.Command {
 	cmd.Flags().BoolVar(&r.Detach, "no-wait", false, "end once it has begun")
 	cmd.Flags().DurationVar(&r.Timeout, "timeout", 0, "how long to wait, such as 5m; it goes on after that (0 waits without limit)")
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, detailedHelp)
-	c.configFlag(cmd)
+	c.fileOfSocket(cmd)
 	return cmd
 }
 
@@ -85,6 +85,12 @@ func named(apps []string) []string {
 		return nil
 	}
 	return apps
+}
+
+// fileOfSocket lets a command name the file of the supd that is meant.
+func (c *call) fileOfSocket(cmd *cobra.Command) {
+	c.configFlag(cmd)
+	cmd.Flags().Lookup("config").Usage = "file of the supd that is meant: it tells the socket, unless --socket does (environment SUPD_CONFIG)"
 }
 
 // askTheFile takes the socket from the configuration where no other one was named: it is

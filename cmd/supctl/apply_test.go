@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -104,6 +105,25 @@ whois/web.2: goes on (health.http: "/" → unset; without a restart)
 		if code, _, _ := supctl(t, args...); code != api.CodeUsage {
 			t.Errorf("%q: code %d", args, code)
 		}
+	}
+}
+
+// TestApplyAsksTheFile: without a socket that is named, it is that of the configuration.
+func TestApplyAsksTheFile(t *testing.T) {
+	d := newFake("/nonexistent")
+	d.changes, d.result = &api.Changes{}, api.Result{Changes: &api.Changes{}}
+	serve(t, d)
+	socket := os.Getenv("SUPD_SOCKET")
+	t.Setenv("SUPD_SOCKET", "")
+	file := t.TempDir() + "/supd.toml"
+	must(t, os.WriteFile(file, []byte("[control]\nsocket = \""+socket+"\"\n"), 0o644))
+	for _, args := range [][]string{{"diff", "--config", file}, {"apply", "--config", file}, {"apply", "--config", "/nonexistent", "--socket", socket}} {
+		if code, _, stderr := supctl(t, args...); code != 0 {
+			t.Errorf("%q: code %d, %s", args, code, stderr)
+		}
+	}
+	if code, _, _ := supctl(t, "apply", "--config", file, "--socket", "/nonexistent"); code != api.CodeNoTarget {
+		t.Errorf("another socket: code %d", code)
 	}
 }
 
