@@ -48,6 +48,8 @@ Stop all workers in the reverse of their order, then end.
 .TP
 HUP
 Apply the changed configuration; of an invalid one nothing.
+.B supctl apply
+does it too, waits, and says what became of it.
 .TP
 USR1
 Open the log files anew.
