@@ -13,5 +13,6 @@
 // done in a goroutine that reports by an event. A host knows no Supervisor.
 //
 // Files that a line in here may touch are those beneath the daemon's runtime and log
-// directories, and through package release those beneath its state directory.
+// directories, through package release those beneath its state directory, and through
+// package configs those of the configuration.
 package supervisor

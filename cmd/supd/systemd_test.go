@@ -210,6 +210,12 @@ func (c *supdContainer) reloads() {
 	if out, err := c.run("systemctl", "reload", "supd"); err == nil {
 		c.t.Errorf("an invalid configuration was applied: %s", out)
 	}
+	eventually(c.t, "the refused reload", func() error {
+		if got := c.show("StatusText"); !strings.Contains(got, "; not applied since ") || !strings.Contains(got, "apps/slow.toml:1: ") {
+			return errors.New(got)
+		}
+		return nil
+	})
 	c.must("systemctl", "is-active", "supd")
 	check(c.t, os.Remove(c.files()+"/etc/supd/apps/slow.toml"))
 	c.signal("HUP")
