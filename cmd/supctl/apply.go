@@ -121,6 +121,7 @@ func (c *call) apply(ctx context.Context, r api.Request, detailed bool) error {
 		return c.print(result)
 	}
 	c.hasChanged(result, r.Detach)
+	c.words(ctx, r.Action, result)
 	return nil
 }
 

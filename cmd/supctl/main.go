@@ -57,14 +57,10 @@ func (c *call) root() *cobra.Command {
 			"A TARGET is APP, APP/PROCESS, APP/PROCESS.SLOT, a glob of those, or all. What runs only\n" +
 			"when it is named (autostart = false) is started with APP/PROCESS, not with APP or all.\n\n" +
 			"Exit codes; of several, the highest: 0 done, or already so; 1 failed; 2 usage;\n" +
-			"3 something is not as wished; 4 no such target, or no supd answers; 5 not permitted;
-" +
-			"6 the configuration is invalid; 7 a worker did not start; 8 timed out, still in
-" +
-			"progress; 9 rolled back, what was there before serves; 10 something changes (apply and
-" +
-			"diff with --detailed-exitcode); 130 interrupted. check-health has those of Nagios
-" +
+			"3 something is not as wished; 4 no such target, or no supd answers; 5 not permitted;\n" +
+			"6 the configuration is invalid; 7 a worker did not start; 8 timed out, still in\n" +
+			"progress; 9 rolled back, what was there before serves; 10 something changes (apply and\n" +
+			"diff with --detailed-exitcode); 130 interrupted. check-health has those of Nagios\n" +
 			"plug-ins.",
 		Args:          cobra.ArbitraryArgs,
 		RunE:          unknown,

@@ -146,28 +146,30 @@ func (w *waiter) changeOutcome(s *slot, b before, done func(int, string) (api.Ou
 		}
 		return done(api.CodeDone, "stopped")
 	}
-	fate := w.fates[s]
+	fate, did := w.fates[s], "started"
+	if fate == api.FateReplace {
+		did = "replaced"
+	}
+	goesOn := func(why string) (api.Outcome, bool) {
+		return done(api.CodeRolledBack, "not "+did+": "+why+"; the old worker goes on")
+	}
 	switch {
 	case fate == api.FateStop: // it is back in the configuration by now
 		return done(api.CodeFailed, "another configuration was applied meanwhile")
 	case !s.Up:
 		return done(api.CodeFailed, "a stop was asked for meanwhile")
 	case s.isHeld():
-		return done(api.CodeNotStarted, s.process.holdup().Error())
+		return done(api.CodeNotStarted, "not "+did+": "+s.process.holdup().Error())
 	case s.isBarred() || fate == api.FateReplace && s.process.holdup() != nil:
-		return done(api.CodeRolledBack, s.process.holdup().Error()+"; the old worker goes on")
+		return goesOn(s.process.holdup().Error())
 	case s.revision == nil:
 		return done(api.CodeDone, fmt.Sprintf("no release is active; `supctl deploy %s` starts the newest that is registered", s.process.app.name))
+	case number(s.revision) < b.revision && s.Failures > b.failures:
+		return goesOn(s.Trouble)
 	case number(s.revision) < b.revision:
-		why := s.process.failed
-		if s.Failures > b.failures {
-			why = s.Trouble
-		}
-		return done(api.CodeRolledBack, why+"; the old worker goes on")
-	case fate == api.FateReplace:
-		return s.startOutcome(b, "replaced", true)
+		return goesOn(s.process.failed)
 	}
-	return s.startOutcome(b, "started", true)
+	return s.startOutcome(b, did, true)
 }
 
 // failBlocked decides the slots that wait for a process of which a worker did not start:

@@ -161,7 +161,7 @@ func (o *Owner) addChanges(c *change, p *process, one *App, pc *configs.Process)
 		case s.removed:
 		case s.number > pc.Count:
 			if !s.idle() {
-				c.add(s.name(), api.FateStop, countChange(p.config.Count, pc.Count), "")
+				c.addCount(s.name(), api.FateStop, p, pc)
 			}
 		default:
 			o.addChange(c, s, next)
@@ -169,12 +169,21 @@ func (o *Owner) addChanges(c *change, p *process, one *App, pc *configs.Process)
 	}
 	up := p.isDesired() || len(p.slots) == 0 && pc.Autostart
 	for n := len(p.slots) + 1; up && n <= pc.Count; n++ {
-		c.add(api.WorkerName(c.Name, p.name, n), api.FateStart, countChange(p.config.Count, pc.Count), "")
+		c.addCount(api.WorkerName(c.Name, p.name, n), api.FateStart, p, pc)
 	}
 }
 
-func countChange(old, now int) []configs.KeyChange {
-	return []configs.KeyChange{{Key: "count", Old: fmt.Sprint(old), New: fmt.Sprint(now)}}
+// addCount is of a slot that comes or goes with the number of them.
+func (c *change) addCount(name string, what api.WorkerFate, p *process, now *configs.Process) {
+	var keys []configs.KeyChange
+	why := ""
+	if p.config.Count != now.Count {
+		keys = []configs.KeyChange{{Key: "count", Old: fmt.Sprint(p.config.Count), New: fmt.Sprint(now.Count)}}
+	}
+	if p.scaled > 0 {
+		why = fmt.Sprintf("it was scaled to %d until now", p.scaled)
+	}
+	c.add(name, what, keys, why)
 }
 
 // addChange is of a slot that stays.

@@ -98,7 +98,7 @@ func TestChanges(t *testing.T) {
 		},
 		"broken": {
 			now: changed(func(p *configs.Process) { p.Command = []string{"bad"} }), changes: append([]string{"a changed"}, each(" replace")...),
-			outcomes: each(": exited with code 3; the old worker goes on"), code: api.CodeRolledBack,
+			outcomes: each(": not replaced: exited with code 3; the old worker goes on"), code: api.CodeRolledBack,
 		},
 		"process": {
 			now:     func(w *world) Prepared { return w.faulty(nil, configured("web", 3), configured("new", 1)) },
@@ -110,7 +110,7 @@ func TestChanges(t *testing.T) {
 				bad.Name, after.After = "bad", []string{"bad"}
 				return w.faulty(nil, configured("web", 3), configured("other", 1), bad, after)
 			},
-			changes: []string{"a changed", "a/bad.1 start", "a/after.1 start"}, outcomes: []string{"a/after.1: waits for bad, which did not start", "a/bad.1: exited with code 3"}, code: api.CodeNotStarted,
+			changes: []string{"a changed", "a/bad.1 start", "a/after.1 start"}, outcomes: []string{"a/after.1: waits for bad, which did not start", "a/bad.1: not started: exited with code 3"}, code: api.CodeNotStarted,
 		},
 		"one that is to be started by hand": {
 			now: func(w *world) Prepared {
@@ -244,6 +244,24 @@ func TestChangesOfWhatDoesNotRun(t *testing.T) {
 	})
 }
 
+// TestApplyEndsScale: what somebody has asked for holds until the next apply, which says so.
+func TestApplyEndsScale(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(healthy), configured("web", 2))
+		w.expect(5*time.Second, "a/web.2", api.Running)
+		w.s.Do(t.Context(), api.Request{Action: api.ActionScale, Targets: []string{"a/web"}, Count: 3})
+		same := w.faulty(nil, configured("web", 2))
+		if diff := cmp.Diff([]string{"a changed", "a/web.3 stop"}, w.wouldChange(same)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		r := w.applies(same)
+		if diff := cmp.Diff([]string{"a/web.3: stopped"}, outcomes(r)); diff != "" || !strings.Contains(r.Changes.Apps[0].Workers[0].Why, "scaled to 3") {
+			t.Errorf("%+v (-want +got):\n%s", r.Changes, diff)
+		}
+		w.quit()
+	})
+}
+
 // TestApplyWhatIsBehind: the same files once more are a change while what runs is
 // another one.
 func TestApplyWhatIsBehind(t *testing.T) {
@@ -257,7 +275,7 @@ func TestApplyWhatIsBehind(t *testing.T) {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			r := w.applies(bad())
-			if diff := cmp.Diff([]string{"a/web.1: exited with code 3; the old worker goes on"}, outcomes(r)); diff != "" || r.Code != api.CodeRolledBack {
+			if diff := cmp.Diff([]string{"a/web.1: not replaced: exited with code 3; the old worker goes on"}, outcomes(r)); diff != "" || r.Code != api.CodeRolledBack {
 				t.Errorf("code %d (-want +got):\n%s", r.Code, diff)
 			}
 			w.wantBehind("a/web.1", "exited with code 3")
@@ -288,7 +306,7 @@ func TestApplyASocketThatIsTaken(t *testing.T) {
 		w.applies(prepared("tcp:127.0.0.1:80"))
 		w.in(func(*Owner) { w.refuse = errors.New("address already in use") })
 		r := w.applies(prepared("tcp:127.0.0.1:81"))
-		if diff := cmp.Diff([]string{"a/web.1: socket http: address already in use; the old worker goes on"}, outcomes(r)); diff != "" || r.Code != api.CodeRolledBack {
+		if diff := cmp.Diff([]string{"a/web.1: not replaced: socket http: address already in use; the old worker goes on"}, outcomes(r)); diff != "" || r.Code != api.CodeRolledBack {
 			t.Errorf("code %d (-want +got):\n%s", r.Code, diff)
 		}
 		w.wantBehind("a/web.1", "address already in use")

@@ -51,9 +51,9 @@ func (o *Owner) decided(w *waiter, now time.Time) bool {
 		switch {
 		case !done && late:
 			outcome, done = w.unfinished(s, now), true
-		case done && outcome.Code == api.CodeNotStarted && s.sweeps > 0 && !late:
+		case done && isFailedStart(outcome) && s.sweeps > 0 && !late:
 			done = false // its last words are still to come
-		case done && outcome.Code == api.CodeNotStarted && s.Failures > w.before[s].failures:
+		case done && isFailedStart(outcome) && s.Failures > w.before[s].failures:
 			outcome.Output = s.words
 		}
 		if done {
@@ -65,6 +65,11 @@ func (o *Owner) decided(w *waiter, now time.Time) bool {
 		w.failBlocked()
 	}
 	return len(w.outcomes) == len(w.slots) && (len(w.deferred) == 0 || late || !o.isDeferred(w))
+}
+
+// isFailedStart reports whether a worker did not start, be there an old one or not.
+func isFailedStart(o api.Outcome) bool {
+	return o.Code == api.CodeNotStarted || o.Code == api.CodeRolledBack
 }
 
 // unfinished is what has come of the request for a slot when its time is up.
