@@ -8,10 +8,10 @@
 //	GET  /v1/releases?app=A                     a api.ReleaseList
 //	GET  /v1/rollout?app=A[&id=N][&follow=1]    a RolloutLine a line, of the rollout under way or the last one
 //	GET  /v1/audit[?app=A]                      each api.Finding
-//	GET  /v1/diff[?app=A…]                      a api.Changes: what an apply would change
+//	GET  /v1/diff[?app=A…]                      a api.Changes: what an apply would change; for operators
 //	POST /v1/do                                 a api.Request, its timeout in nanoseconds
 //
-// Whoever may connect to the socket may read, but for diff; root and supd's own user may act, and the
+// Whoever may connect to the socket may read; root and supd's own user may act, and the
 // others, guests, have a bounded number of connections. An
 // error is {"code": …, "error": "…"} with the exit code that supctl ends with.
 //

@@ -14,6 +14,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
 
+	"supd/configs"
 	"supd/supervisor/api"
 	"supd/supervisor/release"
 )
@@ -102,7 +103,8 @@ func TestOpenAPIFields(t *testing.T) {
 		"Figures": api.Figures{}, "AppFigures": api.AppFigures{}, "Pause": api.Pause{}, "SocketFigures": api.SocketFigures{}, "ProcessFigures": api.ProcessFigures{},
 		"WorkerFigures": api.WorkerFigures{}, "Requests": api.Requests{}, "Explanation": api.Explanation{}, "ReleaseList": api.ReleaseList{},
 		"Release": api.ReleaseStatus{}, "PastRollout": release.Rollout{}, "Finding": api.Finding{}, "Request": api.Request{}, "Result": api.Result{},
-		"Outcome": api.Outcome{}, "Error": Error{},
+		"Outcome": api.Outcome{}, "Error": Error{}, "Changes": api.Changes{}, "AppChange": api.AppChange{}, "WorkerChange": api.WorkerChange{},
+		"KeyChange": configs.KeyChange{}, "Refusal": api.Refusal{}, "File": configs.File{}, "Behind": api.Behind{},
 	} {
 		schema := doc.Components.Schemas[name]
 		if schema == nil {

@@ -135,7 +135,7 @@ func (s *slot) status(now time.Time) api.WorkerStatus {
 		}
 		status.NextStart = &retry
 	}
-	status.AsWished = s.isAsWished(status.State)
+	status.AsWished = status.Behind == nil && s.isAsWished(status.State)
 	if w := s.serving(); w != nil {
 		launched := w.Launched
 		status.Pid, status.Ready, status.Generation = w.Pid, w.State == api.Running, w.Generation
