@@ -56,8 +56,8 @@ func (c *calls) optional(i int) { c.list[i].mayFail = 1 }
 // text returns the address of s with a NUL behind it.
 func (c *calls) text(s string) uintptr {
 	if size := len(s) + 1; cap(c.room)-len(c.room) < size {
+		c.keep = append(c.keep, c.room) // calls point into it, also where a forgotten plan has left it
 		c.room = make([]byte, 0, max(size, textRoom))
-		address(c, c.room[:1])
 	}
 	begin := len(c.room)
 	c.room = append(append(c.room, s...), 0)

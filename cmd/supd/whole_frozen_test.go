@@ -79,7 +79,8 @@ type frozen struct {
 	program []string // that starts supd, before it
 
 	supd  *exec.Cmd
-	ended chan error
+	ended chan error // with room for one
+	over  chan struct{}
 	thaw  []func()
 }
 
@@ -91,7 +92,7 @@ func newFrozen(t *testing.T) *frozen {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	f := &frozen{t: t, dir: dir, ended: make(chan error, 1)}
+	f := &frozen{t: t, dir: dir, ended: make(chan error, 1), over: make(chan struct{})}
 	f.victim = "[process.web]\ncommand = [\"/bin/sh\", \"-c\", \"while :; do echo some output; sleep 0.01; done\"]\n"
 	t.Cleanup(f.end)
 	return f
@@ -102,9 +103,12 @@ func (f *frozen) end() {
 	for _, thaw := range f.thaw {
 		thaw()
 	}
-	if f.supd != nil && f.supd.ProcessState == nil {
-		f.supd.Process.Kill()
-		<-f.ended
+	if f.supd != nil {
+		f.supd.Process.Kill() // an error says that it has ended
+		select {
+		case <-f.ended: // or that was heard already
+		case <-f.over:
+		}
 	}
 	for _, pid := range workersOf(f.dir) {
 		syscall.Kill(pid, syscall.SIGKILL)
@@ -150,7 +154,10 @@ func (f *frozen) launch() {
 	if err := f.supd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	go func() { f.ended <- f.supd.Wait() }()
+	go func() {
+		f.ended <- f.supd.Wait()
+		close(f.over)
+	}()
 }
 
 // await is await, with a word and supd's log where it fails.
