@@ -39,11 +39,12 @@ func (c *collector) measure(status *api.Status) (slots map[string]*figures, news
 	members := c.families(status, all).byWorker()
 	slots, news = make(map[string]*figures, len(c.seen.slots)), map[engine.RunID]measure.Usage{}
 	now, deaths := newSeen(c.seen), c.seen.deaths(all)
+	storages := c.proc.storages(living(members))
 	for w := range status.Workers() {
 		f := &figures{used: w.Tally.Past}
 		for _, run := range w.Runs {
 			id := engine.RunID{Pid: run.Pid, Start: run.Start}
-			used := c.add(f, members[run.Pid])
+			used := c.add(f, members[run.Pid], storages)
 			if run.Cgroup != "" {
 				used = used.Plus(c.stalled(f, run.Cgroup))
 			} else {
@@ -69,16 +70,28 @@ func (c *collector) measure(status *api.Status) (slots map[string]*figures, news
 	return slots, news, nil
 }
 
+// living are the processes of all workers that have not ended.
+func living(members map[int][]tree.Process) (pids []int) {
+	for _, all := range members {
+		for _, p := range all {
+			if !p.Zombie {
+				pids = append(pids, p.Pid)
+			}
+		}
+	}
+	return pids
+}
+
 // add adds the processes of one worker, and gives what they have used. What a child has
 // used is its parent's as soon as that has waited for it, and until then its own.
-func (c *collector) add(f *figures, members []tree.Process) (used measure.Usage) {
+func (c *collector) add(f *figures, members []tree.Process, storages map[int]storage) (used measure.Usage) {
 	for _, p := range members {
 		used.CPU += time.Duration(p.Ticks) * tick
 		if p.Zombie {
 			continue
 		}
-		read, written := c.proc.storage(p.Pid)
-		used.Read, used.Written = used.Read+read, used.Written+written
+		used.Read += storages[p.Pid].read
+		used.Written += storages[p.Pid].written
 		f.processes++
 		f.threads += p.Threads
 		f.resident += p.Pages * pageSize

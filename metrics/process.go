@@ -79,22 +79,32 @@ func (p *proc) path(pid int, name string) string {
 
 // storage is how many bytes a process and the children that it has waited for have read
 // and written (proc_pid_io(5)).
-func (p *proc) storage(pid int) (read, written int64) {
-	text, err := p.read(pid, "io")
-	if err != nil { // it is gone, or not to be looked at (ptrace(2))
-		return 0, 0
-	}
-	return numberAfter(text, "\nread_bytes: "), numberAfter(text, "\nwrite_bytes: ")
+type storage struct{ read, written int64 }
+
+// storages are those of processes, by pid. What is gone, or not to be looked at
+// (ptrace(2)), has 0. The kernel lets who reads it wait for an execve of the process.
+func (p *proc) storages(pids []int) map[int]storage {
+	return tree.Each(pids, func() func(pid int) storage {
+		own := &proc{root: p.root, buffer: make([]byte, 1<<10)}
+		return func(pid int) storage {
+			text, err := own.read(pid, "io")
+			if err != nil {
+				return storage{}
+			}
+			return storage{numberAfter(text, "\nread_bytes: "), numberAfter(text, "\nwrite_bytes: ")}
+		}
+	})
 }
 
 // proportional is a process's share of the memory that it maps, in bytes
-// (/proc/PID/smaps_rollup, Linux 4.14). The kernel walks all of its pages for that.
+// (/proc/PID/smaps_rollup, Linux 4.14). The kernel walks all of its pages for that, and
+// lets who reads it wait for an execve of the process, and for its memory.
 func (p *proc) proportional(pid int) (int64, error) {
-	text, err := p.read(pid, "smaps_rollup")
-	if err != nil {
-		return 0, err
-	}
-	return numberAfter(text, "\nPss:") << 10, nil
+	return tree.Within(pid, func() (int64, error) {
+		own := &proc{root: p.root, buffer: make([]byte, 4<<10)}
+		text, err := own.read(pid, "smaps_rollup")
+		return numberAfter(text, "\nPss:") << 10, err
+	})
 }
 
 // numberAfter finds a number; 0 where there is none.

@@ -42,7 +42,7 @@ func UserName(uid int) string {
 // UserTitle gives "deploy (uid 1000)".
 func UserTitle(uid int) string { return fmt.Sprintf("%s (uid %d)", UserName(uid), uid) }
 
-var system = database{"/etc/passwd", "/etc/group", []string{"/usr/bin/getent", "/bin/getent"}}
+var system = database{"/etc/passwd", "/etc/group", []string{"/usr/bin/getent", "/bin/getent"}, new(hang)}
 
 func (d database) lookup(id Identity) (*Account, error) {
 	if id.User == "" {

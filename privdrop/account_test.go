@@ -46,7 +46,7 @@ func testDatabase(t *testing.T) database {
 		}
 		return path
 	}
-	return database{write("passwd", passwdText, 0o644), write("group", groupText, 0o644), []string{"/nonexistent", write("getent", getentText, 0o755)}}
+	return database{write("passwd", passwdText, 0o644), write("group", groupText, 0o644), []string{"/nonexistent", write("getent", getentText, 0o755)}, new(hang)}
 }
 
 func TestLookup(t *testing.T) {
@@ -144,5 +144,28 @@ func TestGetentTimeout(t *testing.T) {
 	_, err := output([]string{d.getent[1], "passwd", "hangs"}, time.Millisecond)
 	if err == nil || !strings.Contains(err.Error(), "no answer") {
 		t.Errorf("got %v, want no answer", err)
+	}
+}
+
+// TestGetentThatHung: after one name that nobody answers for, others are waited for
+// shortly, until one is answered or some time is over. What is given up in that short time
+// does not make it last longer.
+func TestGetentThatHung(t *testing.T) {
+	d := testDatabase(t)
+	d.hung.note(false, getentTimeout, time.Now())
+	if _, err := d.lookup(Identity{User: "hangs"}); err == nil || !strings.Contains(err.Error(), "no answer in "+hungTimeout.String()) {
+		t.Errorf("%v, want no answer in %s", err, hungTimeout)
+	}
+	d.hung.note(true, hungTimeout, time.Now())
+	if limit := d.hung.limit(time.Now()); limit != getentTimeout {
+		t.Errorf("after an answer it is waited for %s", limit)
+	}
+	begin := time.Now()
+	d.hung.note(false, getentTimeout, begin)
+	d.hung.note(false, hungTimeout, begin.Add(hungFor/2))
+	for after, want := range map[time.Duration]time.Duration{0: hungTimeout, hungFor - 1: hungTimeout, hungFor: getentTimeout} {
+		if limit := d.hung.limit(begin.Add(after)); limit != want {
+			t.Errorf("%s after a hang it is waited for %s, want %s", after, limit, want)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package privdrop
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"strings"
@@ -9,9 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// getentTimeout is far above what a directory server takes, and below what an
-// operator waits for.
-const getentTimeout = 10 * time.Second
+// errNoAnswer is of a program that has not come to its end in time.
+var errNoAnswer = errors.New("no answer")
 
 // ask runs getent(1) and returns what it prints: "" when the key is unknown, or
 // there is no getent.
@@ -26,7 +26,9 @@ func (d database) ask(kind, key string) (string, error) {
 	if program == "" {
 		return "", nil
 	}
-	out, err := output([]string{program, kind, key}, getentTimeout)
+	limit := d.hung.limit(time.Now())
+	out, err := output([]string{program, kind, key}, limit)
+	d.hung.note(!errors.Is(err, errNoAnswer), limit, time.Now())
 	if err != nil {
 		return "", fmt.Errorf("%s %s %s: %w", program, kind, key, err)
 	}
@@ -53,7 +55,7 @@ func output(argv []string, timeout time.Duration) (string, error) {
 		return "", err
 	}
 	defer process.Close()
-	text, err := readUntil(ends[0], time.Now().Add(timeout))
+	text, err := readUntil(ends[0], timeout)
 	if err != nil {
 		process.Signal(unix.SIGKILL)
 	}
@@ -72,13 +74,14 @@ func launch(argv []string, files []int) (*Process, error) {
 }
 
 // readUntil reads to the end of a pipe.
-func readUntil(fd int, deadline time.Time) (string, error) {
+func readUntil(fd int, timeout time.Duration) (string, error) {
 	var text strings.Builder
+	deadline := time.Now().Add(timeout)
 	buf := make([]byte, 4096)
 	for {
 		left := time.Until(deadline)
 		if left <= 0 {
-			return "", fmt.Errorf("no answer in %s", getentTimeout)
+			return "", fmt.Errorf("%w in %s", errNoAnswer, timeout)
 		}
 		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 		if n, err := unix.Poll(fds, int(left.Milliseconds())+1); n == 0 || err == unix.EINTR {

@@ -355,10 +355,15 @@ func frozenProgram(t *testing.T, f *frozen) {
 		t.Fatal(err)
 	}
 	f.victim = fmt.Sprintf("[process.web]\ncommand = [%q, \"1000000\"]\nbackoff = { initial = \"10ms\" }\n", disk+"/sleep")
+	f.tables = "[metrics]\nlisten = \"unix:metrics.sock\"\n"
 	f.start()
 	freeze()
 	f.supctl("signal", "KILL", "victim")
 	f.await("supd waits for the disk", f.waitsForDisk)
+	f.await("a scrape has the others", func() bool {
+		_, text, err := scrapeAnswer(f.dir+"/metrics.sock", "/metrics")
+		return err == nil && strings.Contains(text, `supd_worker_up{app="other",process="stays",slot="1"} 1`)
+	})
 }
 
 // frozenUsers has a directory service that never answers, and a user whom only that one

@@ -59,15 +59,14 @@ type scrape struct{ samples map[string]float64 }
 func scrapeOf(ts *testscript.TestScript) *scrape { return ts.Value(scrapeKey{}).(*scrape) }
 
 func get(ts *testscript.TestScript, path string) (string, error) {
-	status, text, err := scrapeAnswer(ts, path)
+	status, text, err := scrapeAnswer(ts.MkAbs("m.sock"), path)
 	if err == nil && status != http.StatusOK {
 		err = fmt.Errorf("%d: %s", status, text)
 	}
 	return text, err
 }
 
-func scrapeAnswer(ts *testscript.TestScript, path string) (status int, text string, err error) {
-	socket := ts.MkAbs("m.sock")
+func scrapeAnswer(socket, path string) (status int, text string, err error) {
 	client := http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true,
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "unix", socket)
@@ -231,7 +230,7 @@ func healthz(ts *testscript.TestScript, neg bool, args []string) {
 		path, code, want = path+"/"+args[0], args[1], regexp.MustCompile(args[2])
 	}
 	poll(ts, func() error {
-		status, text, err := scrapeAnswer(ts, path)
+		status, text, err := scrapeAnswer(ts.MkAbs("m.sock"), path)
 		if err == nil && (strconv.Itoa(status) != code || !want.MatchString(text)) {
 			err = fmt.Errorf("%s: %d, %q, want %s, %s", path, status, text, code, want)
 		}

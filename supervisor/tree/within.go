@@ -20,8 +20,8 @@ const readTime = 2 * time.Second
 // mostStuck bounds the threads that processes of one user can take from this one.
 const mostStuck = 8
 
-// errStuck is of a process that cannot be read.
-var errStuck = errors.New("the process does not let itself be read")
+// ErrStuck is of a process that cannot be read.
+var ErrStuck = errors.New("the process does not let itself be read")
 
 // stuck are the reads that have not come back, by pid, each with the user of the process.
 var stuck struct {
@@ -35,7 +35,7 @@ func Within[T any](pid int, read func() (T, error)) (T, error) { return within(p
 
 func within[T any](pid int, limit time.Duration, read func() (T, error)) (value T, err error) {
 	if isStuck(pid) {
-		return value, errStuck
+		return value, ErrStuck
 	}
 	type answer struct {
 		value T
@@ -58,7 +58,7 @@ func within[T any](pid int, limit time.Duration, read func() (T, error)) (value 
 		<-answers
 		release(pid)
 	}()
-	return value, errStuck
+	return value, ErrStuck
 }
 
 // isStuck reports whether a read of the process has not come back, or too many of its

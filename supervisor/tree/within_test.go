@@ -16,10 +16,10 @@ func TestWithin(t *testing.T) {
 	if n, err := Within(self, answers); n != 7 || err != nil {
 		t.Fatalf("%d, %v", n, err)
 	}
-	if _, err := within(self, time.Millisecond, hangs); !errors.Is(err, errStuck) {
+	if _, err := within(self, time.Millisecond, hangs); !errors.Is(err, ErrStuck) {
 		t.Fatalf("%v", err)
 	}
-	if _, err := Within(self, answers); !errors.Is(err, errStuck) {
+	if _, err := Within(self, answers); !errors.Is(err, ErrStuck) {
 		t.Errorf("of the same process: %v", err)
 	}
 	none := 1 << 30 // such pids are no process's: all are one user's
@@ -27,11 +27,11 @@ func TestWithin(t *testing.T) {
 		if n, err := Within(none, answers); n != 7 || err != nil {
 			t.Errorf("with %d of another process stuck: %d, %v", i, n, err)
 		}
-		if _, err := within(none+1+i, time.Millisecond, hangs); !errors.Is(err, errStuck) {
+		if _, err := within(none+1+i, time.Millisecond, hangs); !errors.Is(err, ErrStuck) {
 			t.Errorf("%v", err)
 		}
 	}
-	if _, err := Within(none, answers); !errors.Is(err, errStuck) {
+	if _, err := Within(none, answers); !errors.Is(err, ErrStuck) {
 		t.Errorf("with %d of its user's stuck: %v", mostStuck, err)
 	}
 	close(back)
