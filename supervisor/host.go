@@ -32,6 +32,7 @@ type host struct {
 	statsd   *statsd.Reader
 	lock     *os.File // of the runtime directory
 	writer   record.Writer
+	lasting  *lasting
 	self     int
 	garbage  *collector
 
@@ -67,7 +68,8 @@ func newHost(c *configs.Config, log *slog.Logger, files *output.Files, post func
 		return nil, err
 	}
 	h := &host{log: log, post: post, lock: lock, self: os.Getpid(), garbage: newCollector(), living: map[*launch.Worker]bool{},
-		sockets: &sockets{log: log, set: set}, files: files, writer: record.Writer{Log: log, Path: runtime.Record(), Boot: boot}}
+		sockets: &sockets{log: log, set: set}, files: files, writer: record.Writer{Log: log, Path: runtime.Record(), Boot: boot},
+		lasting: newLasting(c.Daemon.State, log, post)}
 	mapping, err := configs.ReadMapping(c.Metrics.StatsdMapping)
 	if err != nil {
 		return nil, err
@@ -129,6 +131,7 @@ func (h *host) close() {
 	if err := h.sockets.close(); err != nil {
 		h.log.Warn("closing sockets", "error", err)
 	}
+	h.lasting.close()
 	h.garbage.end.Stop()
 	h.launcher.Null.Close()
 	h.launcher.Rubbish.Close(rubbishTime)

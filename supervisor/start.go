@@ -37,7 +37,7 @@ func New(c *configs.Config, log *slog.Logger, inherited ...Inherited) (*Supervis
 	if s.host, err = newHost(c, log, s.files, post); err != nil {
 		return nil, err
 	}
-	s.owner = engine.New(log, engine.Host{Reaper: s.host, Sockets: s.host.sockets, Save: s.host.save, Changed: s.changed, Retry: s.retry}, c.Daemon.ExitOn)
+	s.owner = engine.New(log, engine.Host{Reaper: s.host, Sockets: s.host.sockets, Save: s.host.save, SaveLasting: s.host.lasting.save, Changed: s.changed, Retry: s.retry}, c.Daemon.ExitOn)
 	for _, i := range inherited {
 		s.host.sockets.offer(i.Name, i.Fd)
 	}
@@ -56,6 +56,7 @@ func (s *Supervisor) first(c *configs.Config) error {
 		return err
 	}
 	p := s.preparer(c, nil).all(nil)
+	s.owner.Last(s.host.lasting.read())
 	left, err := s.host.inherit()
 	if err == nil {
 		err = s.owner.Apply(p.Prepared)

@@ -45,6 +45,9 @@ func (c *call) waiting(action api.Action, short string) *cobra.Command {
 		},
 	}
 	timeoutFlag(cmd, &r.Timeout)
+	if action == api.ActionStart || action == api.ActionStop {
+		cmd.Flags().BoolVar(&r.Persist, "persist", false, "also of the next supd and after a reboot, until the contrary is asked for")
+	}
 	if action == api.ActionRestart {
 		cmd.Flags().BoolVar(&r.Hard, "hard", false, "stop, then start")
 	}

@@ -122,6 +122,15 @@ func (c *call) show(s *api.Status) error {
 	return nil
 }
 
+// lasting says what was asked of a process for good.
+func lasting(l *api.Lasting) string {
+	what := "stopped"
+	if l.Up {
+		what = "started"
+	}
+	return fmt.Sprintf("stays %s, also under the next supd (--persist, by %s, %s)", what, printable(l.By), clockOrDay(l.At, time.Now()))
+}
+
 // writeApps writes what concerns an app as a whole. It does not go to standard
 // output, from which scripts read a line a worker.
 func writeApps(w io.Writer, s *api.Status) {
@@ -133,6 +142,8 @@ func writeApps(w io.Writer, s *api.Status) {
 			switch {
 			case p.Scaled > 0:
 				fmt.Fprintf(w, "%s/%s   scaled to %d until the next apply; count = %d\n", a.Name, p.Name, p.Scaled, p.Count)
+			case p.Lasting != nil:
+				fmt.Fprintf(w, "%s/%s   %s\n", a.Name, p.Name, lasting(p.Lasting))
 			case p.Count == 0 && len(p.Workers) == 0:
 				fmt.Fprintf(w, "%s/%s   has no workers: count = 0\n", a.Name, p.Name)
 			}

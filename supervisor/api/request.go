@@ -40,6 +40,7 @@ type Request struct {
 	Signal  string        `json:"signal,omitempty"`  // "HUP", "SIGHUP" or a number
 	Timeout time.Duration `json:"timeout,omitempty"` // how long to wait for the end; 0 is without limit
 
+	Persist bool   `json:"persist,omitempty"` // start, stop: also of the next supd, and after a reboot
 	Count   int    `json:"count,omitempty"`   // scale: of workers
 	Version string `json:"version,omitempty"` // of a release
 	Detach  bool   `json:"detach,omitempty"`  // deploy, rollback, resume, apply: answer once it has begun

@@ -118,10 +118,19 @@ type ProcessStatus struct {
 	Name    string         `json:"name"`
 	Count   int            `json:"count"`
 	Scaled  int            `json:"scaled,omitempty"` // workers that are desired instead, until the next apply
+	Lasting *Lasting       `json:"lasting,omitempty"` // what was asked for instead of autostart
 	Log     string         `json:"log"`
 	Workers []WorkerStatus `json:"workers"`
 
 	Sockets []string `json:"-"` // names of those that its workers accept from, for metrics
+}
+
+// Lasting is what was asked of a process for longer than supd lives: `supctl stop
+// --persist`, and start.
+type Lasting struct {
+	Up bool      `json:"up"`
+	By string    `json:"by"`
+	At time.Time `json:"at"`
 }
 
 // WorkerStatus is one slot. While it is replaced it tells of the worker that

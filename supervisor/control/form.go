@@ -29,8 +29,8 @@ type form struct {
 }
 
 var forms = map[api.Action]form{
-	api.ActionStart:      {targets: someTargets},
-	api.ActionStop:       {targets: someTargets},
+	api.ActionStart:      {targets: someTargets, may: []string{"persist"}},
+	api.ActionStop:       {targets: someTargets, may: []string{"persist"}},
 	api.ActionRestart:    {targets: someTargets, may: []string{"hard"}},
 	api.ActionReload:     {targets: someTargets},
 	api.ActionSignal:     {targets: someTargets, may: []string{"signal"}, must: "signal"},
@@ -103,7 +103,7 @@ func (f form) fieldProblem(r api.Request) string {
 		is    bool
 	}{
 		{"hard", r.Hard}, {"signal", r.Signal != ""}, {"version", r.Version != ""},
-		{"detach", r.Detach}, {"count", r.Count != 0}, {"force", r.Force}, {"reason", r.Reason != ""},
+		{"detach", r.Detach}, {"count", r.Count != 0}, {"force", r.Force}, {"reason", r.Reason != ""}, {"persist", r.Persist},
 	}
 	for _, s := range set {
 		switch {

@@ -176,7 +176,7 @@ func (o *Owner) applyApp(a *app, one App) {
 func (o *Owner) applyProcess(p *process, c *configs.Process, r *Revision) {
 	was, running := p.config, p.revision
 	isNew := was == nil || p.removed || len(p.slots) == 0
-	up := p.isDesired() || isNew && c.Autostart
+	up := p.isDesired() || isNew && p.autostarts(c)
 	p.config, p.removed = c, false
 	p.unscale()
 	p.resize(up)
@@ -213,6 +213,7 @@ func (o *Owner) removeGone(p Prepared) {
 		switch {
 		case p.drops(a.name):
 			a.removed = true
+			o.dropLasting(a)
 			o.abort(a, "the app was removed from the configuration")
 			o.heldBack = slices.DeleteFunc(o.heldBack, func(other *app) bool { return other == a })
 			a.keepOnly(nil)

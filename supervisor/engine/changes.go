@@ -17,7 +17,7 @@ func (o *Owner) Changes(p Prepared) *api.Changes {
 	c := &api.Changes{Apps: []api.AppChange{}}
 	for i := range p.Apps {
 		if a := o.findApp(p.Apps[i].Config.Name); a == nil || a.removed {
-			c.Apps = append(c.Apps, added(&p.Apps[i], a))
+			c.Apps = append(c.Apps, o.added(&p.Apps[i], a))
 		} else if change := o.changesOf(a, &p.Apps[i]); !change.isNone() {
 			c.Apps = append(c.Apps, change.AppChange)
 		}
@@ -41,7 +41,7 @@ func (c *change) add(name string, what api.WorkerFate, keys []configs.KeyChange,
 }
 
 // added is of an app that is not there, or is about to go.
-func added(one *App, a *app) api.AppChange {
+func (o *Owner) added(one *App, a *app) api.AppChange {
 	c := change{api.AppChange{Name: one.Config.Name, File: one.Config.File, Kind: api.AppAdded, Note: one.holdups()}}
 	if a != nil && a.rollout != nil {
 		c.Deferred = true
@@ -49,7 +49,7 @@ func added(one *App, a *app) api.AppChange {
 	}
 	for i := range one.Config.Processes {
 		p := &one.Config.Processes[i]
-		if _, known := one.Revisions[p.Name]; known && p.Autostart {
+		if _, known := one.Revisions[p.Name]; known && autostarts(o.lasting, c.Name, p) {
 			for n := range p.Count {
 				c.add(api.WorkerName(c.Name, p.Name, n+1), api.FateStart, nil, "")
 			}
@@ -115,7 +115,7 @@ func (o *Owner) changesOf(a *app, one *App) *change {
 	for i := range one.Config.Processes {
 		pc := &one.Config.Processes[i]
 		if p := a.named[pc.Name]; p == nil || p.removed || p.config == nil {
-			c.addProcess(one, pc)
+			o.addProcess(c, one, pc)
 		} else {
 			o.addChanges(c, p, one, pc)
 		}
@@ -140,8 +140,8 @@ func isOtherwise(old, now *configs.App) bool {
 }
 
 // addProcess is of a process that is not there.
-func (c *change) addProcess(one *App, p *configs.Process) {
-	if _, known := one.Revisions[p.Name]; !known || !p.Autostart {
+func (o *Owner) addProcess(c *change, one *App, p *configs.Process) {
+	if _, known := one.Revisions[p.Name]; !known || !autostarts(o.lasting, c.Name, p) {
 		return
 	}
 	for n := range p.Count {
@@ -167,7 +167,7 @@ func (o *Owner) addChanges(c *change, p *process, one *App, pc *configs.Process)
 			o.addChange(c, s, next)
 		}
 	}
-	up := p.isDesired() || len(p.slots) == 0 && pc.Autostart
+	up := p.isDesired() || len(p.slots) == 0 && p.autostarts(pc)
 	for n := len(p.slots) + 1; up && n <= pc.Count; n++ {
 		c.addCount(api.WorkerName(c.Name, p.name, n), api.FateStart, p, pc)
 	}

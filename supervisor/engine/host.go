@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"supd/configs"
+	"supd/supervisor/api"
 	"supd/supervisor/measure"
 	"supd/supervisor/record"
 	"supd/supervisor/release"
@@ -22,6 +23,10 @@ type Host struct {
 	// Save writes a record where the next supd finds it, and calls written when it has
 	// tried, in any goroutine. done is not posted before another one may follow.
 	Save    func(r *record.Record, written func(), done func(ok bool) Event)
+	// SaveLasting keeps what was said of processes for longer than supd lives. It may be
+	// called again before done; the last call holds.
+	SaveLasting func(all map[string]api.Lasting, done func(error) Event)
+
 	Changed func(Change)     // of an app's releases
 	Retry   func(app string) // prepare it again, for Mend
 }

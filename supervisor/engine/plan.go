@@ -96,7 +96,7 @@ func (o *Owner) startStage(r *rollout, t *stage) {
 	if p.revision == nil || t.from == nil {
 		p.revision = t.to
 	}
-	up := p.isDesired() || len(p.slots) == 0 && t.config.Autostart
+	up := p.isDesired() || len(p.slots) == 0 && p.autostarts(t.config)
 	for n := len(p.slots); n < p.wanted(t.config); n++ {
 		p.addSlot(n+1, t.to, up)
 	}

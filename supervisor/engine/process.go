@@ -13,7 +13,7 @@ func (o *Owner) app(name string) *app {
 	if a := o.findApp(name); a != nil {
 		return a
 	}
-	a := &app{name: name, named: map[string]*process{}}
+	a := &app{name: name, named: map[string]*process{}, lasting: o.lasting}
 	o.apps = append(o.apps, a)
 	return a
 }

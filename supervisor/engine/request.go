@@ -11,7 +11,9 @@ import (
 )
 
 // Do is the event of a Request that is not about releases.
-func (o *Owner) Do(r api.Request, reply chan<- *api.Result) {
+func (o *Owner) Do(r api.Request, reply chan<- *api.Result) { o.act(r, reply) }
+
+func (o *Owner) act(r api.Request, reply chan<- *api.Result) {
 	if r.Action == api.ActionShutdown {
 		o.log.Info("request", "action", r.Action, "by", r.By)
 		o.Quit()
@@ -44,6 +46,16 @@ func (o *Owner) Do(r api.Request, reply chan<- *api.Result) {
 				return
 			}
 		}
+	}
+	if r.Persist {
+		o.persist(r, all, reply)
+		return
+	}
+	switch r.Action {
+	case api.ActionStart, api.ActionRestart:
+		o.contradict(all.slots, true)
+	case api.ActionStop:
+		o.contradict(all.slots, false)
 	}
 	o.wait(r, all, reply)
 }
@@ -145,7 +157,7 @@ func (o *Owner) Retire(r api.Request, reply chan<- *api.Result) {
 	o.wait(stop, named{slots: slots}, reply).after = func() {
 		for _, s := range slots {
 			s.revision = nil
-			if s.process.config.Autostart && !s.removed {
+			if s.process.autostarts(s.process.config) && !s.removed {
 				s.want() // as soon as there is a release again
 			}
 			o.touch(s)

@@ -65,6 +65,7 @@ func (o *Owner) scalable(r api.Request) (all []*process, refused *api.Result) {
 // setScale makes the slots of a process so many.
 func (o *Owner) setScale(p *process, n int) {
 	p.scaled = n
+	o.contradict(p.slots, true)
 	p.resize(true)
 	p.noteScale()
 	for _, s := range p.slots {
@@ -80,7 +81,7 @@ func (o *Owner) setScale(p *process, n int) {
 func (p *process) rescale(n int) {
 	if n > 0 && p.scaled == 0 && !p.removed {
 		p.scaled = n
-		p.resize(p.config.Autostart)
+		p.resize(p.autostarts(p.config))
 		p.noteScale()
 	}
 }

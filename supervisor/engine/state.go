@@ -28,7 +28,8 @@ type Owner struct {
 	workers        map[int]*worker    // by pid: those that are to be reaped
 	earlyDeaths    map[int]Exit       // while a launch was under way: perhaps its process
 	tasks          map[int]chan<- Exit
-	heldBack       []*app // to be prepared again
+	heldBack       []*app                 // to be prepared again
+	lasting        map[string]api.Lasting // what was said of processes for good, by full name
 	launching      int
 	revisions      int // so many were made
 	waiters        []*waiter
@@ -69,7 +70,7 @@ const queueLength = 64
 // New makes an owner with nothing to run.
 func New(log *slog.Logger, host Host, exitOn configs.ExitOn) *Owner {
 	o := &Owner{log: log, host: host, exitOn: exitOn, events: make(chan Event, queueLength), done: make(chan struct{}),
-		workers: map[int]*worker{}, earlyDeaths: map[int]Exit{}, tasks: map[int]chan<- Exit{}, left: map[int]*worker{}, users: map[int]*user{}, strayed: map[*user]bool{}, repairs: map[string]*repair{}}
+		workers: map[int]*worker{}, earlyDeaths: map[int]Exit{}, tasks: map[int]chan<- Exit{}, left: map[int]*worker{}, users: map[int]*user{}, strayed: map[*user]bool{}, repairs: map[string]*repair{}, lasting: map[string]api.Lasting{}}
 	o.status.Store(api.NewStatus(nil))
 	return o
 }
@@ -82,6 +83,7 @@ type app struct {
 	named      map[string]*process
 	dependents map[*process][]*process   // who comes after whom; nil: is to be made anew
 	sockets    map[string]configs.Socket // by key
+	lasting    map[string]api.Lasting    // the owner's
 	removed    bool
 
 	state     release.State // as it was journaled last

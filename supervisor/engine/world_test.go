@@ -131,9 +131,11 @@ type world struct {
 	refuse  error // what Open answers
 	joined  int
 	treated int
-	retries int // that were asked for
-	most    int // processes at once
-	signals int // that were sent
+	retries int                    // that were asked for
+	lasting map[string]api.Lasting // as it was written last
+	unsaved error                  // why it is not
+	most    int                    // processes at once
+	signals int                    // that were sent
 	sweeps  int
 
 	strays    Strays       // that a search finds
@@ -190,7 +192,7 @@ func newWorld(t *testing.T, behave func(Launch) behaviour, processes ...configs.
 
 func (w *world) newOwner() *Owner {
 	host := Host{Reaper: w, Sockets: w, Save: w.save, Changed: func(c Change) { w.changes = append(w.changes, c) },
-		Retry: func(string) { w.retries++ }}
+		Retry: func(string) { w.retries++ }, SaveLasting: w.saveLasting}
 	return New(slog.New(w.logs()), host, "")
 }
 

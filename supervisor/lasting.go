@@ -1,0 +1,114 @@
+package supervisor
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/renameio/v2"
+
+	"supd/privdrop/files"
+	"supd/supervisor/api"
+	"supd/supervisor/engine"
+)
+
+// lasting is the file of what was said of processes for longer than supd lives. It is
+// written in a goroutine of its own, since its disk may not answer.
+type lasting struct {
+	path  string
+	log   *slog.Logger
+	post  func(engine.Event)
+	queue chan saying
+	ended chan struct{}
+}
+
+// saying is all that was said, and what to do once it is written.
+type saying struct {
+	all  map[string]api.Lasting
+	done func(error) engine.Event
+}
+
+const (
+	lastingFormat = 1
+	lastingMost   = 16 << 20 // bytes, more than such a file has
+	lastingWaits  = 16       // so many may wait to be written
+	lastingTime   = 2 * time.Second
+)
+
+// lastingFile is what the file holds.
+type lastingFile struct {
+	Format    int                    `json:"format"`
+	Processes map[string]api.Lasting `json:"processes"`
+}
+
+var errLastingWaits = errors.New("the disk of the state directory does not answer")
+
+func newLasting(state string, log *slog.Logger, post func(engine.Event)) *lasting {
+	l := &lasting{filepath.Join(state, "lasting.json"), log, post, make(chan saying, lastingWaits), make(chan struct{})}
+	go func() {
+		defer close(l.ended)
+		for s := range l.queue {
+			post(s.done(l.write(s.all)))
+		}
+	}()
+	return l
+}
+
+// save runs in the owner's goroutine.
+func (l *lasting) save(all map[string]api.Lasting, done func(error) engine.Event) {
+	select {
+	case l.queue <- saying{all, done}:
+	default:
+		go l.post(done(errLastingWaits))
+	}
+}
+
+// close waits for what is to be written, within lastingTime.
+func (l *lasting) close() {
+	close(l.queue)
+	select {
+	case <-l.ended:
+	case <-time.After(lastingTime):
+		l.log.Error("what was said of processes for good", "error", errLastingWaits)
+	}
+}
+
+func (l *lasting) write(all map[string]api.Lasting) error {
+	dir := filepath.Dir(l.path)
+	data, err := json.Marshal(lastingFile{lastingFormat, all})
+	if err := errors.Join(err, files.MakeDirectories(dir)); err != nil {
+		return err
+	}
+	return renameio.WriteFile(l.path, append(data, '\n'), 0o600, renameio.WithTempDir(dir), renameio.WithStaticPermissions(0o600))
+}
+
+// read gives what was said. What cannot be read is set aside.
+func (l *lasting) read() map[string]api.Lasting {
+	all, err := readLasting(l.path)
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return all
+	}
+	aside := l.path + ".unreadable"
+	l.log.Error("what was started or stopped for good is not known, autostart holds", "kept_as", aside, "error", errors.Join(err, os.Rename(l.path, aside)))
+	return nil
+}
+
+func readLasting(path string) (map[string]api.Lasting, error) {
+	data, err := files.ReadOurs(path, lastingMost)
+	if err != nil {
+		return nil, err
+	}
+	var f lastingFile
+	if err := json.Unmarshal(data, &f); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if f.Format != lastingFormat {
+		return nil, fmt.Errorf("%s: format %d is not one of this supd's, which knows %d", path, f.Format, lastingFormat)
+	}
+	return f.Processes, nil
+}
