@@ -67,21 +67,28 @@ func command(in input) ([]string, bool) {
 	return nil, false
 }
 
-// steps reads stop: pairs of a signal and how long to wait after it.
+// stepGroup is the word in a step of stop that is for more than the main process.
+const stepGroup = "group"
+
+// steps reads stop: a signal, how long to wait after it, and whom else it is for.
 func steps(in input) ([]StopStep, bool) {
-	const want = `want a list of pairs such as [["TERM", "30s"], ["QUIT", "10s"]]`
+	const want = `want a list of steps such as [["TERM", "30s"], ["QUIT", "10s"]], or ["TERM", "30s", "group"] for all that the worker has started`
 	if in.Kind != anArray || len(in.Items) == 0 {
 		in.fail("%s", want)
 		return nil, false
 	}
-	return list(func(pair input) (StopStep, bool) {
-		if pair.Kind != anArray || len(pair.Items) != 2 {
-			pair.fail("%s", want)
+	return list(func(step input) (StopStep, bool) {
+		if step.Kind != anArray || len(step.Items) != 2 && len(step.Items) != 3 {
+			step.fail("%s", want)
 			return StopStep{}, false
 		}
-		sig, ok := signal(input{&pair.Items[0], pair.scope})
-		wait, fine := duration(positive)(input{&pair.Items[1], pair.scope})
-		return StopStep{sig, wait}, ok && fine
+		sig, ok := signal(input{&step.Items[0], step.scope})
+		wait, fine := duration(positive)(input{&step.Items[1], step.scope})
+		if len(step.Items) == 2 {
+			return StopStep{Signal: sig, Wait: wait}, ok && fine
+		}
+		_, right := one(stepGroup)(input{&step.Items[2], step.scope})
+		return StopStep{Signal: sig, Wait: wait, Group: true}, ok && fine && right
 	})(in)
 }
 

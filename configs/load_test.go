@@ -140,7 +140,7 @@ func TestDecode(t *testing.T) {
 					Backoff: Backoff{100 * time.Millisecond, time.Minute, 2, 0.1, 10 * time.Second},
 					Ready:   Ready{Uptime: time.Second, Timeout: time.Minute},
 					Health:  Health{Exec: []string{"true"}, Interval: 10 * time.Second, Timeout: 4 * time.Second, Failures: 3, Children: 5},
-					Stop:    []StopStep{{syscall.SIGTERM, 30 * time.Second}}, Capabilities: []string{},
+					Stop:    []StopStep{{Signal: syscall.SIGTERM, Wait: 30 * time.Second}}, Capabilities: []string{},
 					Log: Log{To: LogJournal, File: "journal:full/plain", MaxSize: 1 << 20, Keep: 10},
 				},
 				{
@@ -153,7 +153,7 @@ func TestDecode(t *testing.T) {
 					Ready:    Ready{HTTP: "/full/healthz", Socket: "web", Timeout: 5 * time.Second},
 					Health:   Health{TCP: "probe", Interval: time.Minute, Timeout: time.Minute, Failures: 1, Children: 0},
 					Watchdog: 90 * time.Second, Statsd: true,
-					Stop: []StopStep{{syscall.SIGINT, time.Minute}, {syscall.SIGQUIT, 1500 * time.Millisecond}}, ReloadSignal: syscall.SIGHUP,
+					Stop: []StopStep{{Signal: syscall.SIGINT, Wait: time.Minute}, {Signal: syscall.SIGQUIT, Wait: 1500 * time.Millisecond, Group: true}}, ReloadSignal: syscall.SIGHUP,
 					Resources: privdrop.Resources{
 						Umask: new(privdrop.Umask(0o22)), Nice: &five, OOMScoreAdjust: &minus, CPUAffinity: []int{0, 16},
 						Limits: privdrop.Limits{"nofile": limit(1024, 4096), "core": limit(0, 0), "as": limit(1<<30, 1<<30), "nproc": limit(1000, 1000)},

@@ -274,10 +274,12 @@ func (q Question) inherited() bool { return strings.HasPrefix(q.HTTP, "/") || q.
 // questions of ready and health (named "probe" in LISTEN_FDNAMES).
 func (p *Process) Probe() bool { return p.Ready.Probe() || p.Health.Probe() }
 
-// StopStep sends Signal to the main process once and waits.
+// StopStep sends Signal once and waits: to the main process alone, or to all that the
+// worker has started as well, until nothing of that is left.
 type StopStep struct {
 	Signal Signal
 	Wait   time.Duration
+	Group  bool `json:",omitempty"`
 }
 
 // Log is where a process's output goes.

@@ -35,8 +35,8 @@ func (t *trap) shell() {
 		case l.script == "":
 		case activate.MatchString(l.script):
 			t.warn("command", "%s is here for a virtual environment: write venv = %q and the command alone, without a shell", name, activate.FindStringSubmatch(l.script)[1])
-		case waits(l.script):
-			t.warn("command", `%s stays between supd and the program, which gets no signal: write "exec" before the program, or do without the shell`, name)
+		case waits(l.script) && !t.stopsGroup():
+			t.warn("command", `%s stays between supd and the program, which gets no signal: write "exec" before the program, do without the shell, or write stop = [["TERM", "30s", "group"]]`, name)
 		}
 	}
 	t.shellWords(t.unread())
@@ -110,8 +110,8 @@ func instead(argv []string) string {
 // stays there. What its program is told is not looked at.
 func (t *trap) scriptFile() {
 	name := t.levels[len(t.levels)-1].argv[0]
-	if !strings.Contains(name, "/") {
-		return // a program of the system's
+	if !strings.Contains(name, "/") || t.stopsGroup() {
+		return // a program of the system's, or the program is told
 	}
 	path, ok := pathFrom(name, t.process.Directory)
 	if !ok {

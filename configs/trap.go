@@ -85,6 +85,7 @@ func (t *trap) check() {
 	}
 	t.shell()
 	t.deathSignal()
+	t.group()
 	t.background()
 	switch t.program {
 	case "gunicorn":
@@ -131,6 +132,20 @@ func (t *trap) envKey(name string) string {
 		return dotted("env", name)
 	}
 	return "command"
+}
+
+// stopsGroup reports whether a signal of stop goes to all that the worker has started.
+func (t *trap) stopsGroup() bool {
+	return slices.ContainsFunc(t.process.Stop, func(s StopStep) bool { return s.Group })
+}
+
+// group warns of programs whose children take a signal for their own: those of celery
+// (celery.concurrency.prefork, WORKER_SIGRESET) and of rq (rq.worker,
+// setup_work_horse_signals) have TERM at its default.
+func (t *trap) group() {
+	if tasks := t.program == "celery" || t.program == "rq" || t.program == "rqworker"; tasks && t.stopsGroup() {
+		t.warn("stop", `with "group" the processes that run the tasks get the signal as well, which ends them in the middle; remove the word: %s tells them itself`, t.program)
+	}
 }
 
 // firstWait is how long the first signal of stop has.

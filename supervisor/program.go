@@ -7,12 +7,15 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"supd/configs"
 	"supd/privdrop"
 	"supd/supervisor/engine"
 	"supd/supervisor/launch"
 	"supd/supervisor/output"
 	"supd/supervisor/record"
+	"supd/supervisor/tree"
 )
 
 // program launches the workers of one revision: engine.Program. It does not change.
@@ -164,6 +167,25 @@ type handle struct {
 }
 
 func (h *handle) Left() { h.host.dead = append(h.host.dead, h.Worker) }
+
+func (h *handle) SignalRest(signals []unix.Signal, alive []int) {
+	left, isAlive := h.Worker.Left(), among(alive)
+	go func() {
+		if err := tree.Signal(h.host.self, left, isAlive, signals); err != nil {
+			h.host.log.Error("signalling what a worker has started", "worker", left.Name, "error", err)
+		}
+	}()
+}
+
+func (h *handle) AwaitRest(alive []int) {
+	left, isAlive, emptied := h.Worker.Left(), among(alive), h.launch.Emptied()
+	go func() {
+		if err := h.Worker.AwaitRest(h.host.self, left, isAlive); err != nil { // what is left is killed, then
+			h.host.log.Error("waiting for what a worker has started", "worker", left.Name, "error", err)
+		}
+		h.host.post(emptied)
+	}()
+}
 
 func (h *handle) Smoke(path string) {
 	h.Worker.Smoke(path, func(err error) { h.host.post(h.launch.Smoked(err)) })

@@ -17,13 +17,13 @@ import (
 // Reap collects every child that has died, orphans that were re-parented to supd
 // included. A worker's process group is killed while the pid of its leader is
 // still taken, so that the number cannot belong to anybody else.
-func (h *host) Reap(isWorker func(pid int) bool) (dead []engine.Exit) {
+func (h *host) Reap(kills func(pid int) bool) (dead []engine.Exit) {
 	for {
 		pid := deadChild()
 		if pid == 0 {
 			return dead
 		}
-		if isWorker(pid) {
+		if kills(pid) {
 			unix.Kill(-pid, unix.SIGKILL) // ESRCH: nobody is left in it
 		}
 		var status unix.WaitStatus

@@ -33,12 +33,15 @@ func (l Launch) Churned(deaths int) Event { return func(o *Owner) { o.churned(l.
 // Smoked is the answer of a candidate; nil is a good one.
 func (l Launch) Smoked(err error) Event { return func(o *Owner) { o.smoked(l.worker, err) } }
 
+// Emptied says that nothing is left of what the worker has started.
+func (l Launch) Emptied() Event { return func(o *Owner) { o.emptied(l.worker) } }
+
 // Ended is the end of a worker that nobody reaps, since it is no child.
 func (l Launch) Ended(e Exit) Event {
 	return func(o *Owner) {
 		if o.workers[l.worker.Pid] == l.worker {
 			e.Pid = l.worker.Pid
-			o.ended(l.worker, e)
+			o.mainEnded(l.worker, e)
 		}
 	}
 }

@@ -33,8 +33,9 @@ type Host struct {
 
 // Reaper ends what has died.
 type Reaper interface {
-	// Reap collects all children that have died, workers and others.
-	Reap(isWorker func(pid int) bool) []Exit
+	// Reap collects all children that have died, workers and others. It kills the process
+	// group of those that kills knows.
+	Reap(kills func(pid int) bool) []Exit
 	// Sweep kills what the workers left behind that have Left since the last time,
 	// in one search, and releases what was made for them. alive are the pids of
 	// workers, which are spared, and tasks those of other commands of supd's.
@@ -125,6 +126,10 @@ type Process interface {
 	Kill()                       // SIGKILL to it and to its process group
 	Alive() bool                 // false once it has ended, reaped or not
 	Left()                       // it is dead: what it has left behind is swept the next time
+	// SignalRest signals all that the worker has started, in a goroutine; alive are the
+	// pids of workers. AwaitRest waits for the end of all that, and reports Emptied.
+	SignalRest(signals []configs.Signal, alive []int)
+	AwaitRest(alive []int)
 }
 
 // Observer listens to a worker and looks after it. None of its methods blocks.

@@ -193,10 +193,10 @@ func (o *Owner) Verdict() error { return o.verdict }
 // ChildDied is the event of SIGCHLD. The owner is the only one that reaps: a pid
 // in o.workers is that of its worker for as long as it is there.
 func (o *Owner) ChildDied() {
-	for _, e := range o.host.Reaper.Reap(func(pid int) bool { return o.workers[pid] != nil }) {
+	for _, e := range o.host.Reaper.Reap(o.killsGroup) {
 		switch w, task := o.workers[e.Pid], o.tasks[e.Pid]; {
 		case w != nil:
-			o.ended(w, e)
+			o.mainEnded(w, e)
 		case task != nil:
 			delete(o.tasks, e.Pid)
 			task <- e
@@ -217,7 +217,7 @@ func (o *Owner) sweep() {
 	}
 	dead := o.dead
 	o.dead = nil
-	o.host.Reaper.Sweep(slices.Collect(maps.Keys(o.workers)), slices.Collect(maps.Keys(o.tasks)), func(found Swept) Event {
+	o.host.Reaper.Sweep(o.pids(), slices.Collect(maps.Keys(o.tasks)), func(found Swept) Event {
 		return func(o *Owner) { o.searched(dead, found) }
 	})
 }

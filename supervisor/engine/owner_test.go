@@ -682,6 +682,7 @@ func history(t *testing.T, seed uint64) {
 	}
 	worker := configured("worker", 2)
 	worker.After = []string{"web"}
+	worker.Stop[0].Group = true
 	w := newWorld(t, behave, configured("web", 3), worker)
 	for range 60 {
 		w.step(random)
@@ -744,6 +745,9 @@ func slots(s *api.Status) (n int) {
 func randomBehaviour(random *rand.Rand) behaviour {
 	d := func(n time.Duration) time.Duration { return time.Duration(random.Int64N(int64(n))) }
 	b := behaviour{launch: d(100 * time.Millisecond), ready: d(5 * time.Second), drain: d(20 * time.Second), ignores: random.IntN(5) == 0}
+	if random.IntN(2) == 0 {
+		b.rest, b.deaf = d(40*time.Second)+1, random.IntN(3) == 0
+	}
 	switch random.IntN(5) {
 	case 0:
 		b.fail = "execve: no such file or directory"
@@ -775,6 +779,7 @@ func (w *world) step(random *rand.Rand) {
 	case 5:
 		web, worker := configured("web", 2+random.IntN(3)), configured("worker", 2)
 		worker.After = []string{"web"}
+		worker.Stop[0].Group = true
 		if random.IntN(2) == 0 {
 			web.Command = []string{"other"}
 		}

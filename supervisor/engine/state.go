@@ -184,6 +184,7 @@ type worker struct {
 	isUntold bool          // how it is treated is another than when its launch began
 	stopped  time.Time     // when it was told to stop
 
+	main     *Exit     // its main process has ended, and what that has started is waited for
 	exit     *api.Exit // its end, as its slot tells of it; nil: it was asked for
 	finished bool      // it has ended well by itself
 }

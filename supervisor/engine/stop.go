@@ -19,21 +19,28 @@ const candidateStop = 3 * time.Second
 // says so and sends another: it may sit in an uninterruptible system call.
 const killAgain = 10 * time.Second
 
-// nextStep sends the next signal of a stop, each once and to the main process
-// alone: a second TERM makes an rq worker kill its job, and one to the process
-// group kills the tasks of a celery worker. A process that SIGSTOP has suspended acts
+// nextStep sends the next signal of a stop, each once and to the main process alone,
+// unless the configuration says otherwise: a second TERM makes an rq worker kill its job,
+// and one to the process group kills the tasks of a celery worker. A process that SIGSTOP has suspended acts
 // on none before it goes on (signal(7)), so SIGCONT follows, as systemd.kill(5) and
 // sv(8) do it; it does nothing to one that is not suspended.
 func (o *Owner) nextStep(w *worker) {
-	if len(w.Steps) == 0 {
+	switch {
+	case w.main != nil && (len(w.Steps) == 0 || !w.Steps[0].Group):
+		o.ended(w, *w.main)
+		return
+	case len(w.Steps) == 0:
 		o.kill(w)
 		return
 	}
 	step := w.Steps[0]
-	w.Steps = w.Steps[1:]
+	w.Steps, w.Group = w.Steps[1:], step.Group
 	w.set(api.Stopping, time.Now().Add(step.Wait))
-	if o.send(w, step.Signal) == nil {
+	if w.main == nil && o.send(w, step.Signal) == nil {
 		_ = w.handle.Signal(configs.Continue) // it has ended by now, or goes on
+	}
+	if step.Group {
+		w.handle.SignalRest([]configs.Signal{step.Signal, configs.Continue}, o.pids())
 	}
 }
 
@@ -69,7 +76,7 @@ func (o *Owner) stop(w *worker, why string, draining bool) {
 	w.Draining, w.stopped = draining, time.Now()
 	w.Steps = w.revision.Config.Stop
 	if w.isCandidate() && len(w.Steps) > 0 { // nothing of it is to be finished
-		w.Steps = []configs.StopStep{{Signal: w.Steps[0].Signal, Wait: min(w.Steps[0].Wait, candidateStop)}}
+		w.Steps = []configs.StopStep{{Signal: w.Steps[0].Signal, Wait: min(w.Steps[0].Wait, candidateStop), Group: w.Steps[0].Group}}
 	}
 	o.transit(w, api.Stopping, time.Time{}, why)
 	if w.handle != nil {

@@ -132,7 +132,7 @@ func (o *Owner) restore(s *slot, saved *record.Worker, p Predecessor) {
 		w.observer.Watch(s.process.app.rollout.targets(w))
 	case !saved.Alive && saved.Adopted:
 		o.log.Warn("worker has ended while no supd was there", "worker", s.name(), "pid", w.Pid)
-		o.ended(w, Exit{Pid: w.Pid, Code: -1, Reason: "ended while no supd was there"})
+		o.mainEnded(w, Exit{Pid: w.Pid, Code: -1, Reason: "ended while no supd was there"})
 	}
 }
 

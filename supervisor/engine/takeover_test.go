@@ -80,7 +80,7 @@ func (w *world) found(became bool) (slots []record.Slot) {
 			one := &slots[i].Workers[k]
 			recorded[one.Pid] = true
 			one.Alive = !w.procOf(one.Pid).dead
-			one.Adopted = one.Adopted || !became
+			one.Adopted = one.Adopted || !became || w.procOf(one.Pid).reaped
 		}
 	}
 	for _, p := range w.procs {

@@ -32,6 +32,8 @@ type behaviour struct {
 	drain     time.Duration // from TERM to the exit
 	ignores   bool          // TERM
 	suspended bool          // it does nothing before a CONT
+	rest      time.Duration // how long what it has started lives, once that was signalled; 0: there is nothing
+	deaf      bool          // that heeds no signal
 	answer    string        // to the question whether it is ready
 	smoke     string        // what is wrong with the answer of a candidate
 	ill       time.Duration // after it is ready: it answers no question any more; 0 is never
@@ -58,6 +60,9 @@ type proc struct {
 	adopted bool // it is no child
 	started time.Time
 	sent    []unix.Signal
+	others  []unix.Signal // to what it has started
+	empty   bool          // that has ended
+	awaited bool
 }
 
 func (p *proc) Alive() bool    { return !p.dead }
@@ -77,6 +82,24 @@ func (p *proc) Spent() measure.Usage { return p.b.spent }
 func (p *proc) handle() Handle {
 	r := record.Process{Pid: p.id, Identity: record.Identity{Start: uint64(p.id)}, Adopted: p.adopted}
 	return Handle{Record: r, Process: p, Observer: p}
+}
+
+func (p *proc) SignalRest(signals []unix.Signal, _ []int) {
+	p.others = append(p.others, signals...)
+	if p.b.rest > 0 && !p.b.deaf {
+		p.world.happens(p.b.rest, func() {
+			if p.empty = true; p.awaited {
+				p.world.after(0, p.launch.Emptied())
+			}
+		})
+	}
+}
+
+func (p *proc) AwaitRest([]int) {
+	p.awaited = true
+	if p.b.rest == 0 || p.empty {
+		p.world.after(0, p.launch.Emptied())
+	}
 }
 
 // Signal is called by the owner, or by the world in the owner's goroutine.

@@ -29,7 +29,7 @@ func (l *Launcher) Find(p record.Process) (*Worker, error) {
 	case errors.Is(err, privdrop.ErrEnded): // a zombie: the owner reaps it where it is a child
 		return w, nil
 	case errors.Is(err, privdrop.ErrGone): // nobody is going to reap it
-		w.Adopted = true
+		w.Adopted, w.ours = true, !p.Adopted
 		return w, nil
 	case err != nil:
 		return nil, err
@@ -53,7 +53,7 @@ func (w *Worker) Adopt(s Spec, starting bool, passed Passed) {
 	switch {
 	case w.process != nil:
 		w.resume(starting, passed)
-	case !w.Adopted: // what it has said last is in its pipe
+	case !w.Adopted || w.ours: // what it has said last is in its pipe
 		if err := w.reopenOutput(passed); err != nil {
 			w.launcher.Log.Warn("last output of a worker", "worker", s.Name(), "error", err)
 		}

@@ -34,6 +34,7 @@ type Worker struct {
 	probePath string
 	note      string           // its file
 	private   []*socket.Socket // in the place of the shared ones: of a candidate
+	ours      bool             // what it has started descends from this process, although it is not there to be reaped
 	aliveAt   uint64           // when an adopted one was alive for certain: clock ticks since boot
 	spent     measure.Usage    // by all that was in its cgroup, once it is released
 	released  chan struct{}    // closed then
@@ -102,7 +103,7 @@ func (w *Worker) Kill() {
 // Left says how the processes are known that the worker leaves behind.
 func (w *Worker) Left() tree.Worker {
 	return tree.Worker{Pid: w.Pid, Name: w.spec.Name(), Generation: w.spec.Generation, Cgroup: w.Belongings.Cgroup,
-		Adopted: w.Adopted, Runtime: w.Belongings.Directory, Start: w.Identity.Start, Seen: w.aliveAt}
+		Adopted: w.Adopted && !w.ours, Runtime: w.Belongings.Directory, Start: w.Identity.Start, Seen: w.aliveAt}
 }
 
 // Answer is the last one to the question whether it is ready; "" if none came.

@@ -91,6 +91,7 @@ type WorkerState struct {
 	Failure    string             `json:"failure,omitempty"`  // why supd stops it although one is desired
 	Illness    string             `json:"illness,omitempty"`  // why it is unhealthy
 	Steps      []configs.StopStep `json:"steps,omitempty"`    // left of the stop
+	Group      bool               `json:"group,omitempty"`    // the last one went to all that it has started
 	Sent       []configs.Signal   `json:"sent,omitempty"`
 	Killed     bool               `json:"killed,omitempty"`
 	Used       measure.Usage      `json:"used,omitzero"` // as it was seen last, with its descendants

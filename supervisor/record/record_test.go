@@ -40,14 +40,14 @@ func whole() *Record {
 			Workers: []Worker{{
 				WorkerState: WorkerState{Generation: 6, State: api.Stopping,
 					Launched: at.Add(-time.Minute), Applied: at.Add(-time.Hour), Ready: at.Add(-50 * time.Second), Deadline: at.Add(time.Minute),
-					Draining: true, Failure: "unhealthy", Illness: "no answer", Steps: []configs.StopStep{{Signal: unix.SIGQUIT, Wait: 10 * time.Second}},
+					Draining: true, Failure: "unhealthy", Illness: "no answer", Steps: []configs.StopStep{{Signal: unix.SIGQUIT, Wait: 10 * time.Second, Group: true}}, Group: true,
 					Sent: []unix.Signal{unix.SIGTERM}, Killed: true, Used: used(time.Second)},
 				Process: Process{Pid: 4711, Identity: Identity{Start: 123456, Inode: 98765}, Adopted: true,
 					Belongings: Belongings{Directory: "/run/supd/workers/whois.web.2.6", Cgroup: "/sys/fs/cgroup/supd/whois.web.2.6",
 						Pipe: 555, Notify: true, Sockets: map[string]uint64{"web": 1001, "probe": 1002}, Statsd: 40001, StatsdInode: 1003}},
 				Key: "0123456789abcdef01234567", Old: true,
 				Release: &configs.Version{Name: "1.4.0", Path: "/opt/whois/1.4.0", Files: "/opt/whois/1.4.0"}, Version: "1.3.0",
-				Log: "/var/log/supd/whois/web.log", Stop: []configs.StopStep{{Signal: unix.SIGTERM, Wait: 35 * time.Second}},
+				Log: "/var/log/supd/whois/web.log", Stop: []configs.StopStep{{Signal: unix.SIGTERM, Wait: 35 * time.Second, Group: true}},
 			}},
 		}},
 	}

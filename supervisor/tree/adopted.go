@@ -24,13 +24,13 @@ func (f family) claims(dead []Worker) claims {
 // held reports whether the session with the worker's pid is certainly the one that
 // it has led. While a session has a member, the kernel gives its number to no new
 // process, and nobody enters it but by being born there. So one member that was
-// born while the worker lived, or the worker's own zombie, vouches for all others.
+// born while the worker lived, or the worker's own process, vouches for all others.
 //
 // Without such a member the session may be that of another process, which has got
 // the pid later and has died too.
 func (f family) held(w Worker) bool {
 	if leader, taken := f[w.Pid]; taken {
-		return leader.Zombie && leader.Start == w.Start
+		return (leader.Zombie || w.lives) && leader.Start == w.Start
 	}
 	for _, p := range f {
 		if p.Session == w.Pid && w.Start <= p.Start && p.Start < w.Seen {

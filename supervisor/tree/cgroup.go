@@ -170,19 +170,24 @@ func emptyCgroup(dir string) (pids []int, err error) {
 		return nil, err
 	}
 	defer events.Close()
-	procs, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
-	if err != nil {
+	if pids, err = cgroupPids(dir); err != nil {
 		return nil, err
-	}
-	for _, field := range strings.Fields(string(procs)) {
-		if pid, err := strconv.Atoi(field); err == nil && pid > 0 { // 0: of another pid namespace
-			pids = append(pids, pid)
-		}
 	}
 	if err := writeFile(filepath.Join(dir, "cgroup.kill"), "1"); err != nil {
 		return nil, err
 	}
 	return pids, awaitEmpty(events)
+}
+
+// cgroupPids are those of the processes in a cgroup itself.
+func cgroupPids(dir string) (pids []int, err error) {
+	procs, err := os.ReadFile(filepath.Join(dir, "cgroup.procs"))
+	for _, field := range strings.Fields(string(procs)) {
+		if pid, err := strconv.Atoi(field); err == nil && pid > 0 { // 0: of another pid namespace
+			pids = append(pids, pid)
+		}
+	}
+	return pids, err
 }
 
 func writeFile(path, text string) error {

@@ -70,8 +70,7 @@ type leftover struct {
 	of *Worker
 }
 
-// owner gives the dead worker that has left p behind, or nil, and whether that is
-// certain by now.
+// owner gives the worker that p is of, or nil, and whether that is certain by now.
 //
 // While a session or a process group has a member, the kernel gives its number to
 // no new process: if a new process has the number, the members are its own.
@@ -80,7 +79,7 @@ func (f family) owner(p Process, dead []Worker) (w *Worker, known bool) {
 		if p.Session != w.Pid && p.Group != w.Pid {
 			continue
 		}
-		if now, reused := f[w.Pid]; !reused || now.Zombie {
+		if now, taken := f[w.Pid]; !taken || now.Zombie || w.lives && now.Start == w.Start {
 			return &dead[i], true
 		}
 	}
@@ -98,17 +97,21 @@ func (f family) owner(p Process, dead []Worker) (w *Worker, known bool) {
 // its descendants' orphans; a search of all processes would cost more the more there
 // are.
 func newChildren(self int, known func(pid int) bool) (family, error) {
-	children, err := listedChildren(self)
-	if errors.Is(err, errNoList) {
-		return processes()
-	}
-	if err != nil {
-		return nil, err
-	}
 	f := family{}
-	for pid := range children {
-		if !known(pid) {
-			f.add(pid)
+	for more, look := true, 0; more && look <= looks; look++ { // what one has left that ends meanwhile is listed the next time
+		children, err := listedChildren(self)
+		if errors.Is(err, errNoList) {
+			return processes()
+		}
+		if err != nil {
+			return nil, err
+		}
+		more = false
+		for pid := range children {
+			if _, seen := f[pid]; !seen && !known(pid) {
+				f.add(pid)
+				more = true
+			}
 		}
 	}
 	return f, nil

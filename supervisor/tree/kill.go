@@ -8,13 +8,21 @@ import (
 )
 
 // kill sends SIGKILL to p if it is still the same process.
-func (p Process) kill() bool {
+func (p Process) kill() bool { return p.send(unix.SIGKILL) }
+
+// send sends signals to p, in their order, if it is still the same process.
+func (p Process) send(signals ...unix.Signal) bool {
 	fd, err := p.open()
 	if err != nil {
 		return false // gone
 	}
 	defer unix.Close(fd)
-	return unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil
+	for _, sig := range signals {
+		if unix.PidfdSendSignal(fd, sig, nil, 0) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // open gives a pidfd of p. pidfd_open(2) opens the process that has the pid now, so

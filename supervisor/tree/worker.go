@@ -1,6 +1,6 @@
 package tree
 
-// Worker is a worker whose main process is dead.
+// Worker is a worker whose main process is dead, but for Members and Signal.
 type Worker struct {
 	Pid        int
 	Name       string // SUPD_WORKER
@@ -15,4 +15,6 @@ type Worker struct {
 	// Seen is a moment, as Now gives it, at which the main process was alive for
 	// certain; the later, the better. 0: none is known.
 	Seen uint64
+
+	lives bool // the main process may
 }
