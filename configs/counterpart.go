@@ -87,7 +87,7 @@ var foreignProcess = map[string]counterpart{
 
 	"args":             {circus, `command = ["PROGRAM", "ARGUMENT"]`, "or all in one string"},
 	"cmd":              {circus, `command = "PROGRAM ARGUMENTS"`, ""},
-	"copy_env":         {circus, `env_inherit = ["NAME"]`, "with the variables that are wanted"},
+	"copy_env":         {circus, `env_inherit = ["*"]`, "or better the names that are wanted"},
 	"copy_path":        {circus, `env_inherit = ["PATH"]`, ""},
 	"executable":       {circus, `command = ["PROGRAM", "ARGUMENT"]`, ""},
 	"gid":              {circus, `group = "NAME"`, ""},

@@ -142,11 +142,14 @@ var ownVariables = map[string]bool{
 	"SUPD_VERSION": true, "SUPD_RELEASE": true, "SUPD_GENERATION": true, "SUPD_TOKEN": true,
 }
 
-// inherited reads one name of env_inherit.
+// inherited reads one name or pattern of env_inherit.
 func inherited(in input) (string, bool) {
 	name, ok := text(in)
 	if !ok {
 		return "", false
+	}
+	if isPattern(name) && isVariableName(strings.ReplaceAll(name, "*", "_")) {
+		return name, true
 	}
 	if problem := checkVariableName(name); problem != "" {
 		in.fail("%q: %s", name, problem)

@@ -147,7 +147,7 @@ func TestDecode(t *testing.T) {
 					Name: "web", Line: 25, Command: []string{"serve", "--fd", "{socket.web}"}, Count: 0,
 					Venv: "/opt/full/env", Directory: "/opt/full", User: "nobody", Group: "adm", Groups: []string{}, AllowRoot: true,
 					Env:     map[string]string{"A": "2", "B": "{slot}", "C": "", "ALL": "x"},
-					EnvFile: dir + "/apps/full.env", EnvInherit: []string{"LANG"}, Sockets: []string{"web", "log"}, After: []string{"plain"},
+					EnvFile: dir + "/apps/full.env", EnvInherit: []string{"LANG", "DJANGO_*"}, Sockets: []string{"web", "log"}, After: []string{"plain"},
 					Autostart: false, Restart: RestartOnFailure, SuccessExit: []int{0, 3},
 					Backoff: Backoff{time.Second, 2 * time.Minute, 1.5, 0, 0}, GiveUpAfter: 7,
 					Ready:    Ready{HTTP: "/full/healthz", Socket: "web", Timeout: 5 * time.Second},

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"supd/privdrop"
@@ -102,7 +101,7 @@ func (v *verification) find(p *Process, name, path string) (string, error) {
 // searchPath is PATH as the launch sets it, later settings over earlier ones.
 func (v *verification) searchPath(p *Process) string {
 	path := WorkerPath
-	if own, ok := os.LookupEnv("PATH"); ok && slices.Contains(p.EnvInherit, "PATH") {
+	if own, ok := os.LookupEnv("PATH"); ok && isInherited(p.EnvInherit, "PATH") {
 		path = own
 	}
 	if v.file["PATH"] != "" {

@@ -170,9 +170,9 @@ type Process struct {
 
 	Env          map[string]string // app's and process's, still with {variables}
 	EnvFile      string            // absolute; read at each launch
-	EnvInherit   []string
-	Sockets      []string // in the order of their descriptors, from 3 on
-	After        []string // processes of the same app
+	EnvInherit   []string          // names, and patterns with *: see Inherited
+	Sockets      []string          // in the order of their descriptors, from 3 on
+	After        []string          // processes of the same app
 	Autostart    bool
 	Restart      Restart
 	SuccessExit  []int

@@ -47,7 +47,7 @@ func unknownVariable(name string, known []string) error {
 	if name == "statsd" {
 		return &variableError{name, "the process has no port for it; set statsd = true"}
 	}
-	if n := nearest(name, known); n != "" {
+	if n := nearest(name, slices.DeleteFunc(slices.Clone(known), isPattern)); n != "" {
 		return &variableError{name, fmt.Sprintf("unknown variable, did you mean {%s}?", n)}
 	}
 	switch {
@@ -134,7 +134,7 @@ func (in input) static(s string) (string, bool) {
 // secret, no part of the value is told, not even an unknown variable's name.
 func (in input) dynamic(s string, known []string, open, secret bool) {
 	_, err := expand(s, func(name string) (string, error) {
-		if slices.Contains(known, name) || open && strings.HasPrefix(name, "env.") && isVariableName(name[4:]) {
+		if isKnown(known, name) || open && strings.HasPrefix(name, "env.") && isVariableName(name[4:]) {
 			return "", nil
 		}
 		if other, ok := strings.CutPrefix(name, "socket."); ok && !secret {
@@ -150,6 +150,14 @@ func (in input) dynamic(s string, known []string, open, secret bool) {
 	default:
 		in.fail("%s", err)
 	}
+}
+
+// isKnown reports whether a variable is among known, where env. may have patterns.
+func isKnown(known []string, name string) bool {
+	variable, inEnv := strings.CutPrefix(name, "env.")
+	return slices.ContainsFunc(known, func(k string) bool {
+		return k == name || inEnv && isPattern(k) && isInherited([]string{strings.TrimPrefix(k, "env.")}, variable)
+	})
 }
 
 func socketsOf(known []string) []string {

@@ -25,11 +25,7 @@ func environment(s Spec, runtimeDir, notify string, statsd netip.AddrPort) (argv
 		vars["statsd"] = statsd.String()
 		maps.Copy(all, statsdEnv(statsd)) // for [env]
 	}
-	for _, name := range p.EnvInherit {
-		if value, ok := os.LookupEnv(name); ok {
-			all[name] = value
-		}
-	}
+	maps.Copy(all, p.Inherited(os.Environ()))
 	if p.EnvFile != "" {
 		file, err := configs.ReadEnvFile(p.EnvFile, s.Account)
 		if err != nil {
