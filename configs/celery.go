@@ -56,8 +56,8 @@ func (t *trap) celeryBeat() {
 
 // scheduler must not run twice, not even while workers are replaced.
 func (t *trap) scheduler() {
-	if t.app.Rollout.Strategy != StrategyReplace {
-		t.warn("command", `the old and the new scheduler run side by side while workers are replaced, and both send each task; write strategy = "replace" in [rollout], which is for all processes of the app, so that celery beat is best an app of its own`)
+	if t.app.StrategyOf(t.process) != StrategyReplace {
+		t.warn("command", `the old and the new scheduler run side by side while workers are replaced, and both send each task; write strategy = "replace" for this process`)
 	}
 }
 

@@ -25,6 +25,7 @@ var processKeys = append([]key[Process]{
 	field("sockets", func(p *Process) *[]string { return &p.Sockets }, distinct(filled)),
 	field("after", func(p *Process) *[]string { return &p.After }, distinct(filled)),
 	field("autostart", func(p *Process) *bool { return &p.Autostart }, boolean),
+	field("strategy", func(p *Process) *Strategy { return &p.Strategy }, strategy),
 	field("restart", func(p *Process) *Restart { return &p.Restart }, one(RestartAlways, RestartOnFailure, RestartNever)),
 	field("success_exit", func(p *Process) *[]int { return &p.SuccessExit }, distinct(integer(0, 255))),
 	part("backoff", func(p *Process) *Backoff { return &p.Backoff }, backoffKeys),

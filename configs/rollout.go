@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -9,7 +10,7 @@ import (
 
 var rolloutKeys = []key[Rollout]{
 	field("surge", func(r *Rollout) *Surge { return &r.Surge }, surge),
-	field("strategy", func(r *Rollout) *Strategy { return &r.Strategy }, one(StrategySurge, StrategyReplace)),
+	field("strategy", func(r *Rollout) *Strategy { return &r.Strategy }, strategy),
 	field("min_ready", func(r *Rollout) *time.Duration { return &r.MinReady }, duration(0)),
 	field("bake", func(r *Rollout) *time.Duration { return &r.Bake }, duration(0)),
 	field("smoke", func(r *Rollout) *string { return &r.Smoke }, smoke),
@@ -18,6 +19,11 @@ var rolloutKeys = []key[Rollout]{
 	field("min_requests", func(r *Rollout) *int { return &r.MinRequests }, count(1)),
 	field("unclear", func(r *Rollout) *Unclear { return &r.Unclear }, one(UnclearAccept, UnclearPause)),
 }
+
+var strategy = one(StrategySurge, StrategyReplace)
+
+// StrategyOf is that of a process of the app.
+func (a *App) StrategyOf(p *Process) Strategy { return cmp.Or(p.Strategy, a.Rollout.Strategy) }
 
 func surge(in input) (Surge, bool) {
 	if in.Kind == anInt {

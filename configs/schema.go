@@ -104,7 +104,7 @@ func (r Releases) InPlace() bool { return r.Path != "" }
 // Rollout says how workers are replaced.
 type Rollout struct {
 	Surge     Surge         // extra workers while replacing, at least 1
-	Strategy  Strategy      // of all processes of the app
+	Strategy  Strategy      // of the processes that have none of their own
 	MinReady  time.Duration // how long a new worker stays ready before the next is replaced
 	Bake      time.Duration // how long after the last one a failure still undoes it all; may be 0
 	Smoke     string        // path to GET from a candidate before it all; "" is none
@@ -174,6 +174,7 @@ type Process struct {
 	Sockets      []string          // in the order of their descriptors, from 3 on
 	After        []string          // processes of the same app
 	Autostart    bool
+	Strategy     Strategy // "" is the rollout's: see App.StrategyOf
 	Restart      Restart
 	SuccessExit  []int
 	Backoff      Backoff

@@ -60,7 +60,8 @@ func TestTraps(t *testing.T) {
 		{"celery, the rest", celery("-n {generation} -B --pidfile=/x --detach"), []string{"-B runs", "both send each task", "--detach", "--pidfile"}},
 		{"celery, stopped early", "command = \"celery worker -n {generation}\"\n", []string{"longer than 30s are killed"}},
 		{"celery, remapped", celery("-n {generation}") + "env = { REMAP_SIGTERM = \"SIGQUIT\" }\n", []string{"env.REMAP_SIGTERM: "}},
-		{"celery beat", "command = \"celery -A x beat --pidfile=\"\n", []string{`4: process.web.command: the old and the new scheduler run side by side while workers are replaced, and both send each task; write strategy = "replace" in [rollout]`}},
+		{"celery beat", "command = \"celery -A x beat --pidfile=\"\n", []string{`4: process.web.command: the old and the new scheduler run side by side while workers are replaced, and both send each task; write strategy = "replace" for this process`}},
+		{"celery beat, one after the other", "command = \"celery -A x beat --pidfile=\"\nstrategy = \"replace\"\n", nil},
 		{"celery beats, replaced", "command = \"celery -A x beat\"\ncount = 2\n[rollout]\nstrategy = \"replace\"\n", []string{"5: process.web.count: each of 2"}},
 		{"celery, something else", "command = \"celery -A x flower\"\n", nil},
 

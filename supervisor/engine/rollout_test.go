@@ -379,6 +379,51 @@ func TestStrategyReplace(t *testing.T) {
 	})
 }
 
+// TestStrategyOfAProcess: each process of an app is replaced in its own way.
+func TestStrategyOfAProcess(t *testing.T) {
+	for name, r := range map[string]configs.Strategy{"beat says replace": configs.StrategySurge, "web says surge": configs.StrategyReplace} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rollout := quick
+				rollout.Strategy = r
+				beat, web := configured("beat", 1), configured("web", 1)
+				if r == configs.StrategySurge {
+					beat.Strategy = configs.StrategyReplace
+				} else {
+					web.Strategy = configs.StrategySurge
+				}
+				f := newFleet(t, rollout, always(healthy), beat, web)
+				f.expect(5*time.Second, "a/web.1", api.Running)
+				stop := f.watchReady("web", 1)
+				beats := 0
+				f.wantResult(f.deploy(api.ActionDeploy, "2"), api.CodeDone, "2 is active")
+				for _, target := range []string{"a/beat", "a/web"} {
+					if r := f.do(api.ActionRestart, false, target); r.Code != api.CodeDone {
+						t.Errorf("restart %s: %+v", target, r)
+					}
+				}
+				stop()
+				f.in(func(*Owner) {
+					var last *proc
+					for _, p := range f.procs {
+						if p.launch.Process.Name != "beat" {
+							continue
+						}
+						if beats++; last != nil && (last.ended.IsZero() || last.ended.After(p.started)) {
+							t.Error("two schedulers at once")
+						}
+						last = p
+					}
+				})
+				if beats != 3 {
+					t.Errorf("%d launches of beat, want 3", beats)
+				}
+				f.quit()
+			})
+		})
+	}
+}
+
 func TestTwoDeploys(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFleet(t, quick, always(healthy), configured("web", 2))

@@ -59,6 +59,7 @@ type proc struct {
 	reaped  bool
 	adopted bool // it is no child
 	started time.Time
+	ended   time.Time
 	sent    []unix.Signal
 	others  []unix.Signal // to what it has started
 	empty   bool          // that has ended
@@ -386,7 +387,7 @@ func (w *world) die(p *proc, e Exit) {
 	if p.dead {
 		return
 	}
-	p.dead = true
+	p.dead, p.ended = true, time.Now()
 	if p.adopted {
 		p.reaped = true
 		if w.now() != nil {

@@ -28,7 +28,7 @@ func SameLaunch(a, b *configs.Process) bool {
 // only say how supd treats it.
 func launchKeys(p configs.Process) configs.Process {
 	probe := p.Probe()
-	p.Line, p.Count, p.After, p.Autostart = 0, 0, nil, false
+	p.Line, p.Count, p.After, p.Autostart, p.Strategy = 0, 0, nil, false, ""
 	p.Restart, p.SuccessExit, p.Backoff, p.GiveUpAfter = "", nil, configs.Backoff{}, 0
 	p.Stop, p.ReloadSignal, p.Log = nil, 0, configs.Log{}
 	p.Ready, p.Health = configs.Ready{Notify: p.Ready.Notify}, configs.Health{}
