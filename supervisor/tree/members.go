@@ -66,22 +66,25 @@ func cgroupMembers(w Worker) (all []Process, err error) {
 }
 
 // Signal sends signals to each member of a worker, once; also to one that is born while
-// it looks for them.
+// it looks for them. It ends when it has found nobody new twice: while the main process
+// ends, what it has started passes from its list of children to self's, and may be missed
+// in both.
 func Signal(self int, w Worker, alive func(pid int) bool, signals []unix.Signal) error {
 	told := map[int]uint64{} // by pid, when it was started
+	quiet := 0
 	for range rounds {
 		members, err := Members(self, w, alive)
 		if err != nil {
 			return err
 		}
-		more := false
+		quiet++
 		for _, p := range members {
 			if start, is := told[p.Pid]; !is || start != p.Start {
-				told[p.Pid], more = p.Start, true
+				told[p.Pid], quiet = p.Start, 0
 				p.send(signals...)
 			}
 		}
-		if !more {
+		if quiet == 2 {
 			return nil
 		}
 	}
