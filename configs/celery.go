@@ -29,9 +29,9 @@ func (t *trap) celeryWorker() {
 	}
 	names := values(t.args, "-n", "--hostname")
 	switch node := strings.Join(names, " "); {
-	case !strings.Contains(node, "{generation}"):
+	case !strings.Contains(node, "{generation"):
 		t.warn("command", "while workers are replaced two have the same node name, and each gets the other's commands; write -n {process}{slot}-{generation}@%%h")
-	case t.process.Count > 1 && !strings.Contains(node, "{slot}"):
+	case t.process.Count > 1 && !strings.Contains(node, "{slot"):
 		t.warn("command", "all %d workers have the same node name; write -n {process}{slot}-{generation}@%%h", t.process.Count)
 	}
 	if has(t.args, "-B", "--beat") {

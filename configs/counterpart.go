@@ -54,7 +54,7 @@ var foreignProcess = map[string]counterpart{
 	"exitcodes":               {supervisord, `success_exit = [0, 2]`, ""},
 	"killasgroup":             {supervisord, "", "KILL goes to all that a worker has started, always; for other signals of stop write stopasgroup's \"group\"; remove it"},
 	"numprocs":                {supervisord, `count = 2`, ""},
-	"numprocs_start":          {supervisord, "", "the slots of a process are numbered from 1, {slot} in a command; remove it"},
+	"numprocs_start":          {supervisord, "", "the slots of a process are numbered from 1, {slot} in a command, and {slot0} from 0; remove it"},
 	"priority":                {"supervisord's and circus", `after = ["OTHER"]`, "which waits until that process is ready, or remove it"},
 	"process_name":            {supervisord, "", "workers are named APP/PROCESS.SLOT; remove it"},
 	"redirect_stderr":         {supervisord, "", "both outputs go into the log of the process; remove it"},

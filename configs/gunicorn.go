@@ -42,7 +42,7 @@ func (t *trap) gunicornDirty(args []string) {
 		return
 	}
 	name := strings.Join(append(values(args, "--name", "-n"), t.env["TMPDIR"]), " ")
-	if !strings.Contains(name, "{generation}") || t.process.Count > 1 && !strings.Contains(name, "{slot}") {
+	if !strings.Contains(name, "{generation") || t.process.Count > 1 && !strings.Contains(name, "{slot") {
 		t.warn("command", "each gunicorn with dirty workers kills those of another one with the same name, so that a new worker kills the old one's at their work; write --name {app}-{process}-{slot}-{generation}")
 	}
 }

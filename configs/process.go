@@ -166,7 +166,7 @@ var accountVariables = []string{"HOME", "USER", "LOGNAME", "SHELL", "PATH"}
 // checkVariables looks at the {variables} of everything that each launch
 // expands. [env] sees the variables set before it, the command all.
 func checkVariables(in input, app *App, p *Process) {
-	known := []string{"app", "process", "slot", "generation"}
+	known := append([]string{"app", "process"}, numbers...)
 	for _, name := range p.Sockets {
 		known = append(known, "socket."+name)
 	}

@@ -213,7 +213,7 @@ func (a *App) open() bool { return a.Release != nil && a.version == nil }
 // to kill the job (rq.worker, request_force_stop).
 func (t *trap) rq() {
 	for _, name := range values(t.args, "--name", "-n") {
-		if !strings.Contains(name, "{generation}") || t.process.Count > 1 && !strings.Contains(name, "{slot}") {
+		if !strings.Contains(name, "{generation") || t.process.Count > 1 && !strings.Contains(name, "{slot") {
 			t.warn("command", "rq refuses a name that another worker has, so that no new worker starts beside the old one, nor soon after one that was killed; write --name {process}-{slot}-{generation}, or leave it out")
 		}
 	}

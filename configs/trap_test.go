@@ -55,6 +55,7 @@ func TestTraps(t *testing.T) {
 		{"uwsgi, no such ini", "command = \"uwsgi none.ini\"\n", nil},
 
 		{"celery, well", celery("-n {process}{slot}-{generation}@%h"), nil},
+		{"celery, well, from 0", celery("-n {process}{slot0:02}-{generation:05}@%h"), nil},
 		{"celery, no name", celery(""), []string{"same node name, and each gets"}},
 		{"celery, a name of two", celery("--hostname=w{generation}@%h") + "count = 2\n", []string{"all 2 workers"}},
 		{"celery, the rest", celery("-n {generation} -B --pidfile=/x --detach"), []string{"-B runs", "both send each task", "--detach", "--pidfile"}},

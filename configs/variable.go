@@ -28,9 +28,9 @@ const (
 )
 
 // Expand replaces {name} by vars[name], "{{" and "}}" by a brace. The names are
-// app, process, slot, generation, socket.NAME (a descriptor number), env.NAME and,
+// app, process, slot, slot0, generation, socket.NAME (a descriptor number), env.NAME and,
 // where the app has releases, version and release. An unknown one is an error that
-// names the nearest in vars.
+// names the nearest in vars. {slot:02} has two digits at least.
 func Expand(s string, vars map[string]string) (string, error) {
 	return expand(s, func(name string) (string, error) {
 		if v, ok := vars[name]; ok {
@@ -78,11 +78,15 @@ func expand(s string, value func(name string) (string, error)) (string, error) {
 			s = rest[1:]
 			continue
 		}
-		name, after, err := cutName(brace, rest)
+		written, after, err := cutName(brace, rest)
 		if err != nil {
 			return "", err
 		}
+		name, width, hasWidth := strings.Cut(written, ":")
 		v, err := value(name)
+		if err == nil && hasWidth {
+			v, err = padded(written, v, width)
+		}
 		if err != nil {
 			return "", err
 		}
@@ -92,13 +96,28 @@ func expand(s string, value func(name string) (string, error)) (string, error) {
 	return b.String(), nil
 }
 
+// numbers are the variables that may have a width.
+var numbers = []string{"slot", "slot0", "generation"}
+
+// padded puts zeros before a number, up to a width such as "02".
+func padded(written, number, width string) (string, error) {
+	name, _, _ := strings.Cut(written, ":")
+	switch {
+	case !slices.Contains(numbers, name):
+		return "", &variableError{written, `only {slot}, {slot0} and {generation} have a width, as {slot:02}; write "{{" for a brace`}
+	case len(width) != 2 || width[0] != '0' || width[1] < '1' || width[1] > '9':
+		return "", &variableError{written, "want a width from 01 to 09, as {slot:02} for 01, 02, …"}
+	}
+	return strings.Repeat("0", max(0, int(width[1]-'0')-len(number))) + number, nil
+}
+
 // cutName takes the name off the text behind an opening brace.
 func cutName(brace byte, rest string) (name, after string, err error) {
 	if brace == '}' {
 		return "", "", &variableError{Msg: strayClose}
 	}
 	name, after, closed := strings.Cut(rest, "}")
-	if !closed || name == "" || strings.Trim(name, letters+"0123456789_.-") != "" {
+	if !closed || name == "" || name[0] == ':' || strings.Trim(name, letters+"0123456789_.-:") != "" {
 		return "", "", &variableError{Msg: strayOpen}
 	}
 	return name, after, nil
@@ -106,7 +125,7 @@ func cutName(brace byte, rest string) (name, after string, err error) {
 
 // launchVariables are known only when a worker is launched.
 func launchVariable(name string) bool {
-	return name == "slot" || name == "generation" || name == "statsd" || strings.HasPrefix(name, "socket.") || strings.HasPrefix(name, "env.")
+	return slices.Contains(numbers, name) || name == "statsd" || strings.HasPrefix(name, "socket.") || strings.HasPrefix(name, "env.")
 }
 
 func releaseVariable(name string) bool { return name == "version" || name == "release" }

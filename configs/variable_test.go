@@ -6,7 +6,7 @@ import (
 )
 
 func TestExpand(t *testing.T) {
-	vars := map[string]string{"app": "whois", "process": "web", "slot": "1", "socket.web": "3", "env.HOME": "/h{x}"}
+	vars := map[string]string{"app": "whois", "process": "web", "slot": "1", "generation": "1234", "socket.web": "3", "env.HOME": "/h{x}"}
 	tests := []struct{ in, want, err string }{
 		{"", "", ""},
 		{"plain", "plain", ""},
@@ -26,6 +26,17 @@ func TestExpand(t *testing.T) {
 		{"{a b}", "", strayOpen},
 		{`{"app": 1}`, "", strayOpen},
 		{"app}", "", strayClose},
+		{"80{slot:02}", "8001", ""},
+		{"{slot:01}{{:02}}", "1{:02}", ""},
+		{"{generation:02}", "1234", ""},
+		{"{slot:2}", "", "{slot:2}: want a width from 01 to 09, as {slot:02} for 01, 02, …"},
+		{"{slot:}", "", "{slot:}: want a width from 01 to 09, as {slot:02} for 01, 02, …"},
+		{"{slot:00}", "", "{slot:00}: want a width from 01 to 09, as {slot:02} for 01, 02, …"},
+		{"{slot:010}", "", "{slot:010}: want a width from 01 to 09, as {slot:02} for 01, 02, …"},
+		{"{slot:02:02}", "", "{slot:02:02}: want a width from 01 to 09, as {slot:02} for 01, 02, …"},
+		{"{app:02}", "", `{app:02}: only {slot}, {slot0} and {generation} have a width, as {slot:02}; write "{{" for a brace`},
+		{"{slto:02}", "", "{slto}: unknown variable, did you mean {slot}?"},
+		{"{:02}", "", strayOpen},
 		{"{app}}", "", strayClose},
 	}
 	for _, test := range tests {

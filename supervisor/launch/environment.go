@@ -104,7 +104,7 @@ func addEnv(vars map[string]string, env []string) {
 func variables(s Spec) map[string]string {
 	vars := map[string]string{
 		"app": s.App, "process": s.Process.Name,
-		"slot": strconv.Itoa(s.Slot), "generation": strconv.Itoa(s.Generation),
+		"slot": strconv.Itoa(s.Slot), "slot0": strconv.Itoa(s.slot0()), "generation": strconv.Itoa(s.Generation),
 	}
 	for i, name := range s.Process.Sockets {
 		vars["socket."+name] = strconv.Itoa(3 + i)
@@ -116,6 +116,14 @@ func variables(s Spec) map[string]string {
 		vars["socket.probe"] = strconv.Itoa(3 + len(s.Process.Sockets))
 	}
 	return vars
+}
+
+// slot0 counts the slots from 0. A candidate, whose slot is 0, comes after them all.
+func (s Spec) slot0() int {
+	if s.Candidate {
+		return s.Process.Count
+	}
+	return s.Slot - 1
 }
 
 // identity is what login(1) would set.

@@ -47,7 +47,7 @@ func TestEnvironment(t *testing.T) {
 		t.Fatal(err)
 	}
 	argv, env, err := environment(testJob(configs.Process{
-		Command:    []string{"celery", "-n", "{process}{slot}-{generation}@{env.ZONE}", "{socket.http}", "{socket.probe}", "{{}}"},
+		Command:    []string{"celery", "-n", "{process}{slot}-{generation}@{env.ZONE}", "{socket.http}", "{socket.probe}", "{{}}", "80{slot0:02}"},
 		Venv:       "/opt/whois/venv",
 		EnvInherit: []string{"LANG", "NOT_SET"},
 		EnvFile:    file,
@@ -58,7 +58,7 @@ func TestEnvironment(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"celery", "-n", "web2-7@eu", "3", "4", "{}"}, argv); diff != "" {
+	if diff := cmp.Diff([]string{"celery", "-n", "web2-7@eu", "3", "4", "{}", "8001"}, argv); diff != "" {
 		t.Error("argv", diff)
 	}
 	want := []string{
@@ -126,5 +126,17 @@ func TestNoSecretInErrors(t *testing.T) {
 	_, _, err := environment(testJob(p), "", "", netip.AddrPort{})
 	if err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestSlotFromZero: also of a candidate, whose number no other worker has.
+func TestSlotFromZero(t *testing.T) {
+	s := testJob(configs.Process{Count: 3})
+	if got := variables(s)["slot0"]; got != "1" {
+		t.Errorf("of slot 2: %s", got)
+	}
+	s.Slot, s.Candidate = 0, true
+	if got := variables(s)["slot0"]; got != "3" {
+		t.Errorf("of a candidate: %s", got)
 	}
 }
