@@ -159,7 +159,7 @@ func TestDecode(t *testing.T) {
 						Limits: privdrop.Limits{"nofile": limit(1024, 4096), "core": limit(0, 0), "as": limit(1<<30, 1<<30), "nproc": limit(1000, 1000)},
 					},
 					Capabilities: []string{"net_bind_service"},
-					Log:          Log{To: LogFile, File: "/srv/logs/web-full.log", MaxSize: 0, Keep: 1},
+					Log:          Log{To: LogFile, File: "/srv/logs/web-full.log", MaxSize: 0, Keep: 1, MaxAge: 24 * time.Hour, MaxTotal: 1 << 30, Compress: true},
 				},
 			},
 			Release: &Releases{Directory: dir + "/apps/full", Keep: 0},
@@ -187,7 +187,14 @@ func TestLogKinds(t *testing.T) {
 		{"{}", "{ to = \"file\", file = \"/x\" }", "file /x"},
 		{"{ to = \"journal\", file = \"/x\" }", "{}", "supd.toml:4: defaults.process.log.file: does nothing with to = \"journal\"; remove one of the two"},
 		{"{ to = \"journal\" }", "{ keep = 3 }", "apps/app.toml:4: process.web.log.keep: does nothing with to = \"journal\"; remove one of the two"},
-		{"{ socket = \"x\" }", "{ to = \"journal\" }", "supd.toml:4: defaults.process.log.socket: unknown key; known: file, keep, max_size, to"},
+		{"{ to = \"journal\", max_age = \"24h\", max_total = \"1GiB\", compress = true }", "{}", "journal journal:app/web"},
+		{"{ to = \"journal\" }", "{ compress = true }", "apps/app.toml:4: process.web.log.compress: does nothing with to = \"journal\"; remove one of the two"},
+		{"{}", "{ max_total = \"50MiB\" }", "file /srv/logs/app/web.log"},
+		{"{}", "{ max_total = \"49MiB\" }", "apps/app.toml:4: process.web.log.max_total: max_total (51380224 bytes) is less than max_size (52428800): no rotated file has room; raise it, or lower max_size"},
+		{"{}", "{ max_total = 1, max_size = 0 }", "file /srv/logs/app/web.log"},
+		{"{}", "{ max_age = 86400 }", "apps/app.toml:4: process.web.log.max_age: want a duration such as \"30s\", got an integer"},
+		{"{}", "{ max_age = \"-1h\" }", "apps/app.toml:4: process.web.log.max_age: \"-1h\": want 0 or more"},
+		{"{ socket = \"x\" }", "{ to = \"journal\" }", "supd.toml:4: defaults.process.log.socket: unknown key; known: compress, file, keep, max_age, max_size, max_total, to"},
 	}
 	for _, test := range tests {
 		dir := lay(t, map[string]string{

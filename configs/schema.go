@@ -289,6 +289,10 @@ type Log struct {
 	File    string    // absolute, default <logs>/<app>/<process>.log; "journal:APP/PROCESS" where it is the journal
 	MaxSize int64     // bytes at which the file is rotated; 0 is never
 	Keep    int       // rotated files kept
+
+	MaxAge   time.Duration `json:",omitempty"` // after which the file is rotated; 0 is never
+	MaxTotal int64         `json:",omitempty"` // bytes of all rotated files; 0 is no limit
+	Compress bool          `json:",omitempty"` // rotated files
 }
 
 // LogTarget is what kind of place a log is.

@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 	"log/slog"
-	"os"
 	"sync/atomic"
 
 	"supd/configs"
@@ -58,7 +57,7 @@ func (s *Supervisor) Ping(ctx context.Context) error {
 func (s *Supervisor) Status() *api.Status { return s.owner.Status() }
 
 // OpenLog opens a log, or the nth file that it was rotated to.
-func (s *Supervisor) OpenLog(path string, n int) (*os.File, error) { return s.files.View(path, n) }
+func (s *Supervisor) OpenLog(path string, n int) (output.Text, error) { return s.files.View(path, n) }
 
 // wait posts a request to the owner and waits for its answer.
 func (s *Supervisor) wait(ctx context.Context, ask func(*engine.Owner, chan<- *api.Result)) *api.Result {

@@ -5,17 +5,18 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"slices"
 	"time"
+
+	"supd/supervisor/output"
 )
 
 // logFile is a log that is being read, through rotations and truncations.
 type logFile struct {
 	path string
-	open func(path string, n int) (*os.File, error)
-	file *os.File // nil while there is none
-	size int64    // of file when it was opened
+	open func(path string, n int) (output.Text, error)
+	file output.Text // nil while there is none
+	size int64       // of file when it was opened
 
 	before []logPart // rotated files of which lines are wanted as well, the newest first
 }
@@ -24,12 +25,19 @@ type logFile struct {
 // read: there may be many.
 type logPart struct {
 	n     int // it was path.n
-	info  fs.FileInfo
+	info  *textInfo
 	begin int64
 }
 
+// textInfo is what is known of a file: the same one has the same id, also after it was
+// rotated and compressed.
+type textInfo struct {
+	fs.FileInfo
+	id uint64
+}
+
 // openLog opens the log, or the nth file that it was rotated to.
-func (l *logFile) openLog(n int) (*os.File, fs.FileInfo, error) {
+func (l *logFile) openLog(n int) (output.Text, *textInfo, error) {
 	f, err := l.open(l.path, n)
 	if err != nil {
 		return nil, nil, err
@@ -39,7 +47,7 @@ func (l *logFile) openLog(n int) (*os.File, fs.FileInfo, error) {
 		f.Close()
 		return nil, nil, err
 	}
-	return f, info, nil
+	return f, &textInfo{info, output.Identity(f)}, nil
 }
 
 // openAt opens the log where its last lines begin, those that were written since a time
@@ -87,13 +95,13 @@ const mostRotated = 1000
 
 // lookAt finds the nth rotated file. Its info is nil where there is none, or none that
 // can be shown, or where it is the newer one, which was rotated this very moment.
-func (l *logFile) lookAt(n int, newer fs.FileInfo) (logPart, error) {
+func (l *logFile) lookAt(n int, newer *textInfo) (logPart, error) {
 	f, info, err := l.openLog(n)
 	if err != nil {
 		return logPart{}, nil
 	}
 	defer f.Close()
-	if os.SameFile(info, newer) {
+	if info.id == newer.id {
 		return logPart{}, nil
 	}
 	return logPart{n: n, info: info}, nil
@@ -114,13 +122,13 @@ func (l *logFile) beginIn(p logPart, lines int, since time.Time) (logPart, wante
 
 // reopen opens a rotated file, which may have been rotated further since; nil is that it
 // is gone.
-func (l *logFile) reopen(p logPart) *os.File {
+func (l *logFile) reopen(p logPart) output.Text {
 	for n := p.n; n <= p.n+1; n++ {
 		f, info, err := l.openLog(n)
 		if err != nil {
 			continue
 		}
-		if os.SameFile(info, p.info) {
+		if info.id == p.info.id {
 			return f
 		}
 		f.Close()
@@ -136,7 +144,7 @@ type wantedLines struct {
 
 // beginOf is where the last lines of the first size bytes begin, and those since a time
 // if that is not zero.
-func beginOf(f *os.File, size int64, lines int, since time.Time) (begin int64, found wantedLines, err error) {
+func beginOf(f output.Text, size int64, lines int, since time.Time) (begin int64, found wantedLines, err error) {
 	if begin, found.lines, err = lastLines(f, size, lines); err != nil || since.IsZero() {
 		return begin, found, err
 	}
@@ -147,7 +155,7 @@ func beginOf(f *os.File, size int64, lines int, since time.Time) (begin int64, f
 
 // lastLines is where the last lines of the first size bytes begin, and how many there
 // are, up to the wanted number. A last line without a newline counts.
-func lastLines(f *os.File, size int64, wanted int) (begin int64, found int, err error) {
+func lastLines(f output.Text, size int64, wanted int) (begin int64, found int, err error) {
 	at, end := size, size
 	block := make([]byte, 64<<10)
 	for end > 0 && found < wanted {
@@ -188,7 +196,7 @@ func (l *logFile) writeLast(w io.Writer) error {
 	return writeUpTo(w, l.file, l.size)
 }
 
-func writeUpTo(w io.Writer, f *os.File, size int64) error {
+func writeUpTo(w io.Writer, f output.Text, size int64) error {
 	if f == nil {
 		return nil
 	}
@@ -221,12 +229,11 @@ func (l *logFile) renew(w io.Writer) error {
 		return err
 	}
 	if l.file != nil {
-		old, err := l.file.Stat()
-		if err == nil && os.SameFile(old, info) {
+		if output.Identity(l.file) == info.id {
 			f.Close()
 			return l.rewind(info.Size())
 		}
-		if err = errors.Join(err, l.writeNew(w)); err != nil {
+		if err := l.writeNew(w); err != nil {
 			f.Close()
 			return err
 		}

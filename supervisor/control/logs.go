@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -152,7 +151,7 @@ func (s *Server) ownLog() (*logFile, error) {
 		return nil, fail(api.CodeFailed, "%s", err)
 	}
 	f.Close()
-	return &logFile{path: OwnLog, open: func(_ string, n int) (*os.File, error) {
+	return &logFile{path: OwnLog, open: func(_ string, n int) (output.Text, error) {
 		if n > 0 {
 			return nil, fs.ErrNotExist
 		}

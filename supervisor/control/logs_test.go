@@ -175,3 +175,74 @@ func TestFollow(t *testing.T) {
 		t.Error("it goes on")
 	}
 }
+
+// TestCompressedLogs: last lines, times and places are found in files that were compressed,
+// also between one look and the next.
+func TestCompressedLogs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "web.log")
+	set := output.NewFiles(slog.New(slog.DiscardHandler))
+	defer set.Close()
+	_, err := set.Open(path, output.Options{Keep: 9, Compress: true, UID: -1, GID: -1, Mode: 0o600})
+	must(t, err)
+	rotate := func() {
+		t.Helper()
+		_, err := set.Rotate(path)
+		must(t, err)
+		for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
+			if plain, _ := filepath.Glob(path + ".[0-9]"); len(plain) == 0 {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatal("not compressed")
+			}
+		}
+	}
+	dated := func(first, last int) string {
+		var b strings.Builder
+		for i := first; i <= last; i++ {
+			fmt.Fprintf(&b, "2026-01-01 %02d:%02d:%02d %s\n", i/3600, i/60%60, i%60, strings.Repeat("x", 200))
+		}
+		return b.String()
+	}
+	add(t, path, dated(0, 4999))
+	var there position // where a reader is, who then loses the connection
+	l := &logFile{path: path, open: set.View}
+	must(t, l.openAt(0, time.Time{}))
+	there, err = l.begin()
+	must(t, err)
+	l.close()
+	add(t, path, dated(5000, 9999))
+	rotate()
+	add(t, path, dated(10000, 10004))
+	rotate()
+	add(t, path, dated(10005, 10009))
+	for name, test := range map[string]struct {
+		open func(*logFile) error
+		want string
+	}{
+		"last lines": {func(l *logFile) error { return l.openAt(6000, time.Time{}) }, dated(4010, 10009)},
+		"since":      {func(l *logFile) error { return l.openAt(maxLines, time.Date(2026, 1, 1, 1, 0, 0, 0, time.Local)) }, dated(3600, 10009)},
+		"resumed":    {func(l *logFile) error { return l.resume(there) }, dated(5000, 10009)},
+	} {
+		l := &logFile{path: path, open: set.View}
+		must(t, test.open(l))
+		var b strings.Builder
+		must(t, l.writeLast(&b))
+		l.close()
+		if b.String() != test.want {
+			t.Errorf("%s: %d bytes, want %d", name, b.Len(), len(test.want))
+		}
+	}
+
+	// looked at, and compressed before it is written
+	must(t, os.WriteFile(path+".3", []byte("the oldest\n"), 0o600))
+	l = &logFile{path: path, open: set.View}
+	defer l.close()
+	must(t, l.openAt(10011, time.Time{}))
+	rotate()
+	var b strings.Builder
+	must(t, l.writeLast(&b))
+	if want := "the oldest\n" + dated(0, 10009); b.String() != want {
+		t.Errorf("%d bytes, want %d", b.Len(), len(want))
+	}
+}

@@ -5,11 +5,12 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"os"
 	"regexp"
 	"sort"
 	"strings"
 	"time"
+
+	"supd/supervisor/output"
 )
 
 // errUndated says that --since has nothing to go by: supd writes lines as they come.
@@ -47,7 +48,7 @@ func timeOf(line []byte) (time.Time, bool) {
 // linesSince is where the first line of the first size bytes begins that was written at a
 // time or later. Lines without a time belong to the one before them. Times are taken to
 // grow, so that few of them have to be read.
-func linesSince(f *os.File, size int64, since time.Time) (begin int64, isDated bool, err error) {
+func linesSince(f output.Text, size int64, since time.Time) (begin int64, isDated bool, err error) {
 	const block = 64 << 10
 	blocks := int((size + block - 1) / block)
 	n := sort.Search(blocks, func(i int) bool {
@@ -70,7 +71,7 @@ func linesSince(f *os.File, size int64, since time.Time) (begin int64, isDated b
 
 // firstTime finds the first line that begins at offset from or later, before end, and
 // tells a time that is not before since.
-func firstTime(f *os.File, from, end int64, since time.Time) (begin int64, at time.Time, found bool, err error) {
+func firstTime(f output.Text, from, end int64, since time.Time) (begin int64, at time.Time, found bool, err error) {
 	if from > 0 {
 		from-- // a line begins there if a newline is before it
 	}

@@ -97,7 +97,7 @@ func (f *fake) Audit(app string) (some []api.Finding, err error) {
 	return some, nil
 }
 
-func (f *fake) OpenLog(path string, n int) (*os.File, error) {
+func (f *fake) OpenLog(path string, n int) (output.Text, error) {
 	return output.NewFiles(slog.New(slog.DiscardHandler)).View(path, n)
 }
 

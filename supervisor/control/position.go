@@ -5,17 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"net/http"
 	"strconv"
 	"strings"
-	"syscall"
+
+	"supd/supervisor/output"
 )
 
-// position is a place in a log: a byte of the file with that inode, or of those that came
+// position is a place in a log: a byte of the file with that id, or of those that came
 // after it, counted from its beginning.
 type position struct {
-	inode  uint64
+	id     uint64
 	offset int64
 }
 
@@ -23,39 +23,27 @@ type position struct {
 // connection can go on behind what has come.
 const positionHeader = "Supd-Log-Position"
 
-func (p position) String() string { return fmt.Sprintf("%d:%d", p.inode, p.offset) }
+func (p position) String() string { return fmt.Sprintf("%d:%d", p.id, p.offset) }
 
 func parsePosition(text string) (p position, ok bool) {
-	inode, offset, _ := strings.Cut(text, ":")
+	id, offset, _ := strings.Cut(text, ":")
 	var bad, worse error
-	p.inode, bad = strconv.ParseUint(inode, 10, 64)
+	p.id, bad = strconv.ParseUint(id, 10, 64)
 	p.offset, worse = strconv.ParseInt(offset, 10, 64)
 	return p, bad == nil && worse == nil && p.offset >= 0
-}
-
-func inodeOf(info fs.FileInfo) uint64 {
-	st, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return 0
-	}
-	return st.Ino
 }
 
 // begin is the position of the first byte that is written. While there is no file it is
 // the zero one.
 func (l *logFile) begin() (position, error) {
 	if n := len(l.before); n > 0 {
-		return position{inodeOf(l.before[n-1].info), l.before[n-1].begin}, nil
+		return position{l.before[n-1].info.id, l.before[n-1].begin}, nil
 	}
 	if l.file == nil {
 		return position{}, nil
 	}
-	info, err := l.file.Stat()
-	if err != nil {
-		return position{}, err
-	}
 	at, err := l.file.Seek(0, io.SeekCurrent)
-	return position{inodeOf(info), at}, err
+	return position{output.Identity(l.file), at}, err
 }
 
 // resume opens the log where a reader was, who may not have seen rotations since. Of a
@@ -68,12 +56,12 @@ func (l *logFile) resume(from position) error {
 	l.file, l.size = f, info.Size()
 	newest := logPart{info: info}
 	parts := []logPart{newest} // the newest first
-	for n := 1; inodeOf(parts[len(parts)-1].info) != from.inode && n <= mostRotated; n++ {
+	for n := 1; parts[len(parts)-1].info.id != from.id && n <= mostRotated; n++ {
 		part, err := l.lookAt(n, parts[len(parts)-1].info)
 		if err != nil {
 			return err
 		}
-		if part.info == nil && from.inode != 0 { // it is gone
+		if part.info == nil && from.id != 0 { // it is gone
 			parts, from.offset = parts[:1], 0
 		}
 		if part.info == nil {

@@ -13,6 +13,7 @@ import (
 
 	"supd/configs"
 	"supd/supervisor/api"
+	"supd/supervisor/output"
 )
 
 // Daemon is what the API asks: a *supervisor.Supervisor.
@@ -26,7 +27,7 @@ type Daemon interface {
 	Audit(app string) ([]api.Finding, error)
 	Rights() *api.Rights
 	// OpenLog opens a regular file: a log, or the nth file that it was rotated to.
-	OpenLog(path string, n int) (*os.File, error)
+	OpenLog(path string, n int) (output.Text, error)
 }
 
 // Options are those of a Server.

@@ -13,13 +13,21 @@ import (
 // Clear empties the log at path, and removes the files that it was rotated to. What
 // workers print meanwhile is in it afterwards.
 func (f *Files) Clear(path string) error {
-	f.mu.Lock()
-	log := f.open[path]
-	f.mu.Unlock()
-	if log == nil {
-		return &fs.PathError{Op: "clear", Path: path, Err: fs.ErrNotExist}
+	log, err := f.named("clear", path)
+	if err != nil {
+		return err
 	}
 	return log.clear()
+}
+
+// named gives the log at path, for what is to be done with it.
+func (f *Files) named(op, path string) (*Log, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if log := f.open[path]; log != nil {
+		return log, nil
+	}
+	return nil, &fs.PathError{Op: op, Path: path, Err: fs.ErrNotExist}
 }
 
 func (l *Log) clear() error {
@@ -33,12 +41,15 @@ func (l *Log) clear() error {
 		if err := empty(dir, name); err != nil {
 			return err
 		}
-		for n := 1; has(dir, rotated(name, n)); n++ {
-			if err := unix.Unlinkat(dir.FD, rotated(name, n), 0); err != nil {
-				return failed("remove", dir, rotated(name, n), err)
+		for n := 1; ; n++ {
+			one := slot(dir, name, n)
+			if one == "" {
+				return nil
+			}
+			if err := unix.Unlinkat(dir.FD, one, 0); err != nil {
+				return failed("remove", dir, one, err)
 			}
 		}
-		return nil
 	})
 	if l.file != nil {
 		l.look()

@@ -4,6 +4,7 @@
 // share one Log. A line in here may read those pipes, find them in /proc after supd
 // was replaced, and send to the socket of the systemd journal. It may open, write
 // and rename files in the directory of the log, and in the one that holds output on
-// its way from a pipe to a log. A worker never waits for a file, and not long for
+// its way from a pipe to a log. One goroutine of low priority compresses what was rotated,
+// and nothing waits for it. A worker never waits for a file, and not long for
 // the journal: what cannot be written is dropped and counted, which is logged once.
 package output

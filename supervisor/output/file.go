@@ -3,6 +3,8 @@ package output
 import (
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -76,10 +78,18 @@ func explain(path string, err error) error {
 	return err
 }
 
-// View opens the log at path for reading, or the nth file that it was rotated to. As
-// with Open, a path that leads where the log's app may write is followed with its
-// rights: it must not show what the app cannot read.
-func (f *Files) View(path string, n int) (*os.File, error) {
+// Text is a log that is being read, or what it was rotated to, as it was written.
+type Text interface {
+	io.ReadSeeker
+	io.ReaderAt
+	io.Closer
+	Stat() (fs.FileInfo, error)
+}
+
+// View opens the log at path for reading, or the nth file that it was rotated to, also
+// if that was compressed since. As with Open, a path that leads where the log's app may
+// write is followed with its rights: it must not show what the app cannot read.
+func (f *Files) View(path string, n int) (Text, error) {
 	f.mu.Lock()
 	log := f.open[path]
 	f.mu.Unlock()
@@ -88,21 +98,35 @@ func (f *Files) View(path string, n int) (*os.File, error) {
 		way.As = log.account()
 	}
 	var file *os.File
-	err := way.In(filepath.Dir(path), func(in files.Place) error {
-		name := filepath.Base(rotated(path, n))
-		fd, st, err := in.Open(name, unix.O_RDONLY, 0)
-		if err != nil {
-			return explain(rotated(path, n), err)
+	isPacked := false
+	err := way.In(filepath.Dir(path), func(in files.Place) (err error) {
+		name := filepath.Base(path)
+		if file, err = regular(in, rotated(name, n)); n > 0 && errors.Is(err, unix.ENOENT) {
+			isPacked = true
+			file, err = regular(in, packed(name, n))
 		}
-		file = os.NewFile(uintptr(fd), rotated(path, n))
-		if st.Mode&unix.S_IFMT != unix.S_IFREG {
-			file.Close()
-			return errKind(file.Name())
-		}
-		return nil
+		return err
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case isPacked:
+		return unpack(file)
+	}
+	return file, nil
+}
+
+// regular opens a regular file for reading.
+func regular(in files.Place, name string) (*os.File, error) {
+	path := filepath.Join(in.Path, name)
+	fd, st, err := in.Open(name, unix.O_RDONLY, 0)
+	if err != nil {
+		return nil, explain(path, err)
+	}
+	file := os.NewFile(uintptr(fd), path)
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		file.Close()
+		return nil, errKind(path)
 	}
 	return file, nil
 }

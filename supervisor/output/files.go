@@ -117,10 +117,18 @@ func (f *Files) get(path string, o Options, later func(error) bool) (*Log, error
 	if err != nil {
 		log = unopened(path, o, err)
 	}
-	log.files = f
+	log.belongTo(f)
 	log.count(f.past[path])
 	f.open[path] = log
 	return log, nil
+}
+
+// belongTo is what a log begins with that has others beside it.
+func (l *Log) belongTo(f *Files) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.files = f
+	l.tidyLater()
 }
 
 // Change gives an open log other options. A second Log of the same file would not

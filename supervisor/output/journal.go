@@ -24,6 +24,8 @@ const (
 	journalBuffer = 4 * maxLine
 )
 
+func (l *Log) isFile() bool { return l.journal == nil }
+
 func openJournal(socket string) (*journal, error) {
 	j := &journal{socket: socket}
 	if err := j.connect(); err != nil {

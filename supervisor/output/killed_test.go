@@ -118,7 +118,7 @@ func captureUntilKilled(dir string) {
 		if strings.HasPrefix(w.Log, Journal) {
 			path, files.journal = w.Log, journalIn(dir)
 		}
-		l, err := files.Open(path, Options{MaxSize: 300 << 10, Keep: 1 << 20, UID: -1, GID: -1, Mode: 0o600})
+		l, err := files.Open(path, Options{MaxSize: 300 << 10, Keep: 1 << 20, Compress: w.Log == "portions", UID: -1, GID: -1, Mode: 0o600})
 		check(err)
 		r, err := Reopen(w.PID, w.Pipe)
 		check(err)
@@ -134,7 +134,7 @@ func captureUntilKilled(dir string) {
 
 // TestKilledAtAnyMoment: supd is killed again and again. Each worker's lines are
 // in the log once and in order, whether they have a log of their own or share
-// one, and through all rotations.
+// one, and through all rotations, whose files are compressed or not.
 func TestKilledAtAnyMoment(t *testing.T) {
 	dir := t.TempDir()
 	workers := []*numbered{

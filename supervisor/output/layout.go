@@ -52,8 +52,11 @@ type Log struct {
 	fd      int      // of file
 	id      fileID
 	size    int64
-	limit   int64     // size at which to rotate: MaxSize, or more after a failure
-	looked  time.Time // when path was last compared with the file
+	limit   int64       // size at which to rotate: MaxSize, or more after a failure
+	looked  time.Time   // when path was last compared with the file
+	born    time.Time   // when its first line was written, or it was made
+	aged    *time.Timer // fires when the file is too old
+	due     bool        // in the files' chores, whose lock holds for it
 
 	captures int // under way
 
@@ -62,17 +65,22 @@ type Log struct {
 	broken  bool     // that line's rest was dropped: the next write begins a new one
 	failing bool     // the last write failed
 	lost    bool     // path could not be opened anew
+	stays   bool     // the file is too old and cannot be rotated, which was said
+	loose   bool     // a rotated file cannot be compressed, which was said
 	closed  bool
 }
 
 // Options say what a log file is like.
 type Options struct {
-	MaxSize int64        // bytes; the file is rotated before it grows beyond; 0: never
-	Keep    int          // rotated files: path.1 is the newest
-	UID     int          // owner of new files; -1 keeps supd's
-	GID     int          // their group, and that of a new directory; -1 likewise
-	Mode    fs.FileMode  // of new files, whatever the umask
-	Log     *slog.Logger // nil: nothing is said
+	MaxSize  int64         // bytes; the file is rotated before it grows beyond; 0: never
+	MaxAge   time.Duration // a file that is older is rotated, unless it is empty; 0: never
+	Keep     int           // rotated files: path.1 is the newest, or path.1.gz
+	MaxTotal int64         // bytes of all rotated files together, but the newest stays; 0: no limit
+	Compress bool          // rotated files
+	UID      int           // owner of new files; -1 keeps supd's
+	GID      int           // their group, and that of a new directory; -1 likewise
+	Mode     fs.FileMode   // of new files, whatever the umask
+	Log      *slog.Logger  // nil: nothing is said
 
 	// As is whose rights are used where others than root may change where the path
 	// leads: see files.Way.
@@ -157,6 +165,7 @@ type Files struct {
 	rest map[string]bool  // names of files in keep that an earlier supd has left and no capture has taken up
 
 	changed changed
+	chores  chores
 }
 
 // fileID tells files apart.

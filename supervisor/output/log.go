@@ -55,6 +55,7 @@ func (l *Log) Close() error {
 	if l.file == nil {
 		return nil
 	}
+	l.stopAging()
 	return l.file.Close()
 }
 
@@ -67,12 +68,20 @@ func (l *Log) change(o Options) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.options, l.limit = o, o.MaxSize
+	l.age()
+	l.tidyLater()
 }
 
 func (l *Log) account() *files.Account {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.options.As
+}
+
+func (l *Log) keeps() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.options.keeps()
 }
 
 func (l *Log) logger() *slog.Logger {
@@ -138,8 +147,13 @@ func (l *Log) put(p []byte) {
 		}
 		l.broken, l.midline = false, false
 	}
+	isFirst := l.size == 0
 	n, err := l.file.Write(p) // os.File goes on after a short write
 	l.size += int64(n)
+	if isFirst && l.options.MaxAge > 0 {
+		l.born = time.Now()
+		l.age()
+	}
 	l.counts(n, len(p)-n)
 	if n > 0 {
 		l.midline = p[n-1] != '\n'
@@ -179,10 +193,11 @@ func (l *Log) look() (changed bool) {
 		return l.replace()
 	}
 	changed = at.Size < l.size
-	if changed {
-		l.midline, l.broken = false, false
-	}
 	l.size = at.Size
+	if changed {
+		l.midline, l.broken, l.born = false, false, time.Now()
+		l.age()
+	}
 	return changed
 }
 
@@ -206,7 +221,7 @@ func (l *Log) openIn(dir files.Place) error {
 	if dir.Lent && errors.Is(err, unix.EACCES) {
 		// It is another user's, or root's, as an earlier supd made it. Who may write in
 		// the directory may move it out of the way.
-		if shift(dir, name, max(l.options.Keep, 1)) == nil {
+		if shift(dir, name, l.options.keeps()) == nil {
 			file, st, err = openFile(dir, name, l.options)
 		}
 	}
@@ -218,9 +233,10 @@ func (l *Log) openIn(dir files.Place) error {
 	}
 	if id := idOf(st); id != l.id || st.Size < l.size { // another one, or truncated
 		l.id, l.last, l.broken = id, nil, false
-		l.midline = !endsWithLine(file, st.Size)
+		l.midline, l.born = !endsWithLine(file, st.Size), birth(file)
 	}
 	l.file, l.fd, l.size, l.limit, l.looked = file, int(file.Fd()), st.Size, l.options.MaxSize, time.Now()
+	l.age()
 	return nil
 }
 

@@ -2,6 +2,7 @@ package output
 
 import (
 	"bytes"
+	"compress/gzip"
 	"fmt"
 	"io"
 	"log/slog"
@@ -105,12 +106,29 @@ func read(t *testing.T, path string) (joined string, files []string) {
 		}
 		text, err := os.ReadFile(name)
 		if err != nil {
+			text, err = readGzip(name + packedEnd)
+		}
+		if err != nil {
 			continue
 		}
 		joined += string(text)
 		files = append(files, string(text))
 	}
 	return joined, files
+}
+
+// readGzip reads a compressed file as other programs do.
+func readGzip(name string) ([]byte, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	z, err := gzip.NewReader(file)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(z)
 }
 
 // eventually waits until ok, for at most the patience.

@@ -53,6 +53,7 @@ func (l *Log) rest() {
 	}
 	_ = l.file.Close() // nothing was written since the last write, whose error is known
 	l.file, l.fd, l.id, l.looked = nil, -1, fileID{}, time.Time{}
+	l.stopAging()
 	l.last, l.midline, l.broken = nil, false, false // is found out anew
 }
 

@@ -2,9 +2,9 @@ package output
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -38,27 +38,88 @@ func (l *Log) fits(p []byte) int {
 	return len(p)
 }
 
-// rotate moves path to path.1, path.1 to path.2 and so on, unless the file was
-// moved or truncated meanwhile. If that fails, the log goes on in the file, and
-// tries again when it has grown by its maximal size.
+// rotate makes room for more, unless the file was moved or truncated meanwhile. If that
+// fails, the log goes on in the file, and tries again when it has grown by its maximal
+// size.
 func (l *Log) rotate() bool {
 	if l.closed || l.look() {
 		return !l.closed
 	}
-	err := l.options.way().In(filepath.Dir(l.path), func(dir files.Place) error {
-		if err := shift(dir, filepath.Base(l.path), l.options.Keep); err != nil {
-			return err
-		}
-		return l.openIn(dir)
-	})
+	err := l.shift()
 	if err == nil {
 		return true
 	}
 	l.limit = l.size + l.options.MaxSize
+	l.sayStays(err)
+	return false
+}
+
+func (l *Log) sayStays(err error) {
 	if l.options.Log != nil {
 		l.options.Log.Error("log file cannot be rotated, it is written further", "file", l.path, "error", err)
 	}
-	return false
+}
+
+// shift moves path to path.1, path.1 to path.2 and so on, and goes on in a new file if
+// one was open.
+func (l *Log) shift() error {
+	err := l.options.way().In(filepath.Dir(l.path), func(dir files.Place) error {
+		name := filepath.Base(l.path)
+		if err := shift(dir, name, l.options.Keep); err != nil {
+			return err
+		}
+		if l.file != nil {
+			if err := l.openIn(dir); err != nil {
+				return err
+			}
+		}
+		if !l.options.Compress { // else what it comes to is not known yet
+			trim(dir, name, l.options)
+		}
+		return nil
+	})
+	if err == nil {
+		l.tidyLater()
+	}
+	return err
+}
+
+// Rotate rotates the log at path now, and reports whether there was anything in it.
+func (f *Files) Rotate(path string) (bool, error) {
+	log, err := f.named("rotate", path)
+	if err != nil {
+		return false, err
+	}
+	return log.rotateNow()
+}
+
+func (l *Log) rotateNow() (bool, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false, &os.PathError{Op: "rotate", Path: l.path, Err: os.ErrClosed}
+	}
+	if l.file != nil {
+		l.look()
+		if l.size == 0 {
+			return false, nil
+		}
+		return true, l.shift()
+	}
+	size := int64(0)
+	err := l.inDirectory(func(dir files.Place, name string) error {
+		var st unix.Stat_t
+		err := unix.Fstatat(dir.FD, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+		size = st.Size
+		return err
+	})
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return false, nil
+	case err != nil || size == 0:
+		return false, err
+	}
+	return true, l.shift()
 }
 
 // shift renames no more files than necessary, so that a rotation that fails again
@@ -68,16 +129,72 @@ func shift(dir files.Place, name string, keep int) error {
 		return failed("remove", dir, name, unix.Unlinkat(dir.FD, name, 0))
 	}
 	free := 1
-	for free < keep && has(dir, rotated(name, free)) {
+	for free < keep && slot(dir, name, free) != "" {
 		free++
 	}
 	for n := free; n > 0; n-- {
-		from, to := rotated(name, n-1), rotated(name, n)
-		if err := unix.Renameat(dir.FD, from, dir.FD, to); err != nil {
-			return failed("rename", dir, from, err)
+		from := name
+		if n > 1 {
+			if from = slot(dir, name, n-1); from == "" { // somebody has removed it just now
+				continue
+			}
+		}
+		if err := shiftOne(dir, from, name, n); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// shiftOne moves a file to the nth place, compressed or not as it is. What was there is
+// gone, in either form.
+func shiftOne(dir files.Place, from, name string, n int) error {
+	to, other := rotated(name, n), packed(name, n)
+	if isPacked(from, name) {
+		to, other = other, to
+	}
+	if err := unix.Unlinkat(dir.FD, other, 0); err != nil && err != unix.ENOENT {
+		return failed("remove", dir, other, err)
+	}
+	return failed("rename", dir, from, unix.Renameat(dir.FD, from, dir.FD, to))
+}
+
+// slot is the name of the nth rotated file, "" if there is none. Of both forms, which a
+// killed supd leaves, the compressed one is removed: the other one is whole for sure.
+func slot(dir files.Place, name string, n int) string {
+	plain, packed := rotated(name, n), packed(name, n)
+	switch isPlain, isPacked := has(dir, plain), has(dir, packed); {
+	case isPlain && isPacked:
+		_ = unix.Unlinkat(dir.FD, packed, 0) // what stays is not read
+		return plain
+	case isPlain:
+		return plain
+	case isPacked:
+		return packed
+	}
+	return ""
+}
+
+// keeps is how many rotated files there may be. A file that is moved out of the way stays.
+func (o Options) keeps() int { return max(o.Keep, 1) }
+
+// trim removes the oldest rotated files that are too many, or too large together with the
+// newer ones. One that cannot be removed is tried again the next time.
+func trim(dir files.Place, name string, o Options) {
+	var total int64
+	for n := 1; ; n++ {
+		one := slot(dir, name, n)
+		if one == "" {
+			return
+		}
+		var st unix.Stat_t
+		if unix.Fstatat(dir.FD, one, &st, unix.AT_SYMLINK_NOFOLLOW) == nil {
+			total += st.Size
+		}
+		if n > o.keeps() || n > 1 && o.MaxTotal > 0 && total > o.MaxTotal {
+			_ = unix.Unlinkat(dir.FD, one, 0)
+		}
+	}
 }
 
 func has(dir files.Place, name string) bool {
@@ -90,11 +207,4 @@ func failed(op string, dir files.Place, name string, err error) error {
 		return nil
 	}
 	return &os.PathError{Op: op, Path: filepath.Join(dir.Path, name), Err: err}
-}
-
-func rotated(path string, n int) string {
-	if n == 0 {
-		return path
-	}
-	return path + "." + strconv.Itoa(n)
 }

@@ -160,8 +160,8 @@ func TestViewSwapped(t *testing.T) {
 	l.swap(t)
 	for _, path := range []string{l.path, l.dir + "/app/log/bare"} { // bare is no log that is open
 		for n := range 2 {
-			if file, err := set.View(path, n); err == nil {
-				t.Errorf("%s is shown", file.Name())
+			if _, err := set.View(path, n); err == nil {
+				t.Errorf("%s is shown", rotated(path, n))
 			}
 		}
 	}
