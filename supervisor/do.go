@@ -23,7 +23,9 @@ func (s *Supervisor) Do(ctx context.Context, r api.Request) *api.Result {
 		}
 		return &api.Result{}
 	case api.ActionClear:
-		return s.clear(r)
+		return s.ofLogs(r, s.clearOne)
+	case api.ActionRotate:
+		return s.ofLogs(r, s.rotateOne)
 	case api.ActionApply:
 		return s.Apply(ctx, r)
 	case api.ActionRefresh:

@@ -4,23 +4,24 @@ import (
 	"slices"
 
 	"supd/supervisor/api"
+	"supd/supervisor/output"
 )
 
-// clear empties the logs of the processes that are named. A log is that of all workers of
-// its process.
-func (s *Supervisor) clear(r api.Request) *api.Result {
+// ofLogs does something with the logs of the processes that are named; without a name
+// with all. A log is that of all workers of its process.
+func (s *Supervisor) ofLogs(r api.Request, do func(name, path string) api.Outcome) *api.Result {
 	s.log.Info("request", "action", r.Action, "targets", r.Targets, "by", r.By)
-	result, cleared := &api.Result{}, map[string]bool{}
+	result, done := &api.Result{}, map[string]bool{}
 	for _, a := range s.Status().Apps {
 		for _, p := range a.Processes {
 			name := a.Name + "/" + p.Name
 			whole, part := namesLog(r.Targets, a.Name, p)
 			switch {
 			case !whole && part:
-				result.Add(api.Outcome{Name: name, Code: api.CodeFailed, Message: "its log is that of all its workers; name the process to clear it"})
-			case whole && !cleared[p.Log]:
-				cleared[p.Log] = true
-				result.Add(s.clearOne(name, p.Log))
+				result.Add(api.Outcome{Name: name, Code: api.CodeFailed, Message: "its log is that of all its workers; name the process to " + string(r.Action) + " it"})
+			case whole && !done[p.Log]:
+				done[p.Log] = true
+				result.Add(do(name, p.Log))
 			}
 		}
 	}
@@ -29,6 +30,7 @@ func (s *Supervisor) clear(r api.Request) *api.Result {
 
 // namesLog reports whether targets name all of a process, or a part of it.
 func namesLog(targets []string, app string, p api.ProcessStatus) (whole, part bool) {
+	whole = len(targets) == 0
 	for _, text := range targets {
 		t, err := api.ParseTarget(text)
 		if err != nil {
@@ -45,4 +47,20 @@ func (s *Supervisor) clearOne(name, path string) api.Outcome {
 		return api.Outcome{Name: name, Code: api.CodeFailed, Message: "not cleared: " + err.Error()}
 	}
 	return api.Outcome{Name: name, Message: "cleared"}
+}
+
+// rotateOne has nothing to do where there is no file: of all logs that is no failure.
+func (s *Supervisor) rotateOne(name, path string) api.Outcome {
+	place := output.PlaceOf(path)
+	if place != "" {
+		return api.Outcome{Name: name, Message: "nothing to rotate: its output goes to " + place}
+	}
+	rotated, err := s.files.Rotate(path)
+	switch {
+	case err != nil:
+		return api.Outcome{Name: name, Code: api.CodeFailed, Message: "not rotated: " + err.Error()}
+	case !rotated:
+		return api.Outcome{Name: name, Message: "nothing to rotate: its log is empty"}
+	}
+	return api.Outcome{Name: name, Message: "rotated"}
 }

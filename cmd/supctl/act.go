@@ -108,6 +108,17 @@ func (c *call) clear() *cobra.Command {
 	}
 }
 
+func (c *call) rotate() *cobra.Command {
+	return &cobra.Command{
+		Use:               "rotate [TARGET…]",
+		Short:             "Rotate the logs of processes now, whatever their size and age",
+		ValidArgsFunction: c.completeTargets,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return c.do(cmd.Context(), api.Request{Action: api.ActionRotate, Targets: args})
+		},
+	}
+}
+
 func (c *call) shutdown() *cobra.Command {
 	return &cobra.Command{
 		Use:   "shutdown",

@@ -77,7 +77,7 @@ func (f *fake) Diff([]string) (*api.Changes, error) { return f.changes, nil }
 
 func (f *fake) Unapplied() []configs.File { return nil }
 
-func (f *fake) OpenLog(path string, n int) (*os.File, error) {
+func (f *fake) OpenLog(path string, n int) (output.Text, error) {
 	return output.NewFiles(slog.New(slog.DiscardHandler)).View(path, n)
 }
 
@@ -265,6 +265,9 @@ func TestExitCodes(t *testing.T) {
 		{"signal NOSUCH whois", whole(2, `unknown signal "NOSUCH"`), 2, "", "supctl: unknown signal \"NOSUCH\"\n"},
 		{"reopen", api.Result{}, 0, "log files reopened\n", ""},
 		{"reopen", whole(1, "web.log: no space left on device"), 1, "", "supctl: web.log: no space left on device\n"},
+		{"rotate", api.Result{Outcomes: []api.Outcome{{Name: "whois/web", Message: "rotated"}}}, 0, "whois/web: rotated\n", ""},
+		{"rotate whois", api.Result{Outcomes: []api.Outcome{{Name: "whois/web", Code: 1, Message: "not rotated: read-only file system"}}}, 1, "", "supctl: whois/web: not rotated: read-only file system\n"},
+		{"rotate nosuch", api.Result{}, 4, "", `supctl: no such target "nosuch"`},
 		{"shutdown", api.Result{}, 0, "all workers have stopped\n", ""},
 		{"shutdown", whole(5, "not permitted"), 5, "", "supctl: not permitted\n"},
 		{"pid whois", api.Result{}, 0, "4711\n4712\n", ""},

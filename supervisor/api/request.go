@@ -18,6 +18,7 @@ const (
 	ActionScale    Action = "scale"    // to Count workers, until the next configuration is applied
 	ActionReopen   Action = "reopen"   // log files
 	ActionClear    Action = "clear"    // log files: they are empty then
+	ActionRotate   Action = "rotate"   // log files, now; without a target all of them
 	ActionShutdown Action = "shutdown" // of supd
 	ActionReexec   Action = "reexec"   // supd gives way to the installed one
 	ActionApply    Action = "apply"    // what the files say now; the targets are apps that are applied alone

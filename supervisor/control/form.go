@@ -16,6 +16,7 @@ type arity int
 const (
 	noTarget    arity = iota
 	someTargets       // one or more, of any kind
+	anyTargets        // likewise, or none for all
 	oneApp            // the name of an app
 	upToOneApp
 	newApps // names of apps, which need not be known yet; or none
@@ -37,6 +38,7 @@ var forms = map[api.Action]form{
 	api.ActionScale:      {targets: someTargets, may: []string{"count"}, must: "count"},
 	api.ActionReopen:     {},
 	api.ActionClear:      {targets: someTargets},
+	api.ActionRotate:     {targets: anyTargets},
 	api.ActionShutdown:   {},
 	api.ActionReexec:     {},
 	api.ActionApply:      {targets: newApps, may: []string{"detach"}},
@@ -150,7 +152,7 @@ func find(s *api.Status, r api.Request) (apps []string, err error) {
 	switch forms[r.Action].targets {
 	case newApps:
 		return r.Targets, nil
-	case someTargets:
+	case someTargets, anyTargets:
 		chosen, err := choose(s, r.Targets)
 		if err != nil {
 			return nil, err

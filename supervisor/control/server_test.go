@@ -247,6 +247,8 @@ func TestRights(t *testing.T) {
 		{"/v1/diff?app=whois&app=other", []int{operator}},
 		{"/v1/diff", []int{operator}},
 		{`{"action":"reopen"}`, []int{operator}},
+		{`{"action":"rotate"}`, []int{operator}},
+		{`{"action":"rotate","targets":["whois"]}`, []int{operator, developer}},
 		{`{"action":"refresh"}`, []int{operator}},
 		{`{"action":"shutdown"}`, nil},
 		{`{"action":"reexec"}`, nil},
