@@ -214,11 +214,11 @@ func umask(in input) (mask privdrop.Umask, ok bool) {
 
 func capability(in input) (string, bool) {
 	s, ok := text(in)
-	if !ok {
-		return "", false
+	if !ok || s == privdrop.Container {
+		return s, ok
 	}
 	if _, err := privdrop.ParseCapability(s); err != nil {
-		known := privdrop.Capabilities()
+		known := append(privdrop.Capabilities(), privdrop.Container)
 		bare := strings.TrimPrefix(strings.ToLower(s), "cap_")
 		in.fail("%q: no capability of this kernel's interface%s", s, suggest(bare, known))
 		return "", false

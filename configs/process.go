@@ -134,6 +134,7 @@ func checkIdentity(in input, p *Process) {
 	if in.Table["user"] == nil && in.root {
 		in.fail(`has no user, which supd wants when it is root: set user = "…" for the app or the process`)
 	}
+	in.at("capabilities").checkContainer(p)
 	if p.AllowRoot {
 		return
 	}
@@ -146,6 +147,20 @@ func checkIdentity(in input, p *Process) {
 	if slices.ContainsFunc(p.Groups, isRoot) {
 		in.at("groups").fail("root's group is among them; remove it, or say allow_root = true in the app file")
 	}
+}
+
+// checkContainer wants the word for capabilities of root's to be given to root alone:
+// they would make a root of any other user.
+func (in input) checkContainer(p *Process) {
+	if !slices.Contains(p.Capabilities, privdrop.Container) || isRoot(p.User) {
+		return
+	}
+	const what = `"@container" is for a program that is started as root and changes to its users by itself`
+	if p.User == "" {
+		in.fail(what + `; supd is not root here, name the capabilities that the program needs`)
+		return
+	}
+	in.fail(what+`, and this one has user %q; name the capabilities that it needs, or say user = "root", and allow_root = true in the app file`, p.User)
 }
 
 func isRoot(name string) bool {

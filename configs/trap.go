@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop"
 )
 
 // Traps finds settings that are valid and yet known to lose requests, tasks or
@@ -80,6 +82,7 @@ func (t *trap) settled(key string) bool {
 
 func (t *trap) check() {
 	t.secrets()
+	t.rootInAllBut()
 	if len(t.process.Command) == 0 {
 		return
 	}
@@ -132,6 +135,14 @@ func (t *trap) envKey(name string) string {
 		return dotted("env", name)
 	}
 	return "command"
+}
+
+// rootInAllBut says what capabilities mean with which a program is root in all but name.
+func (t *trap) rootInAllBut() {
+	all := privdrop.ExpandCapabilities(t.process.Capabilities)
+	if slices.Contains(all, "setuid") && slices.Contains(all, "dac_override") {
+		t.warn("capabilities", `with setuid and dac_override (both are in "@container") a fault in the program is root's: it may become any user, and read and write every file; and sudo, passwd and sendmail give nobody any right below it, for no_new_privs is set. Give it a user of its own if it can do with one`)
+	}
 }
 
 // stopsGroup reports whether a signal of stop goes to all that the worker has started.

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -101,6 +102,8 @@ func TestTraps(t *testing.T) {
 		{"sudo", "command = \"sudo -u x true\"\n", []string{"set user instead"}},
 		{"a shell", "command = [\"sh\", \"-c\", \"cd /x && serve\"]\n", []string{"exec"}},
 		{"a shell that goes", "command = [\"bash\", \"-c\", \"cd /x && exec serve\"]\n", nil},
+		{"root in all but name, by names", "command = \"serve\"\ncapabilities = [\"setuid\", \"dac_override\"]\n", []string{"a fault in the program is root's"}},
+		{"root with a port", "command = \"serve\"\ncapabilities = [\"net_bind_service\", \"setuid\"]\n", nil},
 		{"a shell that is not alone", "command = [\"sh\", \"-c\", \"cd /x && serve\"]\nstop = [[\"TERM\", \"9s\", \"group\"]]\n", nil},
 		{"celery's children", "command = \"celery -A x worker -n {generation}\"\nstop = [[\"TERM\", \"2m\", \"group\"]]\n", []string{"in the middle"}},
 		{"rq's child", "command = \"rq worker\"\nstop = [[\"TERM\", \"2m\", \"group\"]]\n", []string{"in the middle"}},
@@ -216,6 +219,11 @@ func checkWords(t *testing.T, got string, want []string) {
 			t.Errorf("line %d: want %q, got:\n%s", i, want[i], got)
 		}
 	}
+}
+
+func TestContainer(t *testing.T) {
+	c, _ := loadApp(t, "user = \"root\"\nallow_root = true\n[process.web]\ncommand = \"true\"\ncapabilities = [\"@container\", \"sys_chroot\"]\n")
+	checkWords(t, fmt.Sprintln(c.Traps()), []string{"apps/app.toml:5: process.web.capabilities: with setuid and dac_override"})
 }
 
 func TestUnusedSocket(t *testing.T) {

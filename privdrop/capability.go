@@ -28,6 +28,31 @@ func ParseCapability(name string) (int, error) {
 	return 0, fmt.Errorf("capability %q: unknown, want a name of capabilities(7) in lower case without \"cap_\"", name)
 }
 
+// Container is a word among capabilities for several capabilities: what a program needs that is started as
+// root and changes to its users by itself, as nginx, php-fpm and cron do. It is less than
+// what root has in a container.
+const Container = "@container"
+
+var ofContainer = []string{"chown", "dac_override", "fowner", "kill", "net_bind_service", "setgid", "setuid"}
+
+// ExpandCapabilities puts in the place of the word Container what it stands for, and
+// gives each name once.
+func ExpandCapabilities(names []string) []string {
+	all := make([]string, 0, len(names))
+	for _, name := range names {
+		some := []string{name}
+		if name == Container {
+			some = ofContainer
+		}
+		for _, one := range some {
+			if !slices.Contains(all, one) {
+				all = append(all, one)
+			}
+		}
+	}
+	return all
+}
+
 func capabilityName(n int) string {
 	if n < len(capabilities) {
 		return capabilities[n]

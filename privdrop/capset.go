@@ -17,7 +17,10 @@ const (
 )
 
 func (b *builder) checkCapabilities() error {
-	names := b.spec.Capabilities
+	if uid, _ := b.target(); uid != 0 && slices.Contains(b.spec.Capabilities, Container) {
+		return fmt.Errorf("capability %s: is for root, who changes to other users; name those that the command needs", Container)
+	}
+	names := ExpandCapabilities(b.spec.Capabilities)
 	if len(names) > 0 && b.spec.KeepPrivs {
 		return fmt.Errorf("capabilities %s: not together with KeepPrivs", strings.Join(names, ", "))
 	}

@@ -92,10 +92,11 @@ func TestStartRoot(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		caps []string
-	}{{"without capabilities", nil}, {"with setuid and setgid", []string{"setuid", "setgid"}}} {
+	}{{"without capabilities", nil}, {"with setuid and setgid", []string{"setuid", "setgid"}},
+		{"as in a container", []string{Container, "kill", "sys_chroot"}}} {
 		t.Run(test.name, func(t *testing.T) {
 			r := start(t, Spec{Account: root, AllowRoot: true, Capabilities: test.caps})
-			set := capSet(t, test.caps...)
+			set := capSet(t, ExpandCapabilities(test.caps)...)
 			r.want(t, map[string]string{"Uid": "0 0 0 0", "Groups": "4", "CapInh": set, "CapPrm": set, "CapEff": set, "CapBnd": set, "CapAmb": set, "NoNewPrivs": "1"})
 			if r.Tried["mount"] != "operation not permitted" {
 				t.Errorf("mount: %s", r.Tried["mount"])

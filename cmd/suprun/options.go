@@ -25,7 +25,8 @@ open /dev/tty then; --no-session is for commands that must.
   --group NAME              group; default: the user's primary group
   --groups NAME,…           supplementary groups; default: those of the user; "" is none
   --allow-root              allow uid 0, gid 0 or group 0
-  --cap NAME,…              capability to keep, such as net_bind_service
+  --cap NAME,…              capability to keep, such as net_bind_service; @container is
+                            what root needs to change to other users, as nginx does
   --limit NAME=LIMIT        nofile=4096, as=512MiB, core=0, nproc=100:200 (soft:hard)
   --umask OCTAL             such as 0027
   --nice N                  -20 to 19
@@ -173,7 +174,7 @@ func names(s string) []string {
 func (o *options) addCapabilities(s string) error {
 	for _, name := range names(strings.ToLower(s)) {
 		name = strings.TrimPrefix(name, "cap_")
-		if _, err := privdrop.ParseCapability(name); err != nil {
+		if _, err := privdrop.ParseCapability(name); err != nil && name != privdrop.Container {
 			return err
 		}
 		o.launch.Capabilities = append(o.launch.Capabilities, name)

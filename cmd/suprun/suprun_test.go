@@ -70,6 +70,7 @@ func TestCommandLineErrors(t *testing.T) {
 		{"--session=yes true", 2, "suprun: --session takes no value"},
 		{"--session --no-session true", 2, "suprun: --session and --no-session exclude each other"},
 		{"--group x true", 2, "suprun: --group and --groups need --user"},
+		{"--user nobody --cap @container true", 125, "suprun: capability @container: is for root, who changes to other users; name those that the command needs"},
 		{"--cap net true", 2, `suprun: --cap: capability "net": unknown, want a name of capabilities(7) in lower case without "cap_"`},
 		{"--limit nofile true", 2, `suprun: --limit: "nofile" is not NAME=LIMIT`},
 		{"--limit nofile=x true", 2, `suprun: --limit: limit "x": want a number, a size such as "512MiB", or "unlimited"`},
