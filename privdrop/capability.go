@@ -28,9 +28,9 @@ func ParseCapability(name string) (int, error) {
 	return 0, fmt.Errorf("capability %q: unknown, want a name of capabilities(7) in lower case without \"cap_\"", name)
 }
 
-// Container is a word among capabilities for several capabilities: what a program needs that is started as
-// root and changes to its users by itself, as nginx, php-fpm and cron do. It is less than
-// what root has in a container.
+// Container stands, among capabilities, for what a program needs that is started as root
+// and changes to its users by itself, as nginx, php-fpm and cron do. It is less than what
+// root has in a container.
 const Container = "@container"
 
 var ofContainer = []string{"chown", "dac_override", "fowner", "kill", "net_bind_service", "setgid", "setuid"}
