@@ -133,7 +133,7 @@ func TestDecode(t *testing.T) {
 			},
 			Processes: []Process{
 				{
-					Name: "plain", Line: 64, Command: []string{"sleep", "1 h", `"`}, Count: 3,
+					Name: "plain", Line: 65, Command: []string{"sleep", "1 h", `"`}, Count: 3,
 					User: "root", Group: "nogroup", AllowRoot: true, Resources: privdrop.Resources{Umask: new(privdrop.Umask(0o77))},
 					Env:        map[string]string{"A": "1", "B": "{slot}", "ALL": "x"},
 					EnvInherit: []string{}, Sockets: []string{}, After: []string{}, Autostart: true, Restart: RestartAlways, SuccessExit: []int{0},
@@ -147,7 +147,7 @@ func TestDecode(t *testing.T) {
 					Name: "web", Line: 25, Command: []string{"serve", "--fd", "{socket.web}"}, Count: 0,
 					Venv: "/opt/full/env", Directory: "/opt/full", User: "nobody", Group: "adm", Groups: []string{}, AllowRoot: true,
 					Env:     map[string]string{"A": "2", "B": "{slot}", "C": "", "ALL": "x"},
-					EnvFile: dir + "/apps/full.env", EnvInherit: []string{"LANG", "DJANGO_*"}, Sockets: []string{"web", "log"}, After: []string{"plain"},
+					EnvFile: dir + "/apps/full.env", EnvInherit: []string{"LANG", "DJANGO_*"}, Scratch: []string{"TMPDIR", "HOME"}, Sockets: []string{"web", "log"}, After: []string{"plain"},
 					Autostart: false, Strategy: StrategySurge, Restart: RestartOnFailure, SuccessExit: []int{0, 3},
 					Backoff: Backoff{time.Second, 2 * time.Minute, 1.5, 0, 0}, GiveUpAfter: 7,
 					Ready:    Ready{HTTP: "/full/healthz", Socket: "web", Timeout: 5 * time.Second},

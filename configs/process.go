@@ -22,6 +22,7 @@ var processKeys = append([]key[Process]{
 	field("env", func(p *Process) *map[string]string { return &p.Env }, variables),
 	field("env_file", func(p *Process) *string { return &p.EnvFile }, absolute),
 	field("env_inherit", func(p *Process) *[]string { return &p.EnvInherit }, distinct(inherited)),
+	field("scratch", func(p *Process) *[]string { return &p.Scratch }, distinct(scratchName)),
 	field("sockets", func(p *Process) *[]string { return &p.Sockets }, distinct(filled)),
 	field("after", func(p *Process) *[]string { return &p.After }, distinct(filled)),
 	field("autostart", func(p *Process) *bool { return &p.Autostart }, boolean),
@@ -117,6 +118,7 @@ func checkProcess(in input, app *App, p *Process) {
 	}
 	checkBackoff(in.at("backoff"), p.Backoff)
 	checkIdentity(in, p)
+	checkScratch(in, p)
 	checkSockets(in, app, p)
 	checkReady(in.at("ready"), app, p)
 	checkHealth(in.at("health"), app, p)
@@ -194,7 +196,7 @@ func checkVariables(in input, app *App, p *Process) {
 	if p.Statsd { // which no release can set
 		known = append(known, "statsd", "env.STATSD_HOST", "env.STATSD_PORT")
 	}
-	for _, name := range slices.Concat(accountVariables, p.EnvInherit) {
+	for _, name := range slices.Concat(accountVariables, p.EnvInherit, p.Scratch) {
 		known = append(known, "env."+name)
 	}
 	open := p.EnvFile != "" || in.open() // read at each launch, or to come, and may set any

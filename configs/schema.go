@@ -171,6 +171,7 @@ type Process struct {
 	Env          map[string]string // app's and process's, still with {variables}
 	EnvFile      string            // absolute; read at each launch
 	EnvInherit   []string          // names, and patterns with *: see Inherited
+	Scratch      []string          // variables that name a directory of the launch alone
 	Sockets      []string          // in the order of their descriptors, from 3 on
 	After        []string          // processes of the same app
 	Autostart    bool

@@ -16,7 +16,7 @@ import (
 // environment gives the command and the whole environment of a launch, with all
 // variables expanded. LISTEN_* and WATCHDOG_* are privdrop's to add. Of two
 // settings of a name the later wins: LANG, the account's, env_inherit, env_file,
-// [env], STATSD_* and SUPD_*. statsd is valid for a process that has a port.
+// scratch, [env], STATSD_* and SUPD_*. statsd is valid for a process that has a port.
 func environment(s Spec, runtimeDir, notify string, statsd netip.AddrPort) (argv, env []string, err error) {
 	p := s.Process
 	vars := variables(s)
@@ -33,6 +33,7 @@ func environment(s Spec, runtimeDir, notify string, statsd netip.AddrPort) (argv
 		}
 		maps.Copy(all, file)
 	}
+	maps.Copy(all, scratchEnv(p, runtimeDir)) // for [env]
 	setLocale(all, p.Env)
 	if err := expandEnv(all, p.Env, vars); err != nil {
 		return nil, nil, err
@@ -132,6 +133,15 @@ func identity(s Spec) map[string]string {
 	return map[string]string{
 		"HOME": a.Home, "USER": a.Name, "LOGNAME": a.Name, "SHELL": a.Shell, "PATH": configs.WorkerPath,
 	}
+}
+
+// scratchEnv are the variables that name a directory of this launch alone.
+func scratchEnv(p *configs.Process, runtimeDir string) map[string]string {
+	all := map[string]string{}
+	for _, name := range p.Scratch {
+		all[name] = filepath.Join(runtimeDir, name)
+	}
+	return all
 }
 
 func supdEnv(s Spec, runtimeDir, notify string) map[string]string {

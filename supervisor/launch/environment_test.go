@@ -129,6 +129,30 @@ func TestNoSecretInErrors(t *testing.T) {
 	}
 }
 
+// TestScratchEnvironment: what is set elsewhere is set by scratch, and [env] may use it.
+func TestScratchEnvironment(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "env")
+	t.Setenv("TMPDIR", "/supds")
+	if err := os.WriteFile(file, []byte("CACHE=/elsewhere\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	argv, env, err := environment(testJob(configs.Process{
+		Command: []string{"run", "{env.TMPDIR}"}, EnvInherit: []string{"*"}, EnvFile: file, Scratch: []string{"TMPDIR", "CACHE", "HOME"},
+		Env: map[string]string{"DB": "{env.CACHE}/db"},
+	}), "/run/x", "", netip.AddrPort{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if argv[1] != "/run/x/TMPDIR" {
+		t.Errorf("argv %q", argv)
+	}
+	for _, want := range []string{"TMPDIR=/run/x/TMPDIR", "CACHE=/run/x/CACHE", "DB=/run/x/CACHE/db", "HOME=/run/x/HOME"} {
+		if !slices.Contains(env, want) {
+			t.Errorf("no %s in %q", want, env)
+		}
+	}
+}
+
 // TestSlotFromZero: also of a candidate, whose number no other worker has.
 func TestSlotFromZero(t *testing.T) {
 	s := testJob(configs.Process{Count: 3})

@@ -116,6 +116,16 @@ func (w *Worker) makeDirectory() error {
 		return fmt.Errorf("runtime directory: %w", err)
 	}
 	w.Belongings.Directory = dir
+	for _, path := range scratchEnv(w.spec.Process, dir) { // before the user can put anything else in their place
+		if err := errors.Join(os.Mkdir(path, 0o700), give(path, account)); err != nil {
+			return fmt.Errorf("scratch: %w", err)
+		}
+	}
+	return give(dir, account)
+}
+
+// give makes a directory the account's.
+func give(dir string, account *privdrop.Account) error {
 	if account.UID == os.Geteuid() {
 		return nil
 	}
