@@ -194,6 +194,9 @@ func TestLogKinds(t *testing.T) {
 		{"{}", "{ max_total = 1, max_size = 0 }", "file /srv/logs/app/web.log"},
 		{"{}", "{ max_age = 86400 }", "apps/app.toml:4: process.web.log.max_age: want a duration such as \"30s\", got an integer"},
 		{"{}", "{ max_age = \"-1h\" }", "apps/app.toml:4: process.web.log.max_age: \"-1h\": want 0 or more"},
+		{"{ file = \"/{app}\", keep = 3 }", "{ to = \"none\" }", "none none:app/web"},
+		{"{ to = \"none\" }", "{ keep = 3 }", "apps/app.toml:4: process.web.log.keep: does nothing with to = \"none\"; remove one of the two"},
+		{"{}", "\"none\"", "apps/app.toml:4: process.web.log: \"none\" is the name of a file here: want { to = \"none\" }, or \"./none\""},
 		{"{ socket = \"x\" }", "{ to = \"journal\" }", "supd.toml:4: defaults.process.log.socket: unknown key; known: compress, file, keep, max_age, max_size, max_total, to"},
 	}
 	for _, test := range tests {

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"cmp"
 	"path/filepath"
 	"time"
 
@@ -11,7 +12,7 @@ import (
 var logKinds = []string{"to", "file"}
 
 var logKeys = []key[Log]{
-	field("to", func(l *Log) *LogTarget { return &l.To }, one(LogFile, LogJournal)),
+	field("to", func(l *Log) *LogTarget { return &l.To }, one(LogFile, LogJournal, LogNone)),
 	field("file", func(l *Log) *string { return &l.File }, logFile),
 	field("max_size", func(l *Log) *int64 { return &l.MaxSize }, size),
 	field("max_age", func(l *Log) *time.Duration { return &l.MaxAge }, duration(0)),
@@ -20,13 +21,16 @@ var logKeys = []key[Log]{
 	field("compress", func(l *Log) *bool { return &l.Compress }, boolean),
 }
 
-// ofFile are the settings of a file alone.
-var ofFile = []string{"file", "max_size", "max_age", "keep", "max_total", "compress"}
+// logKeysOf are the settings that belong to one target alone.
+var logKeysOf = map[LogTarget][]string{
+	LogFile: {"file", "max_size", "max_age", "keep", "max_total", "compress"},
+}
 
-// logFile is a path. The name of the other target is hardly meant as one.
+// logFile is a path. The name of another target is hardly meant as one, nor are
+// supervisord's.
 func logFile(in input) (string, bool) {
-	if in.Text == string(LogJournal) {
-		in.fail(`"journal" is the name of a file here: want { to = "journal" } for systemd's journal, or "./journal"`)
+	if to := LogTarget(in.Text); to == LogJournal || to == LogNone {
+		in.fail(`%q is the name of a file here: want { to = %[1]q }, or "./%[1]s"`, in.Text)
 		return "", false
 	}
 	return absolute(in)
@@ -34,12 +38,12 @@ func logFile(in input) (string, bool) {
 
 // logOf completes what the log of a process says.
 func (l *loader) logOf(log input, app, process string, of *Log) {
-	if of.To == LogJournal {
-		log.checkJournal()
-		of.File = string(LogJournal) + ":" + app + "/" + process
+	of.To = cmp.Or(of.To, LogFile) // which a file alone says as well
+	log.checkTarget(of.To)
+	if of.To != LogFile {
+		of.File = string(of.To) + ":" + app + "/" + process
 		return
 	}
-	of.To = LogFile // which a file alone says as well
 	if of.File == "" {
 		of.File = filepath.Join(l.config.Daemon.Logs, app, process+".log")
 	}
@@ -48,12 +52,14 @@ func (l *loader) logOf(log input, app, process string, of *Log) {
 	}
 }
 
-// checkJournal refuses settings of a file; [defaults.process] may have those of its
-// rotation for processes that have one.
-func (in input) checkJournal() {
-	for _, name := range ofFile {
-		if in.statesHere(name) || name == "file" && in.Table[name] != nil {
-			in.at(name).fail(`does nothing with to = "journal"; remove one of the two`)
+// checkTarget refuses settings of other targets; [defaults.process] may have those of
+// rotation and the like for processes that have such a log.
+func (in input) checkTarget(to LogTarget) {
+	for other, names := range logKeysOf {
+		for _, name := range names {
+			if other != to && (in.statesHere(name) || name == "file" && in.Table[name] != nil) {
+				in.at(name).fail("does nothing with to = %q; remove one of the two", to)
+			}
 		}
 	}
 }

@@ -287,7 +287,7 @@ type StopStep struct {
 // Log is where a process's output goes.
 type Log struct {
 	To      LogTarget `json:",omitempty"` // of a worker it says nothing, and the JSON without is that of an earlier supd
-	File    string    // absolute, default <logs>/<app>/<process>.log; "journal:APP/PROCESS" where it is the journal
+	File    string    // absolute, default <logs>/<app>/<process>.log; TO:APP/PROCESS where it is none
 	MaxSize int64     // bytes at which the file is rotated; 0 is never
 	Keep    int       // rotated files kept
 
@@ -303,4 +303,5 @@ type LogTarget string
 const (
 	LogFile    LogTarget = "file"
 	LogJournal LogTarget = "journal" // of systemd
+	LogNone    LogTarget = "none"    // dropped
 )

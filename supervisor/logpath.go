@@ -2,18 +2,17 @@ package supervisor
 
 import (
 	"path/filepath"
-	"strings"
 
 	"supd/configs"
 	"supd/supervisor/output"
 )
 
 // logPath is where the output of a launch goes that no process of the configuration
-// has: to the path that an earlier supd has written down, if the configuration names it
-// too or it lies beneath the directory of logs. Else it goes where it would by default:
+// has: to the path that an earlier supd has written down, if that is no file, the
+// configuration names it too or it lies beneath the directory of logs. Else it goes where it would by default:
 // a path that only a record knows must not lead root anywhere.
 func logPath(c *configs.Config, launch, recorded string) string {
-	if strings.HasPrefix(recorded, output.Journal) || isLog(c, recorded) {
+	if output.FateOf(recorded) != "" || isLog(c, recorded) {
 		return recorded
 	}
 	app, process, _, _, ok := configs.ParseLaunchName(launch)

@@ -13,6 +13,7 @@ func TestLogPath(t *testing.T) {
 		"/var/log/supd/b/web.log": "/var/log/supd/b/web.log",
 		"/srv/a/web.log":          "/srv/a/web.log",
 		"journal:b/web":           "journal:b/web",
+		"none:b/web":              "none:b/web",
 
 		"/etc/cron.d/pwn":                    "/var/log/supd/b/job.log",
 		"/var/log/supd/../../../etc/cron.d":  "/var/log/supd/b/job.log",

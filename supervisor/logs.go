@@ -51,9 +51,8 @@ func (s *Supervisor) clearOne(name, path string) api.Outcome {
 
 // rotateOne has nothing to do where there is no file: of all logs that is no failure.
 func (s *Supervisor) rotateOne(name, path string) api.Outcome {
-	place := output.PlaceOf(path)
-	if place != "" {
-		return api.Outcome{Name: name, Message: "nothing to rotate: its output goes to " + place}
+	if fate := output.FateOf(path); fate != "" {
+		return api.Outcome{Name: name, Message: "nothing to rotate: its output " + fate}
 	}
 	rotated, err := s.files.Rotate(path)
 	switch {

@@ -95,7 +95,7 @@ type source struct {
 	process string // "whois/web"; or supd's own
 	worker  string // that alone writes into it; "": there are several
 	prefix  string // put before its lines
-	journal bool   // its lines go to the journal, and supd cannot show them
+	fate    string // what becomes of its lines where supd cannot show them
 }
 
 func (c *call) showLogs(ctx context.Context, r logRequest, targets []string) error {
@@ -104,7 +104,7 @@ func (c *call) showLogs(ctx context.Context, r logRequest, targets []string) err
 	if err != nil {
 		return err
 	}
-	sources = c.withoutJournal(sources)
+	sources = c.withFile(sources)
 	c.prefix(sources, r.prefix)
 	if !r.follow {
 		return c.readLogs(ctx, client, r, sources)
@@ -145,7 +145,7 @@ func processLogs(s *api.Status, named bool) (all []source) {
 				continue
 			}
 			first[p.Log] = len(all)
-			one := source{process: a.Name + "/" + p.Name, journal: strings.HasPrefix(p.Log, output.Journal)}
+			one := source{process: a.Name + "/" + p.Name, fate: output.FateOf(p.Log)}
 			if p.Count == 1 {
 				one.worker = api.WorkerName(a.Name, p.Name, 1)
 			}
@@ -177,11 +177,11 @@ func (c *call) prefix(all []source, asked bool) {
 	}
 }
 
-// withoutJournal leaves out the sources that go to the journal, and says so. If all
+// withFile leaves out the sources that go to no file, and says so. If all
 // do, it keeps them, and supd's answer says so.
-func (c *call) withoutJournal(all []source) (shown []source) {
+func (c *call) withFile(all []source) (shown []source) {
 	for _, s := range all {
-		if !s.journal {
+		if s.fate == "" {
 			shown = append(shown, s)
 		}
 	}
@@ -189,8 +189,8 @@ func (c *call) withoutJournal(all []source) (shown []source) {
 		return all
 	}
 	for _, s := range all {
-		if s.journal {
-			c.complain(api.CodeDone, "the output of %s goes to the journal, and is not shown", s.process)
+		if s.fate != "" {
+			c.complain(api.CodeDone, "the output of %s %s, and is not shown", s.process, s.fate)
 		}
 	}
 	return shown

@@ -32,8 +32,8 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if process, ok := strings.CutPrefix(log.path, output.Journal); ok {
-		return elsewhere(process, q)
+	if fate := output.FateOf(log.path); fate != "" {
+		return elsewhere(log.path, fate, q)
 	}
 	since, err := q.time("since")
 	if err != nil {
@@ -91,8 +91,12 @@ func (s *Server) openAt(r *http.Request, log *logFile, from *position, lines int
 	return fail(api.CodeFailed, "%s", err)
 }
 
-// elsewhere says how to read the output of a process that goes to the journal.
-func elsewhere(process string, q query) error {
+// elsewhere says what becomes of output that goes to no file, and how it can be read.
+func elsewhere(path, fate string, q query) error {
+	kind, process, _ := strings.Cut(path, ":")
+	if kind+":" != output.Journal {
+		return fail(api.CodeFailed, "the output of %s %s (log.to), and supd has nothing of it", process, fate)
+	}
 	app, name, _ := strings.Cut(process, "/")
 	match := "SUPD_APP=" + app + " SUPD_PROCESS=" + name
 	target, _ := q.one("target")

@@ -125,6 +125,14 @@ func TestLogsInTheJournal(t *testing.T) {
 	}
 }
 
+func TestLogsThatAreThrownAway(t *testing.T) {
+	f := newFake(t.TempDir())
+	f.status.Apps[2].Processes[0].Log = "none:whois/web"
+	_, c := serve(t, f)
+	_, err := c.Logs(testContext(t), "whois/web", 5, true)
+	wantCode(t, err, api.CodeFailed, "the output of whois/web is thrown away (log.to), and supd has nothing of it")
+}
+
 func add(t *testing.T, path, text string) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)

@@ -29,7 +29,7 @@ func encode(fields []Field) string {
 
 // parseAddress takes an address apart.
 func parseAddress(address string) (path, fields string) {
-	if !strings.HasPrefix(address, Journal) {
+	if isFile(address) {
 		return address, ""
 	}
 	path, fields, _ = strings.Cut(address, "\n")

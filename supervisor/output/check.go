@@ -24,6 +24,9 @@ func Check(path string, o Options) error {
 		}
 		return err
 	}
+	if !isFile(path) {
+		return nil
+	}
 	err := checkFile(path, o)
 	if err != nil && passes(err) {
 		return nil

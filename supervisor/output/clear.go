@@ -2,6 +2,7 @@ package output
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"path/filepath"
 
@@ -33,8 +34,8 @@ func (f *Files) named(op, path string) (*Log, error) {
 func (l *Log) clear() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.journal != nil {
-		return errors.New("its output goes to the journal, which keeps it as journald.conf(5) says")
+	if fate := FateOf(l.path); fate != "" {
+		return fmt.Errorf("its output %s, and supd has nothing of it", fate)
 	}
 	err := l.options.way().In(filepath.Dir(l.path), func(dir files.Place) error {
 		name := filepath.Base(l.path)

@@ -24,8 +24,6 @@ const (
 	journalBuffer = 4 * maxLine
 )
 
-func (l *Log) isFile() bool { return l.journal == nil }
-
 func openJournal(socket string) (*journal, error) {
 	j := &journal{socket: socket}
 	if err := j.connect(); err != nil {
@@ -42,6 +40,12 @@ func (j *journal) connect() error {
 	_ = conn.SetWriteBuffer(journalBuffer) // if the kernel refuses, its default is most likely enough
 	j.conn = conn
 	return nil
+}
+
+// rest closes the connection: what was sent has arrived.
+func (j *journal) rest() {
+	_ = j.close()
+	j.conn = nil
 }
 
 func (j *journal) close() error {
@@ -84,20 +88,21 @@ func (j *journal) try(entry []byte, patience time.Duration) error {
 	return err
 }
 
-// send sends the lines of p, which is what from holds first, and drops what cannot
-// be sent.
-func (l *Log) send(from *Capture, p []byte) {
+// write sends each line as an entry.
+func (j *journal) write(l *Log, from *Capture, p []byte) {
 	for len(p) > 0 {
-		n := messageIn(p)
-		l.sendOne(from, p[:n])
+		n := messageIn(p, maxLine)
+		if message, is := from.message(p[:n]); is {
+			j.writeOne(l, from, message, n)
+		}
 		from.in.wrote(n, 0, false)
 		p = p[n:]
 	}
 }
 
-// messageIn is how much of p is one entry.
-func messageIn(p []byte) int {
-	n := min(len(p), maxLine)
+// messageIn is how much of p is one message, which has no more than most bytes.
+func messageIn(p []byte, most int) int {
+	n := min(len(p), most)
 	if end := bytes.IndexByte(p[:n], '\n'); end >= 0 {
 		return end + 1
 	}
@@ -115,46 +120,48 @@ func messageIn(p []byte) int {
 	return n
 }
 
-func (l *Log) sendOne(from *Capture, p []byte) {
+// message is p without the end of a line. It is none where that end alone was missing.
+func (c *Capture) message(p []byte) (message []byte, is bool) {
 	message, ended := bytes.CutSuffix(p, newline)
-	rest := from.unended // p goes on with a line whose beginning is an entry already
-	from.unended = !ended
-	if rest && len(message) == 0 {
-		return
-	}
+	rest := c.unended // p goes on with a line whose beginning is a message already
+	c.unended = !ended
+	return bytes.TrimSuffix(message, []byte("\r")), !rest || len(message) > 0
+}
+
+func (j *journal) writeOne(l *Log, from *Capture, message []byte, n int) {
 	if l.closed {
-		l.counts(0, len(p))
+		l.counts(0, n)
 		return
 	}
 	patience := journalPatience
 	if l.failing {
 		patience = journalGlance
 	}
-	err := l.journal.send(l.entry(from, bytes.TrimSuffix(message, []byte("\r"))), patience)
+	err := j.send(j.entryOf(l, from, message), patience)
 	if err != nil {
-		l.counts(0, len(p))
+		l.counts(0, n)
 	} else {
-		l.counts(len(p), 0)
+		l.counts(n, 0)
 	}
 	l.say(err)
 }
 
-// entry encodes an entry. It is valid until the next call.
-func (l *Log) entry(from *Capture, message []byte) []byte {
-	e := append(l.journal.entry[:0], "PRIORITY=6\n"...) // info, which systemd gives to what it captures itself
+// entryOf encodes an entry. It is valid until the next call.
+func (j *journal) entryOf(l *Log, from *Capture, message []byte) []byte {
+	e := append(j.entry[:0], "PRIORITY=6\n"...) // info, which systemd gives to what it captures itself
 	e = appendField(e, Field{"SYSLOG_IDENTIFIER", strings.TrimPrefix(l.path, Journal)})
 	e = append(e, from.fields...)
 	e = append(e, "MESSAGE="...)
 	e = append(e, message...)
 	e = append(e, '\n')
-	l.journal.entry = e
+	j.entry = e
 	return e
 }
 
-// address says in an intake where its content goes: the path of the log, and for
-// the journal the worker's fields, on lines of their own.
+// address says in an intake where its content goes: the path of the log, and where that
+// is no file the worker's fields, on lines of their own.
 func (c *Capture) address() string {
-	if c.log.journal == nil {
+	if c.log.isFile() {
 		return c.log.path
 	}
 	return c.log.path + "\n" + c.fields

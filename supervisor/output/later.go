@@ -30,7 +30,7 @@ func passes(err error) bool {
 func unopened(path string, o Options, why error) *Log {
 	l := &Log{path: path, options: o, fd: -1, lost: true}
 	if strings.HasPrefix(path, Journal) {
-		l.journal = &journal{socket: cmp.Or(o.journal, journalSocket)}
+		l.sink = &journal{socket: cmp.Or(o.journal, journalSocket)}
 	}
 	l.say(why)
 	return l

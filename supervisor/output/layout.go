@@ -30,14 +30,24 @@ type matcher struct {
 	begun []byte // the line that has come in part, up to maxLine of it
 }
 
-// Log is a log file that several captures write to, or the journal: see Journal. A
+// sink is where the output of a Log goes that is no file. The lock of the Log is held for
+// each call.
+type sink interface {
+	// write takes lines of a worker, which are what its capture holds first, and drops
+	// what cannot be written.
+	write(l *Log, from *Capture, p []byte)
+	rest() // nothing is captured to it for now
+	close() error
+}
+
+// Log is a log file that several captures write to, or what is none: see FateOf. A
 // file is opened for appending, so that truncating it from outside (logrotate's
 // copytruncate) leaves no hole. That it was moved away is noticed by the first
 // write after a second.
 type Log struct {
-	path    string
-	files   *Files   // that this log belongs to, or nil
-	journal *journal // nil: it is a file
+	path  string
+	files *Files // that this log belongs to, or nil
+	sink  sink   // nil: it is a file
 
 	written atomic.Int64
 	dropped atomic.Int64
@@ -179,7 +189,7 @@ type Capture struct {
 	log    *Log
 	pipe   *os.File
 	name   string
-	fields string // for the journal, encoded
+	fields string // for what is no file, encoded
 	match  matcher
 	ready  chan struct{} // of capacity 1: the pipe has something
 	finish chan struct{} // closed by Finish
@@ -203,8 +213,11 @@ type Capture struct {
 	pace   pace
 	left   *os.File
 
-	unended bool // the last entry sent to the journal was no whole line
+	unended bool // the last message sent to what is no file was no whole line
 }
+
+// None begins the path of a Log that drops what is written to it, uncounted.
+const None = "none:"
 
 // Journal begins the path of a Log that is no file: output that is captured to
 // "journal:whois/web" goes to the systemd journal, where its SYSLOG_IDENTIFIER is

@@ -15,21 +15,29 @@ import (
 )
 
 // Open opens the log at path, and makes it and its directory (0750) if they are
-// missing. A path that begins with Journal is the journal.
+// missing. A path with a beginning such as Journal is no file.
 func Open(path string, o Options) (*Log, error) {
 	l := &Log{path: path, options: o}
-	if strings.HasPrefix(path, Journal) {
-		var err error
-		if l.journal, err = openJournal(cmp.Or(o.journal, journalSocket)); err != nil {
-			return nil, err
-		}
-		return l, nil
-	}
-	if err := l.open(); err != nil {
+	err := l.begin()
+	if err != nil {
 		return nil, err
 	}
 	return l, nil
 }
+
+func (l *Log) begin() (err error) {
+	switch {
+	case strings.HasPrefix(l.path, None):
+		l.sink = nowhere{}
+	case strings.HasPrefix(l.path, Journal):
+		l.sink, err = openJournal(cmp.Or(l.options.journal, journalSocket))
+	default:
+		err = l.open()
+	}
+	return err
+}
+
+func (l *Log) isFile() bool { return isFile(l.path) }
 
 // Reopen opens the file at the log's path, after it was moved.
 func (l *Log) Reopen() error {
@@ -38,7 +46,7 @@ func (l *Log) Reopen() error {
 	if l.closed {
 		return &os.PathError{Op: "reopen", Path: l.path, Err: os.ErrClosed}
 	}
-	if l.journal != nil || l.rests() {
+	if !l.isFile() || l.rests() {
 		return nil
 	}
 	return l.open()
@@ -49,8 +57,8 @@ func (l *Log) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
-	if l.journal != nil {
-		return l.journal.close()
+	if l.sink != nil {
+		return l.sink.close()
 	}
 	if l.file == nil {
 		return nil
@@ -97,8 +105,8 @@ var newline = []byte("\n")
 func (l *Log) write(from *Capture, p []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.journal != nil {
-		l.send(from, p)
+	if l.sink != nil {
+		l.sink.write(l, from, p)
 		return
 	}
 	if !l.closed && time.Since(l.looked) >= lookAgain {
@@ -169,7 +177,7 @@ func (l *Log) say(err error) {
 	}
 	l.failing = err != nil
 	what := "log file"
-	if l.journal != nil {
+	if !l.isFile() {
 		what = "journal"
 	}
 	switch log := l.options.Log; {

@@ -12,7 +12,7 @@ func (l *Log) hold() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.captures++
-	if l.captures > 1 || l.closed || l.journal != nil || l.file != nil {
+	if l.captures > 1 || l.closed || !l.isFile() || l.file != nil {
 		return
 	}
 	l.lost = l.open() != nil // it is tried again, and said, with the first write
@@ -43,9 +43,8 @@ func (l *Log) rest() {
 	if l.captures > 0 || l.closed {
 		return
 	}
-	if l.journal != nil {
-		_ = l.journal.close() // what was sent has arrived
-		l.journal.conn = nil
+	if l.sink != nil {
+		l.sink.rest()
 		return
 	}
 	if l.file == nil {

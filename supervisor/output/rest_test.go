@@ -150,7 +150,7 @@ func TestJournalRests(t *testing.T) {
 		w.WriteString(line)
 		w.Close()
 		wait(t, c)
-		if l.journal.conn != nil {
+		if l.sink.(*journal).conn != nil {
 			t.Error("connected while nothing is captured")
 		}
 		j.has(t, i+1)
