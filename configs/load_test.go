@@ -129,7 +129,7 @@ func TestDecode(t *testing.T) {
 			Env: map[string]string{"A": "1", "B": "{slot}"},
 			Sockets: []Socket{
 				{Spec: socket.Spec{Name: "log", Listen: "udp:127.0.0.1:514"}},
-				{Spec: socket.Spec{Name: "web", Listen: "unix:" + dir + "/apps/full.sock", Mode: 0o600, Backlog: 16}, User: "root", Group: "www-data"},
+				{Spec: socket.Spec{Name: "web", Listen: "unix:" + dir + "/apps/full.sock", Mode: 0o600, Backlog: 16}, User: "root", Group: "www-data", WhenStopped: RefuseWhenStopped},
 			},
 			Processes: []Process{
 				{
@@ -144,7 +144,7 @@ func TestDecode(t *testing.T) {
 					Log: Log{To: LogJournal, File: "journal:full/plain", MaxSize: 1 << 20, Keep: 10},
 				},
 				{
-					Name: "web", Line: 25, Command: []string{"serve", "--fd", "{socket.web}"}, Count: 0,
+					Name: "web", Line: 26, Command: []string{"serve", "--fd", "{socket.web}"}, Count: 0,
 					Venv: "/opt/full/env", Directory: "/opt/full", User: "nobody", Group: "adm", Groups: []string{}, AllowRoot: true,
 					Env:     map[string]string{"A": "2", "B": "{slot}", "C": "", "ALL": "x"},
 					EnvFile: dir + "/apps/full.env", EnvInherit: []string{"LANG", "DJANGO_*"}, Scratch: []string{"TMPDIR", "HOME"}, Sockets: []string{"web", "log"}, After: []string{"plain"},

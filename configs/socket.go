@@ -14,9 +14,22 @@ import (
 // one, by name or number. Resolve finds that.
 type Socket struct {
 	socket.Spec
-	User  string // of a unix socket; "" keeps supd's own
-	Group string // "" is the primary group of User, or supd's own
+	User        string // of a unix socket; "" keeps supd's own
+	Group       string // "" is the primary group of User, or supd's own
+	WhenStopped WhenStopped
 }
+
+// WhenStopped is what becomes of connections that come in while no worker is desired that
+// has the socket.
+type WhenStopped string
+
+const (
+	QueueWhenStopped  WhenStopped = "queue"  // they wait; "" is the same
+	RefuseWhenStopped WhenStopped = "refuse" // the socket is closed meanwhile
+)
+
+// Closes reports whether the socket is closed while nobody is to serve it.
+func (s Socket) Closes() bool { return s.WhenStopped == RefuseWhenStopped }
 
 // Validate says everything that is wrong with the socket as it is written. It
 // asks neither the kernel nor the user database.
@@ -52,6 +65,7 @@ var socketKeys = []key[Socket]{
 	field("group", func(s *Socket) *string { return &s.Group }, filled),
 	field("mode", func(s *Socket) *fs.FileMode { return &s.Mode }, fileMode),
 	field("backlog", func(s *Socket) *int { return &s.Backlog }, count(1)),
+	field("when_stopped", func(s *Socket) *WhenStopped { return &s.WhenStopped }, one(QueueWhenStopped, RefuseWhenStopped)),
 }
 
 func fileMode(in input) (fs.FileMode, bool) {
@@ -106,6 +120,8 @@ func (in input) checkListen(s Socket) {
 		}
 	} else if err != nil {
 		in.at("listen").fail("%s", strings.TrimPrefix(err.Error(), "listen "))
+	} else if s.Closes() && s.Chosen() {
+		in.at("when_stopped").fail("%q and port 0: the kernel would choose another port after each stop; give listen a port", s.WhenStopped)
 	}
 }
 

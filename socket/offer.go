@@ -3,6 +3,8 @@ package socket
 import (
 	"errors"
 	"fmt"
+	"path"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,7 +13,7 @@ import (
 type offer struct {
 	name string
 	fd   int
-	used bool
+	used bool  // by a socket, which has the descriptor now
 	why  error // it was not used, although it has the address
 }
 
@@ -27,6 +29,42 @@ type offer struct {
 // backlog become the Spec's.
 func (s *Set) Offer(name string, fd int) {
 	s.offers = append(s.offers, &offer{name: name, fd: fd})
+}
+
+// Offered reports whether an Apply with that Spec would find a descriptor for it among those
+// that were offered: one that has its address, or its key for a name.
+func (s *Set) Offered(key string, spec Spec) bool {
+	return s.Get(key) == nil && slices.ContainsFunc(s.offers, func(o *offer) bool { return !o.used && (o.name == key || hasAddress(o.fd, spec)) })
+}
+
+// hasAddress reports whether a descriptor is a socket at the Spec's address, which the
+// caller has given a port of its own.
+func hasAddress(fd int, spec Spec) bool {
+	sock, err := newSocket(spec)
+	if err != nil || spec.Chosen() {
+		return false
+	}
+	sock.fd = fd
+	if sock.checkKind() != nil {
+		return false
+	}
+	if sock.at.network != "unix" {
+		name, err := unix.Getsockname(fd)
+		if err == nil {
+			_, err = sock.boundTo(name)
+		}
+		return err == nil
+	}
+	file, err := fileOf(fd)
+	if err != nil {
+		return false
+	}
+	parent, err := sock.openParent()
+	if err != nil {
+		return boundName(fd) == sock.at.path
+	}
+	defer parent.close()
+	return file.at(parent, path.Base(sock.at.path)) || sock.boundToPath(false)
 }
 
 // Refused says why the last Apply has closed descriptors that were offered: one
@@ -59,7 +97,21 @@ func (s *Set) adopted(o *offer, sock *Socket) (*Socket, error) {
 		return nil, errors.Join(err, sock.kept.leave())
 	}
 	o.used = true
+	sock.origin = o.name
 	return sock, nil
+}
+
+// dropOffers closes what was offered of a socket beside the descriptor that is used: else
+// it would go on listening.
+func (s *Set) dropOffers(of *Socket) {
+	listener := cookie(of.fd)
+	s.offers = slices.DeleteFunc(s.offers, func(o *offer) bool {
+		same := !o.used && cookie(o.fd) == listener
+		if same {
+			unix.Close(o.fd)
+		}
+		return same
+	})
 }
 
 // closeOffers closes what no socket has used and notes why.

@@ -158,6 +158,7 @@ func (s *Set) Apply(specs map[string]Spec, more bool) (failed map[string]error, 
 		}
 	}
 	for _, old := range without(before, next) {
+		s.dropOffers(old)
 		left = errors.Join(left, s.closeSocket(old))
 	}
 	if left != nil {

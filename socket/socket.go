@@ -21,8 +21,9 @@ type Socket struct {
 	kept  *link // second name of that inode; nil without a Set
 	id    int32 // in the watcher's epoll set
 
-	adopted bool // the listener is an earlier supd's
-	renewed bool // a Repair is putting another socket at the path
+	adopted bool   // the listener is an earlier supd's
+	origin  string // the name it was offered by
+	renewed bool   // a Repair is putting another socket at the path
 }
 
 // Open binds the socket and listens. The descriptor is close-on-exec and
@@ -82,6 +83,9 @@ func (s *Socket) Fds() []int { return []int{s.fd} }
 // Adopted reports whether the listener is one that an earlier supd has opened. It
 // is not any more after a Repair as ShutDown.
 func (s *Socket) Adopted() bool { return s.adopted }
+
+// Origin is the name by which an Adopted listener was offered.
+func (s *Socket) Origin() string { return s.origin }
 
 // Addr is what to dial: "unix" and the path, or "tcp" or "udp" and an address
 // with the port really bound. For a socket on all addresses it is loopback's.

@@ -50,6 +50,12 @@ func (s Spec) Validate() error {
 	return errors.Join(errs...)
 }
 
+// Chosen reports whether the kernel chooses the port.
+func (s Spec) Chosen() bool {
+	at, err := parse(s.Listen)
+	return err == nil && at.chosen()
+}
+
 // sameSocket reports whether two specs say the same of the socket itself.
 func (s Spec) sameSocket(other Spec) bool {
 	s.As, other.As = nil, nil

@@ -1,12 +1,14 @@
 package supervisor
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"os/user"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -143,5 +145,34 @@ func TestSocketsOutliveSupd(t *testing.T) {
 	}
 	for _, fd := range k.held {
 		unix.Close(fd)
+	}
+}
+
+// TestUnitsSocketCannotRefuse: systemd has a socket of its units as well, and would go on
+// listening when supd closes it.
+func TestUnitsSocketCannotRefuse(t *testing.T) {
+	for name, held := range map[string]bool{"whois.socket": true, "app/a": false} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			listener, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer listener.Close()
+			file, err := listener.(*net.TCPListener).File()
+			if err != nil {
+				t.Fatal(err)
+			}
+			fd, err := unix.FcntlInt(file.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+			if err = errors.Join(err, file.Close()); err != nil {
+				t.Fatal(err)
+			}
+			c := idleConfig(t, dir, fmt.Sprintf("sockets = [\"a\"]\n[socket.a]\nlisten = \"tcp:%s\"\nwhen_stopped = \"refuse\"\n", listener.Addr()))
+			s := quietSupd(t, c, &keeper{held: map[string]int{name: fd}})
+			defer s.host.close()
+			if note := s.owner.Status().Apps[0].Note; strings.Contains(note, "socket unit") != held {
+				t.Errorf("note %q", note)
+			}
+		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -97,6 +98,11 @@ func (s *sockets) Open(all map[string]configs.Socket, more bool) (failed map[str
 		specs[key] = one.Spec
 	}
 	failed, err := s.set.Apply(specs, more)
+	for key, one := range all {
+		if why := s.mayClose(key, one); why != nil {
+			failed[key] = why
+		}
+	}
 	s.failed, s.more = failed, more || len(failed) > 0
 	s.passOn()
 	if err != nil {
@@ -107,6 +113,20 @@ func (s *sockets) Open(all map[string]configs.Socket, more bool) (failed map[str
 	}
 	return failed
 }
+
+// mayClose says why a socket that is to be closed while nobody serves it would go on
+// listening then: a socket unit of systemd's has it as well. Its descriptors have the names
+// of units, or what their files say, and those of a supd the keys of sockets.
+func (s *sockets) mayClose(key string, one configs.Socket) error {
+	open := s.set.Get(key)
+	if !one.Closes() || open == nil || !open.Adopted() || strings.Contains(open.Origin(), "/") {
+		return nil
+	}
+	return fmt.Errorf("when_stopped = %q: a socket unit of systemd's has opened it, as %q, and would go on listening; disable the unit, or remove when_stopped", one.WhenStopped, open.Origin())
+}
+
+// Offered is socket.Set's.
+func (s *sockets) Offered(key string, one configs.Socket) bool { return s.set.Offered(key, one.Spec) }
 
 // Relisten sets the backlog again that a worker may have changed: gunicorn calls
 // listen(2) on what it inherits, with a number of its own.

@@ -71,7 +71,7 @@ func versionOf(v *configs.Version) string {
 
 // open opens the sockets of apps, and leaves those of all others as they are. What
 // cannot be opened is in the apps' Closed then.
-func (o *Owner) open(apps []App) {
+func (o *Owner) open(apps []App) (failed map[string]error) {
 	all, more := map[string]configs.Socket{}, false
 	for _, a := range o.apps {
 		if !a.removed {
@@ -95,7 +95,9 @@ func (o *Owner) open(apps []App) {
 		}
 		maps.Copy(all, one.Sockets)
 	}
-	failed := o.host.Sockets.Open(all, more)
+	shut := o.leaveShut(all)
+	failed = o.host.Sockets.Open(all, more)
+	o.noteShut(shut, failed)
 	for i := range apps {
 		for key := range apps[i].Sockets {
 			if why := failed[key]; why != nil {
@@ -103,6 +105,7 @@ func (o *Owner) open(apps []App) {
 			}
 		}
 	}
+	return failed
 }
 
 func with(m map[string]error, key string, why error) map[string]error {
@@ -139,7 +142,8 @@ func (o *Owner) applyOne(a *app, one App) {
 			now[key] = before
 		}
 	}
-	a.sockets, a.closed = now, one.Closed
+	a.sockets, a.closed, a.closes = now, one.Closed, closes(now)
+	o.stir(a)
 	o.applyApp(a, one)
 }
 

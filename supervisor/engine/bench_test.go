@@ -28,6 +28,7 @@ func (b *bench) Treat(Launch, Process)                                 {}
 func (b *bench) Open(map[string]configs.Socket, bool) map[string]error { return nil }
 func (b *bench) Relisten([]string)                                     {}
 func (b *bench) Inodes(string) []uint64                                { return nil }
+func (b *bench) Offered(string, configs.Socket) bool                   { return false }
 func (b *bench) Repair(Damage) (bool, error)                           { return false, nil }
 
 // turn is a turn of the loop, as Run does it.

@@ -10,6 +10,7 @@ import (
 // share is what a slot adds to the counts of its process.
 type share struct {
 	up      bool // a worker is desired
+	awaited bool // and is there, or will be tried
 	unready bool // and is neither ready nor has done its work
 	busy    bool // something of it runs, or is searched for
 	surplus int  // workers beyond the first
@@ -23,19 +24,20 @@ type share struct {
 func (s *slot) share() share {
 	fresh := s.fresh()
 	older := s.hasOlder()
-	return share{up: s.Up, unready: s.Up && !s.ready() && !(s.Done && s.LastClean), busy: !s.idle(),
+	return share{up: s.Up, awaited: s.isAwaited(), unready: s.Up && !s.ready() && !(s.Done && s.LastClean), busy: !s.idle(),
 		surplus: max(0, len(s.workers)-1), healing: fresh != nil && s.isIll(), revision: s.revision,
 		moving: s.Up && fresh == nil && older, between: s.Up && !s.fulfilled() && len(s.stale()) == 0}
 }
 
 // counts are of the slots of a process, so that nobody has to look at each.
 type counts struct {
-	desired, unready, busy, surplus, healing int
-	moving, between                          map[*revision]int
+	desired, awaited, unready, busy, surplus, healing int
+	moving, between                                   map[*revision]int
 }
 
 func (c *counts) add(s share, sign int) {
 	c.desired += sign * one(s.up)
+	c.awaited += sign * one(s.awaited)
 	c.unready += sign * one(s.unready)
 	c.busy += sign * one(s.busy)
 	c.surplus += sign * s.surplus
@@ -83,6 +85,9 @@ func (o *Owner) count(s *slot) {
 	ready, desired, idle := p.ready(), p.desired > 0, p.busy == 0
 	p.counts.add(was, -1)
 	p.counts.add(now, 1)
+	if was.awaited != now.awaited || was.busy != now.busy {
+		o.stir(p.app)
+	}
 	if p.ready() != ready || p.desired > 0 != desired {
 		for _, other := range p.dependents() {
 			o.unpark(&other.gated, parkedForStart, math.MaxInt)

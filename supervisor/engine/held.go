@@ -48,7 +48,7 @@ func (p *process) holdup() error {
 
 // isHeld reports whether the slot waits for what keeps its process from being started.
 func (s *slot) isHeld() bool {
-	return s.process.holdup() != nil && (s.revision == nil || s.revision.Recorded)
+	return s.process.holdup() != nil && (s.revision == nil || s.revision.Recorded || s.isShut())
 }
 
 // reasons are why the app, or a part of it, is held back; "" is not at all.

@@ -71,6 +71,8 @@ type Sockets interface {
 	// Open opens these, and closes all others but those that were there under the keys
 	// of what has failed. more says that sockets of before may still be of use.
 	Open(all map[string]configs.Socket, more bool) (failed map[string]error)
+	// Offered reports whether an earlier supd has left the socket open.
+	Offered(key string, s configs.Socket) bool
 	Relisten(keys []string) // with the configured backlog
 	Repair(Damage) (another bool, err error)
 	Inodes(key string) []uint64 // none where the socket is not open

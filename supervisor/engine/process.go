@@ -13,7 +13,7 @@ func (o *Owner) app(name string) *app {
 	if a := o.findApp(name); a != nil {
 		return a
 	}
-	a := &app{name: name, named: map[string]*process{}, lasting: o.lasting}
+	a := &app{name: name, named: map[string]*process{}, lasting: o.lasting, shut: o.shut}
 	o.apps = append(o.apps, a)
 	return a
 }

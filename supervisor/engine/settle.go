@@ -33,6 +33,7 @@ func (o *Owner) settle(now time.Time) {
 		for _, s := range touched { // before one decides by what has become of another
 			o.count(s)
 		}
+		o.tend()
 		for _, s := range touched {
 			s.queued = false
 			o.settleSlot(s, now)
@@ -43,6 +44,7 @@ func (o *Owner) settle(now time.Time) {
 			o.offerRoom()
 		}
 	}
+	o.tend()
 	if o.mayGo {
 		o.mayGo = false
 		o.forget()
@@ -115,6 +117,9 @@ func (o *Owner) start(s *slot, now time.Time) {
 func (o *Owner) launch(s *slot, now time.Time) {
 	if s.revision.Recorded {
 		return // the app is prepared again, and this slot with it
+	}
+	if s.isShut() && s.process.app.rollout == nil {
+		return // all of the app are touched when it is open; a rollout has to fail by it
 	}
 	if u := o.users[s.revision.UID]; u != nil && u.clearing {
 		park(&u.parked, s, parkedForStrays)

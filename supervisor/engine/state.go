@@ -25,6 +25,8 @@ type Owner struct {
 	refused        *api.Refusal       // since the last apply
 	apps           []*app             // by name
 	repairs        map[string]*repair // damaged sockets, by key
+	shut           map[string]bool    // keys of sockets that are closed while nobody serves them; is not changed
+	stirred        []*app             // whose sockets are to be looked at
 	workers        map[int]*worker    // by pid: those that are to be reaped
 	earlyDeaths    map[int]Exit       // while a launch was under way: perhaps its process
 	tasks          map[int]chan<- Exit
@@ -94,6 +96,9 @@ type app struct {
 	trouble   error            // why nothing of it can be started
 	invalid   bool             // its file is, and trouble says why
 	closed    map[string]error // sockets that could not be opened, by key; the old ones of some may be open
+	closes    bool             // has sockets that are closed while nobody serves them
+	shut      map[string]bool  // the owner's
+	isStirred bool             // is among the owner's stirred
 	tries     attempts
 
 	launching int     // launches under way

@@ -151,8 +151,11 @@ type world struct {
 	dead    []Exit
 	repairs []Damage
 	sockets map[string]configs.Socket
+	open    map[string]string // where those listen that are open
 	more    bool
-	refuse  error // what Open answers
+	refuse  error           // what Open answers
+	offered map[string]bool // by an earlier supd, by key
+	closing map[string]bool // sockets that are closed while nobody serves them
 	joined  int
 	treated int
 	retries int                    // that were asked for
@@ -289,12 +292,18 @@ func (w *world) tells(p *proc, d time.Duration, what func(Launch) Event) {
 }
 
 func (w *world) Start(l Launch) {
+	b := w.behave(l)
 	for _, p := range w.procs {
 		if p.launch.Name() == l.Name() && p.launch.Generation == l.Generation {
 			w.t.Errorf("%s: generation %d is launched twice", l.Name(), l.Generation)
 		}
 	}
-	b := w.behave(l)
+	for _, name := range l.Process.Sockets {
+		key := SocketKey(l.App, name)
+		if w.closing[key] && w.open[key] == "" && !l.Candidate && b.fail == "" {
+			w.t.Errorf("%s is launched while its socket is closed", l.Name())
+		}
+	}
 	if b.launch < 0 {
 		return
 	}
@@ -450,13 +459,20 @@ func (w *world) KillStrays(uid int, _ []int, done func([]Stray) Event) {
 }
 
 func (w *world) Open(sockets map[string]configs.Socket, more bool) map[string]error {
-	failed := map[string]error{}
-	for key := range sockets {
-		if w.refuse != nil {
+	failed, open := map[string]error{}, map[string]string{}
+	for key, s := range sockets {
+		at, is := w.open[key]
+		switch {
+		case w.refuse == nil || at == s.Listen:
+			open[key] = s.Listen
+		case is: // the old one stays
+			open[key] = at
+			fallthrough
+		default:
 			failed[key] = w.refuse
 		}
 	}
-	w.sockets, w.more = sockets, more
+	w.sockets, w.open, w.more = sockets, open, more
 	return failed
 }
 
@@ -472,6 +488,8 @@ func (w *world) Treat(l Launch, p Process) {
 }
 
 func (w *world) Relisten([]string) {}
+
+func (w *world) Offered(key string, _ configs.Socket) bool { return w.offered[key] }
 
 func (w *world) Inodes(string) []uint64 { return nil }
 
