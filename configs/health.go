@@ -6,13 +6,15 @@ import (
 )
 
 // healthKinds exclude each other.
-var healthKinds = []string{"http", "tcp", "exec"}
+var healthKinds = []string{"http", "tcp", "exec", "file"}
 
 var healthKeys = append(questionKeys(
 	func(h *Health) *string { return &h.HTTP },
 	func(h *Health) *string { return &h.TCP },
 	func(h *Health) *[]string { return &h.Exec },
 	func(h *Health) *string { return &h.Socket },
+	func(h *Health) *string { return &h.File },
+	func(h *Health) *time.Duration { return &h.MaxAge },
 ),
 	field("interval", func(h *Health) *time.Duration { return &h.Interval }, duration(positive)),
 	field("timeout", func(h *Health) *time.Duration { return &h.Timeout }, duration(positive)),
@@ -51,7 +53,7 @@ func checkHealth(health input, app *App, p *Process) {
 func (in input) checkIdle() {
 	for _, name := range []string{"interval", "timeout", "failures"} {
 		if in.statesHere(name) {
-			in.at(name).fail("does nothing without http, tcp or exec; add one, or remove it")
+			in.at(name).fail("does nothing without http, tcp, exec or file; add one, or remove it")
 		}
 	}
 }

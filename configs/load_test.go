@@ -139,7 +139,7 @@ func TestDecode(t *testing.T) {
 					EnvInherit: []string{}, Sockets: []string{}, After: []string{}, Autostart: true, Restart: RestartAlways, SuccessExit: []int{0},
 					Backoff: Backoff{100 * time.Millisecond, time.Minute, 2, 0.1, 10 * time.Second},
 					Ready:   Ready{Uptime: time.Second, Timeout: time.Minute},
-					Health:  Health{Exec: []string{"true"}, Interval: 10 * time.Second, Timeout: 4 * time.Second, Failures: 3, Children: 5},
+					Health:  Health{Exec: []string{"true"}, MaxAge: 30 * time.Second, Interval: 10 * time.Second, Timeout: 4 * time.Second, Failures: 3, Children: 5},
 					Stop:    []StopStep{{Signal: syscall.SIGTERM, Wait: 30 * time.Second}}, Capabilities: []string{},
 					Log: Log{To: LogJournal, File: "journal:full/plain", MaxSize: 1 << 20, Keep: 10},
 				},
@@ -151,7 +151,7 @@ func TestDecode(t *testing.T) {
 					Autostart: false, Strategy: StrategySurge, Restart: RestartOnFailure, SuccessExit: []int{0, 3},
 					Backoff: Backoff{time.Second, 2 * time.Minute, 1.5, 0, 0}, GiveUpAfter: 7,
 					Ready:    Ready{HTTP: "/full/healthz", Socket: "web", Timeout: 5 * time.Second},
-					Health:   Health{TCP: "probe", Interval: time.Minute, Timeout: time.Minute, Failures: 1, Children: 0},
+					Health:   Health{TCP: "probe", MaxAge: 30 * time.Second, Interval: time.Minute, Timeout: time.Minute, Failures: 1, Children: 0},
 					Watchdog: 90 * time.Second, Statsd: true,
 					Stop: []StopStep{{Signal: syscall.SIGINT, Wait: time.Minute}, {Signal: syscall.SIGQUIT, Wait: 1500 * time.Millisecond, Group: true}}, ReloadSignal: syscall.SIGHUP,
 					Resources: privdrop.Resources{

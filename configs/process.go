@@ -215,4 +215,6 @@ func checkVariables(in input, app *App, p *Process) {
 	for _, arg := range p.Health.Exec {
 		in.at("health", "exec").dynamic(arg, known, open, false)
 	}
+	in.at("ready", "file").dynamic(p.Ready.File, known, open, false)
+	in.at("health", "file").dynamic(p.Health.File, known, open, false)
 }

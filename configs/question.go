@@ -7,15 +7,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // questionKeys are the keys of a Question, wherever a T has them.
-func questionKeys[T any](http, tcp func(*T) *string, exec func(*T) *[]string, socket func(*T) *string) []key[T] {
+func questionKeys[T any](http, tcp func(*T) *string, exec func(*T) *[]string, socket, file func(*T) *string, maxAge func(*T) *time.Duration) []key[T] {
 	return []key[T]{
 		field("http", http, httpProbe),
 		field("tcp", tcp, tcpProbe),
 		field("exec", exec, command),
 		field("socket", socket, filled),
+		field("file", file, aliveFile),
+		field("max_age", maxAge, duration(positive)),
 	}
 }
 
@@ -37,6 +40,17 @@ func httpProbe(in input) (string, bool) {
 		return "", false
 	}
 	return s, true
+}
+
+// aliveFile reads the path of a file that each worker modifies; its variables are
+// expanded at the launch.
+func aliveFile(in input) (string, bool) {
+	s, ok := filled(in)
+	if ok && s[0] != '/' && s[0] != '{' {
+		in.fail(`%q: want an absolute path, such as "{env.XDG_RUNTIME_DIR}/alive" in the worker's own directory`, s)
+		return "", false
+	}
+	return s, ok
 }
 
 // isPath reports whether s is a path to be asked for.
@@ -96,6 +110,9 @@ func exclude(in input, kinds []string) bool {
 
 // checkQuestion looks at which socket the question of a table goes through.
 func checkQuestion(in input, q Question, app *App, p *Process) {
+	if q.File == "" && in.statesHere("max_age") {
+		in.at("max_age").fail("belongs to file; remove it")
+	}
 	switch {
 	case q.Socket != "" && !q.inherited():
 		in.at("socket").fail(`belongs to http = "/path" or tcp = true; remove it`)

@@ -7,13 +7,15 @@ import (
 )
 
 // readyKinds exclude each other.
-var readyKinds = []string{"notify", "http", "tcp", "log", "exec", "uptime"}
+var readyKinds = []string{"notify", "http", "tcp", "log", "exec", "file", "uptime"}
 
 var readyKeys = append(questionKeys(
 	func(r *Ready) *string { return &r.HTTP },
 	func(r *Ready) *string { return &r.TCP },
 	func(r *Ready) *[]string { return &r.Exec },
 	func(r *Ready) *string { return &r.Socket },
+	func(r *Ready) *string { return &r.File },
+	func(r *Ready) *time.Duration { return &r.MaxAge },
 ),
 	key[Ready]{name: "notify", read: func(in input, r *Ready) { r.Notify = onlyTrue(in) }},
 	field("log", func(r *Ready) *string { return &r.Log }, regular),

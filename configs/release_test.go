@@ -115,7 +115,7 @@ count = 5
 	if diff := cmp.Diff(Ready{HTTP: "/app/up", Timeout: 5 * time.Second}, web.Ready); diff != "" {
 		t.Errorf("ready, -want +got:\n%s", diff)
 	}
-	if diff := cmp.Diff(Health{TCP: "probe", Interval: 20 * time.Second, Timeout: 3 * time.Second, Failures: 9, Children: 5}, web.Health); diff != "" {
+	if diff := cmp.Diff(Health{TCP: "probe", MaxAge: 30 * time.Second, Interval: 20 * time.Second, Timeout: 3 * time.Second, Failures: 9, Children: 5}, web.Health); diff != "" {
 		t.Errorf("health, -want +got:\n%s", diff)
 	}
 	if got := []int{a.Processes[0].Line, web.Line, a.Processes[2].Line}; !slices.Equal(got, []int{16, 9, 1}) {

@@ -218,6 +218,8 @@ type Ready struct {
 	TCP     string        // "probe": the probe socket; else "host:port" that the program binds itself
 	Log     string        // regular expression that a line of output matches
 	Exec    []string      // a command that exits 0, run as the worker's user
+	File    string        // has been modified since the launch; still with {variables}
+	MaxAge  time.Duration // and not longer ago than this; 0: no matter
 	Uptime  time.Duration // has lived this long
 	Socket  string        // of the app: ask through this shared socket instead of the probe
 	Timeout time.Duration // not ready by then is a failed start
@@ -225,18 +227,22 @@ type Ready struct {
 
 // Question gives what ready has in common with health; it is empty for the kinds
 // that ask nothing.
-func (r Ready) Question() Question { return Question{r.HTTP, r.TCP, r.Exec, r.Socket} }
+func (r Ready) Question() Question {
+	return Question{HTTP: r.HTTP, TCP: r.TCP, Exec: r.Exec, Socket: r.Socket, File: r.File, MaxAge: r.MaxAge}
+}
 
 // Probe reports whether ready asks on a socket of the worker's own.
 func (r Ready) Probe() bool { return r.Question().Probe() }
 
 // Health says when a worker that was ready is to be replaced. At most one of the
-// kinds (HTTP, TCP, Exec) is set; they and Socket are as in Ready.
+// kinds (HTTP, TCP, Exec, File) is set; they and Socket are as in Ready.
 type Health struct {
 	HTTP     string
 	TCP      string
 	Exec     []string
 	Socket   string
+	File     string
+	MaxAge   time.Duration // of the file's last modification, or of the launch; more than 0
 	Interval time.Duration // from one question to the next
 	Timeout  time.Duration // of each question, at most Interval
 	Failures int           // in a row that make the worker unhealthy, at least 1
@@ -247,10 +253,12 @@ type Health struct {
 }
 
 // Question gives what health has in common with ready.
-func (h Health) Question() Question { return Question{h.HTTP, h.TCP, h.Exec, h.Socket} }
+func (h Health) Question() Question {
+	return Question{HTTP: h.HTTP, TCP: h.TCP, Exec: h.Exec, Socket: h.Socket, File: h.File, MaxAge: h.MaxAge, Lives: true}
+}
 
 // Asks reports whether there is a question at all.
-func (h Health) Asks() bool { return h.HTTP != "" || h.TCP != "" || len(h.Exec) > 0 }
+func (h Health) Asks() bool { return h.HTTP != "" || h.TCP != "" || len(h.Exec) > 0 || h.File != "" }
 
 // IsSet reports whether there is anything to be watched.
 func (h *Health) IsSet() bool { return h.Asks() || h.Children > 0 }
@@ -258,13 +266,20 @@ func (h *Health) IsSet() bool { return h.Asks() || h.Children > 0 }
 // Probe reports whether health asks on a socket of the worker's own.
 func (h Health) Probe() bool { return h.Question().Probe() }
 
-// Question is what a worker is asked. At most one of HTTP, TCP and Exec is set.
+// Question is what a worker is asked. At most one of HTTP, TCP, Exec and File is set.
 type Question struct {
 	HTTP   string   // path asked of the probe socket, or "http://host:port/path"
 	TCP    string   // "probe": the probe socket; else "host:port" that the program binds itself
 	Exec   []string // a command that exits 0, run as the worker's user
 	Socket string   // of the app: ask through this shared socket instead of the probe
+
+	File   string        // that the worker modifies; still with {variables}
+	MaxAge time.Duration // of its last modification; 0: no matter
+	Lives  bool          // the launch counts as a modification
 }
+
+// ByEnvironment reports whether the environment of the worker is needed to ask.
+func (q Question) ByEnvironment() bool { return q.Exec != nil || q.File != "" }
 
 // Probe reports whether it is asked on a socket of the worker's own.
 func (q Question) Probe() bool { return q.Socket == "" && q.inherited() }

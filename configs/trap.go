@@ -89,6 +89,7 @@ func (t *trap) check() {
 	t.shell()
 	t.deathSignal()
 	t.group()
+	t.vouches()
 	t.background()
 	switch t.program {
 	case "gunicorn":

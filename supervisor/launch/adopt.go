@@ -66,7 +66,7 @@ func (w *Worker) resume(starting bool, passed Passed) {
 	if err := errors.Join(w.reopenOutput(passed), w.rebindNotify(passed), w.takeProbe(), w.takeStatsd(passed)); err != nil {
 		log.Warn("taking over what belongs to a worker", "worker", s.Name(), "pid", w.Pid, "error", err)
 	}
-	if starting || s.Process.Health.Exec != nil {
+	if starting || s.Process.Health.Question().ByEnvironment() {
 		spec, err := w.specAgain()
 		if err != nil {
 			log.Warn("asking a worker that was taken over", "worker", s.Name(), "error", err)

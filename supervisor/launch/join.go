@@ -17,7 +17,7 @@ func (w *Worker) Join(c *configs.Process, account *privdrop.Account) {
 		return
 	}
 	err := errors.Join(w.openNotify(), w.takeProbe())
-	if err == nil && c.Health.Exec != nil {
+	if err == nil && c.Health.Question().ByEnvironment() {
 		w.launched, err = w.specAgain()
 	}
 	if err != nil {

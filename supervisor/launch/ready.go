@@ -59,6 +59,8 @@ func (w *Worker) question(spec privdrop.Spec, q configs.Question) (how string, a
 		return "accepts connections", func(ctx context.Context) error { return probe.TCP(ctx, "tcp", q.TCP) }
 	case q.Exec != nil:
 		return "command succeeded", func(ctx context.Context) error { return w.exec(ctx, spec, q.Exec) }
+	case q.File != "":
+		return "modified its file", func(ctx context.Context) error { return w.modified(ctx, spec, q) }
 	}
 	return "", nil
 }

@@ -54,7 +54,7 @@ func (w *Worker) start(fds []int) error {
 	// An error says that it has died already, and that nobody will look for it.
 	w.Identity.Start, w.Identity.Inode, _ = w.process.Identity()
 	w.captureFrom(out.take())
-	if w.spec.Process.Health.Exec != nil {
+	if w.spec.Process.Health.Question().ByEnvironment() {
 		w.launched = asked
 	}
 	w.ask(asked)

@@ -135,10 +135,10 @@ func (w *Worker) watch(h *configs.Health, done chan<- struct{}) {
 	}
 }
 
-// healthQuestion is nil where there is none. For a command that asks it finds out what
-// the worker was launched with, where the launch had no need to remember that.
+// healthQuestion is nil where there is none. Where it takes the worker's environment it
+// finds out what the worker was launched with, if the launch had no need to remember that.
 func (w *Worker) healthQuestion(h *configs.Health) func(context.Context) error {
-	if h.Exec != nil && w.launched.Argv == nil {
+	if h.Question().ByEnvironment() && w.launched.Argv == nil {
 		spec, err := w.specAgain()
 		if err != nil {
 			w.launcher.Log.Warn("asking a worker", "worker", w.spec.Name(), "pid", w.Pid, "error", err)

@@ -25,7 +25,7 @@ type Worker struct {
 	launcher  *Launcher
 	spec      Spec
 	process   *privdrop.Process // nil: it ended before this supd was there
-	launched  privdrop.Spec     // for commands that ask
+	launched  privdrop.Spec     // for questions that take its environment
 	capture   *output.Capture
 	tail      tail // of its output, while it is heard
 	notify    *notifySocket
@@ -45,6 +45,7 @@ type Worker struct {
 	asking     chan struct{}          // closed once nobody asks any more; likewise
 	answer     atomic.Pointer[string] // the last one, to the question whether it is ready
 
+	looks    atomic.Bool                    // for the file that it modifies
 	health   atomic.Pointer[configs.Health] // what is watched
 	often    atomic.Bool                    // it is watched closely: it is part of a rollout
 	wake     chan struct{}                  // with room for one: often has changed
