@@ -146,6 +146,27 @@ func TestRestartPolicy(t *testing.T) {
 	}
 }
 
+// TestWhyItIsStopped: a worker that nobody has stopped says why it is.
+func TestWhyItIsStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(behaviour{ready: -1, drain: 5 * time.Second, answer: "status 404"}), configured("web", 1))
+		got := w.expect(32*time.Second, "a/web.1", api.Stopping)
+		if want := "not ready within 30s: status 404"; got.Note != want {
+			t.Errorf("note %q, want %q", got.Note, want)
+		}
+		w.quit()
+	})
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(behaviour{drain: 5 * time.Second}), configured("web", 1))
+		w.expect(time.Minute, "a/web.1", api.Running)
+		go w.do(api.ActionStop, false, "all")
+		if got := w.expect(time.Second, "a/web.1", api.Stopping); got.Note != "" {
+			t.Errorf("note %q", got.Note)
+		}
+		w.quit()
+	})
+}
+
 // TestAfter: a process waits for those it comes after, once; and stops before them.
 func TestAfter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -176,6 +177,11 @@ func (s *slot) note() string {
 	serving := s.serving()
 	if serving != nil && serving.State == api.Unhealthy {
 		notes = append(notes, serving.Illness)
+	}
+	if serving != nil && serving.State == api.Stopping { // not for anybody who asked
+		if why := cmp.Or(serving.Failure, serving.Illness); why != "" {
+			notes = append(notes, why)
+		}
 	}
 	for _, w := range s.workers {
 		if w != serving {
