@@ -133,7 +133,7 @@ func TestDecode(t *testing.T) {
 			},
 			Processes: []Process{
 				{
-					Name: "plain", Line: 65, Command: []string{"sleep", "1 h", `"`}, Count: 3,
+					Name: "plain", Line: 66, Command: []string{"sleep", "1 h", `"`}, Count: 3,
 					User: "root", Group: "nogroup", AllowRoot: true, Resources: privdrop.Resources{Umask: new(privdrop.Umask(0o77))},
 					Env:        map[string]string{"A": "1", "B": "{slot}", "ALL": "x"},
 					EnvInherit: []string{}, Sockets: []string{}, After: []string{}, Autostart: true, Restart: RestartAlways, SuccessExit: []int{0},
