@@ -18,6 +18,7 @@ const waiting = 64
 // engine.Journal.
 type journal struct {
 	queue chan write
+	post  func(engine.Event)
 }
 
 // write is a state to be written, and what to do then.
@@ -34,7 +35,7 @@ type journalFile interface {
 }
 
 func newJournal(file journalFile, post func(engine.Event)) *journal {
-	j := &journal{make(chan write, waiting)}
+	j := &journal{make(chan write, waiting), post}
 	go func() {
 		for w := range j.queue {
 			err := file.Write(w.state)
@@ -48,8 +49,13 @@ func newJournal(file journalFile, post func(engine.Event)) *journal {
 	return j
 }
 
+// Write runs in the owner's goroutine, which waits for no disk.
 func (j *journal) Write(s release.State, written func(error) engine.Event) {
-	j.queue <- write{s.Clone(), written}
+	select {
+	case j.queue <- write{s.Clone(), written}:
+	default:
+		go j.post(written(errDiskWaits))
+	}
 }
 
 func (j *journal) Close() { close(j.queue) }

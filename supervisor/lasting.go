@@ -46,7 +46,7 @@ type lastingFile struct {
 	Processes map[string]api.Lasting `json:"processes"`
 }
 
-var errLastingWaits = errors.New("the disk of the state directory does not answer")
+var errDiskWaits = errors.New("the disk of the state directory does not answer")
 
 func newLasting(state string, log *slog.Logger, post func(engine.Event)) *lasting {
 	l := &lasting{filepath.Join(state, "lasting.json"), log, post, make(chan saying, lastingWaits), make(chan struct{})}
@@ -64,7 +64,7 @@ func (l *lasting) save(all map[string]api.Lasting, done func(error) engine.Event
 	select {
 	case l.queue <- saying{all, done}:
 	default:
-		go l.post(done(errLastingWaits))
+		go l.post(done(errDiskWaits))
 	}
 }
 
@@ -74,7 +74,7 @@ func (l *lasting) close() {
 	select {
 	case <-l.ended:
 	case <-time.After(lastingTime):
-		l.log.Error("what was said of processes for good", "error", errLastingWaits)
+		l.log.Error("what was said of processes for good", "error", errDiskWaits)
 	}
 }
 
