@@ -37,6 +37,14 @@ func checkHealth(health input, app *App, p *Process) {
 	if exclude(health, kinds) {
 		return
 	}
+	if p.Ready.Exit {
+		for _, kind := range kinds {
+			if health.statesHere(kind) {
+				health.at(kind).fail("asks workers that are ready, and one with ready = { exit = true } has ended then; remove it")
+			}
+		}
+		return
+	}
 	if h.Timeout > h.Interval && h.Interval > 0 && health.settled("interval", "timeout") {
 		health.written("timeout", "interval").fail("timeout %s is longer than interval %s; set a shorter timeout", h.Timeout, h.Interval)
 	}

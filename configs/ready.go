@@ -7,7 +7,7 @@ import (
 )
 
 // readyKinds exclude each other.
-var readyKinds = []string{"notify", "http", "tcp", "log", "exec", "file", "uptime"}
+var readyKinds = []string{"notify", "http", "tcp", "log", "exec", "file", "exit", "uptime"}
 
 var readyKeys = append(questionKeys(
 	func(r *Ready) *string { return &r.HTTP },
@@ -18,6 +18,7 @@ var readyKeys = append(questionKeys(
 	func(r *Ready) *time.Duration { return &r.MaxAge },
 ),
 	key[Ready]{name: "notify", read: func(in input, r *Ready) { r.Notify = onlyTrue(in) }},
+	key[Ready]{name: "exit", read: func(in input, r *Ready) { r.Exit = onlyTrue(in) }},
 	field("log", func(r *Ready) *string { return &r.Log }, regular),
 	field("uptime", func(r *Ready) *time.Duration { return &r.Uptime }, duration(positive)),
 	field("timeout", func(r *Ready) *time.Duration { return &r.Timeout }, duration(positive)),

@@ -80,14 +80,14 @@ func checkGate(rollout input, a *App) {
 
 // SmokeProcess gives the process that a smoke candidate is started of: the first
 // that has sockets which connections come in on and that is not asked through a
-// shared one, which its siblings would answer. First is what waits for fewest
+// shared one, which its siblings would answer, nor ready when it has ended. First is what waits for fewest
 // others in a row (after), then by name. It is nil when there is none.
 func (a *App) SmokeProcess() *Process {
 	var best *Process
 	depths := a.depths()
 	for i := range a.Processes {
 		p := &a.Processes[i]
-		if len(a.streams(p)) == 0 || p.Ready.Socket != "" || p.Health.Socket != "" {
+		if len(a.streams(p)) == 0 || p.Ready.Exit || p.Ready.Socket != "" || p.Health.Socket != "" {
 			continue
 		}
 		if best == nil || depths[p.Name] < depths[best.Name] {

@@ -220,6 +220,7 @@ type Ready struct {
 	Exec    []string      // a command that exits 0, run as the worker's user
 	File    string        // has been modified since the launch; still with {variables}
 	MaxAge  time.Duration // and not longer ago than this; 0: no matter
+	Exit    bool          // has ended with success
 	Uptime  time.Duration // has lived this long
 	Socket  string        // of the app: ask through this shared socket instead of the probe
 	Timeout time.Duration // not ready by then is a failed start

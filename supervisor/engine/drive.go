@@ -24,7 +24,7 @@ func (o *Owner) roll(now time.Time) {
 		a.isUnrolled, a.isUnshown, r.wakes = false, true, time.Time{}
 		switch r.status.Step {
 		case release.StepSmoke:
-			o.smoke(r)
+			o.smoke(r, now)
 		case release.StepReplace:
 			o.replaceAll(r, now)
 		case release.StepBake:
@@ -112,7 +112,11 @@ func (o *Owner) mayMove(s *slot, to *revision, now time.Time) bool {
 // for good runs once more, unless it rests: it is another program.
 func (o *Owner) moveSlot(s *slot, to *revision) {
 	s.revision, s.Cause = to, measure.Release
-	if !s.rests() {
+	switch r := s.process.app.rollout; {
+	case s.rests():
+	case r.isPrepared(s, to):
+		s.restWell()
+	default:
 		s.retryNow()
 	}
 	o.touch(s)
@@ -132,8 +136,15 @@ func (o *Owner) bake(r *rollout, now time.Time) {
 	}
 }
 
-// smoke brings the test on: the candidate gets ready, is asked, and is stopped.
-func (o *Owner) smoke(r *rollout) {
+// smoke brings the test on: what has to end first does, the candidate gets ready, is asked,
+// and is stopped.
+func (o *Owner) smoke(r *rollout, now time.Time) {
+	if r.candidate == nil && o.prepares(r, now) {
+		return
+	}
+	if r.candidate == nil {
+		o.startCandidate(r)
+	}
 	s := r.candidate
 	switch {
 	case s == nil: // after a takeover: the process to be asked is in the configuration no more

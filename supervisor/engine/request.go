@@ -232,6 +232,8 @@ func (o *Owner) withoutSlots(t api.Target) (all []*process) {
 func (s *slot) isOnlyNamed(action api.Action) bool {
 	c := s.process.config
 	switch {
+	case s.ends() && s.Up && (s.fulfilled() || s.fresh() != nil && action != api.ActionStart):
+		return action == api.ActionStart || action == api.ActionRestart || action == api.ActionReload
 	case c.Autostart:
 		return false
 	case action == api.ActionRestart || action == api.ActionReload:
@@ -244,7 +246,7 @@ func (s *slot) isOnlyNamed(action api.Action) bool {
 
 // onlyNamed is what comes of an action for a target that it leaves out.
 func onlyNamed(action api.Action, target string) api.Outcome {
-	outcome := api.Outcome{Name: target, Message: fmt.Sprintf("nothing to %s: what it has runs only when it is named, as APP/PROCESS (autostart = false)", action)}
+	outcome := api.Outcome{Name: target, Message: fmt.Sprintf("nothing to %s: what it has runs only when it is named, as APP/PROCESS (autostart = false, or ready = { exit = true })", action)}
 	if action == api.ActionRestart || action == api.ActionReload {
 		outcome.Code = api.CodeFailed
 	}

@@ -89,7 +89,7 @@ func (s *slot) rests() bool {
 
 // alone reports whether the slot's workers must never run side by side.
 func (s *slot) alone() bool {
-	return s.process.app.config.StrategyOf(s.process.config) == configs.StrategyReplace
+	return s.ends() || s.process.app.config.StrategyOf(s.process.config) == configs.StrategyReplace
 }
 
 // mayStart reports whether the slot has no worker, apart from old ones that drain

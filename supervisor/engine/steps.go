@@ -56,8 +56,7 @@ func (o *Owner) step(r *rollout, to release.Step, at time.Time) {
 	r.status.Step, r.status.StepAt = to, at
 	defer o.touchApp(r.app)
 	switch to {
-	case release.StepSmoke:
-		o.startCandidate(r)
+	case release.StepSmoke: // goes on by itself
 	case release.StepBake:
 		if bake := r.startBake(); bake > 0 {
 			r.say(nil, 0, fmt.Sprintf("all workers are replaced, watching them for %s", bake))

@@ -225,7 +225,7 @@ func (o *Owner) hasSockets(r *revision, app string, saved *record.Worker) bool {
 func (o *Owner) goOn(r *rollout) {
 	for _, t := range r.stages {
 		for _, s := range t.process.slots {
-			if t.to != nil && s.runs(t.to) != nil || r.status.Step == release.StepBake {
+			if t.to != nil && (s.runs(t.to) != nil || s.Done && s.LastClean && r.isPrepared(s, t.to)) || r.status.Step == release.StepBake {
 				s.revision, t.begun = t.to, true
 			}
 		}
@@ -233,10 +233,7 @@ func (o *Owner) goOn(r *rollout) {
 	o.log.Info("rollout goes on", "app", r.app.name, "id", r.status.ID, "to", r.status.To, "step", r.status.Step)
 	r.say(nil, 0, "goes on: supd was started again")
 	switch r.status.Step {
-	case release.StepSmoke:
-		if r.candidate == nil {
-			o.startCandidate(r)
-		}
+	case release.StepSmoke: // goes on by itself
 	case release.StepBake:
 		r.startBake()
 	case release.StepUndo:

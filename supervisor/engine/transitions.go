@@ -32,7 +32,7 @@ func (o *Owner) started(w *worker, h Handle) {
 		o.log.Info("worker", "worker", w.slot.name(), "pid", w.Pid, "to", api.Starting, "generation", w.Generation)
 		o.transit(w, api.Starting, w.Launched.Add(startTime(w.config.Ready)), "")
 		o.tell(w, "started "+w.revision.version())
-		if w.slot.process.app.rollout.targets(w) {
+		if w.slot.process.app.rollout.targets(w) && !w.config.Ready.Exit {
 			w.observer.Watch(true)
 		}
 	case api.Stopping: // told so meanwhile
@@ -121,7 +121,9 @@ func (o *Owner) churned(w *worker, deaths int) {
 	why := fmt.Sprintf("%d of its child processes have died young within a minute", deaths)
 	switch w.State {
 	case api.Starting:
-		o.fail(w, why)
+		if !w.config.Ready.Exit { // whose children may come and go
+			o.fail(w, why)
+		}
 	case api.Running:
 		o.ill(w, why)
 	case api.Unhealthy, api.Stopping, api.Exited:
@@ -219,8 +221,13 @@ func (o *Owner) ended(w *worker, e Exit) {
 	was := w.State
 	w.set(api.Exited, time.Time{}) // whatever is still reported of it comes too late
 	asked := was == api.Stopping && w.Failure == ""
-	clean := e.isClean(w.config.SuccessExit, w.Sent) && w.Failure == ""
-	if !asked || w.Illness != "" || s.LastExit == nil || len(s.workers) == 0 {
+	sent := w.Sent
+	if w.config.Ready.Exit {
+		sent = nil // it has not done its work, whoever has told it to end
+	}
+	clean := e.isClean(w.config.SuccessExit, sent) && w.Failure == ""
+	isPast := s.Done && s.ends() // the release is another again, for which it has ended well
+	if !isPast && (!asked || w.Illness != "" || s.LastExit == nil || len(s.workers) == 0) {
 		s.LastExit, s.LastClean = e.of(w, now), clean
 		if !asked {
 			w.exit, w.finished = s.LastExit, e.finished()
@@ -231,8 +238,11 @@ func (o *Owner) ended(w *worker, e Exit) {
 	}
 	o.log.Info("worker ended", "worker", s.name(), "pid", w.Pid, "from", was, "generation", w.Generation,
 		"why", e.of(w, now).Reason, "asked", asked)
-	if asked || !s.Up {
+	if asked || isPast || !s.Up {
 		return
+	}
+	if clean && w.config.Ready.Exit {
+		o.endedWell(w, now)
 	}
 	if s.fresh() == nil {
 		s.Cause = e.reason(w)
@@ -249,6 +259,9 @@ func (o *Owner) ended(w *worker, e Exit) {
 		o.abandon(s.process, s.LastExit.Reason)
 	case s.fresh() == nil:
 		o.again(s, w, clean, now)
+	}
+	if clean && w.config.Ready.Exit {
+		o.forgive(s.process.app)
 	}
 }
 

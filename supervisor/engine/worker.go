@@ -34,6 +34,9 @@ func (w *worker) isCandidate() bool { return w.slot.number == record.Candidate }
 // isFinal reports whether the restart policy wants no other worker after an end
 // like this.
 func (w *worker) isFinal(clean bool) bool {
+	if clean && w.config.Ready.Exit {
+		return true
+	}
 	policy := w.revision.Config.Restart
 	return policy == configs.RestartNever || policy == configs.RestartOnFailure && clean || w.isCandidate()
 }
@@ -70,6 +73,9 @@ func (o *Owner) watchdogDeadline(w *worker) time.Time {
 }
 
 func notReady(w *worker) string {
+	if w.config.Ready.Exit {
+		return "has not ended within " + w.config.Ready.Timeout.String()
+	}
 	why := "not ready within " + w.config.Ready.Timeout.String()
 	if last := w.observer.Answer(); last != "" {
 		return why + ": " + last

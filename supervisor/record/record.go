@@ -60,8 +60,15 @@ type SlotState struct {
 	Trouble    string    `json:"trouble,omitempty"`  // the last of them
 	LastExit   *api.Exit `json:"last_exit,omitempty"`
 	LastClean  bool      `json:"last_clean,omitempty"`
+	Well       *Well     `json:"well,omitempty"`   // of what is ready when it has ended with success
 	Scaled     int       `json:"scaled,omitempty"` // slots that its process was to have; 0: as the configuration says
 	measure.Tally
+}
+
+// Well is the last end with success.
+type Well struct {
+	Files string    `json:"files,omitempty"` // of the release, "" without one
+	Exit  *api.Exit `json:"exit"`
 }
 
 // Worker is a launched worker, and what it was launched from.

@@ -35,6 +35,7 @@ func whole() *Record {
 			SlotState: SlotState{Up: true, Gated: true, Done: true, GaveUp: true,
 				Retry: at.Add(time.Second), InARow: 3, Generation: 7, Restarts: 4, Failures: 5, Trouble: "not ready within 30s",
 				LastExit: &api.Exit{Code: -1, Signal: "SIGKILL", At: at, Reason: "killed by SIGKILL"}, LastClean: true, Scaled: 3,
+				Well: &Well{Files: "/opt/whois/1.4.0", Exit: &api.Exit{Code: 2, Signal: "SIGTERM", At: at, Reason: "exited with code 2"}},
 				Tally: measure.Tally{Past: used(time.Minute), RestartsBy: map[measure.Reason]int{measure.Signaled: 4},
 					Starts: measure.Durations{Sum: time.Second, Buckets: map[int]int64{0: 1}}, Cause: measure.Exited, Recent: measure.Recent{5_910_000: 2}}},
 			Workers: []Worker{{
