@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"supd/privdrop"
+	"supd/privdrop/attend"
 )
 
 // defaultUmask is that of supd's workers.
@@ -33,7 +34,9 @@ func (o *options) resolve() error {
 		}
 		s.Account = account
 	}
-	o.ownSession()
+	if !o.noSession && attend.OwnSession(s.Account) {
+		s.Session = true
+	}
 	s.Env = o.environment(s.Account)
 	if s.Umask == nil {
 		s.Umask = new(defaultUmask)
@@ -72,17 +75,17 @@ func (o *options) become() error {
 	if err != nil {
 		return err
 	}
-	if !o.staysBehind() {
+	if !o.launch.Session || !attend.IsNeeded() {
 		return plan.Exec()
 	}
-	var a attendant
-	a.prepare()
-	if a.process, err = plan.Start(); err != nil {
+	end, err := attend.Run(plan, func() {
+		for _, fd := range o.launch.Files[3:] {
+			unix.Close(fd) // it is the command's now
+		}
+	})
+	if err != nil {
 		return err
 	}
-	for _, fd := range o.launch.Files[3:] {
-		unix.Close(fd) // it is the command's now
-	}
-	os.Exit(a.wait())
+	os.Exit(end.Status())
 	return nil
 }
