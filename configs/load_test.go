@@ -197,7 +197,13 @@ func TestLogKinds(t *testing.T) {
 		{"{ file = \"/{app}\", keep = 3 }", "{ to = \"none\" }", "none none:app/web"},
 		{"{ to = \"none\" }", "{ keep = 3 }", "apps/app.toml:4: process.web.log.keep: does nothing with to = \"none\"; remove one of the two"},
 		{"{}", "\"none\"", "apps/app.toml:4: process.web.log: \"none\" is the name of a file here: want { to = \"none\" }, or \"./none\""},
-		{"{ socket = \"x\" }", "{ to = \"journal\" }", "supd.toml:4: defaults.process.log.socket: unknown key; known: compress, file, keep, max_age, max_size, max_total, to"},
+		{"{ to = \"stdout\", prefix = \"json\" }", "{}", "stdout stdout:app/web json"},
+		{"{ to = \"stdout\", prefix = \"json\" }", "{ prefix = true }", "stdout stdout:app/web name"},
+		{"{ to = \"stdout\", prefix = \"json\" }", "{ prefix = false }", "stdout stdout:app/web"},
+		{"{ to = \"stdout\", prefix = \"json\" }", "{ to = \"file\" }", "file /srv/logs/app/web.log json"},
+		{"{}", "{ prefix = true }", "apps/app.toml:4: process.web.log.prefix: does nothing with to = \"file\"; remove one of the two"},
+		{"{ to = \"stdout\" }", "{ prefix = \"xml\" }", "apps/app.toml:4: process.web.log.prefix: want true (time and worker before each line), false or \"json\" (each line an object)"},
+		{"{ socket = \"x\" }", "{ to = \"journal\" }", "supd.toml:4: defaults.process.log.socket: unknown key; known: compress, file, keep, max_age, max_size, max_total, prefix, to"},
 	}
 	for _, test := range tests {
 		dir := lay(t, map[string]string{
@@ -208,7 +214,7 @@ func TestLogKinds(t *testing.T) {
 		got := told(err)
 		if err == nil {
 			log := process(t, c).Log
-			got = string(log.To) + " " + log.File
+			got = strings.TrimSpace(string(log.To) + " " + log.File + " " + string(log.Prefix))
 		}
 		if got != test.want {
 			t.Errorf("%s, %s:\n got %s\nwant %s", test.defaults, test.own, got, test.want)

@@ -12,24 +12,40 @@ import (
 var logKinds = []string{"to", "file"}
 
 var logKeys = []key[Log]{
-	field("to", func(l *Log) *LogTarget { return &l.To }, one(LogFile, LogJournal, LogNone)),
+	field("to", func(l *Log) *LogTarget { return &l.To }, one(LogFile, LogJournal, LogStdout, LogNone)),
 	field("file", func(l *Log) *string { return &l.File }, logFile),
 	field("max_size", func(l *Log) *int64 { return &l.MaxSize }, size),
 	field("max_age", func(l *Log) *time.Duration { return &l.MaxAge }, duration(0)),
 	field("keep", func(l *Log) *int { return &l.Keep }, count(1)),
 	field("max_total", func(l *Log) *int64 { return &l.MaxTotal }, size),
 	field("compress", func(l *Log) *bool { return &l.Compress }, boolean),
+	field("prefix", func(l *Log) *Prefix { return &l.Prefix }, prefix),
 }
 
 // logKeysOf are the settings that belong to one target alone.
 var logKeysOf = map[LogTarget][]string{
-	LogFile: {"file", "max_size", "max_age", "keep", "max_total", "compress"},
+	LogFile:   {"file", "max_size", "max_age", "keep", "max_total", "compress"},
+	LogStdout: {"prefix"},
+}
+
+// prefix is true for the usual one.
+func prefix(in input) (Prefix, bool) {
+	switch {
+	case in.Kind == aBool && in.Text == "true", in.Text == string(PrefixName):
+		return PrefixName, true
+	case in.Kind == aBool:
+		return "", true
+	case in.Kind == aString && in.Text == string(PrefixJSON):
+		return PrefixJSON, true
+	}
+	in.fail(`want true (time and worker before each line), false or "json" (each line an object)`)
+	return "", false
 }
 
 // logFile is a path. The name of another target is hardly meant as one, nor are
 // supervisord's.
 func logFile(in input) (string, bool) {
-	if to := LogTarget(in.Text); to == LogJournal || to == LogNone {
+	if to := LogTarget(in.Text); to == LogJournal || to == LogStdout || to == LogNone {
 		in.fail(`%q is the name of a file here: want { to = %[1]q }, or "./%[1]s"`, in.Text)
 		return "", false
 	}

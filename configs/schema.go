@@ -310,7 +310,18 @@ type Log struct {
 	MaxAge   time.Duration `json:",omitempty"` // after which the file is rotated; 0 is never
 	MaxTotal int64         `json:",omitempty"` // bytes of all rotated files; 0 is no limit
 	Compress bool          `json:",omitempty"` // rotated files
+
+	Prefix Prefix `json:",omitempty"` // of lines on standard output
 }
+
+// Prefix is what lines of workers begin with.
+type Prefix string
+
+// The prefixes; "" is none.
+const (
+	PrefixName Prefix = "name" // time and worker
+	PrefixJSON Prefix = "json" // each line is a JSON object
+)
 
 // LogTarget is what kind of place a log is.
 type LogTarget string
@@ -319,5 +330,6 @@ type LogTarget string
 const (
 	LogFile    LogTarget = "file"
 	LogJournal LogTarget = "journal" // of systemd
+	LogStdout  LogTarget = "stdout"  // supd's own
 	LogNone    LogTarget = "none"    // dropped
 )

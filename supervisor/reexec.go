@@ -68,6 +68,7 @@ func (s *Supervisor) leave(o *engine.Owner, exec func() error) error {
 	case !o.IsQuiet() || o.Quits():
 		return errMoves
 	}
+	s.files.Flush() // of what waits in memory nobody would know
 	r := o.Record()
 	r.Passed, r.Pid, r.Logs = passing.Fds, os.Getpid(), s.files.Counts()
 	r.Start, _ = tree.StartTime(r.Pid) // 0 is no process's: nothing would be taken then

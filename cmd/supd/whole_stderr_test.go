@@ -16,7 +16,7 @@ import (
 )
 
 // TestNobodyReadsStandardError: a log reader that is stuck stops neither the
-// supervision nor the end.
+// supervision, nor what workers print to standard output, nor the end.
 func TestNobodyReadsStandardError(t *testing.T) {
 	if os.Getenv(namespaceVariable) != "" {
 		t.Skip("runs outside of the namespace")
@@ -32,7 +32,8 @@ func TestNobodyReadsStandardError(t *testing.T) {
 	}
 	write(t, dir+"/supd.toml", "[daemon]\napps = \"apps\"\nstate = \"state\"\nruntime = \"run\"\nlogs = \"log\"\n[control]\nsocket = \"supd.sock\"\ngroup = \"\"\n")
 	write(t, dir+"/apps/a.toml", user+"[process.dies]\ncommand = [\"/bin/false\"]\ncount = 8\nbackoff = { initial = \"1ms\", max = \"2ms\" }\n"+
-		"[process.sleeps]\ncommand = [\"/bin/sleep\", \"1000000\"]\nready = { uptime = \"1ms\" }\n")
+		"[process.sleeps]\ncommand = [\"/bin/sleep\", \"1000000\"]\nready = { uptime = \"1ms\" }\n"+
+		"[process.prints]\ncommand = [\"/usr/bin/seq\", \"2000000\"]\nrestart = \"never\"\nready = { uptime = \"1ms\" }\nlog = { to = \"stdout\" }\n")
 	r, w, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -60,6 +61,7 @@ func TestNobodyReadsStandardError(t *testing.T) {
 		err := json.Unmarshal([]byte(supctl("--json", "status", "a/dies.1")), &s)
 		return err == nil && len(s.Apps) == 1 && s.Apps[0].Processes[0].Workers[0].Restarts > 50
 	})
+	await(t, func() bool { return strings.Contains(supctl("status", "a/prints"), "EXITED") }) // all of it was read
 	before := supctl("pid", "a/sleeps")
 	if out := supctl("signal", "KILL", "a/sleeps"); !strings.Contains(out, "sent SIGKILL") {
 		t.Errorf("signal: %s", out)

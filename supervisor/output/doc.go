@@ -2,7 +2,8 @@
 //
 // Each worker has a pipe and a goroutine that reads it; all workers of a process
 // share one Log. A line in here may read those pipes, find them in /proc after supd
-// was replaced, and send to the socket of the systemd journal. It may open, write
+// was replaced, send to the socket of the systemd journal, and write to standard output.
+// It may open, write
 // and rename files in the directory of the log, and in the one that holds output on
 // its way from a pipe to a log. One goroutine of low priority compresses what was rotated,
 // and nothing waits for it. A worker never waits for a file, and not long for

@@ -8,7 +8,7 @@ import (
 
 // NewFiles makes an empty set whose logs report their trouble to log.
 func NewFiles(log *slog.Logger) *Files {
-	return &Files{log: log, open: map[string]*Log{}}
+	return &Files{log: log, open: map[string]*Log{}, outlets: newOutlets(log)}
 }
 
 // KeepIn sets the directory in which captures with a name hold their output; it is
@@ -71,7 +71,7 @@ func (f *Files) writeRest(name string, pathOf func(name, log string) string) err
 	}
 	log := f.open[path]
 	if log == nil { // no process in the configuration has this log any more
-		log, err = Open(path, Options{UID: -1, GID: -1, Mode: 0o640, Log: f.log, journal: f.journal})
+		log, err = Open(path, f.with(Options{UID: -1, GID: -1, Mode: 0o640}))
 		if err != nil {
 			in.close()
 			return err
@@ -109,7 +109,7 @@ func (f *Files) get(path string, o Options, later func(error) bool) (*Log, error
 	if have := f.open[path]; have != nil {
 		return have, nil
 	}
-	o.Log, o.journal = f.log, f.journal
+	o = f.with(o)
 	log, err := Open(path, o)
 	if err != nil && !later(err) {
 		return nil, err
@@ -123,6 +123,12 @@ func (f *Files) get(path string, o Options, later func(error) bool) (*Log, error
 	return log, nil
 }
 
+// with adds to options what all logs of the set share.
+func (f *Files) with(o Options) Options {
+	o.Log, o.journal, o.outlets = f.log, f.journal, f.outlets
+	return o
+}
+
 // belongTo is what a log begins with that has others beside it.
 func (l *Log) belongTo(f *Files) {
 	l.mu.Lock()
@@ -134,15 +140,17 @@ func (l *Log) belongTo(f *Files) {
 // Change gives an open log other options. A second Log of the same file would not
 // do: each would rotate it away from the other.
 func (f *Files) Change(log *Log, o Options) {
-	o.Log = f.log
-	log.change(o)
+	log.change(f.with(o))
 }
 
 // Reopen opens every file anew, after the files were moved.
 func (f *Files) Reopen() error { return f.each((*Log).Reopen) }
 
 // Close closes every file.
-func (f *Files) Close() error { return f.each((*Log).Close) }
+func (f *Files) Close() error {
+	defer f.outlets.flush()
+	return f.each((*Log).Close)
+}
 
 func (f *Files) each(do func(*Log) error) error {
 	f.mu.Lock()

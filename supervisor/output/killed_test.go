@@ -111,11 +111,14 @@ func captureUntilKilled(dir string) {
 	var workers []numbered
 	check(json.Unmarshal(text, &workers))
 	files := NewFiles(slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	if shared, err := os.OpenFile(dir+"/stdout", os.O_WRONLY, 0); err == nil {
+		files.outlets.stdout, files.outlets.patience = shared, patience
+	}
 	check(files.KeepIn(dir + "/kept"))
 	var captures []*Capture
 	for _, w := range workers {
 		path := filepath.Join(dir, w.Log)
-		if strings.HasPrefix(w.Log, Journal) {
+		if !isFile(w.Log) {
 			path, files.journal = w.Log, journalIn(dir)
 		}
 		l, err := files.Open(path, Options{MaxSize: 300 << 10, Keep: 1 << 20, Compress: w.Log == "portions", UID: -1, GID: -1, Mode: 0o600})

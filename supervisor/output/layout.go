@@ -96,7 +96,10 @@ type Options struct {
 	// leads: see files.Way.
 	As *files.Account
 
-	journal string // its socket; "" is journald's
+	Prefix Prefix // of lines on standard output
+
+	journal string   // its socket; "" is journald's
+	outlets *outlets // nil: this log's own
 }
 
 // journal is a connection to journald. The Log's lock is held for each call.
@@ -176,6 +179,7 @@ type Files struct {
 
 	changed changed
 	chores  chores
+	outlets *outlets
 }
 
 // fileID tells files apart.
@@ -213,7 +217,8 @@ type Capture struct {
 	pace   pace
 	left   *os.File
 
-	unended bool // the last message sent to what is no file was no whole line
+	whose   *author // of what is no file
+	unended bool    // the last message sent to what is no file was no whole line
 }
 
 // None begins the path of a Log that drops what is written to it, uncounted.

@@ -17,6 +17,9 @@ import (
 // Open opens the log at path, and makes it and its directory (0750) if they are
 // missing. A path with a beginning such as Journal is no file.
 func Open(path string, o Options) (*Log, error) {
+	if o.outlets == nil {
+		o.outlets = newOutlets(o.Log)
+	}
 	l := &Log{path: path, options: o}
 	err := l.begin()
 	if err != nil {
@@ -29,6 +32,8 @@ func (l *Log) begin() (err error) {
 	switch {
 	case strings.HasPrefix(l.path, None):
 		l.sink = nowhere{}
+	case strings.HasPrefix(l.path, Stdout):
+		l.sink = l.options.outlets.standard()
 	case strings.HasPrefix(l.path, Journal):
 		l.sink, err = openJournal(cmp.Or(l.options.journal, journalSocket))
 	default:
