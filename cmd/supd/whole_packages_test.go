@@ -176,7 +176,15 @@ func (p parcel) source(ts *testscript.TestScript, file string) string {
 	}
 	return strings.NewReplacer("@VERSION@", p.version, "@RELEASE@", p.path, "@PREFIX@", filepath.Join(p.path, p.venv()), "@COMMAND@", command,
 		"@VENV@", p.venv(), "@TIMEOUT@", timeout, "@WORKERS@", strconv.Itoa(workers), "@HEALTH@", health,
-		"#VERSION#", p.version, "#RELEASE#", p.path).Replace(string(text))
+		"#VERSION#", p.version, "#RELEASE#", p.path, "#GOES#", p.goes()).Replace(string(text))
+}
+
+// goes is what the removal of the package takes away: see configs/packaging/deb/rules.
+func (p parcel) goes() string {
+	if filepath.Base(p.path) == p.version {
+		return p.version
+	}
+	return "--all"
 }
 
 // buildDeb builds VERSION.deb with the scripts of configs/packaging/deb.
