@@ -140,6 +140,7 @@ var ownVariables = map[string]bool{
 	"NOTIFY_SOCKET": true, "WATCHDOG_USEC": true, "WATCHDOG_PID": true, "XDG_RUNTIME_DIR": true,
 	"SUPD_APP": true, "SUPD_PROCESS": true, "SUPD_SLOT": true, "SUPD_WORKER": true,
 	"SUPD_VERSION": true, "SUPD_RELEASE": true, "SUPD_GENERATION": true, "SUPD_TOKEN": true,
+	"SUPD_HOOK": true, "SUPD_PID": true, "SUPD_EXIT_CODE": true, "SUPD_EXIT_SIGNAL": true, "SUPD_EXIT_REASON": true,
 }
 
 // inherited reads one name or pattern of env_inherit.

@@ -42,8 +42,9 @@ var processKeys = append([]key[Process]{
 	field("cpu_affinity", func(p *Process) *[]int { return &p.CPUAffinity }, cpus),
 	field("capabilities", func(p *Process) *[]string { return &p.Capabilities }, distinct(capability)),
 	field("statsd", func(p *Process) *bool { return &p.Statsd }, boolean),
+	part("hooks", func(p *Process) *Hooks { return &p.Hooks }, hooksKeys),
 	part("log", func(p *Process) *Log { return &p.Log }, logKeys),
-}, later[Process]("max_memory", "max_age", "sandbox", "hooks")...)
+}, later[Process]("max_memory", "max_age", "sandbox")...)
 
 var backoffKeys = []key[Backoff]{
 	field("initial", func(b *Backoff) *time.Duration { return &b.Initial }, duration(positive)),
@@ -209,14 +210,10 @@ func checkVariables(in input, app *App, p *Process) {
 	for _, name := range slices.Concat(sortedKeys(p.Env), sortedKeys(ownVariables), []string{"VIRTUAL_ENV"}) {
 		known = append(known, "env."+name)
 	}
-	for _, arg := range p.Command {
-		in.at("command").dynamic(arg, known, open, false)
-	}
-	for _, arg := range p.Ready.Exec {
-		in.at("ready", "exec").dynamic(arg, known, open, false)
-	}
-	for _, arg := range p.Health.Exec {
-		in.at("health", "exec").dynamic(arg, known, open, false)
+	for _, one := range p.programs() {
+		for _, arg := range one.argv {
+			in.at(strings.Split(one.key, ".")...).dynamic(arg, known, open, false)
+		}
 	}
 	in.at("ready", "file").dynamic(p.Ready.File, known, open, false)
 	in.at("health", "file").dynamic(p.Health.File, known, open, false)

@@ -241,8 +241,8 @@ FILE:3: socket: a release cannot set socket; set it in apps/app.toml
 FILE:4: release: a release cannot set release; set it in apps/app.toml
 FILE:5: env: a release cannot set env; set it in apps/app.toml
 FILE:6: rollout: a release cannot set rollout; set it in apps/app.toml`},
-		{"a later one", "operators = []\n" + command + "hooks = {}\nuser = \"root\"\n", `FILE:1: operators: a release cannot set operators; set it in apps/app.toml
-FILE:4: process.web.hooks: a release cannot set hooks; set it in apps/app.toml
+		{"a later one", "operators = []\n" + command + "sandbox = {}\nuser = \"root\"\n", `FILE:1: operators: a release cannot set operators; set it in apps/app.toml
+FILE:4: process.web.sandbox: a release cannot set sandbox; set it in apps/app.toml
 FILE:5: process.web.user: a release cannot set user; set it in apps/app.toml`},
 		{"unknown", "[proces.web]\n[defaults.process]\n", "FILE:1: proces: unknown key, did you mean \"process\"?\nFILE:2: defaults: unknown key; known: process"},
 		{"no tables", "process = 1\n", "FILE:1: process: want a table, got an integer"},

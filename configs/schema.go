@@ -187,6 +187,7 @@ type Process struct {
 	ReloadSignal Signal // 0: there is none, and a reload is a restart
 	Capabilities []string
 	Statsd       bool // it has a port for statsd datagrams
+	Hooks        Hooks
 	Log          Log
 }
 

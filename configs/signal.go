@@ -17,9 +17,10 @@ func ParseSignal(s string) (Signal, error) { return privdrop.ParseSignal(s) }
 // SignalName is privdrop's: "SIGTERM".
 func SignalName(sig Signal) string { return privdrop.SignalName(sig) }
 
-// Signals that no file names: Terminate stops what says nothing else, and Continue
-// lets a stopped process go on, so that it can act on another signal.
+// Signals that code names: Terminate stops what says nothing else, Continue lets a
+// stopped process go on, so that it can act on another signal, and Kill waits for nothing.
 const (
 	Terminate = unix.SIGTERM
 	Continue  = unix.SIGCONT
+	Kill      = unix.SIGKILL
 )

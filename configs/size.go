@@ -9,10 +9,7 @@ import (
 // sizes wants what execve(2) takes of arguments and variables: each, and all together.
 // What is known at the launch alone counts as it is written.
 func (v *verification) sizes(p *Process) {
-	for _, one := range []struct {
-		key  string
-		argv []string
-	}{{"command", p.Command}, {"ready.exec", p.Ready.Exec}, {"health.exec", p.Health.Exec}} {
+	for _, one := range p.programs() {
 		for i, arg := range one.argv {
 			if err := privdrop.TooLong(v.known(p, arg)); err != nil {
 				v.fail(p.Name, one.key, "argument %d %s", i, err)

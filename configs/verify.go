@@ -136,10 +136,7 @@ func (v *verification) process(p *Process) {
 	if p.Venv != "" && v.venv(p.Name, p.Venv) {
 		v.reach(p.Name, "venv", account, p.Venv)
 	}
-	for _, one := range []struct {
-		key  string
-		argv []string
-	}{{"command", p.Command}, {"ready.exec", p.Ready.Exec}, {"health.exec", p.Health.Exec}} {
+	for _, one := range p.programs() {
 		v.program(p, one.key, one.argv, account)
 	}
 }

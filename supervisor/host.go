@@ -76,7 +76,7 @@ func newHost(c *configs.Config, log *slog.Logger, files *output.Files, post func
 	}
 	makeRoom(log, runtime)
 	h.statsd = statsd.New(log, mapping, c.Metrics.Forward, runtime.Statsd())
-	h.launcher = &launch.Launcher{Log: log, Runtime: runtime, Null: null, Places: places, Rubbish: launch.NewRubbish(log, runtime.Rubbish()), Cgroups: dir, Statsd: h.statsd, Run: h.run}
+	h.launcher = &launch.Launcher{Log: log, Runtime: runtime, Null: null, Places: places, Rubbish: launch.NewRubbish(log, runtime.Rubbish()), Cgroups: dir, Statsd: h.statsd, Run: h.run, RunAlone: h.runAlone}
 	return h, nil
 }
 

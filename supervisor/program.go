@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -31,6 +32,14 @@ type program struct {
 // (privdrop). What may take longer is a disk that does not answer.
 const launchTime = 30 * time.Second
 
+// hookTime is how much longer it takes with the hook before a start.
+func hookTime(c *configs.Process) time.Duration {
+	if h := c.Hooks.PreStart; h != nil {
+		return h.Timeout
+	}
+	return 0
+}
+
 var errStuck = errors.New("a launch does not come back: the disk of its program, directory or env_file does not answer")
 
 // Start begins a launch in a goroutine of its own: it looks up the account, makes a
@@ -53,7 +62,7 @@ func (p *program) Start(l engine.Launch) {
 		}
 	}
 	var over atomic.Bool // it has come back, or was given up
-	late := time.AfterFunc(launchTime, func() {
+	late := time.AfterFunc(launchTime+hookTime(l.Process), func() {
 		if over.CompareAndSwap(false, true) {
 			p.stuck.Add(1)
 			p.host.post(l.Failed(errStuck))
@@ -138,6 +147,32 @@ func (p *program) Treat(l engine.Launch, worker engine.Process) {
 	h.Worker.Treat(l.Process, p.log)
 }
 
+// Hooks runs hooks in a goroutine, one after the other. What has become of them is
+// logged, and changes nothing.
+func (p *program) Hooks(l engine.Launch, worker engine.Process, run engine.HookRun) {
+	spec, at := p.spec(l, nil), launch.HookSite{}
+	if h, is := worker.(*handle); is {
+		at = h.HookSite()
+	}
+	at.Exit = run.Exit
+	go func() {
+		for _, name := range run.Names {
+			at.Name = name
+			begin := time.Now()
+			err := p.host.launcher.Hook(context.Background(), spec, at)
+			took := time.Since(begin).Round(time.Millisecond)
+			if err != nil {
+				p.host.log.Error("hook failed", "worker", spec.Name(), "hook", name, "took", took, "error", err)
+			} else {
+				p.host.log.Info("hook", "worker", spec.Name(), "hook", name, "took", took)
+			}
+		}
+		if run.Done != nil {
+			p.host.post(run.Done)
+		}
+	}()
+}
+
 // Explain gives the launch plan. Any goroutine may call it.
 func (p *program) Explain(l engine.Launch) (string, error) {
 	spec, err := p.spec(l, nil), error(nil)
@@ -149,7 +184,7 @@ func (p *program) Explain(l engine.Launch) (string, error) {
 
 func (p *program) spec(l engine.Launch, announced <-chan struct{}) launch.Spec {
 	return launch.Spec{App: l.App, Process: l.Process, Account: p.account, Log: p.log, Slot: l.Slot, Generation: l.Generation,
-		Release: l.Release, Candidate: l.Candidate, Heard: l.Heard,
+		Release: l.Release, Candidate: l.Candidate, Heard: l.Heard, Cancelled: l.Cancelled,
 		Address: p.host.sockets.addresses(l.App, l.Process.Sockets), Report: report{p.host.post, l, announced}}
 }
 

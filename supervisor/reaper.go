@@ -182,11 +182,46 @@ func straysOf(all []tree.Named) (strays []engine.Stray) {
 // reaps: os/exec cannot be used in a process whose owner reaps every child. Any
 // goroutine but the owner's may call it.
 func (h *host) run(ctx context.Context, plan *privdrop.Plan) (failure string, err error) {
+	_, failure, err = h.runTask(ctx, plan)
+	return failure, err
+}
+
+// runAlone does the same, and kills what the command has left behind.
+func (h *host) runAlone(ctx context.Context, plan *privdrop.Plan, left tree.Worker) (failure string, err error) {
+	left.Pid, failure, err = h.runTask(ctx, plan)
+	if left.Pid == 0 {
+		return "", err
+	}
+	type pids struct{ alive, tasks []int }
+	known := make(chan pids, 1)
+	h.post(func(o *engine.Owner) { // after the order to kill it, if that was given
+		alive, tasks := o.Pids()
+		known <- pids{alive, tasks}
+	})
+	select {
+	case p := <-known:
+		found, bad := tree.Sweep(h.self, []tree.Worker{left}, among(p.alive), among(p.tasks))
+		if killed := found.Killed[left.Name]; len(killed) > 0 {
+			h.log.Warn("killed what a hook has left behind", "worker", left.Name, "hook", left.Hook, "processes", killed)
+		}
+		if bad != nil {
+			h.log.Error("searching for what a hook has left behind", "worker", left.Name, "hook", left.Hook, "error", bad)
+		}
+	case <-time.After(hookSweep): // supd ends, and kills all that is left
+	}
+	return failure, err
+}
+
+// hookSweep is how long the end of a hook waits for the owner.
+const hookSweep = 10 * time.Second
+
+// runTask gives the pid as well; 0 is that of what was not started.
+func (h *host) runTask(ctx context.Context, plan *privdrop.Plan) (pid int, failure string, err error) {
 	h.post((*engine.Owner).TaskStarts)
 	process, err := plan.Start()
 	if err != nil {
 		h.post((*engine.Owner).TaskFailed)
-		return "", err
+		return 0, "", err
 	}
 	defer process.Close()
 	ended := make(chan engine.Exit, 1)
@@ -196,13 +231,13 @@ func (h *host) run(ctx context.Context, plan *privdrop.Plan) (failure string, er
 		if e.Code != 0 || e.Signal != 0 {
 			failure = e.String()
 		}
-		return failure, nil
+		return process.Pid, failure, nil
 	case <-ctx.Done():
 		h.post(func(o *engine.Owner) {
 			if o.IsTask(process.Pid) { // else the pid may be somebody else's by now
 				unix.Kill(-process.Pid, unix.SIGKILL)
 			}
 		})
-		return "", ctx.Err()
+		return process.Pid, "", ctx.Err()
 	}
 }

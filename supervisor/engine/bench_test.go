@@ -17,9 +17,11 @@ type bench struct {
 	pid     int
 }
 
-func (b *bench) Start(l Launch)                                        { b.started = append(b.started, l) }
-func (b *bench) Adopt(Launch, *record.Worker, bool) Handle             { return Handle{} }
-func (b *bench) Explain(Launch) (string, error)                        { return "", nil }
+func (b *bench) Start(l Launch)                            { b.started = append(b.started, l) }
+func (b *bench) Adopt(Launch, *record.Worker, bool) Handle { return Handle{} }
+func (b *bench) Explain(Launch) (string, error)            { return "", nil }
+
+func (*bench) Hooks(Launch, Process, HookRun)                          {}
 func (b *bench) Reap(func(int) bool) []Exit                            { return nil }
 func (b *bench) Sweep(_, _ []int, done func(Swept) Event)              {}
 func (b *bench) KillStrays(int, []int, func([]Stray) Event)            {}

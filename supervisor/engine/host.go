@@ -22,7 +22,7 @@ type Host struct {
 	Sockets Sockets
 	// Save writes a record where the next supd finds it, and calls written when it has
 	// tried, in any goroutine. done is not posted before another one may follow.
-	Save    func(r *record.Record, written func(), done func(ok bool) Event)
+	Save func(r *record.Record, written func(), done func(ok bool) Event)
 	// SaveLasting keeps what was said of processes for longer than supd lives. It may be
 	// called again before done; the last call holds.
 	SaveLasting func(all map[string]api.Lasting, done func(error) Event)
@@ -98,6 +98,16 @@ type Program interface {
 	// no difference between the two.
 	Treat(Launch, Process)
 	Explain(Launch) (string, error) // the launch plan; may block, and runs anywhere
+	// Hooks runs hooks of a worker, one after the other, and reports done, which may be
+	// nil. The Process is nil where there is none, and never was.
+	Hooks(Launch, Process, HookRun)
+}
+
+// HookRun is hooks to be run.
+type HookRun struct {
+	Names []configs.HookName
+	Exit  *api.Exit // of a worker that has ended
+	Done  Event
 }
 
 // Launch is a worker that is to be started, or to be taken over. What becomes of it
@@ -112,6 +122,8 @@ type Launch struct {
 	Generation int
 	Candidate  bool // of a smoke test: no request may reach it
 	Heard      bool // its last lines of output may be asked for
+	// Cancelled is closed when the worker is not wanted any more before it was launched.
+	Cancelled <-chan struct{}
 }
 
 // Handle is a started worker as the owner knows it.

@@ -703,8 +703,9 @@ func history(t *testing.T, seed uint64) {
 	}
 	worker := configured("worker", 2)
 	worker.After = []string{"web"}
-	worker.Stop[0].Group = true
+	worker.Stop[0].Group, worker.Hooks = true, hooked("", allHooks...).Hooks
 	w := newWorld(t, behave, configured("web", 3), worker)
+	w.in(func(*Owner) { w.hookTime = 3 * time.Second })
 	for range 60 {
 		w.step(random)
 		time.Sleep(time.Duration(random.Int64N(int64(10 * time.Second))))
@@ -800,7 +801,7 @@ func (w *world) step(random *rand.Rand) {
 	case 5:
 		web, worker := configured("web", 2+random.IntN(3)), configured("worker", 2)
 		worker.After = []string{"web"}
-		worker.Stop[0].Group = true
+		worker.Stop[0].Group, worker.Hooks = true, hooked("", allHooks...).Hooks
 		if random.IntN(2) == 0 {
 			web.Command = []string{"other"}
 		}

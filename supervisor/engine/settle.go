@@ -106,6 +106,7 @@ func (o *Owner) start(s *slot, now time.Time) {
 	case s.Done || s.GaveUp || s.revision == nil || s.process.app.rollout.forbids(s.revision):
 	case s.Retry.After(now):
 		o.wakeAt(s, s.Retry)
+	case s.hooks > 0 && s.alone(): // the one before has not ended altogether
 	case s.Gated && len(s.waitsFor()) > 0:
 		park(&s.process.gated, s, parkedForStart)
 	default:
@@ -152,6 +153,9 @@ func (o *Owner) launch(s *slot, now time.Time) {
 	s.Generation++
 	w := &worker{slot: s, config: s.revision.Config, revision: s.revision,
 		WorkerState: record.WorkerState{State: api.Starting, Generation: s.Generation, Launched: now, Applied: s.revision.applied}}
+	if w.config.Hooks.PreStart != nil {
+		w.cancel = make(chan struct{})
+	}
 	s.workers = append(s.workers, w)
 	o.join(w)
 	o.user(w).starts++

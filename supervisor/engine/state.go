@@ -160,6 +160,7 @@ type slot struct {
 	launched int       // number of the revision that was launched last; 0: an earlier supd's
 	workers  []*worker // oldest first
 	sweeps   int       // searches for left-over processes under way
+	hooks    int       // workers that have ended, and whose last hooks are not run yet
 	strays   *user     // it tells of
 
 	label                    string
@@ -189,9 +190,13 @@ type worker struct {
 	isUntold bool          // how it is treated is another than when its launch began
 	stopped  time.Time     // when it was told to stop
 
-	main     *Exit     // its main process has ended, and what that has started is waited for
-	exit     *api.Exit // its end, as its slot tells of it; nil: it was asked for
-	finished bool      // it has ended well by itself
+	cancel   chan struct{}      // Launch.Cancelled; nil: nothing looks at it
+	preStop  bool               // its hook runs before the first signal
+	last     []configs.HookName // to be run when nothing of it is left
+	end      *api.Exit          // which they are told of
+	main     *Exit              // its main process has ended, and what that has started is waited for
+	exit     *api.Exit          // its end, as its slot tells of it; nil: it was asked for
+	finished bool               // it has ended well by itself
 }
 
 // rollout replaces the workers of an app's release by those of another. Like all

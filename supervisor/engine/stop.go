@@ -25,6 +25,7 @@ const killAgain = 10 * time.Second
 // on none before it goes on (signal(7)), so SIGCONT follows, as systemd.kill(5) and
 // sv(8) do it; it does nothing to one that is not suspended.
 func (o *Owner) nextStep(w *worker) {
+	w.preStop = false
 	switch {
 	case w.main != nil && (len(w.Steps) == 0 || !w.Steps[0].Group):
 		o.ended(w, *w.main)
@@ -73,13 +74,18 @@ func (o *Owner) stop(w *worker, why string, draining bool) {
 		return
 	case api.Starting, api.Running, api.Unhealthy:
 	}
+	served := w.State != api.Starting
 	w.Draining, w.stopped = draining, time.Now()
 	w.Steps = w.revision.Config.Stop
 	if w.isCandidate() && len(w.Steps) > 0 { // nothing of it is to be finished
 		w.Steps = []configs.StopStep{{Signal: w.Steps[0].Signal, Wait: min(w.Steps[0].Wait, candidateStop), Group: w.Steps[0].Group}}
 	}
 	o.transit(w, api.Stopping, time.Time{}, why)
-	if w.handle != nil {
+	switch {
+	case w.handle == nil && w.cancel != nil:
+		close(w.cancel)
+	case w.handle == nil || served && o.runPreStop(w):
+	default:
 		o.nextStep(w)
 	}
 }

@@ -186,6 +186,7 @@ func (o *Owner) releases(w *worker) {
 	o.forgetLeft(w)
 	o.more(w, w.observer.Spent())
 	o.swept(w)
+	o.runLast(w)
 	o.touch(w.slot)
 }
 

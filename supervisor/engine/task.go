@@ -1,5 +1,10 @@
 package engine
 
+import (
+	"maps"
+	"slices"
+)
+
 // A task is a command that is no worker, such as one that asks whether a worker is
 // ready. The owner reaps it like every child; whoever starts it says so before, so
 // that a death that is heard of first is not lost.
@@ -23,6 +28,11 @@ func (o *Owner) TaskStarted(pid int, alive func() bool, ended chan<- Exit) {
 		o.forgetStray(pid)
 	}
 	o.forgetEarlyDeaths()
+}
+
+// Pids are those of the workers that live, and of the tasks.
+func (o *Owner) Pids() (workers, tasks []int) {
+	return o.pids(), slices.Collect(maps.Keys(o.tasks))
 }
 
 // IsTask reports whether a pid is that of a task, which has not been reaped.

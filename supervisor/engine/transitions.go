@@ -62,6 +62,7 @@ func (o *Owner) becameReady(w *worker, how string) {
 		o.transit(w, api.Running, o.watchdogDeadline(w), how)
 		o.tell(w, "ready after "+w.Ready.Sub(w.Launched).Round(time.Millisecond).String())
 		w.observer.Watch(w.slot.process.app.rollout.targets(w))
+		o.runPostStart(w)
 		o.forgive(w.slot.process.app)
 	case api.Running, api.Unhealthy: // it says so once more
 	case api.Stopping, api.Exited: // too late
@@ -236,6 +237,7 @@ func (o *Owner) ended(w *worker, e Exit) {
 	if asked && w.revision != s.revision {
 		o.tell(w, "stopped "+w.revision.version())
 	}
+	o.conclude(w, e.of(w, now), !asked && !clean)
 	o.log.Info("worker ended", "worker", s.name(), "pid", w.Pid, "from", was, "generation", w.Generation,
 		"why", e.of(w, now).Reason, "asked", asked)
 	if asked || isPast || !s.Up {

@@ -165,6 +165,9 @@ type world struct {
 	signals int                    // that were sent
 	sweeps  int
 
+	hooked   []string
+	hookTime time.Duration // of each but pre_start; below 0 is for ever
+
 	strays    Strays       // that a search finds
 	kills     atomic.Int64 // of strays
 	leftovers map[string][]Stray
@@ -304,10 +307,46 @@ func (w *world) Start(l Launch) {
 			w.t.Errorf("%s is launched while its socket is closed", l.Name())
 		}
 	}
+	if l.Cancelled != nil { // its launch is as long as the hook before it
+		w.cancellable(l, b)
+		return
+	}
 	if b.launch < 0 {
 		return
 	}
 	w.after(b.launch, func(o *Owner) { w.launched(o, l, b) })
+}
+
+func (w *world) cancellable(l Launch, b behaviour) {
+	o, over := w.now(), make(<-chan time.Time)
+	if b.launch >= 0 {
+		over = time.After(b.launch + time.Nanosecond)
+	}
+	go func() {
+		select {
+		case <-l.Cancelled:
+			o.Post(l.Failed(errors.New("cancelled")))
+		case <-over:
+			o.Post(func(o *Owner) { w.launched(o, l, b) })
+		case <-o.Done():
+		}
+	}()
+}
+
+// Hooks remembers what was run.
+func (w *world) Hooks(l Launch, p Process, run HookRun) {
+	took := time.Duration(0)
+	for _, name := range run.Names {
+		text := fmt.Sprintf("%s.%d %s", l.Name(), l.Generation, name)
+		if run.Exit != nil {
+			text += ": " + run.Exit.Reason
+		}
+		w.hooked = append(w.hooked, text)
+		took += w.hookTime
+	}
+	if run.Done != nil && w.hookTime >= 0 {
+		w.after(took, run.Done)
+	}
 }
 
 func (w *world) Explain(Launch) (string, error) { return "", nil }

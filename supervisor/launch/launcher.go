@@ -10,6 +10,7 @@ import (
 	"supd/supervisor/api"
 	"supd/supervisor/output"
 	"supd/supervisor/statsd"
+	"supd/supervisor/tree"
 )
 
 // Launcher is what all launches share. It does not change.
@@ -26,6 +27,9 @@ type Launcher struct {
 	// exited with 0, and else says how it has ended. It is the supervisor's, whose
 	// owner reaps every child.
 	Run func(ctx context.Context, plan *privdrop.Plan) (failure string, err error)
+	// RunAlone is Run, and ends what the command has left behind too: what says so by its
+	// environment, as left has it, or is in its session.
+	RunAlone func(ctx context.Context, plan *privdrop.Plan, left tree.Worker) (failure string, err error)
 }
 
 // Report is told what happens to a worker. Its methods may wait for the owner of
@@ -48,6 +52,7 @@ type Spec struct {
 	Generation int
 	Release    *configs.Version // nil: the app has none
 	Candidate  bool             // of a smoke test: no request may reach it
+	Cancelled  <-chan struct{}  // the launch is not wanted any more; nil: never
 	Heard      bool             // its last lines of output are remembered, until StopTail
 	Address    func(socket string) Address
 	Report     Report

@@ -37,6 +37,9 @@ func (w *Worker) start(fds []int) error {
 	if spec.CgroupFD != 0 {
 		defer unix.Close(spec.CgroupFD)
 	}
+	if err := w.preStart(); err != nil {
+		return err
+	}
 	w.Belongings.Pipe, _ = output.PipeInode(out.read) // without it nobody takes it over
 	token, err := w.writeNote()
 	if err != nil {

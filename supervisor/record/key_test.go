@@ -22,6 +22,7 @@ func TestSameLaunch(t *testing.T) {
 		"count":             {func(p *configs.Process) { p.Count = 7 }, true},
 		"stop":              {func(p *configs.Process) { p.Stop = nil }, true},
 		"reload_signal":     {func(p *configs.Process) { p.ReloadSignal = unix.SIGHUP }, true},
+		"hooks":             {func(p *configs.Process) { p.Hooks.PreStop = &configs.Hook{Command: []string{"x"}} }, true},
 		"strategy":          {func(p *configs.Process) { p.Strategy = configs.StrategyReplace }, true},
 		"restart":           {func(p *configs.Process) { p.Restart = configs.RestartNever }, true},
 		"ready path":        {func(p *configs.Process) { p.Ready.HTTP = "/healthz" }, true},

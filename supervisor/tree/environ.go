@@ -15,6 +15,7 @@ type origin struct {
 	worker     string // SUPD_WORKER; "" is no launch's
 	generation int    // SUPD_GENERATION
 	token      string // SUPD_TOKEN
+	hook       string // SUPD_HOOK; "" is the worker itself, or what it has started
 	runtime    string // XDG_RUNTIME_DIR
 	main       int    // LISTEN_PID or WATCHDOG_PID: the main process; 0 where neither is set
 }
@@ -35,6 +36,8 @@ func (p Process) readOrigin() (origin, error) {
 			l.worker = string(value)
 		case "SUPD_GENERATION":
 			l.generation, _ = strconv.Atoi(string(value)) // 0 is no launch's
+		case "SUPD_HOOK":
+			l.hook = string(value)
 		case "SUPD_TOKEN":
 			l.token = string(value)
 		case "XDG_RUNTIME_DIR":

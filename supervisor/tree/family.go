@@ -85,7 +85,7 @@ func (f family) owner(p Process, dead []Worker) (w *Worker, known bool) {
 	}
 	l, err := p.origin()
 	for i, w := range dead {
-		if l.worker == w.Name && l.generation == w.Generation {
+		if l.worker == w.Name && l.generation == w.Generation && (w.Hook == "" || w.Hook == l.hook) {
 			return &dead[i], true
 		}
 	}

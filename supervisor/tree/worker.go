@@ -5,6 +5,7 @@ type Worker struct {
 	Pid        int
 	Name       string // SUPD_WORKER
 	Generation int    // SUPD_GENERATION
+	Hook       string // SUPD_HOOK: it is not the worker, but a hook of it
 	Cgroup     string // its directory, if it was born in one of its own
 
 	// Adopted says that an earlier supd has launched the worker: neither it nor

@@ -1,0 +1,90 @@
+package engine
+
+import (
+	"time"
+
+	"supd/configs"
+	"supd/supervisor/api"
+)
+
+// Hooks are commands of the configuration that are run beside a worker. The one before
+// a start is a part of the launch, see Program.Start.
+
+// hookSlack is how long after its timeout a hook may take to be killed, before nobody
+// waits for it any more.
+const hookSlack = 10 * time.Second
+
+// runHooks runs those that there are, and reports whether there are any.
+func (o *Owner) runHooks(w *worker, done Event, names ...configs.HookName) bool {
+	var there []configs.HookName
+	for _, name := range names {
+		if w.config.Hooks.Of(name) != nil {
+			there = append(there, name)
+		}
+	}
+	if len(there) > 0 {
+		w.revision.Program.Hooks(o.launchOf(w), w.handle, HookRun{there, w.end, done})
+	}
+	return len(there) > 0
+}
+
+// runPostStart is for a worker that has become ready. A candidate's comes to nobody.
+func (o *Owner) runPostStart(w *worker) {
+	if !w.isCandidate() {
+		o.runHooks(w, nil, configs.HookPostStart)
+	}
+}
+
+// runPreStop puts off the first signal of a stop until the hook has ended, or its time is
+// over. It is left out where the signal would be KILL: that cannot wait.
+func (o *Owner) runPreStop(w *worker) bool {
+	h := w.config.Hooks.PreStop
+	if h == nil || w.isCandidate() || len(w.Steps) == 0 || w.Steps[0].Signal == configs.Kill {
+		return false
+	}
+	w.preStop = true
+	w.set(api.Stopping, time.Now().Add(h.Timeout+hookSlack))
+	return o.runHooks(w, func(o *Owner) { o.preStopped(w) }, configs.HookPreStop)
+}
+
+// preStopped is the event of the end of that hook.
+func (o *Owner) preStopped(w *worker) {
+	switch w.State {
+	case api.Stopping:
+		if w.preStop { // else nobody has waited any more
+			o.nextStep(w)
+			o.touch(w.slot)
+		}
+	case api.Starting, api.Running, api.Unhealthy: // it is run for one that stops
+	case api.Exited: // by itself
+	}
+}
+
+// conclude makes the last hooks of a worker those that are to be run. The slot is not
+// empty until they are.
+func (o *Owner) conclude(w *worker, end *api.Exit, failed bool) {
+	if w.handle != nil && w.config.Hooks.PostStop != nil {
+		w.last = append(w.last, configs.HookPostStop)
+	}
+	if (failed || w.Illness != "") && w.config.Hooks.OnFailure != nil {
+		w.last = append(w.last, configs.HookOnFailure)
+	}
+	if len(w.last) == 0 {
+		return
+	}
+	w.end = end
+	w.slot.hooks++
+	if w.handle == nil { // nothing is searched for
+		o.runLast(w)
+	}
+}
+
+// runLast runs the last hooks of a worker of which nothing is left.
+func (o *Owner) runLast(w *worker) {
+	if len(w.last) > 0 {
+		o.runHooks(w, func(o *Owner) {
+			w.slot.hooks--
+			o.touch(w.slot)
+		}, w.last...)
+	}
+}
