@@ -10,10 +10,13 @@ import (
 // AwaitRest waits until nothing of a worker is left, whose main process has ended, or
 // until the worker is released. Any goroutine may call it.
 func (w *Worker) AwaitRest(self int, left tree.Worker, alive func(pid int) bool) error {
-	for w.life.Err() == nil {
+	for quiet := 0; quiet < 2 && w.life.Err() == nil; quiet++ { // see tree.Signal
 		members, err := tree.Members(self, left, alive)
-		if err != nil || len(members) == 0 {
+		if err != nil {
 			return err
+		}
+		if len(members) > 0 {
+			quiet = -1
 		}
 		for _, m := range members {
 			if err := w.awaitEnd(m); err != nil {
