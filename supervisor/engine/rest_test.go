@@ -50,6 +50,9 @@ func TestStopOfAGroup(t *testing.T) {
 					t.Errorf("stop took %v, want %v", took, c.took)
 				}
 				w.in(func(*Owner) {
+					if p := w.procs[0]; p.swept != slices.Contains(c.sent, unix.SIGKILL) {
+						t.Errorf("the group is killed with the main process: %v", p.swept)
+					}
 					if p := w.procs[0]; !slices.Equal(p.sent, c.sent) || !slices.Equal(p.others, c.others) {
 						t.Errorf("sent %v and %v, want %v and %v", p.sent, p.others, c.sent, c.others)
 					}

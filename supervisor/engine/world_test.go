@@ -64,6 +64,7 @@ type proc struct {
 	others  []unix.Signal // to what it has started
 	empty   bool          // that has ended
 	awaited bool
+	swept   bool // its process group is killed with it
 }
 
 func (p *proc) Alive() bool    { return !p.dead }
@@ -449,11 +450,11 @@ func (w *world) die(p *proc, e Exit) {
 	}
 }
 
-func (w *world) Reap(func(pid int) bool) []Exit {
+func (w *world) Reap(kills func(pid int) bool) []Exit {
 	dead := w.dead
 	w.dead = nil
 	for _, e := range dead {
-		w.procOf(e.Pid).reaped = true
+		w.procOf(e.Pid).reaped, w.procOf(e.Pid).swept = true, kills(e.Pid)
 	}
 	return dead
 }
