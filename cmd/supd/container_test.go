@@ -20,7 +20,7 @@ import (
 const (
 	treeCache = "/var/cache/supd-test-debian"
 	treeSuite = "bookworm" // systemd 252
-	treeAdds  = "systemd,systemd-sysv,gunicorn,needrestart"
+	treeAdds  = "systemd,systemd-sysv,gunicorn,needrestart,nginx-light,redis-server,celery,python3-redis,curl"
 )
 
 // container is a Debian that was booted with systemd, in namespaces and cgroups of
@@ -104,6 +104,11 @@ func cachedTree(t *testing.T) string {
 	out, err := exec.Command("debootstrap", "--variant=minbase", "--include="+treeAdds, suite(), half).CombinedOutput()
 	if err != nil {
 		t.Fatalf("debootstrap: %v\n%s", err, out)
+	}
+	for _, unit := range []string{"nginx", "redis-server"} { // whoever wants one starts it
+		if out, err := exec.Command("systemctl", "--root="+half, "disable", unit).CombinedOutput(); err != nil {
+			t.Fatalf("disable %s: %v\n%s", unit, err, out)
+		}
 	}
 	check(t, os.Rename(half, tree))
 	return tree

@@ -21,8 +21,7 @@ const (
 	appPackage  = "/root/whois_%s.deb"
 )
 
-// pack puts packages into the container: supd's own, as `make deb` builds them, and
-// those of an application.
+// pack puts supd's own packages into the container, as `make deb` builds them.
 func (c *supdContainer) pack() {
 	if _, err := exec.LookPath("rpmbuild"); err != nil {
 		missing(c.t, "rpmbuild is not installed, and both packages are built at a time")
@@ -32,23 +31,29 @@ func (c *supdContainer) pack() {
 		from := filepath.Join(built.root, "dist", "supd_"+version+"_"+runtime.GOARCH+".deb")
 		c.copyIn(from, fmt.Sprintf(supdPackage, version))
 	}
+}
+
+// packApps does so with those of TestSystemd's application.
+func (c *supdContainer) packApps() {
 	for _, version := range []string{"1.0", "1.1", "1.2"} {
-		c.packApp(version)
+		c.packApp(version, appRoot, "testdata/systemd/whois/app.py", "testdata/systemd/whois/late.py")
 	}
 }
 
-// packApp builds the application's package, with the maintainer scripts that we
-// recommend to others.
-func (c *supdContainer) packApp(version string) {
+// packApp builds a package of the application whois with some files in root, and with the
+// maintainer scripts that we recommend to others.
+func (c *supdContainer) packApp(version, root string, files ...string) {
 	stage := filepath.Join(c.dir, "whois-"+version)
-	fill := strings.NewReplacer("@VERSION@", version, "#VERSION#", version, "#RELEASE#", appRoot)
-	for to, from := range map[string]string{
-		appRoot + "/app.py":  "testdata/systemd/whois/app.py",
-		appRoot + "/late.py": "testdata/systemd/whois/late.py",
-		"DEBIAN/postinst":    "../../configs/packaging/deb/postinst",
-		"DEBIAN/prerm":       "../../configs/packaging/deb/prerm",
-		"DEBIAN/postrm":      "../../configs/packaging/deb/postrm",
-	} {
+	fill := strings.NewReplacer("@VERSION@", version, "#VERSION#", version, "#RELEASE#", root, "#GOES#", "--all")
+	all := map[string]string{
+		"DEBIAN/postinst": "../../configs/packaging/deb/postinst",
+		"DEBIAN/prerm":    "../../configs/packaging/deb/prerm",
+		"DEBIAN/postrm":   "../../configs/packaging/deb/postrm",
+	}
+	for _, from := range files {
+		all[filepath.Join(root, filepath.Base(from))] = from
+	}
+	for to, from := range all {
 		text, err := os.ReadFile(from)
 		check(c.t, err)
 		to = filepath.Join(stage, to)
@@ -226,9 +231,6 @@ func (c *supdContainer) reboots() {
 // isRemoved: the application is removed, then supd with all its files.
 func (c *supdContainer) isRemoved() {
 	pids := c.awaitWorkers(2)
-	for _, version := range []string{"1.0", "1.1"} {
-		c.must("supctl", "unregister", "whois", version)
-	}
 	c.must("dpkg", "-P", "whois")
 	c.awaitEnd(pids)
 	c.must("systemctl", "is-active", "supd")

@@ -26,6 +26,7 @@ func TestSystemd(t *testing.T) {
 	t.Parallel()
 	c := &supdContainer{container: newContainer(t)}
 	c.pack()
+	c.packApps()
 	c.boot()
 	c.test("install", (*supdContainer).isInstalled)
 	c.test("starts", (*supdContainer).starts)
