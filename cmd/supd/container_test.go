@@ -20,7 +20,7 @@ import (
 const (
 	treeCache = "/var/cache/supd-test-debian"
 	treeSuite = "bookworm" // systemd 252
-	treeAdds  = "systemd,systemd-sysv,gunicorn,needrestart,nginx-light,redis-server,celery,python3-redis,curl"
+	treeAdds  = "systemd,systemd-sysv,gunicorn,needrestart,curl,cron,iproute2,procps,nginx-light,redis-server,celery,python3-redis"
 )
 
 // container is a Debian that was booted with systemd, in namespaces and cgroups of
