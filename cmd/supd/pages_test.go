@@ -44,6 +44,7 @@ func TestPages(t *testing.T) {
 // readers are those of all pages that have something to do.
 var readers = []reader{
 	{page: "first-app.md", user: "root", bare: true},
+	{page: "without-root.md", user: "alice", bare: true},
 	{page: "changes.md", user: "root"},
 }
 
