@@ -45,6 +45,7 @@ func TestPages(t *testing.T) {
 var readers = []reader{
 	{page: "first-app.md", user: "root", bare: true},
 	{page: "without-root.md", user: "alice", bare: true},
+	{page: "jobs.md", user: "root"},
 	{page: "changes.md", user: "root"},
 }
 
