@@ -47,6 +47,7 @@ var readers = []reader{
 	{page: "without-root.md", user: "alice", bare: true},
 	{page: "jobs.md", user: "root"},
 	{page: "changes.md", user: "root"},
+	{page: "exit-codes.md", user: "root"},
 }
 
 // reader is who follows a page.
