@@ -48,6 +48,7 @@ var readers = []reader{
 	{page: "jobs.md", user: "root"},
 	{page: "changes.md", user: "root"},
 	{page: "exit-codes.md", user: "root"},
+	{page: "troubleshooting.md", user: "root"},
 }
 
 // reader is who follows a page.
