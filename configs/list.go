@@ -228,4 +228,4 @@ func capability(in input) (string, bool) {
 }
 
 // sortedKeys gives a map's keys in order.
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+func sortedKeys[K ~string, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(m)) }

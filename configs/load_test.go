@@ -203,7 +203,18 @@ func TestLogKinds(t *testing.T) {
 		{"{ to = \"stdout\", prefix = \"json\" }", "{ to = \"file\" }", "file /srv/logs/app/web.log json"},
 		{"{}", "{ prefix = true }", "apps/app.toml:4: process.web.log.prefix: does nothing with to = \"file\"; remove one of the two"},
 		{"{ to = \"stdout\" }", "{ prefix = \"xml\" }", "apps/app.toml:4: process.web.log.prefix: want true (time and worker before each line), false or \"json\" (each line an object)"},
-		{"{ socket = \"x\" }", "{ to = \"journal\" }", "supd.toml:4: defaults.process.log.socket: unknown key; known: compress, file, keep, max_age, max_size, max_total, prefix, to"},
+		{"{}", "{ to = \"syslog\" }", "syslog syslog:app/web  unix:/dev/log daemon"},
+		{"{ to = \"syslog\", facility = \"local7\" }", "{ address = \"udp:[::1]:514\" }", "syslog syslog:app/web  udp:[::1]:514 local7"},
+		{"{ to = \"syslog\", address = \"tcp:logs.example.org:601\" }", "{ to = \"file\" }", "file /srv/logs/app/web.log"},
+		{"{ to = \"syslog\" }", "{ compress = true }", "apps/app.toml:4: process.web.log.compress: does nothing with to = \"syslog\"; remove one of the two"},
+		{"{}", "{ address = \"udp:a:1\" }", "apps/app.toml:4: process.web.log.address: does nothing with to = \"file\"; remove one of the two"},
+		{"{}", "{ to = \"syslog\", address = \"udp:a\" }", "apps/app.toml:4: process.web.log.address: \"udp:a\": want where a syslog server listens, such as \"unix:/dev/log\", \"udp:logs.example.org:514\" or \"tcp:127.0.0.1:514\""},
+		{"{}", "{ to = \"syslog\", address = \"unix:dev/log\" }", "apps/app.toml:4: process.web.log.address: \"unix:dev/log\": want where a syslog server listens, such as \"unix:/dev/log\", \"udp:logs.example.org:514\" or \"tcp:127.0.0.1:514\""},
+		{"{}", "\"syslog\"", "apps/app.toml:4: process.web.log: \"syslog\" is the name of a file here: want { to = \"syslog\" }, or \"./syslog\""},
+		{"{}", "\"NONE\"", "apps/app.toml:4: process.web.log: \"NONE\" is the name of a file here: want { to = \"none\" }, or \"./NONE\""},
+		{"{}", "{ file = \"/dev/stdout\" }", "apps/app.toml:4: process.web.log.file: /dev/stdout is no file: want { to = \"stdout\" }"},
+		{"{}", "\"/dev/null\"", "apps/app.toml:4: process.web.log: /dev/null is no file: want { to = \"none\" }"},
+		{"{ socket = \"x\" }", "{ to = \"journal\" }", "supd.toml:4: defaults.process.log.socket: unknown key; known: address, compress, facility, file, keep, max_age, max_size, max_total, prefix, to"},
 	}
 	for _, test := range tests {
 		dir := lay(t, map[string]string{
@@ -214,7 +225,7 @@ func TestLogKinds(t *testing.T) {
 		got := told(err)
 		if err == nil {
 			log := process(t, c).Log
-			got = strings.TrimSpace(string(log.To) + " " + log.File + " " + string(log.Prefix))
+			got = strings.TrimSpace(string(log.To) + " " + log.File + " " + string(log.Prefix) + " " + log.Address + " " + string(log.Facility))
 		}
 		if got != test.want {
 			t.Errorf("%s, %s:\n got %s\nwant %s", test.defaults, test.own, got, test.want)

@@ -3,6 +3,8 @@ package configs
 import (
 	"cmp"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/journal"
@@ -12,7 +14,7 @@ import (
 var logKinds = []string{"to", "file"}
 
 var logKeys = []key[Log]{
-	field("to", func(l *Log) *LogTarget { return &l.To }, one(LogFile, LogJournal, LogStdout, LogNone)),
+	field("to", func(l *Log) *LogTarget { return &l.To }, one(append([]LogTarget{LogFile}, otherTargets...)...)),
 	field("file", func(l *Log) *string { return &l.File }, logFile),
 	field("max_size", func(l *Log) *int64 { return &l.MaxSize }, size),
 	field("max_age", func(l *Log) *time.Duration { return &l.MaxAge }, duration(0)),
@@ -20,12 +22,15 @@ var logKeys = []key[Log]{
 	field("max_total", func(l *Log) *int64 { return &l.MaxTotal }, size),
 	field("compress", func(l *Log) *bool { return &l.Compress }, boolean),
 	field("prefix", func(l *Log) *Prefix { return &l.Prefix }, prefix),
+	field("address", func(l *Log) *string { return &l.Address }, syslogAddress),
+	field("facility", func(l *Log) *Facility { return &l.Facility }, one(facilities...)),
 }
 
 // logKeysOf are the settings that belong to one target alone.
 var logKeysOf = map[LogTarget][]string{
 	LogFile:   {"file", "max_size", "max_age", "keep", "max_total", "compress"},
 	LogStdout: {"prefix"},
+	LogSyslog: {"address", "facility"},
 }
 
 // prefix is true for the usual one.
@@ -42,11 +47,21 @@ func prefix(in input) (Prefix, bool) {
 	return "", false
 }
 
-// logFile is a path. The name of another target is hardly meant as one, nor are
-// supervisord's.
+// otherTargets are no files.
+var otherTargets = []LogTarget{LogJournal, LogStdout, LogSyslog, LogNone}
+
+// logFile is a path. The name of another target is hardly meant as one, and these
+// devices are no files.
 func logFile(in input) (string, bool) {
-	if to := LogTarget(in.Text); to == LogJournal || to == LogStdout || to == LogNone {
-		in.fail(`%q is the name of a file here: want { to = %[1]q }, or "./%[1]s"`, in.Text)
+	devices := map[string]LogTarget{"/dev/stdout": LogStdout, "/dev/stderr": LogStdout, "/dev/fd/1": LogStdout, "/dev/fd/2": LogStdout,
+		"/proc/self/fd/1": LogStdout, "/proc/self/fd/2": LogStdout, "/dev/null": LogNone, "/dev/log": LogSyslog}
+	name := LogTarget(strings.ToLower(in.Text)) // supervisord has NONE
+	switch to, isDevice := devices[in.Text]; {
+	case isDevice:
+		in.fail("%s is no file: want { to = %q }", in.Text, to)
+		return "", false
+	case slices.Contains(otherTargets, name):
+		in.fail(`%q is the name of a file here: want { to = %q }, or "./%[1]s"`, in.Text, name)
 		return "", false
 	}
 	return absolute(in)
@@ -54,8 +69,14 @@ func logFile(in input) (string, bool) {
 
 // logOf completes what the log of a process says.
 func (l *loader) logOf(log input, app, process string, of *Log) {
+	if of.To == "" && log.Table["to"] != nil {
+		return // what is wrong has been said
+	}
 	of.To = cmp.Or(of.To, LogFile) // which a file alone says as well
 	log.checkTarget(of.To)
+	if of.To != LogSyslog {
+		of.Address, of.Facility = "", "" // the built-in ones
+	}
 	if of.To != LogFile {
 		of.File = string(of.To) + ":" + app + "/" + process
 		return

@@ -313,6 +313,9 @@ type Log struct {
 	Compress bool          `json:",omitempty"` // rotated files
 
 	Prefix Prefix `json:",omitempty"` // of lines on standard output
+
+	Address  string   `json:",omitempty"` // of a syslog server: "unix:/dev/log", "udp:host:514", "tcp:host:514"
+	Facility Facility `json:",omitempty"` // of syslog
 }
 
 // Prefix is what lines of workers begin with.
@@ -332,5 +335,6 @@ const (
 	LogFile    LogTarget = "file"
 	LogJournal LogTarget = "journal" // of systemd
 	LogStdout  LogTarget = "stdout"  // supd's own
+	LogSyslog  LogTarget = "syslog"  // at Address
 	LogNone    LogTarget = "none"    // dropped
 )

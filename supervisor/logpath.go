@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"path/filepath"
+	"strings"
 
 	"supd/configs"
 	"supd/supervisor/output"
@@ -12,7 +13,7 @@ import (
 // configuration names it too or it lies beneath the directory of logs. Else it goes where it would by default:
 // a path that only a record knows must not lead root anywhere.
 func logPath(c *configs.Config, launch, recorded string) string {
-	if output.FateOf(recorded) != "" || isLog(c, recorded) {
+	if isElsewhere(recorded) || isLog(c, recorded) {
 		return recorded
 	}
 	app, process, _, _, ok := configs.ParseLaunchName(launch)
@@ -20,6 +21,12 @@ func logPath(c *configs.Config, launch, recorded string) string {
 		return ""
 	}
 	return filepath.Join(c.Daemon.Logs, app, process+".log")
+}
+
+// isElsewhere reports whether output goes to no file but to a place that is known by the
+// path alone: no record says where a syslog server is.
+func isElsewhere(path string) bool {
+	return output.FateOf(path) != "" && !strings.HasPrefix(path, output.Syslog)
 }
 
 func isLog(c *configs.Config, path string) bool {

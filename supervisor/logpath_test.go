@@ -14,6 +14,8 @@ func TestLogPath(t *testing.T) {
 		"/srv/a/web.log":          "/srv/a/web.log",
 		"journal:b/web":           "journal:b/web",
 		"none:b/web":              "none:b/web",
+		"stdout:b/web":            "stdout:b/web",
+		"syslog:b/web":            "/var/log/supd/b/job.log",
 
 		"/etc/cron.d/pwn":                    "/var/log/supd/b/job.log",
 		"/var/log/supd/../../../etc/cron.d":  "/var/log/supd/b/job.log",

@@ -305,7 +305,7 @@ type rightsError struct{ error }
 
 // logOptions let the group of the process's account read its log.
 func logOptions(c configs.Log, a *privdrop.Account) output.Options {
-	o := output.Options{MaxSize: c.MaxSize, MaxAge: c.MaxAge, Keep: c.Keep, MaxTotal: c.MaxTotal, Compress: c.Compress, Prefix: output.Prefix(c.Prefix),
+	o := output.Options{MaxSize: c.MaxSize, MaxAge: c.MaxAge, Keep: c.Keep, MaxTotal: c.MaxTotal, Compress: c.Compress, Prefix: output.Prefix(c.Prefix), Address: c.Address, Facility: c.Facility.Number(),
 		UID: -1, GID: a.GID, Mode: 0o640, As: a.Files()}
 	if os.Geteuid() != 0 {
 		o.GID = -1

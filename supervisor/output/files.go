@@ -148,8 +148,10 @@ func (f *Files) Reopen() error { return f.each((*Log).Reopen) }
 
 // Close closes every file.
 func (f *Files) Close() error {
-	defer f.outlets.flush()
-	return f.each((*Log).Close)
+	err := f.each((*Log).Close)
+	f.outlets.flush()
+	f.outlets.rest(nil)
+	return err
 }
 
 func (f *Files) each(do func(*Log) error) error {

@@ -98,6 +98,9 @@ type Options struct {
 
 	Prefix Prefix // of lines on standard output
 
+	Address  string // of the syslog server; see Syslog
+	Facility int    // RFC 5424, 6.2.1
+
 	journal string   // its socket; "" is journald's
 	outlets *outlets // nil: this log's own
 }

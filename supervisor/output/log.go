@@ -34,6 +34,8 @@ func (l *Log) begin() (err error) {
 		l.sink = nowhere{}
 	case strings.HasPrefix(l.path, Stdout):
 		l.sink = l.options.outlets.standard()
+	case strings.HasPrefix(l.path, Syslog):
+		l.sink, err = l.options.outlets.syslog(l.options.Address)
 	case strings.HasPrefix(l.path, Journal):
 		l.sink, err = openJournal(cmp.Or(l.options.journal, journalSocket))
 	default:
@@ -80,7 +82,13 @@ func (l *Log) Stats() (written, dropped int64) { return l.written.Load(), l.drop
 func (l *Log) change(o Options) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	isMoved := o.Address != l.options.Address && strings.HasPrefix(l.path, Syslog)
 	l.options, l.limit = o, o.MaxSize
+	if isMoved {
+		if err := l.begin(); err != nil {
+			l.sink = nowhere{} // configs has checked it before
+		}
+	}
 	l.age()
 	l.tidyLater()
 }

@@ -45,7 +45,7 @@ type outletWriter interface {
 	// write writes portions, and returns how many of them it has. A *laterError says that
 	// the next one is to be tried again; after others it is lost.
 	write(all []portion) (int, error)
-	close()
+	close() // until there is something to write again
 }
 
 // portion is what is written as a whole.
@@ -249,6 +249,21 @@ func (o *outlets) get(name string, begin func() outletWriter) *outlet {
 		o.all[name] = &outlet{name: name, log: o.log, writer: begin(), patience: o.patience}
 	}
 	return o.all[name]
+}
+
+// rest closes those that are not used, for now.
+func (o *outlets) rest(used map[*outlet]bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, one := range o.all {
+		if !used[one] {
+			one.mu.Lock()
+			if !one.runs { // the writer is the goroutine's while there is one
+				one.writer.close()
+			}
+			one.mu.Unlock()
+		}
+	}
 }
 
 // flushTime is how long what waits is written at the end.

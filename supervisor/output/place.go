@@ -4,7 +4,7 @@ import "strings"
 
 // fates are what becomes of output that is captured to a path which is no file, by the
 // beginning of the path. What follows is APP/PROCESS.
-var fates = map[string]string{Journal: "goes to the journal", None: "is thrown away", Stdout: "goes to supd's standard output"}
+var fates = map[string]string{Journal: "goes to the journal", None: "is thrown away", Stdout: "goes to supd's standard output", Syslog: "goes to syslog"}
 
 // FateOf says what becomes of output that is captured to a path which is no file, such as
 // "goes to the journal", and "" where it is one.

@@ -37,7 +37,7 @@ func TestNowhere(t *testing.T) {
 
 func TestFateOf(t *testing.T) {
 	for path, want := range map[string]string{
-		"/var/log/journal:x": "", "journal:a/b": "goes to the journal", "none:a/b": "is thrown away", "stdout:a/b": "goes to supd's standard output", "other:a/b": "", "": "",
+		"/var/log/journal:x": "", "journal:a/b": "goes to the journal", "none:a/b": "is thrown away", "stdout:a/b": "goes to supd's standard output", "syslog:a/b": "goes to syslog", "other:a/b": "", "": "",
 	} {
 		if got := FateOf(path); got != want {
 			t.Errorf("%q: %q, want %q", path, got, want)

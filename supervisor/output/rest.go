@@ -28,15 +28,20 @@ func (l *Log) release(goesOn bool) {
 	}
 }
 
-// Rest closes the files of the logs that nothing is captured to, and may be called at
-// any time.
+// Rest closes the files of the logs that nothing is captured to, and the connections
+// that none of the others has. It may be called at any time.
 func (f *Files) Rest() {
+	used := map[*outlet]bool{}
 	_ = f.each(func(l *Log) error {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		l.rest()
+		if s, is := l.sink.(*outletLog); is && l.captures > 0 {
+			used[s.outlet] = true
+		}
 		return nil
 	})
+	f.outlets.rest(used)
 }
 
 func (l *Log) rest() {
