@@ -2,10 +2,7 @@ package configs
 
 import (
 	"path/filepath"
-	"slices"
 	"strings"
-
-	"github.com/coreos/go-systemd/v22/journal"
 )
 
 // Facility is that of syslog's messages, by name.
@@ -35,13 +32,4 @@ func syslogAddress(in input) (string, bool) {
 	}
 	in.fail(`%q: want where a syslog server listens, such as "unix:/dev/log", "udp:logs.example.org:514" or "tcp:127.0.0.1:514"`, s)
 	return "", false
-}
-
-// syslog warns where the journal takes the messages: it reads the older form alone
-// (sd-journald's manager_process_syslog_message), and would show the header as text.
-func (t *trap) syslog() {
-	ofSystemd := []string{"unix:/dev/log", "unix:/run/systemd/journal/dev-log"}
-	if t.process.Log.To == LogSyslog && slices.Contains(ofSystemd, t.process.Log.Address) && journal.Enabled() {
-		t.warn("log.address", `%s is systemd's journal on this machine, which does not read RFC 5424; write log = { to = "journal" }, which keeps more`, t.process.Log.Address)
-	}
 }

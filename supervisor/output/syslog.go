@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,9 +17,9 @@ import (
 
 // Syslog begins the path of a Log that is no file: output that is captured to
 // "syslog:whois/web" goes to the syslog server at Options.Address. Each line is a message
-// of RFC 5424 whose APP-NAME is whois/web and whose PROCID is the worker's pid; a line
-// that is longer than a server is sure to take, or not ended within a second, becomes
-// several.
+// of RFC 5424 whose APP-NAME is whois/web and whose PROCID is the worker's pid; at the
+// socket of syslog(3) it has the form that this writes. A line that is longer than a
+// server is sure to take, or not ended within a second, becomes several.
 //
 // The format is written here: it is one line, and what libraries have for it checks each
 // field of each message anew.
@@ -51,8 +52,13 @@ func (o *outlets) syslog(address string) (*outletLog, error) {
 		host = "-" // RFC 5424's for unknown
 	}
 	begin := func() outletWriter { return &syslogWriter{network: network, address: where} }
-	return &outletLog{o.get("syslog at "+address, begin), &syslogLines{printable(host)[:min(len(host), mostHost)], network == "tcp"}}, nil
+	lines := &syslogLines{host: printable(host)[:min(len(host), mostHost)], framed: network == "tcp", local: slices.Contains(ofSyslog3, where)}
+	return &outletLog{o.get("syslog at "+address, begin), lines}, nil
 }
+
+// ofSyslog3 are the paths of the socket that syslog(3) writes to. Neither systemd's journal
+// nor rsyslog as it comes reads RFC 5424 there.
+var ofSyslog3 = []string{"/dev/log", "/run/systemd/journal/dev-log"}
 
 // printable has of a text what RFC 5424 permits in a header.
 func printable(text string) string {
@@ -68,6 +74,7 @@ func printable(text string) string {
 type syslogLines struct {
 	host   string
 	framed bool // each begins with its length (RFC 6587, 3.4.1)
+	local  bool // as syslog(3) writes them
 }
 
 func (*syslogLines) limits() (int, bool) { return syslogLine, true }
@@ -78,9 +85,15 @@ func (s *syslogLines) put(to []byte, l *Log, from *Capture, at time.Time, messag
 	name := author.app + "/" + author.process
 	head := append(room[:0], '<')
 	head = strconv.AppendInt(head, int64(l.options.Facility<<3|informational), 10)
+	name, pid := name[:min(len(name), mostName)], cmp.Or(author.pid, "-")
+	if s.local {
+		head = at.AppendFormat(append(head, '>'), time.Stamp+" ")
+		head = append(append(append(append(append(head, name...), '['), pid...), ']', ':'), ' ')
+		return append(append(to, head...), message...)
+	}
 	head = append(head, ">1 "...)
 	head = at.AppendFormat(head, syslogTime)
-	for _, field := range []string{s.host, name[:min(len(name), mostName)], cmp.Or(author.pid, "-"), "-", "-"} {
+	for _, field := range []string{s.host, name, pid, "-", "-"} {
 		head = append(append(head, ' '), field...)
 	}
 	head = append(head, ' ')

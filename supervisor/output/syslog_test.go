@@ -291,6 +291,17 @@ func TestSyslogHead(t *testing.T) {
 	if want := fmt.Sprint(len(got), " ", string(got)); string(framed) != want {
 		t.Errorf("%q, want %q", framed, want)
 	}
+	local := (&syslogLines{host: "-", local: true}).put(nil, &Log{path: Syslog + "whois/web"}, &Capture{fields: "SUPD_PID=4711\n"}, at, []byte("text"))
+	if want := "<6>Jan  2 15:04:05 whois/web[4711]: text"; string(local) != want {
+		t.Errorf("%q, want %q", local, want)
+	}
+	for address, want := range map[string]bool{"unix:/dev/log": true, "unix:/srv/log": false, "udp:[::1]:514": false} {
+		o, err := newOutlets(nil).syslog(address)
+		must(t, err)
+		if o.format.(*syslogLines).local != want {
+			t.Errorf("%s: %v", address, !want)
+		}
+	}
 	if got := printable("wéb\n 1"); got != "wb1" {
 		t.Errorf("%q", got)
 	}
