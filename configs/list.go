@@ -118,6 +118,9 @@ func (in input) variableName(name string) bool {
 	return true
 }
 
+// VariableProblem says why a file cannot set an environment variable of this name, or "".
+func VariableProblem(name string) string { return checkVariableName(name) }
+
 func checkVariableName(name string) string {
 	switch {
 	case !isVariableName(name):

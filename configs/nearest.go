@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// Nearest is for names of others, such as the options of another supervisor.
+func Nearest(name string, known []string) string { return nearest(name, known) }
+
 // nearest gives the known name that a typing error made name of, or "". Swapped
 // neighbours count as one error; at most a third of the letters may be wrong.
 func nearest(name string, known []string) string {

@@ -78,7 +78,7 @@ func (c *call) root() *cobra.Command {
 	root.AddCommand(c.status(), c.top(), c.checkHealth(), c.diff(), c.applyFiles(), c.start(), c.stop(), c.restart(), c.reload(), c.scale(), c.wait(),
 		c.signal(), c.pid(), c.logs(), c.reopen(), c.rotate(), c.clear(),
 		c.register(), c.unregister(), c.releases(), c.deploy(), c.rollback(), c.hold(), c.unhold(), c.audit(),
-		c.explain(), c.check(), c.shutdown(), c.reexec(), c.version(), completion())
+		c.explain(), c.check(), c.convert(), c.shutdown(), c.reexec(), c.version(), completion())
 	return root
 }
 

@@ -14,9 +14,10 @@ func TestLostOutput(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	must(t, err)
 	defer full.Close()
+	conf := shop(t, "")
 	for command, want := range map[string]int{
 		"status whois": 1, "status --json whois": 1, "status": 3, "pid": 1, "version": 1, "explain whois": 1, "--help": 1,
-		"completion bash": 1, "check": 1, "check-health": 3,
+		"completion bash": 1, "check": 1, "check-health": 3, "convert " + conf: 1,
 	} {
 		var errs bytes.Buffer
 		code := run(t.Context(), strings.Fields(command), full, &errs)

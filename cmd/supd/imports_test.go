@@ -10,6 +10,7 @@ import (
 // rooms lists the packages, the lowest first: each may import only those before it.
 var rooms = []string{
 	leaf, "supd/privdrop", "supd/privdrop/attend", "supd/socket", "supd/configs",
+	"supd/configs/convert",
 	"supd/supervisor/measure", "supd/supervisor/output", "supd/supervisor/probe", "supd/supervisor/tree",
 	"supd/supervisor/release", "supd/supervisor/api", "supd/supervisor/record", "supd/supervisor/statsd",
 	"supd/supervisor/launch", "supd/supervisor/engine", "supd/supervisor", "supd/supervisor/control", "supd/metrics",

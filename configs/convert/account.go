@@ -1,0 +1,86 @@
+package convert
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// account sets the user of a process, and gives what is to be run as it.
+func (p *program) account(d *process, argv []string) []string {
+	d.user, _ = p.get("user")
+	if d.user == "" {
+		d.user = p.mainUser()
+	}
+	argv = p.unwrap(d, argv)
+	switch {
+	case p.missing || d.user != "":
+	case p.options.User != "":
+		d.user = p.options.User
+	default:
+		d.user = "root"
+		p.differs(nil, "no user: supervisord ran it as itself, which is root mostly, and so does supd with allow_root and the capabilities that root has in a container; say --user NAME for a user of its own")
+	}
+	return argv
+}
+
+// mainUser is whom supervisord became itself, unless that is root.
+func (p *program) mainUser() string {
+	o := p.main.option("user")
+	if o == nil {
+		return ""
+	}
+	user, _ := p.getIn(o)
+	if isRoot(user) {
+		return ""
+	}
+	return user
+}
+
+// home notes whose HOME it was.
+func (p *program) home(d *process) {
+	sets := func(v variable) bool { return v.name == "HOME" }
+	if !isRoot(d.user) && !slices.ContainsFunc(d.env, sets) {
+		p.differs(p.option("user"), "HOME, USER, LOGNAME and SHELL are those of its user; supervisord left those that it had itself, root's mostly")
+	}
+}
+
+// capable gives root what it keeps in a container: without it a server cannot become
+// its own user. It is what the report says first.
+func (p *program) capable(d *process) {
+	if isRoot(d.user) {
+		d.set("capabilities", list([]string{"@container"}))
+		if o := p.option("user"); o != nil {
+			p.differs(o, "it runs as root, and root has the capabilities that it has in a container, and no others")
+		}
+	}
+}
+
+// unwrap takes off what changes to another user: a process has one from the beginning,
+// and nothing can gain rights afterwards.
+func (p *program) unwrap(d *process, argv []string) []string {
+	user, command := changesUser(argv)
+	if user == "" || strings.ContainsRune(user, firstMark) {
+		return argv
+	}
+	if d.user != "" && !isRoot(d.user) && d.user != user {
+		return argv
+	}
+	p.differs(p.option("command"), filepath.Base(argv[0])+" is left out: user says the same, and HOME, USER and LOGNAME are that user's")
+	d.user = user
+	return command
+}
+
+// changesUser gives the user that a command becomes, and what it runs as such; "" where
+// it is none of the simple forms.
+func changesUser(argv []string) (user string, command []string) {
+	switch name := filepath.Base(argv[0]); {
+	case slices.Contains([]string{"gosu", "su-exec", "setuidgid", "s6-setuidgid"}, name) && len(argv) > 2 && argv[1][0] != '-' && !strings.Contains(argv[1], ":"):
+		return argv[1], argv[2:]
+	case name == "sudo" && len(argv) > 3 && argv[1] == "-u" && argv[3][0] != '-':
+		return argv[2], argv[3:]
+	case name == "su" && len(argv) == 4 && argv[2] == "-c" && argv[1][0] != '-':
+		return argv[1], []string{"/bin/sh", "-c", argv[3]}
+	}
+	return "", nil
+}

@@ -1,0 +1,58 @@
+package convert
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"supd/configs"
+)
+
+// check has configs check the result, in a directory of its own: what is wrong with it
+// needs a hand, and what this machine lacks may be on the one that it is for.
+func (c *conversion) check(apps []App) error {
+	dir, err := os.MkdirTemp("", "supctl-convert-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	var files []string
+	for _, a := range apps {
+		file := filepath.Join(dir, a.Name+".toml")
+		files = append(files, file)
+		for _, one := range append(a.Secrets, File{a.Name + ".toml", a.Text}) {
+			if err := os.WriteFile(filepath.Join(dir, one.Name), []byte(one.Text), 0o600); err != nil {
+				return err
+			}
+		}
+	}
+	config, err := configs.LoadFiles(filepath.Join(dir, "supd.toml"), files...)
+	if all, is := errors.AsType[*configs.Errors](err); is {
+		c.invalid(*all)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	for _, one := range config.Invalid {
+		c.invalid(one.Errors)
+	}
+	for _, e := range config.Verify() {
+		c.report.add(Host, "", place{}, withoutDir(dir, e.Error()))
+	}
+	for _, w := range config.Traps() {
+		if text := withoutDir(dir, w.String()); !strings.Contains(text, filepath.Base(dir)) {
+			c.report.add(Host, "", place{}, "warning: "+text)
+		}
+	}
+	return nil
+}
+
+func (c *conversion) invalid(all configs.Errors) {
+	for _, e := range all {
+		c.report.add(ByHand, "", place{e.File, e.Line}, "supctl check: "+strings.TrimPrefix(e.Key+": "+e.Msg, ": "))
+	}
+}
+
+func withoutDir(dir, text string) string { return strings.ReplaceAll(text, dir+"/", "") }

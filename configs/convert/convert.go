@@ -1,0 +1,188 @@
+package convert
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Options say what the files leave open.
+type Options struct {
+	App       string            // name of the one app that all becomes; "" is one for each group or file
+	User      string            // of programs for which no file names one
+	Directory string            // absolute; where the old supervisor was started
+	Env       map[string]string // values of variables that it was started with
+}
+
+// App is an app file, and what goes beside it.
+type App struct {
+	Name    string
+	Text    string // of NAME.toml
+	Secrets []File // env_files, to be made with mode 0600
+}
+
+// File is a file with what goes into it.
+type File struct {
+	Name string // in the directory of the app files
+	Text string
+}
+
+// Result is what a conversion has come to. A program that cannot be converted is in no
+// app, and the report says why.
+type Result struct {
+	Apps   []App // by name
+	Report Report
+}
+
+// Convert reads files of supervisord: its own with what they include, and pieces that
+// others include. The error is an Errors with all that cannot be read.
+func Convert(files []string, o Options) (*Result, error) {
+	c := &conversion{options: o}
+	for _, file := range files {
+		c.file(file)
+	}
+	if len(c.errors) > 0 {
+		return nil, c.errors.sorted()
+	}
+	return c.result()
+}
+
+// conversion is under way.
+type conversion struct {
+	options Options
+	report  Report
+	errors  Errors
+	apps    []*app
+	read    []string // files, absolute
+}
+
+func (c *conversion) file(file string) {
+	if path := absolute(file); slices.Contains(c.read, path) {
+		return // another one has included it
+	}
+	if text, ok := c.text(file); ok {
+		c.supervisord(file, text)
+	}
+}
+
+const mostBytes = 4 << 20 // of a file; real ones have some KiB
+
+// text reads a file of which it will be known that it has been.
+func (c *conversion) text(file string) (string, bool) {
+	c.read = append(c.read, absolute(file))
+	info, err := os.Stat(file)
+	switch {
+	case err == nil && !info.Mode().IsRegular():
+		c.errors.add(place{file, 0}, "is no file")
+		return "", false
+	case err == nil && info.Size() > mostBytes:
+		c.errors.add(place{file, 0}, "has more than %d MiB", mostBytes>>20)
+		return "", false
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		c.errors.add(place{file, 0}, "cannot be read: %s", reason(err))
+		return "", false
+	}
+	before := len(c.errors)
+	c.templates(file, string(text))
+	return string(text), len(c.errors) == before
+}
+
+func reason(err error) error {
+	if of, is := err.(*fs.PathError); is {
+		return of.Err
+	}
+	return err
+}
+
+func absolute(path string) string {
+	if abs, err := filepath.Abs(path); err == nil {
+		return abs
+	}
+	return path
+}
+
+// app gives the app that a program belongs to, made with its first program. What names
+// it is a group, or else the file; --app makes one of all.
+func (c *conversion) app(group, file string) *app {
+	from := file
+	if group != "" {
+		from = file + "\x00" + group
+	}
+	if c.options.App != "" {
+		from, file = "", c.options.App
+		group = file
+	}
+	for _, a := range c.apps {
+		if a.key == from {
+			return a
+		}
+	}
+	name := nameOf(group)
+	if group == "" {
+		name = fileName(file)
+	}
+	a := &app{key: from, from: file, name: unused(name, func(name string) bool {
+		return slices.ContainsFunc(c.apps, func(a *app) bool { return a.name == name })
+	})}
+	c.apps = append(c.apps, a)
+	return a
+}
+
+// general are names of files and directories that say nothing of what is in them.
+var general = []string{"supervisord", "supervisor", "supervisor-app", "circus", "circusd", "procfile", "app", "conf", "config", "conf-d", "configs", "deploy", "docker", "etc", "services", "supervisord-d", "tmp", "programs", "process", "src"}
+
+// fileName makes the name of an app of a file's, or of the directories above it where
+// that says nothing.
+func fileName(file string) string {
+	path := absolute(file)
+	name := nameOf(strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)))
+	for name == "" || slices.Contains(general, name) {
+		path = filepath.Dir(path)
+		if path == "/" || path == "." {
+			return "app"
+		}
+		name = nameOf(filepath.Base(path))
+	}
+	return name
+}
+
+// add gives a process a name that the app has not yet, and its place in it.
+func (a *app) add(p *process, name string) {
+	p.name = unused(nameOf(name), func(name string) bool {
+		return slices.ContainsFunc(a.processes, func(p *process) bool { return p.name == name })
+	})
+	a.processes = append(a.processes, p)
+}
+
+func (c *conversion) result() (*Result, error) {
+	r := &Result{}
+	slices.SortFunc(c.apps, func(a, b *app) int { return strings.Compare(a.name, b.name) })
+	for _, a := range c.apps {
+		if len(a.processes) == 0 {
+			continue
+		}
+		one := App{Name: a.name}
+		for _, p := range a.processes {
+			if len(p.secrets) > 0 {
+				name := a.name + "." + p.name + ".env"
+				p.set("env_file", quote(name))
+				one.Secrets = append(one.Secrets, File{name, envFile(p.secrets)})
+			}
+		}
+		one.Text = a.text()
+		r.Apps = append(r.Apps, one)
+	}
+	if len(c.report.programs)+len(c.report.Notes) == 0 {
+		return nil, Errors{{c.read[0], 0, "has no program"}}
+	}
+	if err := c.check(r.Apps); err != nil {
+		return nil, err
+	}
+	c.report.finish()
+	r.Report = c.report
+	return r, nil
+}

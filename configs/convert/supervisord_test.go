@@ -1,0 +1,316 @@
+package convert
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// lay writes files into a new directory.
+func lay(t testing.TB, files map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// converted is what a file becomes.
+func converted(t *testing.T, name, text string, o Options) string {
+	t.Helper()
+	r, err := Convert([]string{filepath.Join(lay(t, map[string]string{name: text}), name)}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return told(r)
+}
+
+// one gives a piece with one program that has these lines beside its command and user.
+func one(lines string) string {
+	return "[program:web]\ncommand=/bin/web -x\ndirectory=/srv\nuser=www\n" + lines
+}
+
+// An option of a program has its place, and what means something else is told.
+func TestOptions(t *testing.T) {
+	for name, test := range map[string]struct {
+		text string
+		want []string // parts of the result, or not, with a ! before
+	}{
+		"defaults": {one(""), []string{
+			"user = \"www\"\n", `command = "/bin/web -x"`, `directory = "/srv"`, `umask = "0022"`, `env_inherit = ["*"]`, `restart = "on-failure"`,
+			`give_up_after = 4`, `backoff = { initial = "1s", reset = "0s" }`, `stop = [["TERM", "10s"]]`, "[rollout]\nstrategy = \"replace\"",
+			"different: an end with success within startsecs", "different: HOME, USER", "web = shop/web.1", "!log =", "!ready", "!allow_root", "!no user",
+		}},
+		"always":          {one("autorestart=TRUE\n"), []string{"!restart =", "!an end with success"}},
+		"never":           {one("autorestart=no\n"), []string{`restart = "never"`, "an end within startsecs is final", "!give_up_after"}},
+		"one-off":         {one("autorestart=false\nstartsecs=0\n"), []string{`ready = { exit = true, timeout = "1h" }`, "!an end"}},
+		"no startsecs":    {one("autorestart=true\nstartsecs=0\n"), []string{`backoff = { initial = "1s", max = "1s" }`, "!give_up", "!ready"}},
+		"startsecs":       {one("startsecs=60\nstartretries=0\n"), []string{`ready = { uptime = "1m", timeout = "2m" }`, "give_up_after = 1\n"}},
+		"exit codes":      {one("exitcodes=0, 2,0\n"), []string{"success_exit = [0, 2]"}},
+		"exit code 0":     {one("exitcodes=0\n"), []string{"!success_exit"}},
+		"no autostart":    {one("autostart=off\n"), []string{"autostart = false"}},
+		"stop":            {one("stopsignal=sigquit\nstopwaitsecs=90\nstopasgroup=yes\n"), []string{`stop = [["QUIT", "90s", "group"]]`}},
+		"kill":            {one("stopsignal=9\nstopwaitsecs=30\n"), []string{`stop = [["KILL", "1s"]]`}},
+		"no wait":         {one("stopwaitsecs=0\n"), []string{`stop = [["TERM", "1s"]]`}},
+		"umask":           {one("umask=7\n"), []string{`umask = "0007"`}},
+		"main umask":      {"[supervisord]\numask=027\nminfds=5000\nminprocs=100\n" + one(""), []string{`umask = "0027"`, "limits = { nofile = 5000 }"}},
+		"log":             {one("stdout_logfile=/var/log/%(program_name)s.log\nstdout_logfile_maxbytes=0\n"), []string{`log = { file = "/var/log/web.log", max_size = 0 }`}},
+		"log rotation":    {one("stdout_logfile_maxbytes=1536kb\nstdout_logfile_backups=0\n"), []string{`log = { max_size = "1536KiB", keep = 1 }`}},
+		"log none":        {one("stdout_logfile=NONE\nredirect_stderr=true\n"), []string{`log = { to = "none" }`}},
+		"log half":        {one("stdout_logfile=NONE\nstderr_logfile=/var/log/e.log\n"), []string{`log = { file = "/var/log/e.log" }`, "standard output was thrown away"}},
+		"log stdout":      {one("stdout_logfile=/dev/fd/1\nredirect_stderr=1\n"), []string{`log = { to = "stdout" }`, "!standard error"}},
+		"log both":        {one("stdout_logfile=/dev/stdout\nstderr_logfile=/dev/stderr\n"), []string{`log = { to = "stdout" }`, "it went to supervisord's standard error"}},
+		"log same":        {one("stdout_logfile=/var/log/a\nstderr_logfile=/var/log/a\n"), []string{`log = { file = "/var/log/a" }`, "!standard error"}},
+		"log apart":       {one("stdout_logfile=/var/log/a\nstderr_logfile=/var/log/b\n"), []string{`log = { file = "/var/log/a" }`, "it had a file of its own"}},
+		"log syslog":      {one("stdout_logfile=syslog\n"), []string{`log = { to = "syslog" }`}},
+		"log relative":    {one("stdout_logfile=web.log\n"), []string{`log = { file = "/web.log" }`}},
+		"environment":     {one("environment=A=\"x, {y}\",B=\"%(ENV_HOME)s/%(process_num)d\",\n"), []string{`A = "x, {{y}}"`, `B = "{env.HOME}/0"`}},
+		"own environment": {"[program:web]\ncommand=/bin/web %(ENV_A)s\nuser=www\nenvironment=A=\"1 2\"\n", []string{`command = "/bin/web 1 2"`}},
+		"main environment": {"[supervisord]\nenvironment=TZ=\"UTC\",A=\"main\"\n" + one("environment=A=\"own\"\n"),
+			[]string{`TZ = "UTC"`, `A = "own"`, "!main"}},
+		"secret":             {one("environment=API_TOKEN=\"abc$\\\",DB=\"postgres://u:pw@h/d\",N=\"1\"\n"), []string{"# file: shop.web.env\nAPI_TOKEN=\"abc\\$\\\\\"\nDB=\"postgres://u:pw@h/d\"\n", `env_file = "shop.web.env"`, `N = "1"`}},
+		"secret in command":  {"[program:web]\ncommand=/bin/web --password=hunter2 --api-key k1 -v\nuser=www\n", []string{`command = "/bin/web --password={env.SECRET_1} --api-key {env.SECRET_2} -v"`, "SECRET_1=\"hunter2\"\nSECRET_2=\"k1\"\n", "converted: what looks like a secret"}},
+		"secret by name":     {one("environment=API_TOKEN=\"%(ENV_API_TOKEN)s\"\n"), []string{`API_TOKEN = "{env.API_TOKEN}"`, "!env_file"}},
+		"supd's variable":    {one("environment=XDG_RUNTIME_DIR=\"/tmp\"\n"), []string{"by_hand: the variable XDG_RUNTIME_DIR is set by supd", "!XDG_RUNTIME_DIR = "}},
+		"percent":            {"[program:web]\ncommand=celery --hostname 'jobs@%%h'\nuser=www\n", []string{`command = "celery --hostname jobs@%h"`}},
+		"braces":             {"[program:web]\ncommand=find . -exec x {} +\nuser=www\n", []string{`command = "find . -exec x {{}} +"`}},
+		"quotes":             {"[program:web]\ncommand=nginx -g \"daemon off;\"\nuser=www\n", []string{`command = ["nginx", "-g", "daemon off;"]`}},
+		"cut in quotes":      {"[program:web]\ncommand=bash -c 'a ; b'\nuser=www\n", []string{"never_worked: the command was never started: a ' is not closed; supervisord takes \"; …\" off as a comment, also in quotes", "by_hand: not converted", "![process"}},
+		"joined":             {"[program:web]\ncommand=gunicorn \\\n  --bind x\nuser=www\n", []string{`command = "gunicorn --bind x"`, `different: a \ at the end`}},
+		"indented":           {"[program:web]\ncommand=/bin/web\n  directory=/srv\nuser=www\n", []string{`command = "/bin/web directory=/srv"`, "never_worked: directory is indented"}},
+		"misspelt":           {one("stdout_logfil=x\nnonsense=y\n"), []string{"stdout_logfil is no option of [program], and was ignored: stdout_logfile was meant?", "nonsense is no option of [program], and was ignored ["}},
+		"twice":              {one("priority=1\npriority=2\n"), []string{"priority is set twice", "shop.conf:6"}},
+		"comment":            {one("stopwaitsecs=30 ; tasks take long\n"), []string{"# stopwaitsecs: tasks take long\n"}},
+		"secret in comment":  {one("stopwaitsecs=30 ; password: hunter2\n"), []string{"!hunter2"}},
+		"no user":            {"[program:web]\ncommand=/bin/web\n", []string{"user = \"root\"\nallow_root = true\n", `capabilities = ["@container"]`, "different: no user", "different: no directory"}},
+		"main user":          {"[supervisord]\nuser=www\n[program:web]\ncommand=/bin/web\n", []string{"user = \"www\"\n", "!allow_root"}},
+		"gosu":               {"[program:web]\ncommand=gosu www /bin/web -x\nuser=root\n", []string{"user = \"www\"\n", `command = "/bin/web -x"`, "gosu is left out", "!allow_root"}},
+		"su":                 {"[program:web]\ncommand=su www -c \"exec /bin/web\"\n", []string{"user = \"www\"\n", `command = ["/bin/sh", "-c", "exec /bin/web"]`, "!no user"}},
+		"renamed":            {"[program:Web.Server]\ncommand=/bin/web\nuser=www\n", []string{"[process.web-server]", "Web.Server = shop/web-server.1", "converted: names are"}},
+		"case of keys":       {"[program:web]\nCommand: /bin/web\nUSER: www\n", []string{`command = "/bin/web"`}},
+		"capture":            {one("stdout_events_enabled=true\n"), []string{"dropped: capture"}},
+		"unknown section":    {one("[porgram:x]\ncommand=y\n"), []string{"never_worked: [porgram:x] is no section"}},
+		"main misspelt":      {"[supervisord]\nunmask=0\nautorestart=true\n" + one(""), []string{"unmask is no option of [supervisord], and was ignored: umask was meant?"}},
+		"inet":               {"[inet_http_server]\nport=*:9001\npassword=hunter2\n" + one(""), []string{"by_hand: [inet_http_server] port=*:9001", "!hunter2"}},
+		"control":            {"[unix_http_server]\nfile=/x\nchmod=770\nchown=root:deploy\n" + one(""), []string{"[control]\nmode = \"0770\"\ngroup = \"deploy\"\n"}},
+		"none":               {one("numprocs=0\n"), []string{"dropped: numprocs is 0", "![process"}},
+		"priority":           {one("priority=1\n") + "[program:b]\ncommand=b\nuser=www\npriority=2\n", []string{"different: priority is left out", "[web b]", "!\nafter ="}},
+		"same priority":      {one("priority=1\n") + "[program:b]\ncommand=b\nuser=www\npriority=1\n", []string{"!priority"}},
+		"prepared by":        {one("priority=1\nstartsecs=0\nautorestart=false\n") + "[program:b]\ncommand=b\nuser=www\npriority=2\n", []string{`after = ["web"]`, "it waits until web has ended"}},
+		"prepared by nobody": {one("priority=1\nstartsecs=0\nautorestart=false\nautostart=false\n") + "[program:b]\ncommand=b\nuser=www\npriority=2\n", []string{"!after = [\"web\"]"}},
+		"common environment": {one("environment=A=\"1\",B=\"2\"\n") + "[program:b]\ncommand=b\nuser=www\nenvironment=A=\"1\"\n", []string{"[env]\nA = \"1\"\n", "[process.web.env]\nB = \"2\"\n", "![process.b.env]"}},
+		"fcgi": {"[fcgi-program:web]\ncommand=/bin/web\nuser=www\nsocket=unix:///run/web.sock\nsocket_mode=0770\n[program:b]\ncommand=b\nuser=www\n",
+			[]string{"[socket.web]\nlisten = \"unix:/run/web.sock\"\nuser = \"www\"\nmode = \"0770\"\n", `sockets = ["web"]`, `<&3", "/bin/web"]`, "![rollout]", "strategy = \"replace\"\n"}},
+		"fcgi tcp": {"[fcgi-program:web]\ncommand=/bin/web\nuser=www\nsocket=tcp://localhost:9000\nsocket_backlog=5\n", []string{"listen = \"tcp:localhost:9000\"\nbacklog = 5\n", "!\nstrategy"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := converted(t, "shop.conf", test.text, Options{})
+			for _, want := range test.want {
+				without, not := strings.CutPrefix(want, "!")
+				if not == strings.Contains(got, without) {
+					t.Errorf("%q: %s", want, got)
+				}
+			}
+		})
+	}
+}
+
+// The number of a process is its slot, or each is a process of its own.
+func TestNumbers(t *testing.T) {
+	for name, test := range map[string]struct {
+		lines string
+		want  []string
+	}{
+		"from 0":        {"numprocs=3\nprocess_name=%(program_name)s_%(process_num)02d\n", []string{"--port 80{slot0:02}\"\n", "count = 3\n", "web:web_00 = shop/web.1\nweb:web_01 = shop/web.2\n"}},
+		"from 1":        {"numprocs=3\nnumprocs_start=1\nprocess_name=w%(process_num)s\n", []string{"--port 80{slot:02}\"\n", "web:w3 = shop/web.3\n"}},
+		"from 5":        {"numprocs=2\nnumprocs_start=5\nprocess_name=w%(process_num)d\n", []string{"[process.w5]", "--port 8005", "[process.w6]", "--port 8006", "different: each of the processes is one of its own", "web:w6 = shop/w6.1"}},
+		"one":           {"numprocs_start=7\n", []string{"--port 8007", "!count", "web = shop/web.1"}},
+		"the log":       {"numprocs=2\nprocess_name=%(process_num)d\nstdout_logfile=/var/log/web_%(process_num)d.log\n", []string{`file = "/var/log/web.log"`, "one log for all processes"}},
+		"its directory": {"numprocs=2\nprocess_name=w%(process_num)d\ndirectory=/srv/%(process_num)d\n", []string{"[process.w0]", `directory = "/srv/0"`, `directory = "/srv/1"`, "!count"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := converted(t, "shop.conf", "[program:web]\ncommand=/bin/web --port 80%(process_num)02d\nuser=www\n"+test.lines, Options{})
+			for _, want := range test.want {
+				without, not := strings.CutPrefix(want, "!")
+				if not == strings.Contains(got, without) {
+					t.Errorf("%q: %s", want, got)
+				}
+			}
+		})
+	}
+}
+
+// A value that is known only where supervisord runs is wanted, where there is no variable
+// for it; a program does not run as root for want of one.
+func TestEnvironmentLacks(t *testing.T) {
+	text := "[program:web]\ncommand=/bin/web %(ENV_N)s\nuser=%(ENV_WHO)s\n[program:b]\ncommand=b\nuser=www\nstdout_logfile=%(ENV_LOGS)s/b\n[program:c]\ncommand=c\nuser=www\n"
+	got := converted(t, "shop.conf", text, Options{})
+	for _, want := range []string{
+		"by_hand: not converted: user is %(ENV_WHO)s is known only where supervisord runs: say --env WHO=VALUE [web]",
+		"say --env LOGS=VALUE [b]", "[process.c]", "# 3 programs: 0 as before, 1 with a difference, 2 by hand",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q: %s", want, got)
+		}
+	}
+	if strings.Contains(got, "[process.web]") || strings.Contains(got, "[process.b]") || strings.Contains(got, `"root"`) {
+		t.Errorf("without the values: %s", got)
+	}
+	got = converted(t, "shop.conf", text, Options{Env: map[string]string{"WHO": "api", "LOGS": "/l", "N": "2 3"}})
+	for _, want := range []string{`user = "api"`, `command = "/bin/web 2 3"`, `file = "/l/b"`, "0 by hand"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q: %s", want, got)
+		}
+	}
+}
+
+// Apps are made of groups and files, and named after what says the most.
+func TestApps(t *testing.T) {
+	program := "[program:%s]\ncommand=x\nuser=www\n"
+	dir := lay(t, map[string]string{
+		"shop/supervisord.conf": "[supervisord]\nnodaemon=true\n[include]\nfiles=conf.d/*.conf none/*.ini\n" + strings.ReplaceAll(program, "%s", "main"),
+		"shop/conf.d/b.conf":    strings.ReplaceAll(program, "%s", "b") + "directory=%(here)s\n[group:all-of-it]\nprograms=b, a\n[group:b]\nprograms=b\n",
+		"shop/conf.d/a.conf":    strings.ReplaceAll(program, "%s", "a"),
+		"shop/conf.d/c.txt":     "not included",
+	})
+	main := filepath.Join(dir, "shop/supervisord.conf")
+	r, err := Convert([]string{main, filepath.Join(dir, "shop/conf.d/a.conf")}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := told(r)
+	for _, want := range []string{
+		"# file: all-of-it.toml", "# file: b.toml", "# file: shop.toml", "dropped: [include] none/*.ini: no such file",
+		"all-of-it:b = all-of-it/b.1\n", "all-of-it:a = all-of-it/a.1\n", "b = b/b.1\n", "main = shop/main.1\n", `directory = "` + dir + `/shop/conf.d"`,
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("%q: %s", want, got)
+		}
+	}
+	if strings.Count(got, "# file:") != 3 {
+		t.Error(got)
+	}
+	r, err = Convert([]string{main}, Options{App: "all-one"})
+	if err != nil || len(r.Apps) != 1 || r.Apps[0].Name != "all-one" || strings.Count(r.Apps[0].Text, "[process.") != 4 {
+		t.Errorf("%v, %+v", err, r)
+	}
+}
+
+// What ends supervisord, and other listeners.
+func TestListeners(t *testing.T) {
+	script := "#!/bin/sh\nwhile read line; do kill -QUIT $PPID; done\n"
+	dir := lay(t, map[string]string{"listen": script, "mail": "#!/bin/sh\nmail root\n"})
+	for name, test := range map[string]struct {
+		listener string
+		want     []string
+	}{
+		"by its name":    {"command=/x/kill-all\nevents=PROCESS_STATE_FATAL\n", []string{"exit_on = \"any-failed\"", `restart = "on-failure"`, "give_up_after = 4"}},
+		"at every end":   {"command=/x/die.py\nevents=process_state_exited,PROCESS_STATE_FATAL\n", []string{"exit_on = \"any-failed\"", `restart = "never"`, "its end ended supervisord"}},
+		"by its script":  {"command=" + dir + "/listen\nevents=PROCESS_STATE\n", []string{"exit_on"}},
+		"another script": {"command=" + dir + "/mail\nevents=PROCESS_STATE_FATAL\n", []string{"!exit_on", "by_hand: [eventlistener:l] for PROCESS_STATE_FATAL"}},
+		"of ticks":       {"command=/x/kill\nevents=TICK_60\n", []string{"!exit_on", "by_hand"}},
+		"to stdout":      {"command=python -m supervisor_stdout\nevents=PROCESS_LOG\nresult_handler=supervisor_stdout:event_handler\n", []string{"dropped: [eventlistener:x]", "0 by hand"}},
+		"memmon":         {"command=/usr/bin/memmon -a 200MB\nevents=TICK_60\n", []string{"by_hand: [eventlistener:x]: memmon"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := converted(t, "shop.conf", one("")+"[eventlistener:l]\n"+test.listener, Options{})
+			for _, want := range test.want {
+				without, not := strings.CutPrefix(want, "!")
+				if not == strings.Contains(got, without) {
+					t.Errorf("%q: %s", want, got)
+				}
+			}
+		})
+	}
+}
+
+// What supervisord refuses is refused with its line, all at once.
+func TestRefused(t *testing.T) {
+	dir := lay(t, map[string]string{"shop.conf": `[program:a b]
+command=x
+[program:b]
+user=www
+[program:c]
+command=x
+autostart=maybe
+startsecs=5s
+stopsignal=NOPE
+stdout_logfile_maxbytes=50M
+environment=A=b@c
+exitcodes=1,x
+umask=9
+stopasgroup=true
+killasgroup=false
+autorestart=sometimes
+[program:d]
+command=x %(nothing)s
+numprocs=x
+[program:e]
+command=50%
+numprocs=2
+[group:g]
+programs=b,zz
+[fcgi-program:f]
+command=x
+socket=nowhere
+[fcgi-program:f2]
+command=x
+`, "include.conf": "[include]\nfiles=%(nothing)s\n"})
+	_, err := Convert([]string{filepath.Join(dir, "shop.conf"), filepath.Join(dir, "include.conf"), filepath.Join(dir, "none")}, Options{})
+	for _, want := range []string{
+		"shop.conf:1: [program:a b]", "shop.conf:3: [program:b] has no command", `shop.conf:7: autostart: "maybe"`, "shop.conf:8: startsecs", "shop.conf:9: stopsignal",
+		"shop.conf:10: stdout_logfile_maxbytes", "shop.conf:11: environment", `shop.conf:12: exitcodes: "x"`, "shop.conf:13: umask", "shop.conf:15: stopasgroup",
+		"shop.conf:16: autorestart", "shop.conf:19: numprocs", "shop.conf:20: numprocs is 2", "shop.conf:24: programs: there is no [program:zz]",
+		"shop.conf:27: socket", "shop.conf:28: [fcgi-program:f2] has no socket", "include.conf:2: files: %(nothing)s", "none: cannot be read: no such file",
+	} {
+		if err == nil || !strings.Contains(err.Error(), dir+"/"+want) {
+			t.Errorf("%s: %v", want, err)
+		}
+	}
+}
+
+// A template is refused with the line, and what only looks like one is not.
+func TestTemplates(t *testing.T) {
+	for line, is := range map[string]bool{
+		"user={{ user }}": true, "{% if x %}": true, "command=<%= cmd %>": true, "port=${PORT}": true, "port=__PORT__": true, "user=%USERNAME%": true, "user=@USER@": true,
+		"; user={{ user }}": false, "command=bash -c 'exec x ${PORT}'": false, "command=celery -n w@%%h": false, "command=python -m __main__": false,
+		"command=find . -exec x {} +": false, "command=x $PORT": false,
+	} {
+		dir := lay(t, map[string]string{"shop.conf": one("") + line + "\n"})
+		_, err := Convert([]string{filepath.Join(dir, "shop.conf")}, Options{})
+		if got := err != nil && strings.Contains(err.Error(), "shop.conf:5: ") && strings.Contains(err.Error(), "this is a template"); got != is {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
+// Nothing of a strange file makes it fall over, and what comes out is TOML.
+func FuzzConvert(f *testing.F) {
+	samples, _ := filepath.Glob("testdata/samples/*")
+	for _, sample := range samples {
+		if text, err := os.ReadFile(sample); err == nil && !strings.HasSuffix(sample, ".golden") {
+			f.Add(string(text))
+		}
+	}
+	f.Add(one("numprocs=3\nprocess_name=%(process_num)02d\nenvironment=A=\"\x07{\"\n"))
+	f.Fuzz(func(t *testing.T, text string) {
+		dir := lay(t, map[string]string{"x.conf": text})
+		r, err := Convert([]string{filepath.Join(dir, "x.conf")}, Options{})
+		if err != nil {
+			return
+		}
+		for _, n := range r.Report.Notes {
+			if strings.HasPrefix(n.Text, "supctl check: ") && strings.Contains(n.Text, "TOML") {
+				t.Errorf("%s", n.Text)
+			}
+		}
+	})
+}

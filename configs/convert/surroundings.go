@@ -1,0 +1,93 @@
+package convert
+
+import (
+	"slices"
+	"strconv"
+
+	"supd/configs"
+)
+
+// surroundings are the environment, the umask and what root keeps.
+func (p *program) surroundings(d *process, r run) {
+	d.set("umask", quote(p.umask()))
+	p.capable(d)
+	d.set("env_inherit", list([]string{"*"}))
+	env := slices.Clone(p.env)
+	for _, v := range r.env {
+		env = setVariable(env, v)
+	}
+	for _, v := range env {
+		p.variable(d, v, r)
+	}
+	p.home(d)
+}
+
+func (p *program) variable(d *process, v variable, r run) {
+	o := p.option("environment")
+	if problem := configs.VariableProblem(v.name); problem != "" {
+		p.note(ByHand, o, "the variable "+v.name+" "+problem)
+		return
+	}
+	if isSecret(v) && len(p.marks.in(v.value)) == 0 {
+		d.secrets = append(d.secrets, v)
+		p.note(Converted, o, "secrets of environment are in env_file, which is root's alone")
+		return
+	}
+	d.env = append(d.env, variable{v.name, p.render(v.value, r)})
+}
+
+// umask is the program's, or supervisord's: 022 where it says none.
+func (p *program) umask() string {
+	value, o := p.get("umask")
+	if o == nil {
+		if o = p.main.option("umask"); o == nil {
+			return "0022"
+		}
+		value, _ = p.getIn(o)
+	}
+	mask, err := strconv.ParseUint(value, 8, 9)
+	if err != nil {
+		p.errors.add(o.place, "umask: %q is no octal number of at most 0777", value)
+	}
+	return "0" + padded(mask)
+}
+
+func padded(mask uint64) string {
+	text := strconv.FormatUint(mask, 8)
+	return "000"[:max(0, 3-len(text))] + text
+}
+
+// limits are what supervisord raised its own to, for its programs to inherit.
+func (p *program) limits(d *process) {
+	var limits []pair
+	for _, one := range []struct {
+		option, key string
+		least       int
+	}{{"minfds", "nofile", 1024}, {"minprocs", "nproc", 200}} {
+		o := p.main.option(one.option)
+		if o == nil {
+			continue
+		}
+		value, ok := p.getIn(o)
+		n, is := integer(value)
+		switch {
+		case !ok:
+		case !is:
+			p.errors.add(o.place, "%s: %q is no whole number", o.name, value)
+		case n > one.least:
+			limits = append(limits, pair{one.key, itoa(n)})
+		}
+	}
+	if len(limits) > 0 {
+		d.set("limits", inline(limits...))
+	}
+}
+
+// leftOut notes options that nothing here has a place for.
+func (p *program) leftOut() {
+	for _, name := range []string{"stdout_capture_maxbytes", "stderr_capture_maxbytes", "stdout_events_enabled", "stderr_events_enabled", "serverurl"} {
+		if o := p.option(name); o != nil && o.value != "0" && o.value != "false" {
+			p.note(Dropped, o, "capture, events and serverurl are for event listeners, of which there are none here")
+		}
+	}
+}
