@@ -36,13 +36,19 @@ type Result struct {
 	Report Report
 }
 
-// Convert reads files of supervisord: its own with what they include, and pieces that
-// others include. The error is an Errors with all that cannot be read.
+// Convert reads files of other supervisors, each in its own form: units of systemd by
+// .service and .socket, all else as supervisord does. The error is an Errors with all that cannot be read.
 func Convert(files []string, o Options) (*Result, error) {
 	c := &conversion{options: o}
+	var units []string
 	for _, file := range files {
+		if isUnit(file) {
+			units = append(units, file)
+			continue
+		}
 		c.file(file)
 	}
+	c.units(units)
 	if len(c.errors) > 0 {
 		return nil, c.errors.sorted()
 	}

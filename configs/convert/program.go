@@ -63,6 +63,9 @@ func (p *program) checkName(count int) {
 	}
 }
 
+// mostSplit are written as processes of their own.
+const mostSplit = 200
+
 // run is what is launched, as far as it depends on the number of the process.
 type run struct {
 	argv      []string // with marks, as everything here
@@ -83,6 +86,10 @@ func (p *program) processes(start, count int) {
 	}
 	if count == 1 || p.slotted(r) {
 		p.process(r, p.name)
+		return
+	}
+	if count > mostSplit {
+		p.note(ByHand, p.option("numprocs"), "not converted: {slot} cannot be the number that each process has, and they are too many to write each")
 		return
 	}
 	p.differs(p.option("command"), "each of the processes is one of its own here, since {slot} cannot be the number that each has: scale and restart name them one by one")

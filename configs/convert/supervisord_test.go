@@ -5,6 +5,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/pelletier/go-toml/v2"
+
+	"supd/configs"
 )
 
 // lay writes files into a new directory.
@@ -302,15 +306,29 @@ func FuzzConvert(f *testing.F) {
 	}
 	f.Add(one("numprocs=3\nprocess_name=%(process_num)02d\nenvironment=A=\"\x07{\"\n"))
 	f.Fuzz(func(t *testing.T, text string) {
-		dir := lay(t, map[string]string{"x.conf": text})
-		r, err := Convert([]string{filepath.Join(dir, "x.conf")}, Options{})
-		if err != nil {
-			return
+		c := &conversion{read: []string{"x"}}
+		c.supervisord("x.conf", text)
+		isTOML(t, c)
+	})
+}
+
+// isTOML looks at what would be written.
+func isTOML(t *testing.T, c *conversion) {
+	if len(c.errors) > 0 {
+		return
+	}
+	for _, a := range c.apps {
+		if len(a.processes) == 0 {
+			continue
 		}
-		for _, n := range r.Report.Notes {
-			if strings.HasPrefix(n.Text, "supctl check: ") && strings.Contains(n.Text, "TOML") {
-				t.Errorf("%s", n.Text)
+		var all map[string]any
+		if err := toml.Unmarshal([]byte(a.text()), &all); err != nil {
+			t.Errorf("%v\n%s", err, a.text())
+		}
+		for _, p := range a.processes {
+			if problem := configs.AppNameProblem(p.name); problem != "" {
+				t.Errorf("%s", problem)
 			}
 		}
-	})
+	}
 }

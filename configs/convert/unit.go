@@ -1,0 +1,104 @@
+package convert
+
+import (
+	"path/filepath"
+	"strings"
+)
+
+// unit is a file of systemd's, with its drop-ins.
+type unit struct {
+	source   string
+	settings map[string][]setting // by "Service.ExecStart"
+	order    []string             // the keys, as they come
+}
+
+// setting is one assignment.
+type setting struct {
+	place
+	value string
+}
+
+func isUnit(file string) bool { return isService(file) || strings.HasSuffix(file, ".socket") }
+
+func isService(file string) bool { return strings.HasSuffix(file, ".service") }
+
+// stem is the name of a unit without its kind.
+func stem(file string) string {
+	base := filepath.Base(file)
+	return strings.TrimSuffix(base, filepath.Ext(base))
+}
+
+// unit reads a file, and what is in the directory of drop-ins beside it.
+func (c *conversion) unit(file string) (*unit, bool) {
+	u := &unit{source: file, settings: map[string][]setting{}}
+	text, ok := c.text(file)
+	if !ok {
+		return nil, false
+	}
+	before := len(c.errors)
+	u.read(file, text, &c.errors)
+	more, _ := filepath.Glob(filepath.Join(file+".d", "*.conf"))
+	for _, file := range more {
+		if text, ok := c.text(file); ok {
+			u.read(file, text, &c.errors)
+		}
+	}
+	return u, len(c.errors) == before
+}
+
+// read adds what a file says. A setting without a value takes back those before it
+// (systemd.syntax(7), systemd.unit(5)).
+func (u *unit) read(file, text string, errors *Errors) {
+	section, begun := "", ""
+	at := place{file: file}
+	from := at // of the line that goes on
+	for line := range strings.SplitSeq(strings.ReplaceAll(text, "\r\n", "\n"), "\n") {
+		at.line++
+		line = strings.TrimSpace(line)
+		if begun == "" && line == "" || line != "" && (line[0] == '#' || line[0] == ';') {
+			continue // also within a continued line
+		}
+		if begun == "" {
+			from = at
+		}
+		if rest, goesOn := strings.CutSuffix(line, `\`); goesOn {
+			begun += rest + " "
+			continue
+		}
+		line, begun = begun+line, ""
+		name, value, is := strings.Cut(line, "=")
+		switch {
+		case strings.ContainsFunc(line, reserved):
+			errors.add(from, "has a character that stands for no text")
+		case line[0] == '[' && strings.HasSuffix(line, "]"):
+			section = line[1 : len(line)-1]
+		case !is || section == "":
+			errors.add(from, "is no [Section], no NAME=VALUE and no comment")
+		default:
+			u.set(section+"."+strings.TrimSpace(name), setting{from, strings.TrimSpace(value)})
+		}
+	}
+}
+
+func (u *unit) set(key string, s setting) {
+	if _, known := u.settings[key]; !known {
+		u.order = append(u.order, key)
+	}
+	if s.value == "" {
+		u.settings[key] = []setting{}
+		return
+	}
+	u.settings[key] = append(u.settings[key], s)
+}
+
+// all gives every value of a key, for those that may be there more than once.
+func (u *unit) all(key string) []setting { return u.settings[key] }
+
+// last gives the value that holds.
+func (u *unit) last(key string) (setting, bool) {
+	all := u.settings[key]
+	if len(all) == 0 {
+		return setting{}, false
+	}
+	return all[len(all)-1], true
+}
