@@ -44,7 +44,7 @@ func (p *process) has(key string) bool {
 
 // addComment is for what a person has written beside an option.
 func (p *process) addComment(option, text string) {
-	if text = printable(text); text != "" {
+	if text = printable(text); text != "" && slices.Contains(programOptions, option) {
 		p.comments = append(p.comments, option+": "+text)
 	}
 }

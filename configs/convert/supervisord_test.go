@@ -93,6 +93,7 @@ func TestOptions(t *testing.T) {
 		"misspelt":           {one("stdout_logfil=x\nnonsense=y\n"), []string{"stdout_logfil is no option of [program], and was ignored: stdout_logfile was meant?", "nonsense is no option of [program], and was ignored ["}},
 		"twice":              {one("priority=1\npriority=2\n"), []string{"priority is set twice", "shop.conf:6"}},
 		"comment":            {one("stopwaitsecs=30 ; tasks take long\n"), []string{"# stopwaitsecs: tasks take long\n"}},
+		"comment of nothing": {one("stopwait\x7fsecs=30 ; tasks take long\n"), []string{"!tasks take"}},
 		"secret in comment":  {one("stopwaitsecs=30 ; password: hunter2\n"), []string{"!hunter2"}},
 		"no user":            {"[program:web]\ncommand=/bin/web\n", []string{"user = \"root\"\nallow_root = true\n", `capabilities = ["@container"]`, "different: no user", "different: no directory"}},
 		"main user":          {"[supervisord]\nuser=www\n[program:web]\ncommand=/bin/web\n", []string{"user = \"www\"\n", "!allow_root"}},
