@@ -37,7 +37,7 @@ type Result struct {
 }
 
 // Convert reads files of other supervisors, each in its own form: units of systemd by
-// .service and .socket, all else as supervisord does. The error is an Errors with all that cannot be read.
+// .service and .socket, circus by its sections, all else as supervisord does. The error is an Errors with all that cannot be read.
 func Convert(files []string, o Options) (*Result, error) {
 	c := &conversion{options: o}
 	var units []string
@@ -68,7 +68,12 @@ func (c *conversion) file(file string) {
 	if path := absolute(file); slices.Contains(c.read, path) {
 		return // another one has included it
 	}
-	if text, ok := c.text(file); ok {
+	text, ok := c.text(file)
+	switch {
+	case !ok:
+	case isCircus(text):
+		c.circus(file, text)
+	default:
 		c.supervisord(file, text)
 	}
 }

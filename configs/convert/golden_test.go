@@ -56,11 +56,14 @@ func told(r *Result) string {
 
 // Each sample becomes what is in its golden file, and what that has no place for is told.
 func TestSamples(t *testing.T) {
-	files, err := filepath.Glob("testdata/samples/d*.conf")
-	if err != nil || len(files) < 8 {
+	files, err := filepath.Glob("testdata/samples/d*.[ci][on][ni]*")
+	if err != nil || len(files) < 10 {
 		t.Fatal(files, err)
 	}
 	for _, file := range files {
+		if strings.HasSuffix(file, ".golden") {
+			continue
+		}
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			r, err := Convert([]string{file}, Options{Env: sampleEnv})
 			if err != nil {
@@ -75,8 +78,11 @@ var sampleEnv = map[string]string{"RUN_AS": "api", "ENABLE_API": "true", "LOG_DI
 
 // No sample's result has anything that supctl check finds fault with in the file itself.
 func TestSamplesPassCheck(t *testing.T) {
-	files, _ := filepath.Glob("testdata/samples/*.conf")
+	files, _ := filepath.Glob("testdata/samples/*.[ci][on][ni]*")
 	for _, file := range files {
+		if strings.HasSuffix(file, ".golden") {
+			continue
+		}
 		r, err := Convert([]string{file}, Options{Env: sampleEnv})
 		if err != nil {
 			t.Fatal(err)

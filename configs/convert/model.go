@@ -42,9 +42,9 @@ func (p *process) has(key string) bool {
 	return slices.ContainsFunc(p.keys, func(one pair) bool { return one.key == key })
 }
 
-// addComment is for what a person has written beside an option.
-func (p *process) addComment(option, text string) {
-	if text = printable(text); text != "" && slices.Contains(programOptions, option) {
+// comment is for what a person has written beside an option.
+func (p *process) comment(option, text string) {
+	if text = printable(text); text != "" {
 		p.comments = append(p.comments, option+": "+text)
 	}
 }

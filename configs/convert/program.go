@@ -247,7 +247,9 @@ func (p *program) process(r run, name string) {
 	p.settings(d, r)
 	p.sockets(a, d)
 	for _, o := range p.section.options {
-		d.addComment(o.name, o.comment)
+		if slices.Contains(programOptions, o.name) {
+			d.comment(o.name, o.comment)
+		}
 	}
 	if p.missing {
 		return

@@ -1,0 +1,398 @@
+package convert
+
+import (
+	"fmt"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"supd/configs"
+)
+
+// circus converts a circus.ini with what it includes.
+type circus struct {
+	*conversion
+	source string
+	ini    *ini
+}
+
+var circusSection = regexp.MustCompile(`(?m)^\[(circus|watcher:[^]]*|socket:[^]]*|env:[^]]*)\]`)
+
+func isCircus(text string) bool { return circusSection.MatchString(text) }
+
+func (c *conversion) circus(file, text string) {
+	r := &circus{conversion: c, source: file, ini: &ini{}}
+	before := len(c.errors)
+	c.errors = append(c.errors, r.ini.readCircus(file, text)...)
+	r.include()
+	if len(c.errors) > before {
+		return
+	}
+	for _, s := range r.ini.sections {
+		if name, is := strings.CutPrefix(s.name, "watcher:"); is {
+			w := &watcher{circus: r, section: s, name: name, env: r.environment(name), inherits: map[string]bool{}}
+			w.convert()
+		}
+	}
+	r.rest()
+}
+
+func (r *circus) include() {
+	main := r.ini.section("circus")
+	dir := filepath.Dir(absolute(r.source))
+	for _, name := range []string{"include", "include_dir"} {
+		o := main.option(name)
+		if o == nil {
+			continue
+		}
+		for _, pattern := range strings.Fields(o.value) {
+			if name == "include_dir" {
+				pattern = filepath.Join(pattern, "*.ini")
+			}
+			if !filepath.IsAbs(pattern) {
+				pattern = filepath.Join(dir, pattern)
+			}
+			found, _ := filepath.Glob(pattern)
+			if len(found) == 0 {
+				r.report.add(Dropped, "", o.place, "include "+below(dir, pattern)+": no such file here; convert it where there is one")
+			}
+			for _, file := range found {
+				if text, ok := r.text(file); ok {
+					r.errors = append(r.errors, r.ini.readCircus(file, text)...)
+				}
+			}
+		}
+	}
+}
+
+// environment gives what [env] and each [env:PATTERN] set for a watcher.
+func (r *circus) environment(name string) (env []variable) {
+	for _, s := range r.ini.sections {
+		patterns, is := strings.CutPrefix(s.name, "env:")
+		switch {
+		case s.name == "env":
+			patterns = "*"
+		case !is:
+			continue
+		}
+		for pattern := range strings.SplitSeq(patterns, ",") {
+			if matched, _ := path.Match(strings.TrimSpace(pattern), name); !matched {
+				continue
+			}
+			for _, o := range s.options {
+				env = setVariable(env, variable{strings.ToUpper(o.name), o.value})
+			}
+		}
+	}
+	return env
+}
+
+// circusOptions are those of [circus] that concern circusd alone.
+var circusNotes = []struct {
+	options []string
+	text    string
+}{
+	{[]string{"statsd", "httpd", "httpd_host", "httpd_port", "stats_endpoint"}, "statsd and httpd of [circus]: metrics.listen of supd.toml is for Prometheus, and supctl top shows the same"},
+	{[]string{"endpoint", "pubsub_endpoint", "multicast_endpoint", "endpoint_owner"}, "the endpoints of circus, on TCP and without a password: supctl uses supd's unix socket, with operators of supd.toml"},
+	{[]string{"check_delay", "warmup_delay", "pidfile", "loglevel", "logoutput", "loggerconfig", "debug", "debug_gc", "stream_backend", "umask"}, "check_delay, pidfile, logoutput and the like of [circus]: supd is told of each end, logs to standard error, and has --pidfile"},
+}
+
+func (r *circus) rest() {
+	for _, s := range r.ini.sections {
+		switch kind := kindOf(s.name); {
+		case s.name == "circus":
+			for _, n := range circusNotes {
+				for _, o := range s.options {
+					if slices.Contains(n.options, o.name) {
+						r.report.add(Dropped, "", o.place, n.text)
+					}
+				}
+			}
+		case kind == "plugin":
+			r.report.add(ByHand, "", s.place, fmt.Sprintf("[%s] use=%s: supd has no plug-ins; health, watchdog, limits and metrics do what most are for", printable(s.name), optionValue(s, "use")))
+		case kind == "watcher" || kind == "socket" || kind == "env":
+		default:
+			r.report.add(Never, "", s.place, fmt.Sprintf("[%s] is no section of circus', and was ignored", printable(s.name)))
+		}
+	}
+	for _, text := range []string{
+		"a process with a socket is replaced new before old, and one without stops first (strategy = \"replace\")",
+		"a worker that ends is started again at once, and then after longer and longer pauses; circus looked each check_delay",
+		"what a process leaves behind when it ends is killed, always",
+	} {
+		r.report.add(Converted, "", place{}, text)
+	}
+}
+
+// watcher is a [watcher:x] that is read.
+type watcher struct {
+	*circus
+	section  *section
+	name     string
+	env      []variable
+	inherits map[string]bool // variables that are read from supd's environment
+	uses     []string        // sockets, by their names there
+	d        *process
+	broken   bool
+}
+
+var watcherOptions = []string{
+	"cmd", "args", "executable", "shell", "shell_args", "working_dir", "uid", "gid", "copy_env", "copy_path", "warmup_delay", "autostart", "numprocesses",
+	"stop_signal", "stop_children", "send_hup", "max_retry", "graceful_timeout", "respawn", "max_age", "max_age_variance", "on_demand", "use_sockets", "priority",
+	"singleton", "virtualenv", "virtualenv_py_ver", "close_child_stdin", "close_child_stdout", "close_child_stderr", "check_flapping", "use_papa", "stdin_socket", "stream_backend",
+}
+
+func (w *watcher) get(name string) (string, *option) {
+	o := w.section.option(name)
+	if o == nil {
+		return "", nil
+	}
+	return o.value, o
+}
+
+func (w *watcher) at(name string) place {
+	if o := w.section.option(name); o != nil {
+		return o.place
+	}
+	return w.section.place
+}
+
+func (w *watcher) note(kind Kind, name, text string) { w.report.add(kind, w.name, w.at(name), text) }
+
+func (w *watcher) boolean(name string, otherwise bool) bool {
+	value, o := w.get(name)
+	if o == nil {
+		return otherwise
+	}
+	yes, ok := truth(value)
+	if !ok {
+		w.errors.add(o.place, "%s: %q is neither true nor false", name, value)
+	}
+	return yes
+}
+
+func (w *watcher) number(name string, otherwise float64) float64 {
+	value, o := w.get(name)
+	if o == nil {
+		return otherwise
+	}
+	n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+	if err != nil || n < -1 || n > 1e9 {
+		w.errors.add(o.place, "%s: %q is no number", name, value)
+	}
+	return n
+}
+
+func (w *watcher) convert() {
+	w.report.program(w.name)
+	a := w.app("", w.section.file)
+	w.d = &process{old: w.name}
+	before := len(w.errors)
+	w.account()
+	w.command()
+	w.counted()
+	w.place()
+	w.variables()
+	w.policy()
+	w.limits()
+	w.output()
+	w.listen(a)
+	w.left()
+	for _, o := range w.section.options {
+		if slices.Contains(watcherOptions, o.name) {
+			w.d.comment(o.name, o.comment)
+		}
+	}
+	if w.broken || len(w.errors) > before {
+		return
+	}
+	a.add(w.d, w.name)
+	if w.d.name != w.name {
+		w.note(Converted, "", "names are of lower case letters, digits, - and _")
+	}
+	w.report.Names = append(w.report.Names, Name{w.name, a.name + "/" + w.d.name})
+}
+
+func (w *watcher) account() {
+	user, _ := w.get("uid")
+	w.d.group, _ = w.get("gid")
+	user, w.d.group = w.fixed("uid", user), w.fixed("gid", w.d.group)
+	switch {
+	case user == "" && w.options.User != "":
+		user = w.options.User
+	case user == "":
+		user = "root"
+		w.note(Different, "", "no uid: circus ran it as itself, which is root mostly, and so does supd with allow_root and the capabilities that root has in a container; say --user NAME for a user of its own")
+	case isRoot(user):
+		w.note(Different, "uid", "it runs as root, and root has the capabilities that it has in a container, and no others")
+	default:
+		w.note(Different, "uid", "HOME, USER, LOGNAME and SHELL are those of its user; circus left those that it had itself")
+	}
+	if w.d.group != "" && user == "root" {
+		w.note(Different, "gid", "with a gid, supplementary groups are those of the user; circus kept its own")
+	}
+	w.d.user = user
+}
+
+// circusVariable is $(circus.env.X), $(circus.wid), $(circus.sockets.x), or with ((…)).
+var circusVariable = regexp.MustCompile(`(?i)\$\(circus\.([\w.\-]+)\)|\(\(circus\.([\w.\-]+)\)\)`)
+
+// expanded is a text as supd expands it. What is a variable of supd's own environment is
+// inherited for that.
+func (w *watcher) expanded(name, text string) string {
+	var b strings.Builder
+	for {
+		at := circusVariable.FindStringSubmatchIndex(text)
+		if at == nil {
+			b.WriteString(literal(text))
+			return b.String()
+		}
+		b.WriteString(literal(text[:at[0]]))
+		whole, variable := text[at[0]:at[1]], strings.ToLower(strings.Trim(text[at[0]:at[1]], "$()"))
+		b.WriteString(w.variable(name, whole, strings.TrimPrefix(variable, "circus.")))
+		text = text[at[1]:]
+	}
+}
+
+func (w *watcher) variable(option, whole, name string) string {
+	if name == "wid" {
+		w.note(Different, option, "$(circus.wid) is the slot: it stays the same through restarts, where circus counted on")
+		return "{slot}"
+	}
+	if socket, is := strings.CutPrefix(name, "sockets."); is {
+		if !slices.Contains(w.uses, socket) {
+			w.uses = append(w.uses, socket)
+		}
+		return "{socket." + socketNameOf(socket) + "}"
+	}
+	if env, is := strings.CutPrefix(name, "env."); is {
+		env = strings.ToUpper(env)
+		if value, known := w.options.Env[env]; known {
+			return literal(value)
+		}
+		for _, v := range w.env {
+			if v.name == env && !strings.Contains(v.value, "$") {
+				return literal(v.value)
+			}
+		}
+		w.inherits[env] = true
+		return "{env." + env + "}"
+	}
+	return literal(whole) // as circus leaves it
+}
+
+func socketNameOf(name string) string { return nameOf(strings.ToLower(name)) }
+
+// fixed wants a text without variables that are known only later.
+func (w *watcher) fixed(option, text string) string {
+	if !circusVariable.MatchString(text) {
+		return text
+	}
+	for name, value := range w.options.Env {
+		text = regexp.MustCompile(`(?i)\$\(circus\.env\.`+regexp.QuoteMeta(name)+`\)`).ReplaceAllLiteralString(text, value)
+	}
+	if found := circusVariable.FindString(text); found != "" {
+		w.broken = true
+		w.note(ByHand, option, fmt.Sprintf("not converted: %s is %s, which is known only where circus runs: say --env NAME=VALUE", option, found))
+	}
+	return text
+}
+
+func (w *watcher) command() {
+	cmd, o := w.get("cmd")
+	if o == nil {
+		w.errors.add(w.section.place, "[%s] has no cmd", w.section.name)
+		return
+	}
+	args, _ := w.get("args")
+	line := strings.TrimSpace(cmd + " " + args)
+	if w.boolean("shell", false) {
+		w.d.set("command", list([]string{"/bin/sh", "-c", w.expanded("cmd", line)}))
+		w.note(Converted, "shell", "the shell is written as such: without exec in what it runs it stays between supd and the program")
+		return
+	}
+	argv, _, err := words(line)
+	if err != nil || len(argv) == 0 || argv[0] == "" {
+		w.errors.add(o.place, "cmd: no command: %v", err)
+		return
+	}
+	hidden := w.d.hide(argv)
+	for i := range hidden {
+		hidden[i] = secretBraces(w.expanded("cmd", hidden[i]))
+	}
+	w.d.set("command", commandLine(hidden))
+}
+
+func (w *watcher) counted() {
+	count := int(w.number("numprocesses", 1))
+	if w.boolean("singleton", false) && count > 1 {
+		count = 1
+		w.note(Converted, "singleton", "singleton: one process, whatever numprocesses says")
+	}
+	if count > configs.MostWorkers {
+		w.errors.add(w.at("numprocesses"), "numprocesses: want at most %d", configs.MostWorkers)
+	}
+	if count != 1 {
+		w.d.set("count", itoa(max(0, count)))
+	}
+}
+
+func (w *watcher) place() {
+	dir, o := w.get("working_dir")
+	dir = w.fixed("working_dir", dir)
+	switch {
+	case o != nil && filepath.IsAbs(dir):
+		w.d.set("directory", quote(literal(dir)))
+	case o != nil:
+		w.d.set("directory", quote(literal(filepath.Join(first(w.options.Directory, "/"), dir))))
+		w.note(Different, "working_dir", "a relative working_dir is one below --directory, or below /")
+	case w.options.Directory != "":
+		w.d.set("directory", quote(literal(w.options.Directory)))
+	default:
+		w.note(Different, "", "no working_dir: circus' own was where it was started, here it is /; say --directory DIR if that matters")
+	}
+	if venv, o := w.get("virtualenv"); o != nil {
+		w.d.set("venv", quote(literal(w.fixed("virtualenv", venv))))
+		w.note(Different, "virtualenv", "venv puts the bin of the virtualenv first in PATH and sets VIRTUAL_ENV; circus set PYTHONPATH")
+	}
+	w.d.set("umask", quote("0022"))
+	if isRoot(w.d.user) {
+		w.d.set("capabilities", list([]string{"@container"}))
+	}
+}
+
+// dollar is a variable in a value of [env]; circus takes nothing for one that is not set.
+var dollar = regexp.MustCompile(`\$([A-Z]+[A-Z0-9_]*)`)
+
+func (w *watcher) variables() {
+	for _, v := range w.env {
+		problem := configs.VariableProblem(v.name)
+		switch {
+		case problem != "":
+			w.note(ByHand, "", "the variable "+v.name+" "+problem)
+		case isSecret(v) && !strings.Contains(v.value, "$"):
+			w.d.secrets = append(w.d.secrets, v)
+			w.note(Converted, "", "secrets of [env] are in env_file, which is root's alone")
+		default:
+			w.d.env = append(w.d.env, variable{v.name, dollar.ReplaceAllStringFunc(w.expanded("", v.value), func(name string) string {
+				w.inherits[name[1:]] = true
+				return "{env." + name[1:] + "}"
+			})})
+		}
+	}
+	if w.boolean("copy_env", false) {
+		w.d.set("env_inherit", list([]string{"*"}))
+		return
+	}
+	if len(w.inherits) > 0 {
+		names := make([]string, 0, len(w.inherits))
+		for name := range w.inherits {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		w.d.set("env_inherit", list(names))
+	}
+}
