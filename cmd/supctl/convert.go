@@ -28,10 +28,10 @@ func (c *call) convert() *cobra.Command {
 	v := &converting{call: c}
 	cmd := &cobra.Command{
 		Use:   "convert FILE…",
-		Short: "Make app files of supervisord's, circus' or systemd's; needs no supd",
+		Short: "Make app files of supervisord's, circus' or systemd's, or of a Procfile; needs no supd",
 		Long: "Make app files of a supervisord.conf with its includes, of pieces of conf.d, a circus.ini,\n" +
-			"or units of systemd (.service with its .socket). They are printed, or written into the\n" +
-			"directory of --out, where secrets go into an env_file of mode 0600. What means\n" +
+			"units of systemd (.service with its .socket) or a Procfile. They are printed, or written\n" +
+			"into the directory of --out, where secrets go into an env_file of mode 0600. What means\n" +
 			"something else here, what is left out and what is to be done is on standard error, with\n" +
 			"the old names and what they are called now. The result is checked as `supctl check` does.\n\n" +
 			"Exit codes: 0 converted, also with differences; 1 something needs a hand; 6 a file cannot\n" +

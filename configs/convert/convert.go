@@ -36,8 +36,9 @@ type Result struct {
 	Report Report
 }
 
-// Convert reads files of other supervisors, each in its own form: units of systemd by
-// .service and .socket, circus by its sections, all else as supervisord does. The error is an Errors with all that cannot be read.
+// Convert reads files of other supervisors, each in its own form: a Procfile by its name,
+// units of systemd by .service and .socket, circus by its sections, all else as
+// supervisord does. The error is an Errors with all that cannot be read.
 func Convert(files []string, o Options) (*Result, error) {
 	c := &conversion{options: o}
 	var units []string
@@ -71,6 +72,8 @@ func (c *conversion) file(file string) {
 	text, ok := c.text(file)
 	switch {
 	case !ok:
+	case isProcfile(file):
+		c.procfile(file, text)
 	case isCircus(text):
 		c.circus(file, text)
 	default:

@@ -1,5 +1,6 @@
 // Package convert makes app files of what another supervisor was configured with:
-// supervisord, circus or systemd. It reads a file exactly as its supervisor does, mistakes included, for what ran is what is wanted; what means something else
+// supervisord, circus, systemd or a Procfile. It reads a file exactly as its supervisor
+// does, mistakes included, for what ran is what is wanted; what means something else
 // here is in the report.
 //
 // A line in here may read the files that it is told to, those that they include, and

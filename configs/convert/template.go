@@ -18,7 +18,7 @@ var (
 // one of a shell's where the file has one.
 func (c *conversion) templates(file, text string) {
 	lines := strings.Split(text, "\n")
-	shells := isUnit(file) || shell.MatchString(text)
+	shells := isUnit(file) || isProcfile(file) || shell.MatchString(text)
 	for i, line := range lines {
 		if line = strings.TrimSpace(line); line == "" || line[0] == '#' || line[0] == ';' {
 			continue

@@ -1,0 +1,153 @@
+package convert
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+)
+
+func isProcfile(file string) bool {
+	name := filepath.Base(file)
+	return name == "Procfile" || strings.HasPrefix(name, "Procfile.") || strings.HasSuffix(name, ".Procfile")
+}
+
+var procLine = regexp.MustCompile(`^([A-Za-z0-9_-]+):\s*(.+)$`)
+
+// procfile converts lines of NAME: COMMAND, each of which a shell runs.
+func (c *conversion) procfile(file, text string) {
+	at := place{file: file}
+	port := 5000 // what foreman gives the first, and each further one 100 more
+	for line := range strings.SplitSeq(strings.ReplaceAll(text, "\r\n", "\n"), "\n") {
+		at.line++
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		m := procLine.FindStringSubmatch(line)
+		switch {
+		case m == nil:
+			c.errors.add(at, "is no NAME: COMMAND")
+		case strings.ContainsFunc(line, reserved):
+			c.errors.add(at, "has a character that stands for no text")
+		case m[1] == "release":
+			c.report.program(m[1])
+			c.report.add(ByHand, m[1], at, "not converted: what runs before a release is a step of the deployment, or a process with ready = { exit = true } that others come `after`")
+		default:
+			l := procType{c, file, at, m[1], &process{old: m[1]}}
+			l.convert(strings.TrimSpace(m[2]), port)
+			port += 100
+		}
+	}
+	c.report.add(Converted, "", place{}, "one process of each kind runs, and is started again when it ends; count is how many")
+}
+
+// procType is a line.
+type procType struct {
+	*conversion
+	source string
+	at     place
+	name   string
+	d      *process
+}
+
+func (l procType) convert(command string, port int) {
+	l.report.program(l.name)
+	a := l.app("", l.source)
+	env, rest := cutAssignments(command)
+	l.d.user = l.options.User
+	if l.d.user == "" {
+		l.d.user = "root"
+		l.note(Different, "a Procfile names no user: it runs as root, with allow_root and the capabilities that root has in a container; say --user NAME")
+		l.d.set("capabilities", list([]string{"@container"}))
+	}
+	l.command(rest)
+	l.d.set("directory", quote(literal(first(l.options.Directory, filepath.Dir(absolute(l.source))))))
+	l.d.set("umask", quote("0022"))
+	l.d.set("env_inherit", list([]string{"*"}))
+	l.d.set("stop", `[["TERM", "30s", "group"]]`)
+	if usesPort.MatchString(rest) {
+		env = l.port(env, port)
+	}
+	for _, v := range env {
+		if isSecret(v) {
+			l.d.secrets = append(l.d.secrets, v)
+			l.note(Converted, "secrets before a command are in env_file, which is root's alone")
+			continue
+		}
+		l.d.env = append(l.d.env, variable{v.name, literal(v.value)})
+	}
+	l.dotenv()
+	a.add(l.d, l.name)
+	l.report.Names = append(l.report.Names, Name{l.name, a.name + "/" + l.d.name})
+}
+
+func (l procType) note(kind Kind, text string) { l.report.add(kind, l.name, l.at, text) }
+
+var usesPort = regexp.MustCompile(`\$\{?PORT\b`)
+
+// port sets PORT, as who runs a Procfile does.
+func (l procType) port(env []variable, otherwise int) []variable {
+	value, given := l.options.Env["PORT"]
+	if !given {
+		value = itoa(otherwise)
+		l.note(Different, "PORT is what foreman gives: 5000, and 100 more for each line; say --env PORT=NUMBER, or have supd bind a [socket.NAME]")
+	}
+	return setVariable(env, variable{"PORT", value})
+}
+
+// special is what a shell would do something with.
+const special = "$&|;<>()`*?[]#~\\{}\n"
+
+// command is run without a shell where none is needed, and else by one that does not stay
+// where it runs a single command.
+func (l procType) command(line string) {
+	argv, _, err := words(line)
+	if err == nil && len(argv) > 0 && !strings.ContainsAny(line, special) {
+		l.d.set("command", commandLine(l.hidden(argv)))
+		return
+	}
+	if strings.ContainsAny(line, "&|;\n") {
+		l.note(Different, "a shell runs the command and stays: stop goes to all that it has started")
+	} else if !strings.HasPrefix(line, "exec ") {
+		line = "exec " + line
+	}
+	l.d.set("command", list(l.hidden([]string{"/bin/sh", "-c", line})))
+}
+
+func (l procType) hidden(argv []string) []string {
+	argv = l.d.hide(argv)
+	for i, arg := range argv {
+		argv[i] = secretBraces(literal(arg))
+	}
+	return argv
+}
+
+var assignment = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)=([^\s'"$&|;<>()` + "`" + `\\]*|'[^']*')\s+`)
+
+// cutAssignments takes the variables off a command that has them before it.
+func cutAssignments(command string) (env []variable, rest string) {
+	for {
+		m := assignment.FindStringSubmatch(command)
+		if m == nil {
+			return env, command
+		}
+		env = setVariable(env, variable{m[1], strings.Trim(m[2], "'")})
+		command = command[len(m[0]):]
+	}
+}
+
+// dotenv is the file that foreman reads as well.
+func (l procType) dotenv() {
+	path := filepath.Join(filepath.Dir(absolute(l.source)), ".env")
+	if _, err := os.Stat(path); err != nil {
+		return
+	}
+	if len(l.d.secrets) > 0 {
+		l.note(ByHand, fmt.Sprintf("put what is in %s into the env_file: a process has one", filepath.Base(path)))
+		return
+	}
+	l.d.set("env_file", quote(path))
+	l.note(Converted, ".env is the env_file: it belongs to root or the user, and nobody else reads it")
+}

@@ -1,0 +1,64 @@
+package convert
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestProcfile(t *testing.T) {
+	for line, want := range map[string][]string{
+		"web: gunicorn app:app -b 0.0.0.0:80":   {`command = "gunicorn app:app -b 0.0.0.0:80"`, "[process.web]", `stop = [["TERM", "30s", "group"]]`, `env_inherit = ["*"]`, "web = site/web", "user = \"root\"", "different: a Procfile names no user", "!PORT"},
+		"web: gunicorn --bind :$PORT app:app":   {`command = ["/bin/sh", "-c", "exec gunicorn --bind :$PORT app:app"]`, `PORT = "5000"`, "different: PORT is"},
+		"web: exec x ${PORT:-1} {}":             {`"exec x ${{PORT:-1}} {{}}"]`, `PORT = "5000"`},
+		"web: a && b":                           {`command = ["/bin/sh", "-c", "a && b"]`, "different: a shell runs"},
+		"web: A=1 B='x y' API_KEY=k1 run 'a b'": {`command = ["run", "a b"]`, `A = "1"`, `B = "x y"`, "API_KEY=\"k1\"", "!API_KEY = "},
+		"web: run --token=k1 $X":                {`exec run --token={env.SECRET_1} $X`, "SECRET_1=\"k1\""},
+		"release: ./migrate":                    {"by_hand: not converted: what runs before a release", "![process"},
+		"Web_1: x":                              {"[process.web_1]"},
+		"a: x $PORT\nb: y $PORT":                {`PORT = "5000"`, `PORT = "5100"`},
+	} {
+		got := converted(t, "site/Procfile", "# comment\n\n"+line+"\n", Options{})
+		for _, want := range want {
+			without, not := strings.CutPrefix(want, "!")
+			if not == strings.Contains(got, without) {
+				t.Errorf("%s: %q: %s", line, want, got)
+			}
+		}
+	}
+	got := converted(t, "site/Procfile", "web: x $PORT\n", Options{User: "www", Directory: "/srv", Env: map[string]string{"PORT": "80"}})
+	for _, want := range []string{`user = "www"`, `directory = "/srv"`, `PORT = "80"`} {
+		if !strings.Contains(got, want) || strings.Contains(got, "different") {
+			t.Errorf("%q: %s", want, got)
+		}
+	}
+}
+
+// What foreman reads beside it is read, too.
+func TestProcfileDotenv(t *testing.T) {
+	dir := lay(t, map[string]string{"site/Procfile": "web: x\n", "site/.env": "A=1\n"})
+	r, err := Convert([]string{filepath.Join(dir, "site/Procfile")}, Options{User: "www"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := told(r); !strings.Contains(got, `env_file = "`+dir+`/site/.env"`) || !strings.Contains(got, `directory = "`+dir+`/site"`) {
+		t.Errorf("%s", got)
+	}
+}
+
+func TestProcfileErrors(t *testing.T) {
+	dir := lay(t, map[string]string{"Procfile": "web x\nb:\nc: x\n"})
+	_, err := Convert([]string{filepath.Join(dir, "Procfile")}, Options{})
+	if err == nil || !strings.Contains(err.Error(), "Procfile:1: is no NAME") || !strings.Contains(err.Error(), "Procfile:2: is no NAME") {
+		t.Error(err)
+	}
+}
+
+func FuzzProcfile(f *testing.F) {
+	f.Add("web: A=1 B='2' gunicorn --bind :$PORT 'x y' && z\nrelease: x\nw: celery {}\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		c := &conversion{read: []string{"x"}}
+		c.procfile("site/Procfile", text)
+		isTOML(t, c)
+	})
+}
