@@ -148,7 +148,7 @@ func (v *converting) intoDirectory(apps []convert.App) error {
 			if i > 0 {
 				mode = 0o600
 			}
-			if err := replace(filepath.Join(v.out, file.Name), file.Text, mode); err != nil {
+			if err := put(filepath.Join(v.out, file.Name), file.Text, mode, v.force); err != nil {
 				return failed("%s", err)
 			}
 		}
@@ -161,13 +161,14 @@ func filesOf(a convert.App) []convert.File {
 	return append([]convert.File{{Name: a.Name + ".toml", Text: a.Text}}, a.Secrets...)
 }
 
-// replace writes a file that is whole from the first moment, with its mode.
-func replace(path, text string, mode fs.FileMode) error {
+// put writes a file that is whole from the first moment, with its mode. Without force it
+// takes no other's place, also not that of one which has come meanwhile.
+func put(path, text string, mode fs.FileMode, force bool) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".convert-")
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // which fails once it has its name
+	defer os.Remove(f.Name()) // which is gone where it has been renamed
 	defer f.Close()
 	if err := f.Chmod(mode); err != nil {
 		return err
@@ -178,5 +179,8 @@ func replace(path, text string, mode fs.FileMode) error {
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	if force {
+		return os.Rename(f.Name(), path)
+	}
+	return os.Link(f.Name(), path)
 }

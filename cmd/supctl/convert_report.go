@@ -11,6 +11,7 @@ import (
 // titles are the headings of the kinds of notes.
 var titles = map[convert.Kind]string{
 	convert.ByHand:    "To be done by hand",
+	convert.AsRoot:    "Runs as root",
 	convert.Different: "Converted, and means something else",
 	convert.Never:     "Had no effect before, or another one than meant",
 	convert.Dropped:   "Left out, and nothing has to be done",

@@ -19,7 +19,7 @@ func (p *program) account(d *process, argv []string) []string {
 		d.user = p.options.User
 	default:
 		d.user = "root"
-		p.differs(nil, "no user: supervisord ran it as itself, which is root mostly, and so does supd with allow_root and the capabilities that root has in a container; say --user NAME for a user of its own")
+		p.note(AsRoot, nil, "no user: supervisord ran it as itself, which is root mostly, and so does supd with allow_root and the capabilities that root has in a container; say --user NAME for a user of its own")
 	}
 	return argv
 }
@@ -51,7 +51,7 @@ func (p *program) capable(d *process) {
 	if isRoot(d.user) {
 		d.set("capabilities", list([]string{"@container"}))
 		if o := p.option("user"); o != nil {
-			p.differs(o, "it runs as root, and root has the capabilities that it has in a container, and no others")
+			p.note(AsRoot, o, "it runs as root, and root has the capabilities that it has in a container, and no others")
 		}
 	}
 }

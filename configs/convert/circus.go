@@ -225,9 +225,9 @@ func (w *watcher) account() {
 		user = w.options.User
 	case user == "":
 		user = "root"
-		w.note(Different, "", "no uid: circus ran it as itself, which is root mostly, and so does supd with allow_root and the capabilities that root has in a container; say --user NAME for a user of its own")
+		w.note(AsRoot, "", "no uid: circus ran it as itself, which is root mostly, and so does supd with allow_root and the capabilities that root has in a container; say --user NAME for a user of its own")
 	case isRoot(user):
-		w.note(Different, "uid", "it runs as root, and root has the capabilities that it has in a container, and no others")
+		w.note(AsRoot, "uid", "it runs as root, and root has the capabilities that it has in a container, and no others")
 	default:
 		w.note(Different, "uid", "HOME, USER, LOGNAME and SHELL are those of its user; circus left those that it had itself")
 	}

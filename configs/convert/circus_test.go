@@ -67,7 +67,7 @@ func TestWatcher(t *testing.T) {
 		"plugin":       {"[plugin:x]\nuse=a.B\n", []string{"by_hand: [plugin:x] use=a.B"}},
 		"misspelt":     {"numproceses=2\n", []string{"never_worked: numproceses is no option of [watcher], and was ignored: numprocesses was meant?"}},
 		"priority":     {"priority=2\nwarmup_delay=1\n", []string{"different: priority", "dropped: warmup_delay"}},
-		"no uid":       {"[watcher:b]\ncmd=b\n", []string{"[process.b]\nuser = \"root\"\n", `capabilities = ["@container"]`, "different: no uid"}},
+		"no uid":       {"[watcher:b]\ncmd=b\n", []string{"[process.b]\nuser = \"root\"\n", `capabilities = ["@container"]`, "as_root: no uid"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := converted(t, "site.ini", "[watcher:web]\ncmd=/bin/web -x\nuid=www\n"+test.text, Options{})

@@ -18,9 +18,9 @@ type Options struct {
 
 // App is an app file, and what goes beside it.
 type App struct {
-	Name    string
-	Text    string // of NAME.toml
-	Secrets []File // env_files, to be made with mode 0600
+	Name    string `json:"name"`
+	Text    string `json:"text"` // of NAME.toml
+	Secrets []File `json:"-"`    // env_files, to be made with mode 0600
 }
 
 // File is a file with what goes into it.

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -48,7 +49,7 @@ func (x expansion) expand(s string) (string, error) {
 		}
 		name, verb, rest, ok := cutFormat(s)
 		if !ok {
-			return "", fmt.Errorf("%q is no format: want %%%% for a percent sign, %%(NAME)s for a variable", "%"+firstWord(s))
+			return "", errors.New("a % is no format: want %% for a percent sign, %(NAME)s for a variable") // without the text, which may be a secret
 		}
 		text, err := x.value(name, verb)
 		if err != nil {
@@ -57,13 +58,6 @@ func (x expansion) expand(s string) (string, error) {
 		b.WriteString(text)
 		s = rest
 	}
-}
-
-func firstWord(s string) string {
-	if at := strings.IndexFunc(s, isSpace); at >= 0 {
-		return s[:at]
-	}
-	return s
 }
 
 // cutFormat cuts `(NAME)02d`, of which verb is `02d`.

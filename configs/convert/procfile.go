@@ -59,7 +59,7 @@ func (l procType) convert(command string, port int) {
 	l.d.user = l.options.User
 	if l.d.user == "" {
 		l.d.user = "root"
-		l.note(Different, "a Procfile names no user: it runs as root, with allow_root and the capabilities that root has in a container; say --user NAME")
+		l.note(AsRoot, "a Procfile names no user: it runs as root, with allow_root and the capabilities that root has in a container; say --user NAME")
 		l.d.set("capabilities", list([]string{"@container"}))
 	}
 	l.command(rest)

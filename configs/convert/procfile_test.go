@@ -8,7 +8,7 @@ import (
 
 func TestProcfile(t *testing.T) {
 	for line, want := range map[string][]string{
-		"web: gunicorn app:app -b 0.0.0.0:80":   {`command = "gunicorn app:app -b 0.0.0.0:80"`, "[process.web]", `stop = [["TERM", "30s", "group"]]`, `env_inherit = ["*"]`, "web = site/web", "user = \"root\"", "different: a Procfile names no user", "!PORT"},
+		"web: gunicorn app:app -b 0.0.0.0:80":   {`command = "gunicorn app:app -b 0.0.0.0:80"`, "[process.web]", `stop = [["TERM", "30s", "group"]]`, `env_inherit = ["*"]`, "web = site/web", "user = \"root\"", "as_root: a Procfile names no user", "!PORT"},
 		"web: gunicorn --bind :$PORT app:app":   {`command = ["/bin/sh", "-c", "exec gunicorn --bind :$PORT app:app"]`, `PORT = "5000"`, "different: PORT is"},
 		"web: exec x ${PORT:-1} {}":             {`"exec x ${{PORT:-1}} {{}}"]`, `PORT = "5000"`},
 		"web: a && b":                           {`command = ["/bin/sh", "-c", "a && b"]`, "different: a shell runs"},

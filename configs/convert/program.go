@@ -247,7 +247,7 @@ func (p *program) process(r run, name string) {
 	p.settings(d, r)
 	p.sockets(a, d)
 	for _, o := range p.section.options {
-		if slices.Contains(programOptions, o.name) {
+		if slices.Contains(programOptions, o.name) && o.name != "environment" { // which may be an old secret
 			d.comment(o.name, o.comment)
 		}
 	}

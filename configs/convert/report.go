@@ -8,6 +8,7 @@ type Kind string
 // The kinds, in the order in which they matter to who reads them.
 const (
 	ByHand    Kind = "by_hand"      // somebody has to do something before it works as before
+	AsRoot    Kind = "as_root"      // it runs as root, and may do less than before
 	Different Kind = "different"    // it is converted, and means something else here
 	Never     Kind = "never_worked" // it had no effect, or another one than meant, before too
 	Dropped   Kind = "dropped"      // it has no place here, and nothing has to be done
@@ -16,7 +17,7 @@ const (
 )
 
 // Kinds are all, the most urgent first.
-var Kinds = []Kind{ByHand, Different, Never, Dropped, Converted, Host}
+var Kinds = []Kind{ByHand, AsRoot, Different, Never, Dropped, Converted, Host}
 
 // Note is one thing to know, of all the programs that it concerns.
 type Note struct {
@@ -90,7 +91,7 @@ func (r *Report) finish() {
 		switch {
 		case r.has(ByHand, program):
 			r.Hand++
-		case r.has(Different, program):
+		case r.has(AsRoot, program), r.has(Different, program):
 			r.Changed++
 		default:
 			r.Clean++

@@ -80,38 +80,39 @@ func TestOptions(t *testing.T) {
 		"own environment": {"[program:web]\ncommand=/bin/web %(ENV_A)s\nuser=www\nenvironment=A=\"1 2\"\n", []string{`command = "/bin/web 1 2"`}},
 		"main environment": {"[supervisord]\nenvironment=TZ=\"UTC\",A=\"main\"\n" + one("environment=A=\"own\"\n"),
 			[]string{`TZ = "UTC"`, `A = "own"`, "!main"}},
-		"secret":             {one("environment=API_TOKEN=\"abc$\\\",DB=\"postgres://u:pw@h/d\",N=\"1\"\n"), []string{"# file: shop.web.env\nAPI_TOKEN=\"abc\\$\\\\\"\nDB=\"postgres://u:pw@h/d\"\n", `env_file = "shop.web.env"`, `N = "1"`}},
-		"secret in command":  {"[program:web]\ncommand=/bin/web --password=hunter2 --api-key k1 -v\nuser=www\n", []string{`command = "/bin/web --password={env.SECRET_1} --api-key {env.SECRET_2} -v"`, "SECRET_1=\"hunter2\"\nSECRET_2=\"k1\"\n", "converted: what looks like a secret"}},
-		"secret by name":     {one("environment=API_TOKEN=\"%(ENV_API_TOKEN)s\"\n"), []string{`API_TOKEN = "{env.API_TOKEN}"`, "!env_file"}},
-		"supd's variable":    {one("environment=XDG_RUNTIME_DIR=\"/tmp\"\n"), []string{"by_hand: the variable XDG_RUNTIME_DIR is set by supd", "!XDG_RUNTIME_DIR = "}},
-		"percent":            {"[program:web]\ncommand=celery --hostname 'jobs@%%h'\nuser=www\n", []string{`command = "celery --hostname jobs@%h"`}},
-		"braces":             {"[program:web]\ncommand=find . -exec x {} +\nuser=www\n", []string{`command = "find . -exec x {{}} +"`}},
-		"quotes":             {"[program:web]\ncommand=nginx -g \"daemon off;\"\nuser=www\n", []string{`command = ["nginx", "-g", "daemon off;"]`}},
-		"cut in quotes":      {"[program:web]\ncommand=bash -c 'a ; b'\nuser=www\n", []string{"never_worked: the command was never started: a ' is not closed; supervisord takes \"; …\" off as a comment, also in quotes", "by_hand: not converted", "![process"}},
-		"joined":             {"[program:web]\ncommand=gunicorn \\\n  --bind x\nuser=www\n", []string{`command = "gunicorn --bind x"`, `different: a \ at the end`}},
-		"indented":           {"[program:web]\ncommand=/bin/web\n  directory=/srv\nuser=www\n", []string{`command = "/bin/web directory=/srv"`, "never_worked: directory is indented"}},
-		"misspelt":           {one("stdout_logfil=x\nnonsense=y\n"), []string{"stdout_logfil is no option of [program], and was ignored: stdout_logfile was meant?", "nonsense is no option of [program], and was ignored ["}},
-		"twice":              {one("priority=1\npriority=2\n"), []string{"priority is set twice", "shop.conf:6"}},
-		"comment":            {one("stopwaitsecs=30 ; tasks take long\n"), []string{"# stopwaitsecs: tasks take long\n"}},
-		"comment of nothing": {one("stopwait\x7fsecs=30 ; tasks take long\n"), []string{"!tasks take"}},
-		"secret in comment":  {one("stopwaitsecs=30 ; password: hunter2\n"), []string{"!hunter2"}},
-		"no user":            {"[program:web]\ncommand=/bin/web\n", []string{"user = \"root\"\nallow_root = true\n", `capabilities = ["@container"]`, "different: no user", "different: no directory"}},
-		"main user":          {"[supervisord]\nuser=www\n[program:web]\ncommand=/bin/web\n", []string{"user = \"www\"\n", "!allow_root"}},
-		"gosu":               {"[program:web]\ncommand=gosu www /bin/web -x\nuser=root\n", []string{"user = \"www\"\n", `command = "/bin/web -x"`, "gosu is left out", "!allow_root"}},
-		"su":                 {"[program:web]\ncommand=su www -c \"exec /bin/web\"\n", []string{"user = \"www\"\n", `command = ["/bin/sh", "-c", "exec /bin/web"]`, "!no user"}},
-		"renamed":            {"[program:Web.Server]\ncommand=/bin/web\nuser=www\n", []string{"[process.web-server]", "Web.Server = shop/web-server.1", "converted: names are"}},
-		"case of keys":       {"[program:web]\nCommand: /bin/web\nUSER: www\n", []string{`command = "/bin/web"`}},
-		"capture":            {one("stdout_events_enabled=true\n"), []string{"dropped: capture"}},
-		"unknown section":    {one("[porgram:x]\ncommand=y\n"), []string{"never_worked: [porgram:x] is no section"}},
-		"main misspelt":      {"[supervisord]\nunmask=0\nautorestart=true\n" + one(""), []string{"unmask is no option of [supervisord], and was ignored: umask was meant?"}},
-		"inet":               {"[inet_http_server]\nport=*:9001\npassword=hunter2\n" + one(""), []string{"by_hand: [inet_http_server] port=*:9001", "!hunter2"}},
-		"control":            {"[unix_http_server]\nfile=/x\nchmod=770\nchown=root:deploy\n" + one(""), []string{"[control]\nmode = \"0770\"\ngroup = \"deploy\"\n"}},
-		"none":               {one("numprocs=0\n"), []string{"dropped: numprocs is 0", "![process"}},
-		"priority":           {one("priority=1\n") + "[program:b]\ncommand=b\nuser=www\npriority=2\n", []string{"different: priority is left out", "[web b]", "!\nafter ="}},
-		"same priority":      {one("priority=1\n") + "[program:b]\ncommand=b\nuser=www\npriority=1\n", []string{"!priority"}},
-		"prepared by":        {one("priority=1\nstartsecs=0\nautorestart=false\n") + "[program:b]\ncommand=b\nuser=www\npriority=2\n", []string{`after = ["web"]`, "it waits until web has ended"}},
-		"prepared by nobody": {one("priority=1\nstartsecs=0\nautorestart=false\nautostart=false\n") + "[program:b]\ncommand=b\nuser=www\npriority=2\n", []string{"!after = [\"web\"]"}},
-		"common environment": {one("environment=A=\"1\",B=\"2\"\n") + "[program:b]\ncommand=b\nuser=www\nenvironment=A=\"1\"\n", []string{"[env]\nA = \"1\"\n", "[process.web.env]\nB = \"2\"\n", "![process.b.env]"}},
+		"secret":                 {one("environment=API_TOKEN=\"abc$\\\",DB=\"postgres://u:pw@h/d\",N=\"1\"\n"), []string{"# file: shop.web.env\nAPI_TOKEN=\"abc\\$\\\\\"\nDB=\"postgres://u:pw@h/d\"\n", `env_file = "shop.web.env"`, `N = "1"`}},
+		"secret in command":      {"[program:web]\ncommand=/bin/web --password=hunter2 --api-key k1 -v\nuser=www\n", []string{`command = "/bin/web --password={env.SECRET_1} --api-key {env.SECRET_2} -v"`, "SECRET_1=\"hunter2\"\nSECRET_2=\"k1\"\n", "converted: what looks like a secret"}},
+		"secret by name":         {one("environment=API_TOKEN=\"%(ENV_API_TOKEN)s\"\n"), []string{`API_TOKEN = "{env.API_TOKEN}"`, "!env_file"}},
+		"supd's variable":        {one("environment=XDG_RUNTIME_DIR=\"/tmp\"\n"), []string{"by_hand: the variable XDG_RUNTIME_DIR is set by supd", "!XDG_RUNTIME_DIR = "}},
+		"percent":                {"[program:web]\ncommand=celery --hostname 'jobs@%%h'\nuser=www\n", []string{`command = "celery --hostname jobs@%h"`}},
+		"braces":                 {"[program:web]\ncommand=find . -exec x {} +\nuser=www\n", []string{`command = "find . -exec x {{}} +"`}},
+		"quotes":                 {"[program:web]\ncommand=nginx -g \"daemon off;\"\nuser=www\n", []string{`command = ["nginx", "-g", "daemon off;"]`}},
+		"cut in quotes":          {"[program:web]\ncommand=bash -c 'a ; b'\nuser=www\n", []string{"never_worked: the command was never started: a ' is not closed; supervisord takes \"; …\" off as a comment, also in quotes", "by_hand: not converted", "![process"}},
+		"joined":                 {"[program:web]\ncommand=gunicorn \\\n  --bind x\nuser=www\n", []string{`command = "gunicorn --bind x"`, `different: a \ at the end`}},
+		"indented":               {"[program:web]\ncommand=/bin/web\n  directory=/srv\nuser=www\n", []string{`command = "/bin/web directory=/srv"`, "never_worked: directory is indented"}},
+		"misspelt":               {one("stdout_logfil=x\nnonsense=y\n"), []string{"stdout_logfil is no option of [program], and was ignored: stdout_logfile was meant?", "nonsense is no option of [program], and was ignored ["}},
+		"twice":                  {one("priority=1\npriority=2\n"), []string{"priority is set twice", "shop.conf:6"}},
+		"comment":                {one("stopwaitsecs=30 ; tasks take long\n"), []string{"# stopwaitsecs: tasks take long\n"}},
+		"comment of nothing":     {one("stopwait\x7fsecs=30 ; tasks take long\n"), []string{"!tasks take"}},
+		"comment of environment": {one("environment=A=\"1\" ; was hunter2\n"), []string{"!hunter2"}},
+		"secret in comment":      {one("stopwaitsecs=30 ; password: hunter2\n"), []string{"!hunter2"}},
+		"no user":                {"[program:web]\ncommand=/bin/web\n", []string{"user = \"root\"\nallow_root = true\n", `capabilities = ["@container"]`, "as_root: no user", "different: no directory"}},
+		"main user":              {"[supervisord]\nuser=www\n[program:web]\ncommand=/bin/web\n", []string{"user = \"www\"\n", "!allow_root"}},
+		"gosu":                   {"[program:web]\ncommand=gosu www /bin/web -x\nuser=root\n", []string{"user = \"www\"\n", `command = "/bin/web -x"`, "gosu is left out", "!allow_root"}},
+		"su":                     {"[program:web]\ncommand=su www -c \"exec /bin/web\"\n", []string{"user = \"www\"\n", `command = ["/bin/sh", "-c", "exec /bin/web"]`, "!no user"}},
+		"renamed":                {"[program:Web.Server]\ncommand=/bin/web\nuser=www\n", []string{"[process.web-server]", "Web.Server = shop/web-server.1", "converted: names are"}},
+		"case of keys":           {"[program:web]\nCommand: /bin/web\nUSER: www\n", []string{`command = "/bin/web"`}},
+		"capture":                {one("stdout_events_enabled=true\n"), []string{"dropped: capture"}},
+		"unknown section":        {one("[porgram:x]\ncommand=y\n"), []string{"never_worked: [porgram:x] is no section"}},
+		"main misspelt":          {"[supervisord]\nunmask=0\nautorestart=true\n" + one(""), []string{"unmask is no option of [supervisord], and was ignored: umask was meant?"}},
+		"inet":                   {"[inet_http_server]\nport=*:9001\npassword=hunter2\n" + one(""), []string{"by_hand: [inet_http_server] port=*:9001", "!hunter2"}},
+		"control":                {"[unix_http_server]\nfile=/x\nchmod=770\nchown=root:deploy\n" + one(""), []string{"[control]\nmode = \"0770\"\ngroup = \"deploy\"\n"}},
+		"none":                   {one("numprocs=0\n"), []string{"dropped: numprocs is 0", "![process"}},
+		"priority":               {one("priority=1\n") + "[program:b]\ncommand=b\nuser=www\npriority=2\n", []string{"different: priority is left out", "[web b]", "!\nafter ="}},
+		"same priority":          {one("priority=1\n") + "[program:b]\ncommand=b\nuser=www\npriority=1\n", []string{"!priority"}},
+		"prepared by":            {one("priority=1\nstartsecs=0\nautorestart=false\n") + "[program:b]\ncommand=b\nuser=www\npriority=2\n", []string{`after = ["web"]`, "it waits until web has ended"}},
+		"prepared by nobody":     {one("priority=1\nstartsecs=0\nautorestart=false\nautostart=false\n") + "[program:b]\ncommand=b\nuser=www\npriority=2\n", []string{"!after = [\"web\"]"}},
+		"common environment":     {one("environment=A=\"1\",B=\"2\"\n") + "[program:b]\ncommand=b\nuser=www\nenvironment=A=\"1\"\n", []string{"[env]\nA = \"1\"\n", "[process.web.env]\nB = \"2\"\n", "![process.b.env]"}},
 		"fcgi": {"[fcgi-program:web]\ncommand=/bin/web\nuser=www\nsocket=unix:///run/web.sock\nsocket_mode=0770\n[program:b]\ncommand=b\nuser=www\n",
 			[]string{"[socket.web]\nlisten = \"unix:/run/web.sock\"\nuser = \"www\"\nmode = \"0770\"\n", `sockets = ["web"]`, `<&3", "/bin/web"]`, "![rollout]", "strategy = \"replace\"\n"}},
 		"fcgi tcp": {"[fcgi-program:web]\ncommand=/bin/web\nuser=www\nsocket=tcp://localhost:9000\nsocket_backlog=5\n", []string{"listen = \"tcp:localhost:9000\"\nbacklog = 5\n", "!\nstrategy"}},
@@ -261,6 +262,9 @@ numprocs=x
 [program:e]
 command=50%
 numprocs=2
+[program:p]
+command=x
+environment=A="%hunter2"
 [group:g]
 programs=b,zz
 [fcgi-program:f]
@@ -273,12 +277,15 @@ command=x
 	for _, want := range []string{
 		"shop.conf:1: [program:a b]", "shop.conf:3: [program:b] has no command", `shop.conf:7: autostart: "maybe"`, "shop.conf:8: startsecs", "shop.conf:9: stopsignal",
 		"shop.conf:10: stdout_logfile_maxbytes", "shop.conf:11: environment", `shop.conf:12: exitcodes: "x"`, "shop.conf:13: umask", "shop.conf:15: stopasgroup",
-		"shop.conf:16: autorestart", "shop.conf:19: numprocs", "shop.conf:20: numprocs is 2", "shop.conf:24: programs: there is no [program:zz]",
-		"shop.conf:27: socket", "shop.conf:28: [fcgi-program:f2] has no socket", "include.conf:2: files: %(nothing)s", "none: cannot be read: no such file",
+		"shop.conf:16: autorestart", "shop.conf:19: numprocs", "shop.conf:20: numprocs is 2", "shop.conf:25: environment: a % is no format", "shop.conf:27: programs: there is no [program:zz]",
+		"shop.conf:30: socket", "shop.conf:31: [fcgi-program:f2] has no socket", "include.conf:2: files: %(nothing)s", "none: cannot be read: no such file",
 	} {
 		if err == nil || !strings.Contains(err.Error(), dir+"/"+want) {
 			t.Errorf("%s: %v", want, err)
 		}
+	}
+	if strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("a value is told: %v", err)
 	}
 }
 

@@ -177,9 +177,9 @@ func (s *service) user() {
 		user = s.options.User
 	case user == "":
 		user = "root"
-		s.note(Different, at, "no User=: it runs as root, with allow_root and the capabilities that root has in a container; say --user NAME for a user of its own")
+		s.note(AsRoot, at, "no User=: it runs as root, with allow_root and the capabilities that root has in a container; say --user NAME for a user of its own")
 	case isRoot(user):
-		s.note(Different, at, "it runs as root, and root has the capabilities that it has in a container, and no others")
+		s.note(AsRoot, at, "it runs as root, and root has the capabilities that it has in a container, and no others")
 	}
 	s.d.user, s.d.group = user, group
 }
