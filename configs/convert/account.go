@@ -59,28 +59,54 @@ func (p *program) capable(d *process) {
 // unwrap takes off what changes to another user: a process has one from the beginning,
 // and nothing can gain rights afterwards.
 func (p *program) unwrap(d *process, argv []string) []string {
-	user, command := changesUser(argv)
-	if user == "" || strings.ContainsRune(user, firstMark) {
-		return argv
-	}
-	if d.user != "" && !isRoot(d.user) && d.user != user {
+	name, command := changesUser(argv)
+	user, group, _ := strings.Cut(name, ":")
+	if user == "" || strings.ContainsRune(name, firstMark) || d.user != "" && !isRoot(d.user) && d.user != user {
 		return argv
 	}
 	p.differs(p.option("command"), filepath.Base(argv[0])+" is left out: user says the same, and HOME, USER and LOGNAME are that user's")
-	d.user = user
+	d.user, d.group = user, group
 	return command
 }
 
-// changesUser gives the user that a command becomes, and what it runs as such; "" where
-// it is none of the simple forms.
+// changesUser gives the user that a command becomes, also as USER:GROUP, and what it runs
+// as such; "" where it is none of the simple forms.
 func changesUser(argv []string) (user string, command []string) {
 	switch name := filepath.Base(argv[0]); {
-	case slices.Contains([]string{"gosu", "su-exec", "setuidgid", "s6-setuidgid"}, name) && len(argv) > 2 && argv[1][0] != '-' && !strings.Contains(argv[1], ":"):
+	case slices.Contains([]string{"gosu", "su-exec", "setuidgid", "s6-setuidgid"}, name) && len(argv) > 2 && argv[1][0] != '-':
 		return argv[1], argv[2:]
-	case name == "sudo" && len(argv) > 3 && argv[1] == "-u" && argv[3][0] != '-':
+	case name == "sudo" && len(argv) > 3 && argv[1] == "-u" && argv[3] != "" && argv[3][0] != '-':
 		return argv[2], argv[3:]
-	case name == "su" && len(argv) == 4 && argv[2] == "-c" && argv[1][0] != '-':
-		return argv[1], []string{"/bin/sh", "-c", argv[3]}
+	case name == "su":
+		return changedBySu(argv[1:])
 	}
 	return "", nil
+}
+
+// changedBySu reads [-] [-s SHELL] USER [-s SHELL] -c COMMAND.
+func changedBySu(args []string) (user string, command []string) {
+	shell, line := "/bin/sh", ""
+	for i := 0; i < len(args); i++ {
+		value := ""
+		if i+1 < len(args) {
+			value = args[i+1]
+		}
+		switch arg := args[i]; {
+		case arg == "-" || arg == "-l" || arg == "--login":
+		case arg == "-s" || arg == "--shell":
+			shell = value
+			i++
+		case arg == "-c" || arg == "--command":
+			line = value
+			i++
+		case user == "" && arg != "" && arg[0] != '-':
+			user = arg
+		default:
+			return "", nil
+		}
+	}
+	if line == "" || shell == "" {
+		return "", nil
+	}
+	return user, []string{shell, "-c", line}
 }

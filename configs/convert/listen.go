@@ -18,13 +18,14 @@ func (k *killer) hearsExits() bool { return k != nil && k.exits }
 
 // known are event listeners that many use, and what is done here instead.
 var known = map[string]string{
-	"supervisor_stdout": `log = { to = "stdout" } in the process does what supervisor_stdout did`,
-	"memmon":            "memmon: watch supd_worker_resident_memory_bytes, or set limits",
-	"httpok":            `httpok: write health = { http = "…" } in the process`,
-	"crashmail":         "crashmail: alert on supd_worker_restarts_total, or follow supctl events",
-	"crashmailbatch":    "crashmailbatch: alert on supd_worker_restarts_total, or follow supctl events",
-	"fatalmailbatch":    `fatalmailbatch: alert on supd_worker_state{state="FAILED"}, or follow supctl events`,
-	"crashsms":          "crashsms: alert on supd_worker_restarts_total, or follow supctl events",
+	"supervisor_stdout":             `log = { to = "stdout" } in the process does what supervisor_stdout did`,
+	"memmon":                        "memmon: watch supd_worker_resident_memory_bytes, or set limits",
+	"httpok":                        `httpok: write health = { http = "…" } in the process`,
+	"crashmail":                     "crashmail: alert on supd_worker_restarts_total, or follow supctl events",
+	"crashmailbatch":                "crashmailbatch: alert on supd_worker_restarts_total, or follow supctl events",
+	"fatalmailbatch":                `fatalmailbatch: alert on supd_worker_state{state="FAILED"}, or follow supctl events`,
+	"supervisord_dependent_startup": "supervisord-dependent-startup: `after` of the processes does that",
+	"crashsms":                      "crashsms: alert on supd_worker_restarts_total, or follow supctl events",
 }
 
 // listeners are dropped. What most are for supd does itself.
@@ -49,7 +50,7 @@ func (s *supervisord) listeners() {
 			}
 		}
 		switch {
-		case program == "supervisor_stdout":
+		case program == "supervisor_stdout", program == "supervisord_dependent_startup":
 			s.report.add(Dropped, "", section.place, "[eventlistener:x]: "+known[program])
 		case program != "":
 			s.report.add(ByHand, "", section.place, "[eventlistener:x]: "+known[program])

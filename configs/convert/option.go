@@ -116,14 +116,14 @@ func (p *program) note(kind Kind, at *option, text string) {
 	p.report.add(kind, p.old, line, text)
 }
 
-// programOptions are those of [program:x] and [fcgi-program:x], with the ones that need
-// no more than to be left out.
+// programOptions are those of [program:x] and [fcgi-program:x], and what a known event
+// listener adds to them.
 var programOptions = []string{
 	"command", "process_name", "numprocs", "numprocs_start", "priority", "autostart", "startsecs", "startretries",
 	"autorestart", "exitcodes", "stopsignal", "stopwaitsecs", "stopasgroup", "killasgroup", "user", "redirect_stderr",
 	"stdout_logfile", "stdout_logfile_maxbytes", "stdout_logfile_backups", "stdout_capture_maxbytes", "stdout_events_enabled", "stdout_syslog",
 	"stderr_logfile", "stderr_logfile_maxbytes", "stderr_logfile_backups", "stderr_capture_maxbytes", "stderr_events_enabled", "stderr_syslog",
-	"environment", "directory", "umask", "serverurl",
+	"environment", "directory", "umask", "serverurl", "dependent_startup", "dependent_startup_wait_for", "dependent_startup_inherit_priority",
 }
 
 var socketOptions = []string{"socket", "socket_backlog", "socket_owner", "socket_mode"}

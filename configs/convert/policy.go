@@ -10,7 +10,7 @@ import (
 
 // restart says when it is started, when it counts as started, and what follows an end.
 func (p *program) restart(d *process) {
-	if !p.boolean("autostart", true) {
+	if !p.boolean("autostart", true) && !p.dependent() {
 		d.set("autostart", "false")
 	}
 	again, seconds, retries := p.again(), p.integer("startsecs", 1), p.integer("startretries", 3)

@@ -142,6 +142,12 @@ func (p *program) argv(o *option, line string, r *run) bool {
 		p.note(ByHand, o, "not converted: write its command anew")
 		return false
 	}
+	if name, _, is := strings.Cut(argv[0], "="); is && isName(name) {
+		p.note(Never, o, "no shell runs, and NAME=VALUE before a program is none: write it into environment")
+	}
+	if strings.HasSuffix(argv[0], ".sh") && !p.boolean("stopasgroup", false) {
+		p.note(Converted, o, "a script starts its program with exec, or the program gets no signal")
+	}
 	if joined {
 		p.differs(o, `a \ at the end of a line joins the lines; supervisord made the line's end a part of the next word`)
 	}
