@@ -173,6 +173,10 @@ func (w *watcher) left() {
 			w.note(ByHand, o.name, "max_age: workers are not replaced by age; a timer with supctl restart does it")
 		case o.name == "on_demand" && w.boolean("on_demand", false):
 			w.note(Different, o.name, "on_demand: it is started at once, and not by the first connection")
+		case o.name == "executable", o.name == "shell_args":
+			w.note(ByHand, o.name, o.name+" is left out: write the command as it is to be run")
+		case strings.HasPrefix(o.name, "close_child_") && w.boolean(o.name, false):
+			w.note(Dropped, o.name, "close_child_stdout and the like: standard input is /dev/null, and the outputs go to the log")
 		case o.name == "stdin_socket":
 			w.note(ByHand, o.name, "stdin_socket: sockets are descriptors from 3 on")
 		case o.name == "warmup_delay" && o.value != "0", o.name == "copy_path", o.name == "use_papa":

@@ -67,6 +67,7 @@ func TestWatcher(t *testing.T) {
 		"plugin":       {"[plugin:x]\nuse=a.B\n", []string{"by_hand: [plugin:x] use=a.B"}},
 		"misspelt":     {"numproceses=2\n", []string{"never_worked: numproceses is no option of [watcher], and was ignored: numprocesses was meant?"}},
 		"priority":     {"priority=2\nwarmup_delay=1\n", []string{"different: priority", "dropped: warmup_delay"}},
+		"argument 0":   {"executable=/bin/x\nclose_child_stdout=1\n", []string{"by_hand: executable is left out", "dropped: close_child_stdout"}},
 		"no uid":       {"[watcher:b]\ncmd=b\n", []string{"[process.b]\nuser = \"root\"\n", `capabilities = ["@container"]`, "as_root: no uid"}},
 	} {
 		t.Run(name, func(t *testing.T) {
