@@ -8,8 +8,11 @@ import (
 
 // account sets the user of a process, and gives what is to be run as it.
 func (p *program) account(d *process, argv []string) []string {
-	d.user, _ = p.get("user")
-	if d.user == "" {
+	user, o := p.get("user")
+	if o != nil && user == "" {
+		p.errors.add(o.place, "user: is empty")
+	}
+	if d.user = user; user == "" {
 		d.user = p.mainUser()
 	}
 	argv = p.unwrap(d, argv)

@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -42,6 +43,8 @@ type Result struct {
 func Convert(files []string, o Options) (*Result, error) {
 	c := &conversion{options: o}
 	var units []string
+	files = slices.Clone(files)
+	slices.SortStableFunc(files, func(a, b string) int { return strings.Compare(includes(a), includes(b)) })
 	for _, file := range files {
 		if isUnit(file) {
 			units = append(units, file)
@@ -54,6 +57,21 @@ func Convert(files []string, o Options) (*Result, error) {
 		return nil, c.errors.sorted()
 	}
 	return c.result()
+}
+
+var include = regexp.MustCompile(`(?m)^\[include\]`)
+
+// includes sorts a file before all others that includes some: they may be among them, and
+// are parts of it.
+func includes(file string) string {
+	info, err := os.Stat(file)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > mostBytes {
+		return "other"
+	}
+	if text, err := os.ReadFile(file); err == nil && include.Match(text) {
+		return "before"
+	}
+	return "other"
 }
 
 // conversion is under way.

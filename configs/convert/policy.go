@@ -47,6 +47,10 @@ func (p *program) successes(d *process) {
 		return
 	}
 	codes := []string{}
+	if value == "" {
+		d.set("success_exit", "[]")
+		return
+	}
 	for _, code := range strings.Split(value, ",") {
 		n, ok := integer(code)
 		if !ok || n < 0 || n > 255 {

@@ -79,7 +79,8 @@ func (p *program) processes(start, count int) {
 	before := len(p.errors)
 	r, ok := p.run(start, count)
 	if len(p.errors) > before {
-		p.settings(&process{}, run{count: 1}) // for what else is wrong
+		p.account(&process{}, []string{""}) // for what else is wrong
+		p.settings(&process{}, run{count: 1})
 	}
 	if !ok {
 		return

@@ -61,6 +61,9 @@ func (s *supervisord) include() {
 		}
 		slices.Sort(found)
 		for _, file := range found {
+			if slices.Contains(s.read, absolute(file)) {
+				continue // by another pattern, or itself
+			}
 			if text, ok := s.text(file); ok {
 				s.errors = append(s.errors, s.ini.read(file, text)...)
 			}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/pelletier/go-toml/v2"
+	"golang.org/x/sys/unix"
 
 	"supd/configs"
 )
@@ -59,6 +60,7 @@ func TestOptions(t *testing.T) {
 		"no startsecs":    {one("autorestart=true\nstartsecs=0\n"), []string{`backoff = { initial = "1s", max = "1s" }`, "!give_up", "!ready"}},
 		"startsecs":       {one("startsecs=60\nstartretries=0\n"), []string{`ready = { uptime = "1m", timeout = "2m" }`, "give_up_after = 1\n"}},
 		"exit codes":      {one("exitcodes=0, 2,0\n"), []string{"success_exit = [0, 2]"}},
+		"no exit code":    {one("exitcodes=\n"), []string{"success_exit = []"}},
 		"exit code 0":     {one("exitcodes=0\n"), []string{"!success_exit"}},
 		"no autostart":    {one("autostart=off\n"), []string{"autostart = false"}},
 		"stop":            {one("stopsignal=sigquit\nstopwaitsecs=90\nstopasgroup=yes\n"), []string{`stop = [["QUIT", "90s", "group"]]`}},
@@ -196,7 +198,7 @@ func TestApps(t *testing.T) {
 		"shop/conf.d/c.txt":     "not included",
 	})
 	main := filepath.Join(dir, "shop/supervisord.conf")
-	r, err := Convert([]string{main, filepath.Join(dir, "shop/conf.d/a.conf")}, Options{})
+	r, err := Convert([]string{filepath.Join(dir, "shop/conf.d/a.conf"), main}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,6 +274,7 @@ command=50%
 numprocs=2
 [program:p]
 command=x
+user=
 environment=A="%hunter2"
 [group:g]
 programs=b,zz
@@ -285,8 +288,8 @@ command=x
 	for _, want := range []string{
 		"shop.conf:1: [program:a b]", "shop.conf:3: [program:b] has no command", `shop.conf:7: autostart: "maybe"`, "shop.conf:8: startsecs", "shop.conf:9: stopsignal",
 		"shop.conf:10: stdout_logfile_maxbytes", "shop.conf:11: environment", `shop.conf:12: exitcodes: "x"`, "shop.conf:13: umask", "shop.conf:15: stopasgroup",
-		"shop.conf:16: autorestart", "shop.conf:19: numprocs", "shop.conf:20: numprocs is 2", "shop.conf:25: environment: a % is no format", "shop.conf:27: programs: there is no [program:zz]",
-		"shop.conf:30: socket", "shop.conf:31: [fcgi-program:f2] has no socket", "include.conf:2: files: %(nothing)s", "none: cannot be read: no such file",
+		"shop.conf:16: autorestart", "shop.conf:19: numprocs", "shop.conf:20: numprocs is 2", "shop.conf:25: user: is empty", "shop.conf:26: environment: a % is no format", "shop.conf:28: programs: there is no [program:zz]",
+		"shop.conf:31: socket", "shop.conf:32: [fcgi-program:f2] has no socket", "include.conf:2: files: %(nothing)s", "none: cannot be read: no such file",
 	} {
 		if err == nil || !strings.Contains(err.Error(), dir+"/"+want) {
 			t.Errorf("%s: %v", want, err)
@@ -294,6 +297,20 @@ command=x
 	}
 	if strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("a value is told: %v", err)
+	}
+}
+
+// What is no file is not waited for.
+func TestNoFile(t *testing.T) {
+	pipe := filepath.Join(t.TempDir(), "x.conf")
+	if err := unix.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Convert([]string{pipe}, Options{}); err == nil || !strings.Contains(err.Error(), "x.conf: is no file") {
+		t.Error(err)
+	}
+	if _, err := Convert([]string{"/dev/null"}, Options{}); err == nil {
+		t.Error("nothing is converted")
 	}
 }
 
