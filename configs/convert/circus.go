@@ -270,11 +270,15 @@ func (w *watcher) variable(option, whole, name string) string {
 	}
 	if env, is := strings.CutPrefix(name, "env."); is {
 		env = strings.ToUpper(env)
-		if value, known := w.options.Env[env]; known {
+		if value, known := w.options.Env[env]; known && !isSecret(variable{env, value}) {
 			return literal(value)
 		}
 		for _, v := range w.env {
-			if v.name == env && !strings.Contains(v.value, "$") {
+			switch {
+			case v.name != env || strings.Contains(v.value, "$"):
+			case isSecret(v):
+				return "{env." + env + "}" // from env_file
+			default:
 				return literal(v.value)
 			}
 		}

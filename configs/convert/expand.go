@@ -25,6 +25,18 @@ func (x expansion) with(more map[string]string) expansion {
 	return x
 }
 
+// withoutSecrets leaves what seems to be a secret to the launch, for it is to stand in no
+// app file.
+func (x expansion) withoutSecrets() expansion {
+	x = x.with(nil)
+	for name, value := range x.known {
+		if env, is := strings.CutPrefix(name, "ENV_"); is && isSecret(variable{env, value}) && len(x.later.in(value)) == 0 {
+			x.known[name] = x.later.add(mark{env: env})
+		}
+	}
+	return x
+}
+
 // unknownEnv is a variable of the environment whose value is wanted for the conversion.
 type unknownEnv struct{ name string }
 

@@ -106,6 +106,7 @@ func (p *program) run(start, count int) (run, bool) {
 	before := len(p.errors)
 	x := p.x
 	x.later, x.number = p.marks, true
+	x = x.withoutSecrets()
 	r := run{start: start, count: count}
 	value, o := p.getWith("environment", x)
 	env, err := assignments(value)
@@ -117,7 +118,7 @@ func (p *program) run(start, count int) (run, bool) {
 		known["ENV_"+v.name] = v.value
 	}
 	r.env = env
-	x = x.with(known)
+	x = x.with(known).withoutSecrets()
 	p.inner = x
 	r.directory, _ = p.getWith("directory", x)
 	line, o := p.getWith("command", x)

@@ -82,9 +82,11 @@ func TestOptions(t *testing.T) {
 		"own environment": {"[program:web]\ncommand=/bin/web %(ENV_A)s\nuser=www\nenvironment=A=\"1 2\"\n", []string{`command = "/bin/web 1 2"`}},
 		"main environment": {"[supervisord]\nenvironment=TZ=\"UTC\",A=\"main\"\n" + one("environment=A=\"own\"\n"),
 			[]string{`TZ = "UTC"`, `A = "own"`, "!main"}},
-		"secret":                 {one("environment=API_TOKEN=\"abc$\\\",DB=\"postgres://u:pw@h/d\",N=\"1\"\n"), []string{"# file: shop.web.env\nAPI_TOKEN=\"abc\\$\\\\\"\nDB=\"postgres://u:pw@h/d\"\n", `env_file = "shop.web.env"`, `N = "1"`}},
-		"secret in command":      {"[program:web]\ncommand=/bin/web --password=hunter2 --api-key k1 -v\nuser=www\n", []string{`command = "/bin/web --password={env.SECRET_1} --api-key {env.SECRET_2} -v"`, "SECRET_1=\"hunter2\"\nSECRET_2=\"k1\"\n", "converted: what looks like a secret"}},
-		"secret by name":         {one("environment=API_TOKEN=\"%(ENV_API_TOKEN)s\"\n"), []string{`API_TOKEN = "{env.API_TOKEN}"`, "!env_file"}},
+		"secret":            {one("environment=API_TOKEN=\"abc$\\\",DB=\"postgres://u:pw@h/d\",N=\"1\"\n"), []string{"# file: shop.web.env\nAPI_TOKEN=\"abc\\$\\\\\"\nDB=\"postgres://u:pw@h/d\"\n", `env_file = "shop.web.env"`, `N = "1"`}},
+		"secret in command": {"[program:web]\ncommand=/bin/web --password=hunter2 --api-key k1 -v\nuser=www\n", []string{`command = "/bin/web --password={env.SECRET_1} --api-key {env.SECRET_2} -v"`, "SECRET_1=\"hunter2\"\nSECRET_2=\"k1\"\n", "converted: what looks like a secret"}},
+		"secret by name":    {one("environment=API_TOKEN=\"%(ENV_API_TOKEN)s\"\n"), []string{`API_TOKEN = "{env.API_TOKEN}"`, "!env_file"}},
+		"secret by reference": {"[supervisord]\nenvironment=MAIN_TOKEN=\"hunter1\"\n[program:web]\ncommand=/bin/web %(ENV_API_KEY)s %(ENV_MAIN_TOKEN)s\nuser=www\nenvironment=API_KEY=\"hunter2\",K=\"%(ENV_MAIN_TOKEN)s\"\n",
+			[]string{`command = "/bin/web {env.API_KEY} {env.MAIN_TOKEN}"`, `K = "{env.MAIN_TOKEN}"`, "MAIN_TOKEN=\"hunter1\"\nAPI_KEY=\"hunter2\"\n", "!= \"hunter"}},
 		"supd's variable":        {one("environment=XDG_RUNTIME_DIR=\"/tmp\"\n"), []string{"by_hand: the variable XDG_RUNTIME_DIR is set by supd", "!XDG_RUNTIME_DIR = "}},
 		"percent":                {"[program:web]\ncommand=celery --hostname 'jobs@%%h'\nuser=www\n", []string{`command = "celery --hostname jobs@%h"`}},
 		"braces":                 {"[program:web]\ncommand=find . -exec x {} +\nuser=www\n", []string{`command = "find . -exec x {{}} +"`}},
@@ -176,6 +178,9 @@ func TestEnvironmentLacks(t *testing.T) {
 		if !strings.Contains(got, want) {
 			t.Errorf("%q: %s", want, got)
 		}
+	}
+	if r := converted(t, "shop.conf", "[program:web]\ncommand=/bin/web %(ENV_API_TOKEN)s\nuser=www\n", Options{Env: map[string]string{"API_TOKEN": "hunter2"}}); strings.Contains(r, "hunter2") || !strings.Contains(r, "{env.API_TOKEN}") {
+		t.Errorf("a secret of the command line: %s", r)
 	}
 	if strings.Contains(got, "[process.web]") || strings.Contains(got, "[process.b]") || strings.Contains(got, `"root"`) {
 		t.Errorf("without the values: %s", got)

@@ -263,6 +263,9 @@ func (s *service) expanded(at place, word string) []string {
 			s.note(Different, at, "$NAME of an EnvironmentFile in the command is one word, and has to be set: systemd splits it, and takes nothing for one that is not set")
 			return []string{"{env." + name + "}"}
 		}
+		if isSecret(variable{name, value}) {
+			return []string{"{env." + name + "}"}
+		}
 		var words []string
 		for _, word := range strings.Fields(value) {
 			words = append(words, s.text(word))
