@@ -131,7 +131,7 @@ page >/dev/null
 says supctl logs -n 5 whois/web -- 'served /'
 says supctl tail -n 5 --prefix whois/web -- 'whois/web'
 fails 1 supctl logs supd -- 'journalctl -u supd'
-says journalctl -u supd --no-pager -- 'configuration changed, replacing workers'
+until_says journalctl -u supd --no-pager -- 'configuration changed, replacing workers'
 says supctl clear whois/web -- 'whois/web'
 says supctl top --once -- 'whois/web\.1'
 says supctl check-health -- '^SUPD OK'
@@ -173,7 +173,7 @@ printf 'user = "nobody"\n[process.main]\ncommand = "sleep 1000"\n' > /etc/supd/a
 says supctl apply -- 'other/main\.1: started'
 says setpriv --reuid dev --regid dev --init-groups supctl restart whois/web -- 'restarted'
 fails 5 setpriv --reuid dev --regid dev --init-groups supctl restart other -- 'permitted|may not'
-says journalctl -u supd --no-pager -- 'refused.*dev'
+until_says journalctl -u supd --no-pager -- 'refused.*dev'
 
 step "the day's end: what is stopped stays so, and supd is upgraded"
 says supctl stop other -- 'other/main\.1: stopped'
