@@ -3,6 +3,7 @@ package privdrop
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,6 +21,8 @@ func (p *Plan) cause(failed *call, err error) error {
 		why = p.whyNotExecuted(e.Err)
 	case failed.nr == unix.SYS_CHDIR && e.Err == unix.EACCES:
 		why = p.reach(p.dir)
+	case failed.nr == unix.SYS_PRLIMIT64 && e.Err == unix.EPERM:
+		why = whyNoLimit(strings.TrimPrefix(failed.name, "setrlimit "))
 	}
 	if why == nil {
 		return err
@@ -59,6 +62,15 @@ func (p *Plan) reach(path string) error {
 		return nil
 	}
 	return p.account.Reach(p.view, path)
+}
+
+// whyNoLimit goes by setrlimit(2), of a limit that an app file can set.
+func whyNoLimit(name string) error {
+	why := fmt.Sprintf("it is above the hard limit of what launches it (Limit%s= of supd's unit), which only CAP_SYS_RESOURCE may exceed", strings.ToUpper(name))
+	if name == "nofile" {
+		why += ", or above what nobody may (sysctl fs.nr_open)"
+	}
+	return errors.New(why + "; raise that, or lower limits." + name)
 }
 
 // whyNotCloned goes by clone(2) and pids in cgroups(7).

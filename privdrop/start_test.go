@@ -268,7 +268,7 @@ func TestStartFailsByName(t *testing.T) {
 		why  string
 	}{
 		{"directory", Spec{Dir: closed}, "chdir " + closed + " as nobody", unix.EACCES, "user nobody may not enter the directory "},
-		{"limit", Spec{Resources: Resources{Limits: Limits{"nofile": {1 << 40, 1 << 40}}}}, "setrlimit nofile", unix.EPERM, ""},
+		{"limit", Spec{Resources: Resources{Limits: Limits{"nofile": {1 << 40, 1 << 40}}}}, "setrlimit nofile", unix.EPERM, "LimitNOFILE= of supd's unit"},
 		{"affinity", Spec{Resources: Resources{CPUAffinity: []int{CPURange.High}}}, "sched_setaffinity", unix.EINVAL, ""},
 		{"descriptor", Spec{Files: []int{0, 1, 999}}, "dup descriptor 999 to 2", unix.EBADF, ""},
 		{"format", Spec{Argv: []string{format}}, "execve " + format, unix.ENOEXEC, "it has no #! line"},
