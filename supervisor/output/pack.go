@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -38,7 +39,7 @@ func (l *Log) pack() (more bool) {
 		err = l.endPacking(p, err)
 		p.close()
 	}
-	if errors.Is(err, errNothing) {
+	if errors.Is(err, errNothing) || errors.Is(err, fs.ErrNotExist) { // somebody has removed it
 		return false
 	}
 	l.sayLoose(err)
@@ -80,6 +81,9 @@ func (l *Log) beginPacking() (*packing, error) {
 		}
 		if err := p.look(); err != nil {
 			return err
+		}
+		if l.file != nil && p.id == l.id { // it was moved, and cannot be opened anew
+			return errNothing
 		}
 		p.to, err = l.makePack(dir, name)
 		return err
@@ -134,6 +138,12 @@ func (p *packing) look() error {
 	return nil
 }
 
+// grows reports whether somebody still writes to what was compressed.
+func (p *packing) grows() bool {
+	info, err := p.from.Stat()
+	return err != nil || info.Size() != p.size
+}
+
 func (p *packing) close() {
 	if p.from != nil {
 		p.from.Close()
@@ -162,6 +172,9 @@ func (l *Log) endPacking(p *packing, failure error) error {
 	return l.inDirectory(func(dir files.Place, name string) error {
 		made := unfinishedPack(name)
 		n := placeOf(dir, name, l.options.keeps(), p.id)
+		if failure == nil && p.grows() {
+			failure = errNothing
+		}
 		if failure != nil || n == 0 || l.closed {
 			_ = unix.Unlinkat(dir.FD, made, 0) // what stays is replaced by the next
 			return failure

@@ -173,6 +173,46 @@ func TestRotatedWhileCompressing(t *testing.T) {
 	}
 }
 
+// TestStillWritten: a rotated file that somebody writes to is not compressed, neither by
+// this supd, which could not open the log anew, nor by others.
+func TestStillWritten(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	l := open(t, path, Options{Keep: 3, Compress: true})
+	l.write(nil, []byte(twenty))
+	must(t, os.Rename(path, path+".1"))
+	l.tidy()
+	l.write(nil, []byte(twenty))
+	if got, err := os.ReadFile(path + ".1"); string(got) != twenty+twenty || err != nil || names(t, path) != "log.1" {
+		t.Errorf("%s: %q, %v", names(t, path), got, err)
+	}
+	must(t, l.Reopen())
+	p, err := l.beginPacking()
+	must(t, err)
+	defer p.close()
+	must(t, p.run())
+	other, err := os.OpenFile(path+".1", os.O_APPEND|os.O_WRONLY, 0)
+	must(t, err)
+	defer other.Close()
+	must(t, errOf(other.WriteString(twenty)))
+	if err := l.endPacking(p, nil); err != errNothing || names(t, path) != "log log.1" {
+		t.Errorf("%v, %s", err, names(t, path))
+	}
+	if l.tidy(); names(t, path) != "log log.1.gz" {
+		t.Error(names(t, path))
+	}
+}
+
+// TestNothingToCompress: a directory that is gone is no trouble.
+func TestNothingToCompress(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "app", "log")
+	var said bytes.Buffer
+	l := open(t, path, Options{Keep: 3, Compress: true, Mode: 0o600, UID: -1, GID: -1, Log: slog.New(slog.NewTextHandler(&said, nil))})
+	must(t, os.RemoveAll(filepath.Dir(path)))
+	if l.tidy(); said.Len() > 0 {
+		t.Errorf("said %s", &said)
+	}
+}
+
 // fails checks that nothing is compressed, which is said once, and that it is later.
 func fails(t *testing.T, l *Log, said *bytes.Buffer, mend func()) {
 	t.Helper()
