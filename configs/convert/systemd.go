@@ -65,6 +65,7 @@ func (s *service) convert() {
 	a := s.app("", s.source)
 	s.user()
 	s.command()
+	s.hooks()
 	s.place()
 	s.environment()
 	s.restart()

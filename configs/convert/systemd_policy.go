@@ -159,8 +159,6 @@ func (s *service) stop() {
 	for _, line := range s.every("ExecStop") {
 		if sent := signalOf(line.value); sent != "" {
 			name = sent
-		} else {
-			s.note(ByHand, line.place, "ExecStop=%s: a worker is stopped by signals, or a pre_stop of hooks comes before them", printable(line.value))
 		}
 	}
 	step := "[" + quote(name) + ", " + duration(wait)

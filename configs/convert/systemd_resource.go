@@ -160,11 +160,6 @@ func (s *service) rest() {
 	for _, line := range s.every("SupplementaryGroups") {
 		s.note(ByHand, line.place, "SupplementaryGroups=%s: add the user to them, or set groups, which is all of them", printable(line.value))
 	}
-	for _, name := range []string{"ExecStartPre", "ExecStartPost", "ExecStopPost", "ExecCondition"} {
-		for _, line := range s.every(name) {
-			s.note(ByHand, line.place, "%s=%s: write it as one of hooks, or as a process of its own that others come `after`", name, printable(line.value))
-		}
-	}
 	for _, line := range s.every("RuntimeDirectory") {
 		s.note(ByHand, line.place, "RuntimeDirectory=%s: make it at boot, with a line in /etc/tmpfiles.d: d /run/%[1]s 0755 %s", printable(line.value), s.d.user)
 	}
