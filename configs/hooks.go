@@ -77,6 +77,20 @@ func readHook(in input) (*Hook, bool) {
 	return h, len(h.Command) > 0
 }
 
+// checkHooks refuses those that are never run: a process that is ready when it has ended
+// does not serve before.
+func checkHooks(in input, p *Process) {
+	if !p.Ready.Exit || in.open() {
+		return
+	}
+	hooks := in.at("hooks")
+	for _, name := range []HookName{HookPostStart, HookPreStop} {
+		if hooks.Kind == aTable && hooks.statesHere(string(name)) {
+			hooks.at(string(name)).fail("does nothing with ready = { exit = true }; remove it, or write pre_start or post_stop")
+		}
+	}
+}
+
 // programs are the commands of a process that are run as its user, by their keys.
 func (p *Process) programs() []program {
 	all := []program{{"command", p.Command}, {"ready.exec", p.Ready.Exec}, {"health.exec", p.Health.Exec}}

@@ -123,6 +123,7 @@ func checkProcess(in input, app *App, p *Process) {
 	checkSockets(in, app, p)
 	checkReady(in.at("ready"), app, p)
 	checkHealth(in.at("health"), app, p)
+	checkHooks(in, p)
 	if p.Ready.Exit && p.Watchdog > 0 && in.statesHere("watchdog") {
 		in.at("watchdog").fail("is for workers that are ready, and one with ready = { exit = true } has ended then; remove it")
 	}
