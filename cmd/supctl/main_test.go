@@ -413,7 +413,7 @@ func TestJSON(t *testing.T) {
 	}{
 		{"--json start whois", 7, `{"code":7,"outcomes":[{"name":"whois/web.1","code":7,"message":"no"}]}` + "\n"},
 		{"status off --json", 3, `{"apps":[{"name":"off","release":"","previous":"","state":"STOPPED","processes":[{"name":"beat","count":1,` +
-			`"log":"/nonexistent/beat.log","workers":[{"name":"off/beat.1","slot":1,"state":"STOPPED","pid":0,"release":"","ready":false,` +
+			`"log":"/nonexistent/beat.log","autostart":false,"workers":[{"name":"off/beat.1","slot":1,"state":"STOPPED","pid":0,"release":"","ready":false,` +
 			`"generation":0,"started_at":null,"uptime_seconds":0,"restarts":0,"last_exit":null}]}]}]}` + "\n"},
 		{"top off --json", 0, `{"at":"2026-11-24T12:00:00Z","memory_bytes":1024,"apps":[{"name":"off","release":"","state":"STOPPED","sockets":null,"processes":[]}]}` + "\n"},
 		{"explain --json whois", 0, `[{"name":"whois/web.1","plan":" 1  setsid()\n 2  execve()\n"},{"name":"whois/web.2","plan":" 1  execve()\n"}]` + "\n"},

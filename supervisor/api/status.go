@@ -115,12 +115,13 @@ func (a *AppStatus) Releases() (all []string) {
 // ProcessStatus is one process; Count is the number of workers desired by
 // the configuration.
 type ProcessStatus struct {
-	Name    string         `json:"name"`
-	Count   int            `json:"count"`
-	Scaled  int            `json:"scaled,omitempty"` // workers that are desired instead, until the next apply
-	Lasting *Lasting       `json:"lasting,omitempty"` // what was asked for instead of autostart
-	Log     string         `json:"log"`
-	Workers []WorkerStatus `json:"workers"`
+	Name      string         `json:"name"`
+	Count     int            `json:"count"`
+	Scaled    int            `json:"scaled,omitempty"`  // workers that are desired instead, until the next apply
+	Lasting   *Lasting       `json:"lasting,omitempty"` // what was asked for instead of autostart
+	Log       string         `json:"log"`
+	Autostart bool           `json:"autostart"` // they are desired unless somebody has asked for something else
+	Workers   []WorkerStatus `json:"workers"`
 
 	Sockets []string `json:"-"` // names of those that its workers accept from, for metrics
 }

@@ -104,7 +104,7 @@ func (a *app) note() string {
 
 // show makes what is shown of a process anew, where slots of it have changed.
 func (p *process) show(now time.Time) {
-	same := p.shown.Workers != nil && len(p.shown.Workers) == len(p.slots) && p.shown.Count == p.config.Count && p.shown.Scaled == p.scaled && isSameLasting(p.shown.Lasting, p.lasts()) && p.shown.Log == p.config.Log.File &&
+	same := p.shown.Workers != nil && len(p.shown.Workers) == len(p.slots) && p.shown.Count == p.config.Count && p.shown.Autostart == p.config.Autostart && p.shown.Scaled == p.scaled && isSameLasting(p.shown.Lasting, p.lasts()) && p.shown.Log == p.config.Log.File &&
 		slices.Equal(p.shown.Sockets, p.config.Sockets)
 	if same && len(p.unshown) == 0 {
 		return
@@ -123,7 +123,7 @@ func (p *process) show(now time.Time) {
 	for i := range workers {
 		p.worst = max(p.worst, slices.Index(severity, workers[i].State))
 	}
-	p.shown = api.ProcessStatus{Name: p.name, Count: p.config.Count, Scaled: p.scaled, Lasting: p.lasts(), Log: p.config.Log.File, Workers: workers, Sockets: p.config.Sockets}
+	p.shown = api.ProcessStatus{Name: p.name, Count: p.config.Count, Autostart: p.config.Autostart, Scaled: p.scaled, Lasting: p.lasts(), Log: p.config.Log.File, Workers: workers, Sockets: p.config.Sockets}
 }
 
 func (s *slot) status(now time.Time) api.WorkerStatus {
