@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -22,6 +23,9 @@ var version = "dev" // set by the Makefile
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	context.AfterFunc(ctx, stop) // the second signal ends whatever hangs
+	if filepath.Base(os.Args[0]) == oldName {
+		os.Exit(runOld(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	}
 	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
 }
 
@@ -56,6 +60,8 @@ func (c *call) root() *cobra.Command {
 		Long: "Show and change what supd runs.\n\n" +
 			"A TARGET is APP, APP/PROCESS, APP/PROCESS.SLOT, a glob of those, or all. What runs only\n" +
 			"when it is named (autostart = false) is started with APP/PROCESS, not with APP or all.\n\n" +
+			"Called supervisorctl, by a link of that name, it takes the command lines of supervisord's\n" +
+			"client and answers in its form.\n\n" +
 			"Exit codes; of several, the highest: 0 done, or already so; 1 failed; 2 usage;\n" +
 			"3 something is not as wished; 4 no such target, or no supd answers; 5 not permitted;\n" +
 			"6 the configuration is invalid; 7 a worker did not start; 8 timed out, still in\n" +
