@@ -106,8 +106,11 @@ func (p *program) writeLog(d *process, out output) {
 	case "supd":
 		d.set("log", inline(pair{"to", quote("stdout")}))
 		return
-	case "none", "syslog":
-		d.set("log", inline(pair{"to", quote(out.to)}))
+	case "none":
+		d.set("log", inline(pair{"to", quote("none")}))
+		return
+	case "syslog":
+		d.set("log", inline(pair{"to", quote("syslog")}, pair{"facility", quote("user")})) // that of syslog(3), which nothing sets there
 		return
 	}
 	var pairs []pair

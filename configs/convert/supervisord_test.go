@@ -76,7 +76,7 @@ func TestOptions(t *testing.T) {
 		"log both":        {one("stdout_logfile=/dev/stdout\nstderr_logfile=/dev/stderr\n"), []string{`log = { to = "stdout" }`, "it went to supervisord's standard error"}},
 		"log same":        {one("stdout_logfile=/var/log/a\nstderr_logfile=/var/log/a\n"), []string{`log = { file = "/var/log/a" }`, "!standard error"}},
 		"log apart":       {one("stdout_logfile=/var/log/a\nstderr_logfile=/var/log/b\n"), []string{`log = { file = "/var/log/a" }`, "it had a file of its own"}},
-		"log syslog":      {one("stdout_logfile=syslog\n"), []string{`log = { to = "syslog" }`}},
+		"log syslog":      {one("stdout_logfile=syslog\n"), []string{`log = { to = "syslog", facility = "user" }`}},
 		"log relative":    {one("stdout_logfile=web.log\n"), []string{`log = { file = "/web.log" }`}},
 		"environment":     {one("environment=A=\"x, {y}\",B=\"%(ENV_HOME)s/%(process_num)d\",\n"), []string{`A = "x, {{y}}"`, `B = "{env.HOME}/0"`}},
 		"own environment": {"[program:web]\ncommand=/bin/web %(ENV_A)s\nuser=www\nenvironment=A=\"1 2\"\n", []string{`command = "/bin/web 1 2"`}},
