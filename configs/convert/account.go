@@ -50,13 +50,22 @@ func (p *program) home(d *process) {
 
 // capable gives root what it keeps in a container: without it a server cannot become
 // its own user. It is what the report says first.
-func (p *program) capable(d *process) {
+func (p *program) capable(d *process, argv []string) {
 	if isRoot(d.user) {
-		d.set("capabilities", list([]string{"@container"}))
+		d.set("capabilities", list(keeps(argv)))
 		if o := p.option("user"); o != nil {
 			p.note(AsRoot, o, "it runs as root, and root has the capabilities that it has in a container, and no others")
 		}
 	}
+}
+
+// keeps are the capabilities of a program that runs as root: those of root in a container,
+// which sshd has two more of, for its unprivileged half and for logins.
+func keeps(argv []string) []string {
+	if len(argv) > 0 && filepath.Base(argv[0]) == "sshd" {
+		return []string{"@container", "sys_chroot", "audit_write"}
+	}
+	return []string{"@container"}
 }
 
 // unwrap takes off what changes to another user: a process has one from the beginning,

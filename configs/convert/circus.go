@@ -300,7 +300,7 @@ func (w *watcher) fixed(option, text string) string {
 	}
 	if found := circusVariable.FindString(text); found != "" {
 		w.broken = true
-		w.note(ByHand, option, fmt.Sprintf("not converted: %s is %s, which is known only where circus runs: say --env NAME=VALUE", option, found))
+		w.note(ByHand, option, fmt.Sprintf("not converted: %s has %s, which is known only where circus runs: say --env NAME=VALUE", option, found))
 	}
 	return text
 }

@@ -59,7 +59,7 @@ func TestWatcher(t *testing.T) {
 		"secret":        {"[env]\ndb_password=hunter2\n", []string{"# file: site.web.env\nDB_PASSWORD=\"hunter2\"\n", "!DB_PASSWORD = "}},
 		"secret in cmd": {"args=$(circus.env.token)\n[env]\ntoken=hunter2\n", []string{`command = "/bin/web -x {env.TOKEN}"`, "TOKEN=\"hunter2\"\n", "!= \"hunter"}},
 		"variables":     {"args=$(circus.wid) $(CIRCUS.env.N) ((circus.env.n)) $(circus.other)\n", []string{`command = "/bin/web -x {slot} {env.N} {env.N} $(circus.other)"`, `env_inherit = ["N"]`, "different: $(circus.wid)"}},
-		"unknown dir":   {"working_dir=$(circus.env.home)\n", []string{"by_hand: not converted: working_dir is $(circus.env.home)", "![process"}},
+		"unknown dir":   {"working_dir=$(circus.env.home)\n", []string{"by_hand: not converted: working_dir has $(circus.env.home)", "![process"}},
 		"venv":          {"virtualenv=/v\n", []string{`venv = "/v"`, "different: venv"}},
 		"sockets":       {"args=--fd $(circus.sockets.Web.1)\nuse_sockets=True\n[socket:web.1]\nhost=::1\nport=80\nbacklog=5\n[socket:b]\npath=/run/b\n", []string{"[socket.web-1]\nlisten = \"tcp:[::1]:80\"\nbacklog = 5\n", `--fd {socket.web-1}"`, `sockets = ["web-1"]`, "![rollout]", "![socket.b]"}},
 		"all sockets":   {"use_sockets=True\n[socket:a]\nport=80\ntype=SOCK_DGRAM\n[socket:b]\npath=/run/b\n", []string{`listen = "udp:localhost:80"`, "listen = \"unix:/run/b\"\nmode = \"0660\"\n", `sockets = ["a", "b"]`, "different: the socket's mode"}},

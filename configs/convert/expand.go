@@ -41,7 +41,7 @@ func (x expansion) withoutSecrets() expansion {
 type unknownEnv struct{ name string }
 
 func (e unknownEnv) Error() string {
-	return fmt.Sprintf("%%(ENV_%s)s is known only where supervisord runs: say --env %[1]s=VALUE", e.name)
+	return fmt.Sprintf("%%(ENV_%s)s, which is known only where supervisord runs: say --env %[1]s=VALUE", e.name)
 }
 
 func (x expansion) expand(s string) (string, error) {

@@ -67,7 +67,7 @@ func (p *program) option(name string) *option {
 
 func (p *program) lacks(o *option, missing unknownEnv) {
 	p.missing = true
-	p.report.add(ByHand, p.old, o.place, fmt.Sprintf("not converted: %s is %s", o.name, missing))
+	p.report.add(ByHand, p.old, o.place, fmt.Sprintf("not converted: %s has %s", o.name, missing))
 }
 
 func (p *program) integer(name string, otherwise int) int {

@@ -104,6 +104,7 @@ func TestOptions(t *testing.T) {
 		"main user":              {"[supervisord]\nuser=www\n[program:web]\ncommand=/bin/web\n", []string{"user = \"www\"\n", "!allow_root"}},
 		"gosu":                   {"[program:web]\ncommand=gosu www /bin/web -x\nuser=root\n", []string{"user = \"www\"\n", `command = "/bin/web -x"`, "gosu is left out", "!allow_root"}},
 		"su":                     {"[program:web]\ncommand=su www -c \"exec /bin/web\"\n", []string{"user = \"www\"\n", `command = ["/bin/sh", "-c", "exec /bin/web"]`, "!no user"}},
+		"sshd":                   {"[program:sshd]\ncommand=/usr/sbin/sshd -D\nuser=root\n", []string{`capabilities = ["@container", "sys_chroot", "audit_write"]`, "!supctl check"}},
 		"su with a shell":        {"[program:web]\ncommand=su - www -s /bin/bash -c \"exec /bin/web\"\n", []string{"user = \"www\"\n", `command = ["/bin/bash", "-c", "exec /bin/web"]`}},
 		"other su":               {"[program:web]\ncommand=su --preserve-environment www\nuser=root\n", []string{"user = \"root\"\n"}},
 		"gosu with group":        {"[program:web]\ncommand=gosu www:adm /bin/web\n", []string{"user = \"www\"\ngroup = \"adm\"\n", `command = "/bin/web"`}},
@@ -172,7 +173,7 @@ func TestEnvironmentLacks(t *testing.T) {
 	text := "[program:web]\ncommand=/bin/web %(ENV_N)s\nuser=%(ENV_WHO)s\n[program:b]\ncommand=b\nuser=www\nstdout_logfile=%(ENV_LOGS)s/b\n[program:c]\ncommand=c\nuser=www\n"
 	got := converted(t, "shop.conf", text, Options{})
 	for _, want := range []string{
-		"by_hand: not converted: user is %(ENV_WHO)s is known only where supervisord runs: say --env WHO=VALUE [web]",
+		"by_hand: not converted: user has %(ENV_WHO)s, which is known only where supervisord runs: say --env WHO=VALUE [web]",
 		"say --env LOGS=VALUE [b]", "[process.c]", "# 3 programs: 0 as before, 1 with a difference, 2 by hand",
 	} {
 		if !strings.Contains(got, want) {

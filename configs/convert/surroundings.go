@@ -10,7 +10,7 @@ import (
 // surroundings are the environment, the umask and what root keeps.
 func (p *program) surroundings(d *process, r run) {
 	d.set("umask", quote(p.umask()))
-	p.capable(d)
+	p.capable(d, r.argv)
 	d.set("env_inherit", list([]string{"*"}))
 	env := slices.Clone(p.env)
 	for _, v := range r.env {
