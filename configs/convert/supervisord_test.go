@@ -35,7 +35,18 @@ func converted(t *testing.T, name, text string, o Options) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	passes(t, r)
 	return told(r)
+}
+
+// passes wants nothing that supctl check finds fault with in a file itself.
+func passes(t *testing.T, r *Result) {
+	t.Helper()
+	for _, n := range r.Report.Notes {
+		if strings.HasPrefix(n.Text, "supctl check: ") {
+			t.Errorf("%s %s", n.Text, n.Lines)
+		}
+	}
 }
 
 // one gives a piece with one program that has these lines beside its command and user.

@@ -64,7 +64,10 @@ func (s *service) address(key string, line setting) (string, bool) {
 		kind = "udp:"
 	}
 	switch {
-	case strings.HasPrefix(value, "/") || strings.HasPrefix(value, "@"):
+	case strings.HasPrefix(value, "@"):
+		s.unable(line.place, "%s=%s: an abstract socket has neither owner nor mode; listen on a path", key, printable(value))
+		return "", false
+	case strings.HasPrefix(value, "/"):
 		if kind == "udp:" {
 			s.unable(line.place, "ListenDatagram with a path: a unix socket has connections here")
 			return "", false
