@@ -16,7 +16,8 @@ func (s *service) hooks() {
 		}
 		for i, line := range lines {
 			command, ok := s.hook(line)
-			if i > 0 || !ok {
+			serves := s.kind() != "oneshot" || kind.ours == "pre_start" || kind.ours == "post_stop" // the other hooks are for what does
+			if i > 0 || !ok || !serves {
 				s.note(ByHand, line.place, "%s=%s: hooks have one command of each kind, as the user of the process; write it there, or as a process that others come `after`", kind.theirs, printable(line.value))
 				continue
 			}

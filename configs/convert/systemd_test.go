@@ -63,6 +63,7 @@ func TestServiceSettings(t *testing.T) {
 		"hardening":        {"ProtectSystem=full\nPrivateTmp=no\nMemoryMax=1G\n", []string{"different: ProtectSystem:", "different: MemoryMax:", "!PrivateTmp"}},
 		"before":           {"ExecStartPre=/bin/mkdir {x}\nExecStopPost=-/bin/rm \"a b\"\n", []string{`hooks = { pre_start = { command = "/bin/mkdir {{x}}", timeout = "1m30s" }, post_stop = { command = ["/bin/sh", "-c", "\"$0\" \"$@\" || :", "/bin/rm", "a b"], timeout = "1m30s" } }`, "!by_hand: "}},
 		"secret before":    {"ExecStartPre=/bin/a --token=hunter2\nEnvironmentFile=/etc/web\n", []string{"by_hand: what looks like a secret", "SECRET_1=\"hunter2\"", "!env_file = \"/etc/web\""}},
+		"behind a one-off": {"Type=oneshot\nExecStartPost=/bin/a\nExecStartPre=/bin/b\n", []string{"by_hand: ExecStartPost=/bin/a", `hooks = { pre_start = { command = "/bin/b"`}},
 		"two before":       {"ExecStartPre=/bin/a\nExecStartPre=/bin/b\n", []string{`pre_start = { command = "/bin/a"`, "by_hand: ExecStartPre=/bin/b"}},
 		"before as root":   {"ExecStartPre=+/bin/chown www x\n", []string{"by_hand: ExecStartPre=+/bin/chown www x", "[process.web]", "!hooks ="}},
 		"stops by itself":  {"ExecStop=/bin/web stop\n", []string{`hooks = { pre_stop = { command = "/bin/web stop"`}},
