@@ -67,7 +67,7 @@ func (c *call) root() *cobra.Command {
 			"6 the configuration is invalid; 7 a worker did not start; 8 timed out, still in\n" +
 			"progress; 9 rolled back, what was there before serves; 10 something changes (apply and\n" +
 			"diff with --detailed-exitcode); 130 interrupted. check-health has those of Nagios\n" +
-			"plug-ins.",
+			"plug-ins, and run that of its command.",
 		Args:          cobra.ArbitraryArgs,
 		RunE:          unknown,
 		SilenceErrors: true,
@@ -81,7 +81,7 @@ func (c *call) root() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	c.socketGiven = func() bool { return flags.Changed("socket") || os.Getenv("SUPD_SOCKET") != "" }
 	root.SetFlagErrorFunc(wrongFlag)
-	root.AddCommand(c.status(), c.top(), c.checkHealth(), c.diff(), c.applyFiles(), c.start(), c.stop(), c.restart(), c.reload(), c.scale(), c.wait(),
+	root.AddCommand(c.status(), c.top(), c.checkHealth(), c.diff(), c.applyFiles(), c.start(), c.stop(), c.restart(), c.reload(), c.scale(), c.wait(), c.run(),
 		c.signal(), c.pid(), c.logs(), c.reopen(), c.rotate(), c.clear(),
 		c.register(), c.unregister(), c.releases(), c.deploy(), c.rollback(), c.hold(), c.unhold(), c.audit(),
 		c.explain(), c.check(), c.convert(), c.shutdown(), c.reexec(), c.version(), completion())

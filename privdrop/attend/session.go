@@ -14,12 +14,12 @@ import (
 // dev.tty.legacy_tiocsti = 0 forbids that from Linux 6.2 on), and what is typed so is read
 // by the shell that has started this process, as its user.
 func OwnSession(a *privdrop.Account) bool {
-	return a != nil && a.UID != os.Geteuid() && hasTerminal()
+	return a != nil && a.UID != os.Geteuid() && HasTerminal()
 }
 
-// hasTerminal reports whether this process has a controlling terminal. Where there is
+// HasTerminal reports whether this process has a controlling terminal. Where there is
 // no /dev/tty, one of the standard descriptors may be it.
-func hasTerminal() bool {
+func HasTerminal() bool {
 	if fd, err := unix.Open("/dev/tty", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0); err == nil {
 		unix.Close(fd)
 		return true
@@ -40,5 +40,5 @@ func IsNeeded() bool {
 	pid := os.Getpid()
 	sid, err := unix.Getsid(0)
 	leads := unix.Getpgrp() == pid && err == nil && sid != pid // to Exec, a session's leader has one of its own
-	return leads || hasTerminal()
+	return leads || HasTerminal()
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -25,22 +24,8 @@ func environment(s Spec, runtimeDir, notify string, statsd netip.AddrPort) (argv
 		vars["statsd"] = statsd.String()
 		maps.Copy(all, statsdEnv(statsd)) // for [env]
 	}
-	maps.Copy(all, p.Inherited(os.Environ()))
-	if p.EnvFile != "" {
-		file, err := configs.ReadEnvFile(p.EnvFile, s.Account)
-		if err != nil {
-			return nil, nil, err
-		}
-		maps.Copy(all, file)
-	}
-	maps.Copy(all, scratchEnv(p, runtimeDir)) // for [env]
-	setLocale(all, p.Env)
-	if err := expandEnv(all, p.Env, vars); err != nil {
+	if err := configured(all, p, s.Account, scratchEnv(p, runtimeDir), vars); err != nil {
 		return nil, nil, err
-	}
-	if p.Venv != "" {
-		all["VIRTUAL_ENV"] = p.Venv
-		all["PATH"] = filepath.Join(p.Venv, "bin") + ":" + all["PATH"]
 	}
 	maps.Copy(all, supdEnv(s, runtimeDir, notify))
 	if statsd.IsValid() { // an old setting of the same name would lead elsewhere

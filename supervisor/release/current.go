@@ -47,3 +47,23 @@ func (s *Store) SetCurrent(app, target string) error {
 	}
 	return nil
 }
+
+// Current finds the release that the link current leads to. It needs no right to read the
+// app's journal. The error is ErrUnknown where there is no link, or no release of that is
+// registered any more.
+func (s *Store) Current(app string) (Release, error) {
+	if err := checkApp(app); err != nil {
+		return Release{}, err
+	}
+	target, err := os.Readlink(filepath.Join(s.app(app), currentName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return Release{}, err
+	}
+	all, listed := s.Releases(app)
+	for _, r := range all {
+		if err == nil && r.Files() == target {
+			return r, nil
+		}
+	}
+	return Release{}, errors.Join(ErrUnknown, listed)
+}

@@ -137,3 +137,24 @@ func TestCurrentIsAlwaysThere(t *testing.T) {
 		}
 	}
 }
+
+// TestCurrentRelease: who may not read the journal finds the active release by the link.
+func TestCurrentRelease(t *testing.T) {
+	s, dir := Open(t.TempDir()), t.TempDir()
+	if _, err := s.Current("app"); !errors.Is(err, ErrUnknown) {
+		t.Errorf("before all: %v", err)
+	}
+	for _, version := range []string{"1.0", "2.0"} {
+		must(t, os.Mkdir(filepath.Join(dir, version), 0o755))
+		_, _, err := s.Register(t.Context(), Registration{App: "app", Version: version, Path: filepath.Join(dir, version), Origin: Manual})
+		must(t, err)
+	}
+	must(t, s.SetCurrent("app", filepath.Join(dir, "1.0")))
+	if r, err := s.Current("app"); err != nil || r.Version != "1.0" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	must(t, s.SetCurrent("app", "/elsewhere"))
+	if r, err := s.Current("app"); !errors.Is(err, ErrUnknown) {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
