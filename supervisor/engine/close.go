@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -80,6 +81,11 @@ func (o *Owner) noteShut(shut map[string]bool, failed map[string]error) {
 	}
 }
 
+// bindError is why a socket could not be bound, or taken over.
+type bindError struct{ error }
+
+func (e *bindError) Unwrap() error { return e.error }
+
 // stir lets the sockets of an app be looked at.
 func (o *Owner) stir(a *app) {
 	if a.closes && !a.isStirred {
@@ -124,13 +130,15 @@ func (o *Owner) tended(a *app, was map[string]bool, failed map[string]error) {
 	other := false
 	for key := range a.sockets {
 		why := failed[key]
+		_, bound := errors.AsType[*bindError](a.closed[key])
 		switch {
 		case !was[key] || (a.closed[key] != nil) == (why != nil):
+		case why == nil && !bound: // its owner is not known, say, and it is to be another
 		case why == nil:
 			a.closed, other = maps.Clone(a.closed), true
 			delete(a.closed, key)
 		case !a.has(key, (*process).isBusy):
-			a.closed, other = with(a.closed, key, why), true
+			a.closed, other = with(a.closed, key, &bindError{why}), true
 		}
 	}
 	if other {

@@ -164,6 +164,26 @@ func TestSocketTakenMeanwhile(t *testing.T) {
 	})
 }
 
+// TestSocketWithoutAnOwner: that a stopped app's socket is closed is no reason to forget
+// what is wrong with it.
+func TestSocketWithoutAnOwner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(healthy))
+		w.applyPrepared(w.closes(onSocket("web", 1), configured("other", 1)))
+		w.expect(10*time.Second, "a/web.1", api.Running)
+		w.do(api.ActionStop, false, "a/web")
+		p := w.closes(onSocket("web", 1), configured("other", 1))
+		p.Apps[0].Closed, p.Apps[0].Sockets = map[string]error{"a/web": errNoUser}, nil
+		w.applyPrepared(p)
+		w.wantNote(errNoUser.Error())
+		w.do(api.ActionStart, false, "a/web") // as it was, as with a socket that was open all the time
+		w.wantNote(errNoUser.Error())
+		w.do(api.ActionStop, false, "a/web")
+		w.wantNote(errNoUser.Error())
+		w.quit()
+	})
+}
+
 // TestSocketOfWhoDrains: a worker that still drains may have the port. Its end is waited
 // for, without a complaint.
 func TestSocketOfWhoDrains(t *testing.T) {
