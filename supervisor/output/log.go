@@ -214,11 +214,10 @@ func (l *Log) look() (changed bool) {
 		return l.replace()
 	}
 	changed = at.Size < l.size
-	l.size = at.Size
 	if changed {
-		l.midline, l.broken, l.born = false, false, time.Now()
-		l.age()
+		l.midline, l.broken = false, false
 	}
+	l.size = at.Size
 	return changed
 }
 

@@ -110,6 +110,29 @@ func TestShiftOfBothForms(t *testing.T) {
 	}
 }
 
+// TestShiftOverTheOtherForm: what takes the last place is what is there afterwards.
+func TestShiftOverTheOtherForm(t *testing.T) {
+	for _, isPacked := range []bool{false, true} {
+		path := filepath.Join(t.TempDir(), "log")
+		forms := []func(n int, text string){
+			func(n int, text string) { must(t, os.WriteFile(rotated(path, n), []byte(text), 0o600)) },
+			func(n int, text string) { must(t, os.WriteFile(packed(path, n), packedFile(t, text), 0o600)) },
+		}
+		if isPacked {
+			forms[0], forms[1] = forms[1], forms[0]
+		}
+		forms[0](2, "oldest\n")
+		forms[1](1, "old\n")
+		l := open(t, path, Options{Keep: 2})
+		l.write(nil, []byte(twenty))
+		_, err := l.rotateNow()
+		must(t, err)
+		if got, all := read(t, path); got != "old\n"+twenty || len(all) != 3 {
+			t.Errorf("%s: %q", names(t, path), got)
+		}
+	}
+}
+
 // TestKilledWhileCompressing: what a supd leaves that is killed between two steps is shown
 // once, and put right.
 func TestKilledWhileCompressing(t *testing.T) {
@@ -337,7 +360,7 @@ func TestMaxAge(t *testing.T) {
 	o := Options{MaxAge: 20 * time.Millisecond, Keep: 1000, UID: -1, GID: -1, Mode: 0o600}
 	old, err := set.Open(dir+"/old", o)
 	must(t, err)
-	_, err = set.Open(dir+"/empty", o)
+	empty, err := set.Open(dir+"/empty", o)
 	must(t, err)
 	for n := range 3 {
 		old.write(nil, []byte(twenty))
@@ -346,6 +369,11 @@ func TestMaxAge(t *testing.T) {
 	eventually(t, "all three are", func() bool { got, all := read(t, dir+"/old"); return got == strings.Repeat(twenty, 3) && len(all) == 4 })
 	if !isMissing(dir + "/empty.1") {
 		t.Error("an empty file is rotated")
+	}
+	empty.mu.Lock()
+	defer empty.mu.Unlock()
+	if empty.aged != nil {
+		t.Error("something wakes up for an empty file")
 	}
 }
 

@@ -294,7 +294,7 @@ func (f *failing) Write(p []byte) (int, error) {
 
 // TestFlush: what is left at the end is dropped, counted once, and not waited for.
 func TestFlush(t *testing.T) {
-	set, _, _ := standardOutput(t)
+	set, out, said := standardOutput(t)
 	set.outlets.patience = outletPatience
 	l := stdoutLog(t, set, "app/web", NoPrefix)
 	c, w := start(t, l, nil)
@@ -303,6 +303,16 @@ func TestFlush(t *testing.T) {
 	wait(t, c)
 	set.Flush()
 	if written, dropped := l.Stats(); written+dropped != 1<<20 || dropped == 0 {
+		t.Errorf("%d bytes written, %d dropped", written, dropped)
+	}
+	go io.Copy(io.Discard, out) // what was being written is, all the same
+	eventually(t, "it is written again", func() bool { return strings.Contains(said.String(), "written again") })
+	c, w = start(t, l, nil)
+	w.WriteString("more\n")
+	w.Close()
+	wait(t, c)
+	set.Flush()
+	if written, dropped := l.Stats(); written+dropped != 1<<20+5 || written == 0 {
 		t.Errorf("%d bytes written, %d dropped", written, dropped)
 	}
 }
