@@ -20,7 +20,7 @@ import (
 const (
 	treeCache = "/var/cache/supd-test-debian"
 	treeSuite = "bookworm" // systemd 252
-	treeAdds  = "systemd,systemd-sysv,gunicorn,needrestart,curl,cron,iproute2,procps,nginx-light,redis-server,celery,python3-redis"
+	treeAdds  = "systemd,systemd-sysv,gunicorn,needrestart,curl,cron,iproute2,procps,nginx-light,redis-server,celery,python3-redis,supervisor"
 )
 
 // container is a Debian that was booted with systemd, in namespaces and cgroups of
@@ -105,7 +105,7 @@ func cachedTree(t *testing.T) string {
 	if err != nil {
 		t.Fatalf("debootstrap: %v\n%s", err, out)
 	}
-	for _, unit := range []string{"nginx", "redis-server"} { // whoever wants one starts it
+	for _, unit := range []string{"nginx", "redis-server", "supervisor"} { // whoever wants one starts it
 		if out, err := exec.Command("systemctl", "--root="+half, "disable", unit).CombinedOutput(); err != nil {
 			t.Fatalf("disable %s: %v\n%s", unit, err, out)
 		}
