@@ -47,8 +47,11 @@ func (t *trap) background() {
 			t.warn("command", "each worker has a session already, and without --wait setsid leaves supd, which takes that for an exit; remove it")
 		}
 	}
-	if strings.HasPrefix(t.program, "php-fpm") { // php-fpm8.4
+	switch {
+	case strings.HasPrefix(t.program, "php-fpm"): // php-fpm8.4
 		t.phpFPM()
+	case t.server.is("gunicorn"):
+		t.gunicornDaemon(t.facts().all())
 	}
 }
 
@@ -112,30 +115,6 @@ func (t *trap) phpFPM() {
 		}
 	}
 	t.leaves("without --nodaemonize", "add it")
-}
-
-// gunicornDaemon is a line of its configuration file, which is Python.
-var gunicornDaemon = regexp.MustCompile(`(?m)^daemon\s*=\s*(True|False|1|0)`)
-
-// gunicornFile looks at the one thing in there that no other setting can make good.
-func (t *trap) gunicornFile(args []string) {
-	if said := lastOf(gunicornDaemon, t.gunicornText(args)); said == "True" || said == "1" {
-		t.leaves("with daemon = True in "+gunicornConfig(args), "remove it")
-	}
-}
-
-// gunicornConfig is the path of its configuration file.
-func gunicornConfig(args []string) string {
-	file := "gunicorn.conf.py"
-	for _, path := range values(args, "-c", "--config") {
-		file = strings.TrimPrefix(path, "file:")
-	}
-	return file
-}
-
-func (t *trap) gunicornText(args []string) string {
-	text, _ := t.file(gunicornConfig(args), t.process.Directory)
-	return text
 }
 
 // file gives the text of a file that the program reads, and whether that could be

@@ -39,7 +39,7 @@ func (f *foreign) warn(a *App, r *report) {
 	}
 	for i := range a.Processes {
 		p := &a.Processes[i]
-		as := who{p.User, p.Group, strings.Join(p.Groups, " ")}
+		as := whoOf(p)
 		for key, path := range map[string]string{
 			"env_file": p.EnvFile, "log": p.Log.File, "directory": p.Directory, "venv": p.Venv, "command": strings.Join(p.Command[:min(1, len(p.Command))], ""),
 		} {
@@ -50,6 +50,8 @@ func (f *foreign) warn(a *App, r *report) {
 
 // who is an account as a file names it.
 type who struct{ user, group, groups string }
+
+func whoOf(p *Process) who { return who{p.User, p.Group, strings.Join(p.Groups, " ")} }
 
 // why says what lets others decide what is at a path.
 func (f *foreign) why(as who, path string) string {

@@ -319,7 +319,12 @@ func (l *loader) process(in input, a *App, name string, own, shared, stated *val
 	if stated == nil {
 		line = max(1, in.at("user").Place.Line)
 	}
-	merged := input{overlay(l.processDefaults(), own, shared, stated), &scope}
+	below := []*value{l.processDefaults()}
+	merged := input{overlay(below[0], own, shared, stated), &scope}
+	if preset := merged.preset(); preset != nil {
+		below = []*value{l.stated.child("process").onlyTable().withLogTable(), preset, l.builtIn.child("process")}
+		merged.value = overlay(below[2], preset, below[0], own, shared, stated)
+	}
 	merged.Place = table.Place
 	if l.cost += merged.cost(mostMerged); l.cost > mostMerged {
 		return merged, Process{}
@@ -328,9 +333,10 @@ func (l *loader) process(in input, a *App, name string, own, shared, stated *val
 	p := Process{Name: name, Line: line, AllowRoot: a.AllowRoot, Env: map[string]string{}}
 	readTable(merged, processKeys, &p)
 	merged.locate(&p)
+	p.complete(a)
 	l.logOf(merged.at("log"), a.Name, name, &p.Log)
 	checkProcess(merged, a, &p)
-	a.places[name] = []*value{stated.withLogTable(), shared, own.withLogTable(), l.processDefaults()}
+	a.places[name] = append([]*value{stated.withLogTable(), shared, own.withLogTable()}, below...)
 	return merged, p
 }
 

@@ -133,7 +133,7 @@ func TestDecode(t *testing.T) {
 			},
 			Processes: []Process{
 				{
-					Name: "plain", Line: 66, Command: []string{"sleep", "1 h", `"`}, Count: 3,
+					Name: "plain", Line: 67, Command: []string{"sleep", "1 h", `"`}, Count: 3,
 					User: "root", Group: "nogroup", AllowRoot: true, Resources: privdrop.Resources{Umask: new(privdrop.Umask(0o77))},
 					Env:        map[string]string{"A": "1", "B": "{slot}", "ALL": "x"},
 					EnvInherit: []string{}, Sockets: []string{}, After: []string{}, Autostart: true, Restart: RestartAlways, SuccessExit: []int{0},
@@ -144,7 +144,7 @@ func TestDecode(t *testing.T) {
 					Log: Log{To: LogJournal, File: "journal:full/plain", MaxSize: 1 << 20, Keep: 10},
 				},
 				{
-					Name: "web", Line: 26, Command: []string{"serve", "--fd", "{socket.web}"}, Count: 0,
+					Name: "web", Line: 26, Command: []string{"serve", "--fd", "{socket.web}"}, Count: 0, Server: "rq",
 					Venv: "/opt/full/env", Directory: "/opt/full", User: "nobody", Group: "adm", Groups: []string{}, AllowRoot: true,
 					Env:     map[string]string{"A": "2", "B": "{slot}", "C": "", "ALL": "x"},
 					EnvFile: dir + "/apps/full.env", EnvInherit: []string{"LANG", "DJANGO_*"}, Scratch: []string{"TMPDIR", "HOME"}, Sockets: []string{"web", "log"}, After: []string{"plain"},

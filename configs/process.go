@@ -13,6 +13,7 @@ import (
 var processKeys = append([]key[Process]{
 	field("command", func(p *Process) *[]string { return &p.Command }, command),
 	field("count", func(p *Process) *int { return &p.Count }, integer(0, MostWorkers)),
+	field("server", func(p *Process) *string { return &p.Server }, serverNamed),
 	{name: "venv", read: readVenv},
 	field("directory", func(p *Process) *string { return &p.Directory }, ofRelease(absolute)),
 	field("user", func(p *Process) *string { return &p.User }, filled),

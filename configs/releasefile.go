@@ -67,7 +67,7 @@ func readInside(path string, account *privdrop.Account) (data []byte, err error)
 // releaseProcessKeys are all that a release may set for a process. supd acts on
 // the others with more rights than the release's author need have.
 var releaseProcessKeys = []string{
-	"command", "count", "venv", "env", "after", "autostart", "restart", "success_exit",
+	"command", "count", "server", "venv", "env", "after", "autostart", "restart", "success_exit",
 	"backoff", "give_up_after", "ready", "health", "watchdog", "stop", "reload_signal",
 }
 

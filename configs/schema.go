@@ -158,6 +158,7 @@ type Process struct {
 
 	Command   []string // still with {variables}; nil when the release is to bring it
 	Count     int
+	Server    string // a table of servers.toml, which has brought defaults; "" is none
 	Venv      string // absolute, as workers see it; "" is none
 	Directory string // absolute, as workers see it; "" when it is the release and none is known
 

@@ -76,7 +76,7 @@ func (t *trap) shellWords(argv []string) {
 			t.warn("command", "no shell runs: the program gets %q as it is; {env.NAME} is a variable", arg)
 			return
 		}
-		if found := variable.FindString(arg); found != "" && !slices.Contains(dollars, t.program) && !(t.program == "uwsgi" && found[1] == '(') { // which has placeholders of that form
+		if found := variable.FindString(arg); found != "" && !slices.Contains(dollars, t.program) && !(t.server.is("uwsgi") && found[1] == '(') { // which has placeholders of that form
 			found = strings.NewReplacer("{{", "{", "}}", "}").Replace(found)
 			t.warn("command", "no shell runs: the program gets %q as it is; {env.NAME} is a variable", found)
 			return

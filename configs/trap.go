@@ -7,15 +7,15 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"supd/privdrop"
+	"supd/privdrop/files"
 )
 
 // Traps finds settings that are valid and yet known to lose requests, tasks or
 // signals with the program that the command starts. Each warning says what
 // happens and what to write instead. Beside the configuration it reads the modes
-// of files with secrets in them, uWSGI's ini files, and whose the directories are.
+// of files with secrets in them, the servers' own files, which versions of them are
+// installed, and whose the directories are.
 //
 // Of an app with releases it finds what no release can change; TrapsOf does the
 // rest.
@@ -47,17 +47,24 @@ type trap struct {
 	process *Process
 	program string            // "gunicorn", whatever it was started through
 	args    []string          // behind it
+	server  *server           // that it is, nil for any other
 	levels  []level           // of the command
 	env     map[string]string // of the process, and of the command over it
+	way     files.Way         // to what the app's user may lead elsewhere
 	report  report
 }
 
-func newTrap(c *Config, a *App, p *Process) *trap {
+func newTrap(c *Config, a *App, p *Process, paths *foreign) *trap {
 	t := &trap{app: a, process: p, report: report{home: c.home}}
+	if c.root {
+		t.way.As = paths.account(whoOf(p))
+	}
 	if len(p.Command) > 0 { // else the release is to bring it
 		var env map[string]string
 		t.levels, env = levels(p.Command)
-		t.program, t.args = t.levels[len(t.levels)-1].program()
+		last := t.levels[len(t.levels)-1]
+		t.program, t.args = last.name(), last.argv[1:]
+		t.server = recognise(t.program, t.args)
 		t.env = withEnv(p, env)
 	}
 	return t
@@ -88,20 +95,14 @@ func (t *trap) check() {
 	}
 	t.shell()
 	t.deathSignal()
-	t.group()
 	t.vouches()
 	t.background()
-	switch t.program {
-	case "gunicorn":
-		t.gunicorn()
-	case "uwsgi":
-		t.uwsgi()
-	case "celery":
-		t.celery()
-	case "rq", "rqworker":
-		t.rq()
-	case "uvicorn":
-		t.uvicorn()
+	t.known()
+	switch {
+	case t.server.is("gunicorn"):
+		t.gunicornDirty()
+	case t.server.is("celery"):
+		t.celeryReady()
 	}
 }
 
@@ -151,15 +152,6 @@ func (t *trap) stopsGroup() bool {
 	return slices.ContainsFunc(t.process.Stop, func(s StopStep) bool { return s.Group })
 }
 
-// group warns of programs whose children take a signal for their own: those of celery
-// (celery.concurrency.prefork, WORKER_SIGRESET) and of rq (rq.worker,
-// setup_work_horse_signals) have TERM at its default.
-func (t *trap) group() {
-	if tasks := t.program == "celery" || t.program == "rq" || t.program == "rqworker"; tasks && t.stopsGroup() {
-		t.warn("stop", `with "group" the processes that run the tasks get the signal as well, which ends them in the middle; remove the word: %s tells them itself`, t.program)
-	}
-}
-
 // firstWait is how long the first signal of stop has.
 func (t *trap) firstWait() time.Duration {
 	if len(t.process.Stop) == 0 {
@@ -200,7 +192,7 @@ func isSecret(name string) bool {
 func appTraps(c *Config, a *App, paths *foreign) []Error {
 	var all []Error
 	for i := range a.Processes {
-		t := newTrap(c, a, &a.Processes[i])
+		t := newTrap(c, a, &a.Processes[i], paths)
 		t.check()
 		t.endless(c.Daemon.ExitOn)
 		all = append(all, t.report.sorted()...)
@@ -220,47 +212,5 @@ func appTraps(c *Config, a *App, paths *foreign) []Error {
 
 // open reports whether a release is to come that may set what is not there.
 func (a *App) open() bool { return a.Release != nil && a.version == nil }
-
-// rq takes a second TERM or INT, from a second on after the first, as the order
-// to kill the job (rq.worker, request_force_stop).
-func (t *trap) rq() {
-	for _, name := range values(t.args, "--name", "-n") {
-		if !strings.Contains(name, "{generation") || t.process.Count > 1 && !strings.Contains(name, "{slot") {
-			t.warn("command", "rq refuses a name that another worker has, so that no new worker starts beside the old one, nor soon after one that was killed; write --name {process}-{slot}-{generation}, or leave it out")
-		}
-	}
-	gentle := 0
-	for _, step := range t.process.Stop {
-		if step.Signal == unix.SIGTERM || step.Signal == unix.SIGINT {
-			gentle++
-		}
-	}
-	if gentle > 1 {
-		t.warn("stop", "rq takes a second TERM or INT as the order to kill the running job; send one and wait as long as a job may take")
-	}
-}
-
-func (t *trap) uvicorn() {
-	if has(t.args, "--reload") {
-		t.warn("command", "--reload is for development: it runs the server in a child that gets no signal; remove it")
-	}
-	if has(t.args, "--uds") {
-		t.warn("command", `--uds binds and removes a socket of its own; write a [socket.NAME] and --fd {socket.NAME}`)
-	}
-	if !has(t.args, "--timeout-graceful-shutdown") {
-		t.warn("command", "without --timeout-graceful-shutdown uvicorn waits for open connections until it is killed; set it to some seconds less than stop waits")
-	}
-	if len(t.process.Sockets) > 0 && !has(t.args, "--fd") {
-		t.warn("command", "uvicorn does not know LISTEN_FDS, and binds an address of its own; write --fd %s", braced("socket."+t.process.Sockets[0]))
-	}
-	if len(t.process.Sockets) == 0 {
-		return
-	}
-	for key, q := range map[string]Question{"ready": t.process.Ready.Question(), "health": t.process.Health.Question()} {
-		if q.Probe() {
-			t.warn(key, "uvicorn serves on one socket, never on the worker's own that the question comes in on; add socket = %q", t.process.Sockets[0])
-		}
-	}
-}
 
 func braced(name string) string { return fmt.Sprintf("{%s}", name) }

@@ -20,7 +20,8 @@ func TestTraps(t *testing.T) {
 	uwsgi := func(args string) string {
 		return "command = ['uwsgi', '--master', '--need-app', '--hook-master-start', 'unix_signal:15  gracefully_kill_them_all', " + args + "]\nsockets = [\"web\"]\n"
 	}
-	const uvicorn = "command = \"uvicorn --fd {socket.web} --timeout-graceful-shutdown 20 "
+	const patient = "stop = [[\"TERM\", \"5m\"]]\n"
+	const uvicorn = "command = \"/srv/x/bin/uvicorn --fd {socket.web} --timeout-graceful-shutdown 20 "
 	tests := []struct {
 		name, process string
 		want          []string
@@ -73,15 +74,16 @@ func TestTraps(t *testing.T) {
 		{"celery, the line", celery("-n {generation} -l info") + "ready = { log = \"ready\" }\n", nil},
 		{"celery, another line", celery("-n {generation}") + "ready = { log = \"celery@\" }\n", nil},
 
-		{"rq, named", "command = \"rq worker --name only-one\"\n", []string{"4: process.web.command: rq refuses a name"}},
-		{"rq, two named", "command = \"rq worker -n w-{generation}\"\ncount = 2\n", []string{"rq refuses a name"}},
-		{"rq, named well", "command = \"rq worker -n w-{slot}-{generation}\"\ncount = 2\n", nil},
+		{"rq, named", "command = \"rq worker --name only-one\"\n" + patient, []string{"4: process.web.command: rq refuses a name"}},
+		{"rq, two named", "command = \"rq worker -n w-{generation}\"\ncount = 2\n" + patient, []string{"rq refuses a name"}},
+		{"rq, named well", "command = \"rq worker -n w-{slot}-{generation}\"\ncount = 2\n" + patient, nil},
 		{"rq, well", "command = \"rq worker\"\nstop = [[\"TERM\", \"5m\"], [\"QUIT\", \"1s\"]]\n", nil},
+		{"rq, cut short", "command = \"rq worker\"\n", []string{"process.web.stop: jobs that run longer than 30s"}},
 		{"rq, killed", "command = \"rq worker\"\nstop = [[\"TERM\", \"5m\"], [\"TERM\", \"1s\"]]\n", []string{"5: process.web.stop: rq takes a second TERM"}},
 
 		{"uvicorn, well", uvicorn + "x\"\nsockets = [\"web\"]\nready = { http = \"/\", socket = \"web\" }\n", nil},
 		{"uvicorn, reload", uvicorn + "--reload --uds /x x\"\nsockets = [\"web\"]\n", []string{"--reload", "--uds"}},
-		{"uvicorn, bare", "command = \"uvicorn x\"\nsockets = [\"web\"]\nready = { http = \"/\" }\n", []string{"write --fd {socket.web}", "without --timeout-graceful-shutdown", "add socket = \"web\""}},
+		{"uvicorn, bare", "command = \"/srv/x/bin/uvicorn x\"\nsockets = [\"web\"]\nready = { http = \"/\" }\n", []string{"write --fd {socket.web}", "without --timeout-graceful-shutdown", "add socket = \"web\""}},
 		{"uvicorn, health", uvicorn + "x\"\nsockets = [\"web\"]\nhealth = { tcp = true }\n", []string{"6: process.web.health: uvicorn serves on one socket"}},
 
 		{"nginx", "command = \"/usr/sbin/nginx -c DIR/apps/nginx.conf\"\n", []string{"4: process.web.command: without \"daemon off;\" nginx leaves supd"}},
@@ -139,17 +141,17 @@ func TestTraps(t *testing.T) {
 		{"newrelic, another command", "command = \"newrelic-admin validate-config gunicorn -D\"\n", nil},
 		{"ddtrace", "command = \"ddtrace-run --profiling celery -A x beat\"\n", []string{"the old and the new scheduler"}},
 		{"opentelemetry", "command = \"opentelemetry-instrument --traces_exporter console --service_name=x python3 -X dev -W ignore -m gunicorn -D x\"\n" + quiet, []string{"with --daemon"}},
-		{"nice", "command = \"nice -n 5 ionice -c2 -n 7 nohup rq worker -n x\"\n", []string{"rq refuses a name"}},
-		{"timeout", "command = \"timeout -k 5 1d stdbuf -oL uvicorn --reload --fd 3 --timeout-graceful-shutdown 9 x\"\n", []string{"--reload"}},
+		{"nice", "command = \"nice -n 5 ionice -c2 -n 7 nohup rq worker -n x\"\n" + patient, []string{"rq refuses a name"}},
+		{"timeout", "command = \"timeout -k 5 1d stdbuf -oL /srv/x/bin/uvicorn --reload --fd 3 --timeout-graceful-shutdown 9 x\"\n", []string{"--reload"}},
 		{"taskset", "command = \"taskset -c 0,1 chrt -f 10 nginx -c DIR/apps/nginx.conf\"\n", []string{"nginx leaves supd"}},
 		{"tools of Python", "command = \"poetry run uv run --with x python -m coverage run -m gunicorn -D x\"\n" + quiet, []string{"with --daemon"}},
 		{"secrets", "command = \"doppler run --token x -- gunicorn -D x\"\n" + quiet, []string{"with --daemon"}},
 		{"tini, and what it starts", "command = \"tini -g -- gunicorn -D x\"\n" + quiet, []string{"with --daemon"}},
 		{"manage.py", "command = \"python manage.py celery worker -B -n {generation}\"\nstop = [[\"TERM\", \"2m\"]]\n", []string{"-B runs", "the old and the new scheduler"}},
-		{"manage.py, of another kind", "command = \"./manage.py --settings x rqworker default --name a\"\n", []string{"rq refuses a name"}},
+		{"manage.py, of another kind", "command = \"./manage.py --settings x rqworker default --name a\"\n" + patient, []string{"rq refuses a name"}},
 		{"manage.py, celerybeat", "command = \"django-admin celerybeat\"\n", []string{"the old and the new scheduler"}},
 		{"sudo, and what it starts", "command = \"sudo -u x A=b gunicorn -D x\"\n" + quiet, []string{"sudo stands between", "with --daemon"}},
-		{"gosu", "command = \"gosu x rq worker -n a\"\n", []string{"gosu changes the user", "rq refuses a name"}},
+		{"gosu", "command = \"gosu x rq worker -n a\"\n" + patient, []string{"gosu changes the user", "rq refuses a name"}},
 		{"su, and what it starts", "command = ['su', '-', 'x', '-c', 'exec gunicorn -D x']\n" + quiet, []string{"su stands between", "with --daemon"}},
 		{"a shell's arguments", "command = ['sh', '-ec', 'umask 2; exec \"$@\"', 'sh', 'gunicorn', '-D', 'x']\n" + quiet, []string{"with --daemon"}},
 		{"a shell's conditions", "command = ['sh', '-c', '''if [ -e x ]; then # exec nothing; it's\n exec nice gunicorn -D 'a;b' 2>&1; fi''']\n" + quiet, []string{"with --daemon"}},

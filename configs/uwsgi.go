@@ -26,20 +26,6 @@ func (o *uwsgiOptions) add(name, value string) {
 
 var uwsgiShort = map[string]string{"s": "socket", "M": "master", "d": "daemonize"}
 
-// has reports whether one of the options is there and not switched off.
-func (o *uwsgiOptions) has(names ...string) bool {
-	for _, name := range names {
-		for _, v := range o.all[name] {
-			if v != "false" && v != "0" && v != "no" {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func (o *uwsgiOptions) lacks(name string) bool { return !o.partial && !o.has(name) }
-
 func readUWSGI(dir string, args []string, through privdrop.View) *uwsgiOptions {
 	o := &uwsgiOptions{all: map[string][]string{}, view: through}
 	for i := 0; i < len(args); i++ {
@@ -117,52 +103,19 @@ func (o *uwsgiOptions) section(text, wanted string) {
 	}
 }
 
-// uwsgi's manners are those of 2.0.
-func (t *trap) uwsgi() {
+// uwsgiArguments are all that uWSGI is told, each as --name=value, and whether there may be
+// more.
+func (t *trap) uwsgiArguments() (args []string, partial bool) {
 	o := readUWSGI(t.process.Directory, t.args, t.app.view())
 	for name := range t.env { // each option may be set by UWSGI_OPTION
 		o.partial = o.partial || strings.HasPrefix(name, "UWSGI_")
 	}
-	if o.lacks("master") {
-		t.warn("command", "without master uWSGI can neither stop gracefully nor replace a worker; add --master")
-	}
-	if o.lacks("need-app") {
-		t.warn("command", "without need-app uWSGI serves errors when the application cannot be loaded; add --need-app")
-	}
-	t.uwsgiStop(o)
-	if o.has("daemonize", "daemonize2") {
-		t.warn("command", "with daemonize uWSGI leaves supd, which takes that for an exit; remove it")
-	}
-	if o.has("shutdown-sockets") {
-		t.warn("command", "shutdown-sockets ends the listening socket for every worker that shares it; remove it")
-	}
-	t.uwsgiSockets(o)
-}
-
-// uwsgiStop wants the one way to stop in which requests that run are finished:
-// TERM reloads by default, and with die-on-term it kills.
-func (t *trap) uwsgiStop(o *uwsgiOptions) {
-	const hook = "unix_signal:15 gracefully_kill_them_all"
-	for _, v := range o.all["hook-master-start"] {
-		if strings.Join(strings.Fields(v), " ") == hook {
-			return
-		}
-	}
-	if !o.partial {
-		t.warn("command", `TERM makes uWSGI reload, or drop its requests; add --hook-master-start "%s"`, hook)
-	}
-}
-
-func (t *trap) uwsgiSockets(o *uwsgiOptions) {
-	fd := "fd://{socket.NAME}"
-	if len(t.process.Sockets) > 0 {
-		fd = "fd://" + braced("socket."+t.process.Sockets[0])
-	}
-	for _, name := range []string{"socket", "uwsgi-socket", "http-socket", "http"} {
-		for _, address := range o.all[name] {
-			if !strings.HasPrefix(address, "fd://") {
-				t.warn("command", "%s binds an address of its own, which a new worker cannot share with the old one; write a [socket.NAME], and here %s", name, fd)
+	for _, name := range sortedKeys(o.all) {
+		for _, v := range o.all[name] {
+			if v != "false" && v != "0" && v != "no" { // else it is switched off
+				args = append(args, "--"+name+"="+v)
 			}
 		}
 	}
+	return args, o.partial
 }

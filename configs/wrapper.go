@@ -3,7 +3,6 @@ package configs
 import (
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -225,18 +224,17 @@ func afterPython(args []string) []string {
 	return nil
 }
 
-// management are Django's and Flask's commands that are servers of their own.
-var management = map[string][]string{
-	"celery": {"celery"}, "celeryd": {"celery", "worker"}, "celerybeat": {"celery", "beat"}, "celeryworker": {"celery", "worker"},
-	"rqworker": {"rq", "worker"}, "rq": {"rq"}, "gunicorn": {"gunicorn"}, "run_gunicorn": {"gunicorn"}, "uvicorn": {"uvicorn"}, "runuvicorn": {"uvicorn"},
-}
-
+// managed gives what a command of Django's or Flask's is, if that is a server of its own.
 func managed(args []string) []string {
 	args = wrapper{values: []string{"--settings", "--pythonpath", "-v", "--verbosity", "--app", "-A", "-e", "--env-file"}}.skip(args)
-	if len(args) == 0 || management[args[0]] == nil {
+	if len(args) == 0 {
 		return nil
 	}
-	return slices.Concat(management[args[0]], args[1:])
+	known := management(args[0])
+	if known == nil {
+		return nil
+	}
+	return slices.Concat(known, args[1:])
 }
 
 // reserved are words of the shell that a command may follow.
@@ -308,24 +306,6 @@ func closing(script string, from int) int {
 		}
 	}
 	return len(script)
-}
-
-// servers are the names of programs with a version or a flavour in it.
-var servers = map[string]*regexp.Regexp{
-	"gunicorn": regexp.MustCompile(`^gunicorn[\d.-]*$`),
-	"uwsgi":    regexp.MustCompile(`^uwsgi([_-](core|python|pypy|plugin|rack|ruby|psgi|php|lua|jvm)[\w.]*)?[\d.]*$`),
-}
-
-// program gives the name of what is run, without directory and version, and its
-// arguments.
-func (l level) program() (name string, args []string) {
-	name = l.name()
-	for known, is := range servers {
-		if is.MatchString(name) {
-			name = known
-		}
-	}
-	return name, l.argv[1:]
 }
 
 // withEnv is a process's environment with that of its command over it.

@@ -28,6 +28,7 @@ func SameLaunch(a, b *configs.Process) bool {
 // only say how supd treats it.
 func launchKeys(p configs.Process) configs.Process {
 	probe := p.Probe()
+	p.Server = "" // it is in all that it brings
 	p.Line, p.Count, p.After, p.Autostart, p.Strategy = 0, 0, nil, false, ""
 	p.Restart, p.SuccessExit, p.Backoff, p.GiveUpAfter = "", nil, configs.Backoff{}, 0
 	p.Hooks = configs.Hooks{}
