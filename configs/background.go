@@ -103,18 +103,24 @@ func (t *trap) redis() {
 	}
 }
 
-var fpmDaemonize = regexp.MustCompile(`(?mi)^\s*daemonize\s*=\s*"?(no|0|false|off|none)`)
+// Lines of php-fpm's file: that it stays, and how long its children have to end.
+var (
+	fpmDaemonize = regexp.MustCompile(`(?mi)^\s*daemonize\s*=\s*"?(no|0|false|off|none)`)
+	fpmPatience  = regexp.MustCompile(`(?mi)^\s*process_control_timeout\s*=\s*"?([0-9]*[1-9])`)
+)
 
 func (t *trap) phpFPM() {
-	if has(t.args, "-F", "--nodaemonize") {
-		return
-	}
+	stays, unknown := has(t.args, "-F", "--nodaemonize"), false
 	for _, path := range values(t.args, "-y", "--fpm-config") {
-		if text, ok := t.file(path, t.process.Directory); !ok || fpmDaemonize.MatchString(text) {
-			return
+		text, ok := t.file(path, t.process.Directory)
+		stays, unknown = stays || fpmDaemonize.MatchString(text), unknown || !ok
+		if ok && !fpmPatience.MatchString(text) {
+			t.warn("command", "php-fpm ends its children at once, with the requests that they are at, without process_control_timeout in %s; write process_control_timeout = 25s there, less than stop waits", path)
 		}
 	}
-	t.leaves("without --nodaemonize", "add it")
+	if !stays && !unknown {
+		t.leaves("without --nodaemonize", "add it")
+	}
 }
 
 // file gives the text of a file that the program reads, and whether that could be

@@ -48,7 +48,8 @@ const (
 type taking struct {
 	Take   take
 	Most   int      // so many at most; 0 is no limit
-	Add    []string // of takeOption, for each socket: {fd} is its number
+	Option []string // of takeOption, its names
+	Add    []string // likewise, for each socket: {fd} is its number
 	Absent []string // options of which each says otherwise
 	Name   string   // of takeVariable
 	Each   string   // of takeVariable, for each socket: {address} and {fd}
@@ -87,6 +88,7 @@ type knownTrap struct {
 	Key     string // that is blamed; "" is that of the setting
 	Says    string
 	Cured   bool   // server = "…" does what it says
+	Fact    bool   // nothing mends it: whoever writes server = "…" knows
 	Alone   bool   // nothing else is of interest then
 	Example string // a command that it is about,
 	With    string // and more keys of the process
@@ -142,6 +144,7 @@ var serverKeys = []key[server]{
 var takingKeys = []key[taking]{
 	field("take", func(t *taking) *take { return &t.Take }, one(takeListenFDs, takeOption, takeVariable, takeCode, takeNone)),
 	field("most", func(t *taking) *int { return &t.Most }, count(1)),
+	field("option", func(t *taking) *[]string { return &t.Option }, list(filled)),
 	field("add", func(t *taking) *[]string { return &t.Add }, list(filled)),
 	field("absent", func(t *taking) *[]string { return &t.Absent }, list(filled)),
 	field("name", func(t *taking) *string { return &t.Name }, filled),
@@ -174,6 +177,7 @@ var trapKeys = append(conditionKeys(func(t *knownTrap) *condition { return &t.co
 	field("key", func(t *knownTrap) *string { return &t.Key }, filled),
 	field("says", func(t *knownTrap) *string { return &t.Says }, filled),
 	field("cured", func(t *knownTrap) *bool { return &t.Cured }, boolean),
+	field("fact", func(t *knownTrap) *bool { return &t.Fact }, boolean),
 	field("alone", func(t *knownTrap) *bool { return &t.Alone }, boolean),
 	field("example", func(t *knownTrap) *string { return &t.Example }, filled),
 	field("with", func(t *knownTrap) *string { return &t.With }, filled),

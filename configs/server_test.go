@@ -27,7 +27,7 @@ func TestServersFile(t *testing.T) {
 		if s.Stop.Option != "" && (s.Stop.Unit == 0 || s.Stop.Margin == 0) {
 			t.Errorf("%s.stop: an option wants unit and margin", name)
 		}
-		if of := s.Sockets; of.Take == takeOption && len(of.Add) == 0 || of.Take == takeVariable && (of.Name == "" || of.Each == "") ||
+		if of := s.Sockets; of.Take == takeOption && len(of.Add)*len(of.Option) == 0 || of.Take == takeVariable && (of.Name == "" || of.Each == "") ||
 			of.Take != takeListenFDs && of.Says == "" {
 			t.Errorf("%s.sockets: how they are passed, or what is said without, is missing", name)
 		}
@@ -98,8 +98,8 @@ func TestServerTraps(t *testing.T) {
 				if trap.Versions != nil && (warned("999", "") && warned("0.0.1", "")) {
 					t.Error("the version does not matter")
 				}
-				if cured := !warned(versionOf(trap.Versions), "server = \""+name+"\"\n"); cured != trap.Cured {
-					t.Errorf("server = %q cures it: %v, want %v", name, cured, trap.Cured)
+				if cured := !warned(versionOf(trap.Versions), "server = \""+name+"\"\n"); cured != (trap.Cured || trap.Fact) {
+					t.Errorf("server = %q cures it: %v, want %v", name, cured, !cured)
 				}
 			})
 		}
@@ -112,7 +112,9 @@ func TestRecognise(t *testing.T) {
 		"gunicorn x": "gunicorn", "gunicorn3 x": "gunicorn", "/srv/venv/bin/gunicorn-3.11 x": "gunicorn", "python3 -m gunicorn x": "gunicorn", "gunicornx": "",
 		"uwsgi_python3 x": "uwsgi", "uwsgi-core": "uwsgi", "nice uvicorn x": "uvicorn",
 		"celery -A x worker": "celery", "celery multi": "celery", "celery -A x beat": "celery-beat", "celery flower": "", "python manage.py celerybeat": "celery-beat",
-		"python manage.py celery worker": "celery", "manage.py celeryd": "celery", "rqworker": "rq", "django-admin rqworker": "rq",
+		"python manage.py celery worker": "celery", "manage.py celeryd": "celery", "rqworker": "rq", "granian x": "granian", "hypercorn x": "hypercorn", "waitress-serve x": "waitress", "python -m waitress x": "waitress", "daphne x": "daphne",
+		"dramatiq-gevent x": "dramatiq", "huey_consumer x": "huey", "python3 -m huey.bin.huey_consumer x": "huey", "manage.py run_huey": "huey", "arq x": "arq", "taskiq worker x": "taskiq",
+		"procrastinate worker": "procrastinate", "manage.py procrastinate worker": "procrastinate", "procrastinate schema": "", "bundle exec puma": "puma", "nodejs x.js": "node", "php-fpm8.4": "php-fpm", "/usr/sbin/nginx": "nginx", "django-admin rqworker": "rq",
 	} {
 		argv, err := Split(command)
 		if err != nil {
@@ -166,6 +168,18 @@ func TestServer(t *testing.T) {
 		{"celery, with more", "", `command = "celery -A x worker -- -x"`, told{command: "celery -A x worker -n {process}{slot}-{generation}@%h -- -x", stop: "TERM 10m0s QUIT 10s"}},
 		{"celery-beat", "", `command = "celery -A x beat"`, told{command: "celery -A x beat", stop: "TERM 10s", strategy: "replace"}},
 		{"uwsgi", "", `command = "uwsgi --master x.ini"`, told{command: "uwsgi --master x.ini --hook-master-start unix_signal:15 gracefully_kill_them_all --need-app", stop: "TERM 1m5s"}},
+		{"taskiq", "", `command = "taskiq scheduler x:s"`, told{command: "taskiq scheduler x:s", stop: "TERM 10m0s", strategy: "replace"}},
+		{"dramatiq", "", `command = "dramatiq --worker-shutdown-timeout 900000 x"`, told{command: "dramatiq --worker-shutdown-timeout 900000 x", stop: "TERM 15m5s"}},
+		{"huey", "", `command = "huey_consumer.py x.huey"`, told{command: "huey_consumer.py x.huey", stop: "INT 10m0s TERM 10s"}},
+		{"hypercorn", "", "command = \"hypercorn x\"\nsockets = [\"web\"]\nready = { http = \"/\" }", told{command: "hypercorn x --graceful-timeout 30 --bind fd://{socket.web} --bind fd://{socket.probe}", stop: "TERM 35s", ready: "http"}},
+		{"daphne", "", "command = \"daphne x\"\nsockets = [\"web\"]", told{command: "daphne x --fd {socket.web}", stop: "TERM 10s", ready: "log"}},
+		{"waitress", "", `command = "waitress-serve --listen 127.0.0.1:80 x"`, told{command: "waitress-serve --listen 127.0.0.1:80 x", stop: "INT 15s", strategy: "replace"}},
+		{"waitress, in code", "", "command = \"python3 x.py\"\nsockets = [\"web\"]", told{command: "python3 x.py", stop: "INT 15s"}},
+		{"puma", "", "command = \"puma x.ru\"\nsockets = [\"web\"]", told{command: "puma x.ru --bind-to-activated-sockets only", stop: "TERM 35s"}},
+		{"puma, alone", "", `command = "puma x.ru"`, told{command: "puma x.ru", stop: "TERM 35s"}},
+		{"nginx", "", "command = \"nginx -c x\"\nsockets = [\"log\", \"web\"]", told{command: "nginx -c x", stop: "QUIT 30s", env: map[string]string{"NGINX": "{socket.web};"}}},
+		{"nginx, told", "", "command = \"nginx -c x\"\nsockets = [\"web\"]\nenv = { NGINX = \"3;\" }", told{command: "nginx -c x", stop: "QUIT 30s", env: map[string]string{"NGINX": "3;"}}},
+		{"php-fpm", "", "command = \"php-fpm8.4 -y x\"\nsockets = [\"web\"]", told{command: "php-fpm8.4 -y x --nodaemonize", stop: "QUIT 30s", env: map[string]string{"FPM_SOCKETS": "127.0.0.1:80={socket.web},"}}},
 		{"rq", "", `command = "rq worker"`, told{command: "rq worker", stop: "TERM 10m0s"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

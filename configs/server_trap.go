@@ -48,6 +48,9 @@ func (t *trap) facts() *facts {
 
 // say blames each setting.
 func (t *trap) say(trap knownTrap, settings []setting) {
+	if trap.Fact && t.process.Server != "" {
+		return
+	}
 	for _, found := range settings {
 		key := trap.Key
 		if key == "" {
@@ -59,6 +62,9 @@ func (t *trap) say(trap knownTrap, settings []setting) {
 		text := t.words(trap.Says, found.match)
 		if trap.Cured {
 			text += t.cure()
+		}
+		if trap.Fact {
+			text += fmt.Sprintf("; server = %q says that you know", t.server.Name)
 		}
 		t.warn(key, "%s", text)
 	}
@@ -153,7 +159,7 @@ func (t *trap) takes(to *facts) {
 func (takes taking) misses(to *facts) bool {
 	switch takes.Take {
 	case takeOption:
-		return !to.partial && !has(to.all(), takes.Add[0])
+		return !to.partial && !has(to.all(), takes.Option...)
 	case takeVariable:
 		_, set := to.env[takes.Name]
 		return !set

@@ -20,6 +20,7 @@ func TestTraps(t *testing.T) {
 	uwsgi := func(args string) string {
 		return "command = ['uwsgi', '--master', '--need-app', '--hook-master-start', 'unix_signal:15  gracefully_kill_them_all', " + args + "]\nsockets = [\"web\"]\n"
 	}
+	const quit = "stop = [[\"QUIT\", \"30s\"]]\n"
 	const patient = "stop = [[\"TERM\", \"5m\"]]\n"
 	const uvicorn = "command = \"/srv/x/bin/uvicorn --fd {socket.web} --timeout-graceful-shutdown 20 "
 	tests := []struct {
@@ -86,10 +87,10 @@ func TestTraps(t *testing.T) {
 		{"uvicorn, bare", "command = \"/srv/x/bin/uvicorn x\"\nsockets = [\"web\"]\nready = { http = \"/\" }\n", []string{"write --fd {socket.web}", "without --timeout-graceful-shutdown", "add socket = \"web\""}},
 		{"uvicorn, health", uvicorn + "x\"\nsockets = [\"web\"]\nhealth = { tcp = true }\n", []string{"6: process.web.health: uvicorn serves on one socket"}},
 
-		{"nginx", "command = \"/usr/sbin/nginx -c DIR/apps/nginx.conf\"\n", []string{"4: process.web.command: without \"daemon off;\" nginx leaves supd"}},
-		{"nginx, told", "command = ['nginx', '-c', 'DIR/apps/nginx.conf', '-g', 'pid x; daemon off;']\n", nil},
-		{"nginx, by its file", "command = \"nginx -c DIR/apps/stays.conf\"\n", nil},
-		{"nginx, a file that is not there", "command = \"nginx -c /none.conf\"\n", nil},
+		{"nginx", "command = \"/usr/sbin/nginx -c DIR/apps/nginx.conf\"\n" + quit, []string{"4: process.web.command: without \"daemon off;\" nginx leaves supd"}},
+		{"nginx, told", "command = ['nginx', '-c', 'DIR/apps/nginx.conf', '-g', 'pid x; daemon off;']\n" + quit, nil},
+		{"nginx, by its file", "command = \"nginx -c DIR/apps/stays.conf\"\n" + quit, nil},
+		{"nginx, a file that is not there", "command = \"nginx -c /none.conf\"\n" + quit, nil},
 		{"redis", "command = \"redis-server leaves.conf\"\n", []string{"with daemonize yes redis-server leaves"}},
 		{"redis, by an option", "command = \"redis-server --daemonize yes\"\n", []string{"with daemonize yes"}},
 		{"redis, well", "command = \"redis-server leaves.conf --daemonize no\"\n", nil},
@@ -97,8 +98,12 @@ func TestTraps(t *testing.T) {
 		{"apache", "command = \"apache2 -k start\"\n", []string{"without -DFOREGROUND apache2 leaves"}},
 		{"apache, well", "command = \"apache2 -D FOREGROUND\"\n", nil},
 		{"haproxy", "command = \"haproxy -D -f x\"\n", []string{"with -D haproxy leaves"}},
-		{"php-fpm", "command = \"php-fpm8.4 -y fpm.conf\"\n", []string{"without --nodaemonize php-fpm8.4 leaves"}},
-		{"php-fpm, well", "command = \"php-fpm8.4 -F -y fpm.conf\"\n", nil},
+		{"php-fpm", "command = \"php-fpm8.4 -y fpm.conf\"\n" + quit, []string{"without process_control_timeout", "without --nodaemonize php-fpm8.4 leaves"}},
+		{"php-fpm, well", "command = \"php-fpm8.4 -F -y patient.conf\"\n" + quit, nil},
+		{"php-fpm, in haste", "command = \"php-fpm8.4 -F -y fpm.conf\"\n" + quit, []string{"without process_control_timeout in fpm.conf"}},
+		{"php-fpm, patient", "command = \"php-fpm8.4 -y patient.conf\"\n" + quit, nil},
+		{"php-fpm, a file that is not there", "command = \"php-fpm8.4 -y none.conf\"\n" + quit, nil},
+		{"php-fpm, told to be in haste", "command = \"php-fpm8.4 -F\"\n", []string{"TERM and INT end php-fpm at once"}},
 		{"setsid", "command = \"setsid serve --wait\"\n", []string{"setsid leaves supd"}},
 
 		{"sudo", "command = \"sudo -u x true\"\n", []string{"set user instead"}},
@@ -143,7 +148,7 @@ func TestTraps(t *testing.T) {
 		{"opentelemetry", "command = \"opentelemetry-instrument --traces_exporter console --service_name=x python3 -X dev -W ignore -m gunicorn -D x\"\n" + quiet, []string{"with --daemon"}},
 		{"nice", "command = \"nice -n 5 ionice -c2 -n 7 nohup rq worker -n x\"\n" + patient, []string{"rq refuses a name"}},
 		{"timeout", "command = \"timeout -k 5 1d stdbuf -oL /srv/x/bin/uvicorn --reload --fd 3 --timeout-graceful-shutdown 9 x\"\n", []string{"--reload"}},
-		{"taskset", "command = \"taskset -c 0,1 chrt -f 10 nginx -c DIR/apps/nginx.conf\"\n", []string{"nginx leaves supd"}},
+		{"taskset", "command = \"taskset -c 0,1 chrt -f 10 nginx -c DIR/apps/nginx.conf\"\n" + quit, []string{"nginx leaves supd"}},
 		{"tools of Python", "command = \"poetry run uv run --with x python -m coverage run -m gunicorn -D x\"\n" + quiet, []string{"with --daemon"}},
 		{"secrets", "command = \"doppler run --token x -- gunicorn -D x\"\n" + quiet, []string{"with --daemon"}},
 		{"tini, and what it starts", "command = \"tini -g -- gunicorn -D x\"\n" + quiet, []string{"with --daemon"}},
@@ -188,7 +193,7 @@ func TestTraps(t *testing.T) {
 			dir := lay(t, map[string]string{
 				"apps/nginx.conf": "# daemon off;\nworker_processes 1; # daemon off;\n", "apps/stays.conf": "pid x; daemon  off ;\n",
 				"apps/leaves.conf": "# daemonize no\ndaemonize no\ndaemonize yes\n", "apps/dirty.py": "dirty_workers = 3\n", "apps/gunicorn_start": "#!/bin/bash\nNAME=x # exec\ngunicorn -D \\\n --pid x\n", "apps/gunicorn.bash": "#!/usr/bin/env -S bash\ncd x && exec gunicorn\n",
-				"apps/daemon.py": "daemon = False\ndaemon=True\n", "apps/fpm.conf": ";daemonize = no\n",
+				"apps/daemon.py": "daemon = False\ndaemon=True\n", "apps/fpm.conf": ";daemonize = no\nprocess_control_timeout = 0\n", "apps/patient.conf": "daemonize = no\nprocess_control_timeout = 10s\n",
 				"supd.toml":     "[defaults.process]\ndirectory = \"apps\"\n",
 				"apps/app.toml": text, "apps/open.env": "A=1\n", "apps/closed.env": "A=1\n",
 				"apps/good.ini": "[uwsgi]\nmaster = true\nneed-app = 1\n; no\nhook-master-start = unix_signal:15 gracefully_kill_them_all\nsocket = fd://3\n",

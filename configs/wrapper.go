@@ -50,7 +50,7 @@ var wrappers = map[string]wrapper{
 
 	// where its libraries and secrets come from
 	"conda": {sub: []string{"run"}, values: []string{"-n", "--name", "-p", "--prefix", "--cwd"}}, "mamba": {sub: []string{"run"}, values: []string{"-n", "-p"}}, "micromamba": {sub: []string{"run"}, values: []string{"-n", "-p"}},
-	"hatch": runs, "pdm": runs, "pipenv": runs, "pixi": runs, "poetry": runs, "rye": runs,
+	"bundle": {sub: []string{"exec"}}, "hatch": runs, "pdm": runs, "pipenv": runs, "pixi": runs, "poetry": runs, "rye": runs,
 	"uv":        {sub: []string{"run"}, values: []string{"-p", "--python", "--with", "--env-file", "--project", "--directory", "--extra", "--group"}},
 	"aws-vault": {sub: []string{"exec"}, only: true}, "chamber": {sub: []string{"exec"}, only: true}, "doppler": {sub: []string{"run"}, only: true}, "infisical": {sub: []string{"run"}, only: true}, "op": {sub: []string{"run"}, only: true},
 	"dotenv": {sub: []string{"run"}, values: []string{"-f", "--file"}},
