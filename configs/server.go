@@ -19,7 +19,7 @@ type server struct {
 	Title     string
 	Programs  []*regexp.Regexp    // of whole names
 	Words     []string            // one of them is an argument; none: no matter
-	Django    map[string][]string // commands of manage.py, and the arguments they stand for
+	Django    map[string][]string // commands of manage.py, and those that they stand for
 	Package   string              // the Python distribution whose version counts; "": no trap asks
 	Work      string              // what it does: "requests"
 	Arguments string              // a variable with more arguments
@@ -27,6 +27,7 @@ type server struct {
 	Restart   string              // what one loses, for people
 	Ready     string              // how that is told, for people
 	Sources   string              // of what is known, for people
+	Also      []string            // what code of ours looks at besides, for people
 	Sockets   taking
 	Stop      manners
 	Presets   map[string]preset
@@ -134,6 +135,7 @@ var serverKeys = []key[server]{
 	field("restart", func(s *server) *string { return &s.Restart }, filled),
 	field("ready", func(s *server) *string { return &s.Ready }, filled),
 	field("sources", func(s *server) *string { return &s.Sources }, filled),
+	field("also", func(s *server) *[]string { return &s.Also }, list(filled)),
 	part("sockets", func(s *server) *taking { return &s.Sockets }, takingKeys),
 	part("stop", func(s *server) *manners { return &s.Stop }, mannersKeys),
 	field("preset", func(s *server) *map[string]preset { return &s.Presets }, tableOf(tableRead(presetKeys))),
@@ -247,22 +249,14 @@ func (s *server) runs(program string) bool {
 // is reports whether it is the server of a name; a nil one is none.
 func (s *server) is(name string) bool { return s != nil && s.Name == name }
 
-// management is what a command of manage.py stands for.
+// management is the command that one of manage.py stands for, nil where it is no server.
 func management(name string) []string {
-	for _, server := range sortedKeys(servers()) {
-		if args, is := servers()[server].Django[name]; is {
-			return slices.Concat([]string{programOf(server)}, args)
+	for _, s := range servers() {
+		if argv := s.Django[name]; argv != nil {
+			return argv
 		}
 	}
 	return nil
-}
-
-// programOf is a name by which a server is recognised.
-func programOf(server string) string {
-	if server == "celery-beat" {
-		return "celery"
-	}
-	return server
 }
 
 // serverNamed reads the name of a server.

@@ -16,6 +16,7 @@ type condition struct {
 	Except   *regexp.Regexp // but not to this
 	Lacks    *regexp.Regexp // no value of the options is this, or there is none
 	Absent   []string       // none of these options is given
+	Unset    []string       // none of these variables is set
 	Word     string         // is an argument
 	Sockets  *bool          // it has some
 	Statsd   bool
@@ -34,6 +35,7 @@ func conditionKeys[T any](at func(*T) *condition) []key[T] {
 		field("except", func(t *T) **regexp.Regexp { return &at(t).Except }, expression),
 		field("lacks", func(t *T) **regexp.Regexp { return &at(t).Lacks }, expression),
 		field("absent", func(t *T) *[]string { return &at(t).Absent }, list(filled)),
+		field("unset", func(t *T) *[]string { return &at(t).Unset }, list(filled)),
 		field("word", func(t *T) *string { return &at(t).Word }, filled),
 		field("sockets", func(t *T) **bool { return &at(t).Sockets }, pointer(boolean)),
 		field("statsd", func(t *T) *bool { return &at(t).Statsd }, boolean),
@@ -126,6 +128,7 @@ func (c *condition) holds(s *server, t *facts) bool {
 	case t.partial && (c.Lacks != nil || len(c.Absent) > 0),
 		c.Word != "" && !slices.Contains(t.args, c.Word),
 		has(t.all(), c.Absent...),
+		slices.ContainsFunc(c.Unset, func(name string) bool { _, set := t.env[name]; return set }),
 		c.Sockets != nil && *c.Sockets != (len(p.Sockets) > 0),
 		c.Statsd && !p.Statsd,
 		p.Count < c.Count,
@@ -150,6 +153,10 @@ func (r Ready) kind() string {
 		return "log"
 	case len(r.Exec) > 0:
 		return "exec"
+	case r.File != "":
+		return "file"
+	case r.Exit:
+		return "exit"
 	}
 	return "uptime"
 }

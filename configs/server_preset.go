@@ -14,7 +14,12 @@ func (in input) preset() *value {
 	}
 	quiet := *in.scope
 	quiet.report = &report{} // what is wrong is said when it is read
-	to := &facts{process: &Process{}, partial: true}
+	to := &facts{process: &Process{}, partial: true, env: map[string]string{}}
+	if env := in.child("env").onlyTable(); env != nil {
+		for name, v := range env.Table {
+			to.env[name] = v.Text
+		}
+	}
 	if command, ok := readIf(input{in.child("command"), &quiet}, command); ok {
 		to.args, to.partial = s.arguments(command)
 	}

@@ -159,6 +159,8 @@ func TestServer(t *testing.T) {
 
 		{"uvicorn", "", "command = \"uvicorn x\"\nsockets = [\"log\", \"web\"]", told{command: "uvicorn x --fd {socket.web}", stop: "TERM 30s", ready: "log"}},
 		{"uvicorn, told", "", "command = \"uvicorn --fd 3 --log-level error x\"\nsockets = [\"web\"]", told{command: "uvicorn --fd 3 --log-level error x", stop: "TERM 30s"}},
+		{"uvicorn, silent by a variable", "", "command = \"uvicorn x\"\nenv = { UVICORN_LOG_LEVEL = \"error\" }", told{command: "uvicorn x", stop: "TERM 30s", env: map[string]string{"UVICORN_LOG_LEVEL": "error"}}},
+		{"uvicorn, loud", "", `command = "uvicorn --log-level debug x"`, told{command: "uvicorn --log-level debug x", stop: "TERM 30s", ready: "log"}},
 		{"uvicorn, long", "", "command = \"uvicorn --timeout-graceful-shutdown 60 x\"", told{command: "uvicorn --timeout-graceful-shutdown 60 x", stop: "TERM 1m5s", ready: "log"}},
 		{"uvicorn, in a shell", "", "command = [\"sh\", \"-c\", \"exec uvicorn x\"]\nsockets = [\"web\"]", told{command: "sh -c exec uvicorn x", stop: "TERM 30s", ready: "log"}},
 		{"uvicorn, behind another", "", "command = \"nice python3 -m uvicorn x\"\nsockets = [\"web\"]", told{command: "nice python3 -m uvicorn x --fd {socket.web}", stop: "TERM 30s", ready: "log"}},
@@ -218,6 +220,10 @@ func TestServerIsNamed(t *testing.T) {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	c, _ := loadApp(t, "user = \"nobody\"\n[process.web]\ncommand = \"celery beat\"\nserver = \"gunicorn\"\nstrategy = \"replace\"\nstop = [[\"TERM\", \"5s\"]]\n")
+	told, _ := loadApp(t, "user = \"nobody\"\n[process.web]\ncommand = \"huey x\"\nserver = \"huey\"\nstop = [[\"TERM\", \"5s\"]]\n")
+	if got := fmt.Sprint(told.Traps()); strings.Contains(got, "or server") || !strings.Contains(got, "TERM gives up") {
+		t.Errorf("got %s, want no word of what is there", got)
+	}
 	checkWords(t, fmt.Sprintln(c.Traps()), []string{`4: process.web.server: the command starts celery beat: write "celery-beat"`})
 }
 

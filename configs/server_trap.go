@@ -79,8 +79,13 @@ func (t *trap) words(text, match string) string {
 	return strings.NewReplacer("$match", match, "$socket", socket, "$wait", t.firstWait().String(), "$count", strconv.Itoa(t.process.Count)).Replace(text)
 }
 
-// cure names the line that does without the one of a warning.
-func (t *trap) cure() string { return fmt.Sprintf(", or server = %q, which does that", t.server.Name) }
+// cure names the line that does without the one of a warning, if it is not there.
+func (t *trap) cure() string {
+	if t.process.Server != "" {
+		return ""
+	}
+	return fmt.Sprintf(", or server = %q, which does that", t.server.Name)
+}
 
 // stops is about the steps of stop.
 func (t *trap) stops(to *facts) {
@@ -147,10 +152,8 @@ func (t *trap) takes(to *facts) {
 		t.warn("command", "%s", t.words(takes.Says, ""))
 	}
 	for key, q := range map[string]Question{"ready": p.Ready.Question(), "health": p.Health.Question()} {
-		switch {
-		case !q.Probe() || len(p.Sockets) == 0:
-		case takes.Most == 1:
-			t.warn(key, "%s serves on one socket, never on the worker's own that the question comes in on; add socket = %q", s.Title, p.Sockets[0])
+		if own := takes.Most == 1 || takes.Take == takeVariable; own && q.Probe() && len(p.Sockets) > 0 {
+			t.warn(key, "%s does not serve on the worker's own socket, which the question comes in on; add socket = %q", s.Title, p.Sockets[0])
 		}
 	}
 }
