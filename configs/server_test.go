@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"supd/privdrop"
 )
 
 // TestServersFile: each table is whole, and what it says of commands can be done.
@@ -136,7 +139,7 @@ func TestRecognise(t *testing.T) {
 
 // TestServer: what server = "…" brings is below whatever a file says.
 func TestServer(t *testing.T) {
-	const head = "user = \"nobody\"\n[socket.web]\nlisten = \"tcp:127.0.0.1:80\"\n[socket.log]\nlisten = \"udp:127.0.0.1:514\"\n[process.web]\n"
+	const head = "user = \"nobody\"\n[socket.web]\nlisten = \"tcp:127.0.0.1:80\"\n[socket.log]\nlisten = \"udp:127.0.0.1:514\"\n[socket.api]\nlisten = \"unix:/run/api.sock\"\n[process.web]\n"
 	type told struct {
 		command, stop, ready, scratch, strategy string
 		env                                     map[string]string
@@ -158,6 +161,7 @@ func TestServer(t *testing.T) {
 		{"another program", "", `command = "./start.sh"`, told{command: "./start.sh", stop: "TERM 35s"}},
 
 		{"uvicorn", "", "command = \"uvicorn x\"\nsockets = [\"log\", \"web\"]", told{command: "uvicorn x --fd {socket.web}", stop: "TERM 30s", ready: "log"}},
+		{"uvicorn, one of two", "", "command = \"uvicorn x\"\nsockets = [\"web\", \"api\"]", told{command: "uvicorn x --fd {socket.web}", stop: "TERM 30s", ready: "log"}},
 		{"uvicorn, told", "", "command = \"uvicorn --fd 3 --log-level error x\"\nsockets = [\"web\"]", told{command: "uvicorn --fd 3 --log-level error x", stop: "TERM 30s"}},
 		{"uvicorn, silent by a variable", "", "command = \"uvicorn x\"\nenv = { UVICORN_LOG_LEVEL = \"error\" }", told{command: "uvicorn x", stop: "TERM 30s", env: map[string]string{"UVICORN_LOG_LEVEL": "error"}}},
 		{"uvicorn, loud", "", `command = "uvicorn --log-level debug x"`, told{command: "uvicorn --log-level debug x", stop: "TERM 30s", ready: "log"}},
@@ -182,6 +186,7 @@ func TestServer(t *testing.T) {
 		{"nginx", "", "command = \"nginx -c x\"\nsockets = [\"log\", \"web\"]", told{command: "nginx -c x", stop: "QUIT 30s", env: map[string]string{"NGINX": "{socket.web};"}}},
 		{"nginx, told", "", "command = \"nginx -c x\"\nsockets = [\"web\"]\nenv = { NGINX = \"3;\" }", told{command: "nginx -c x", stop: "QUIT 30s", env: map[string]string{"NGINX": "3;"}}},
 		{"php-fpm", "", "command = \"php-fpm8.4 -y x\"\nsockets = [\"web\"]", told{command: "php-fpm8.4 -y x --nodaemonize", stop: "QUIT 30s", env: map[string]string{"FPM_SOCKETS": "127.0.0.1:80={socket.web},"}}},
+		{"php-fpm, of two", "", "command = \"php-fpm8.4 -F\"\nsockets = [\"web\", \"api\"]", told{command: "php-fpm8.4 -F", stop: "QUIT 30s", env: map[string]string{"FPM_SOCKETS": "127.0.0.1:80={socket.web},/run/api.sock={socket.api},"}}},
 		{"rq", "", `command = "rq worker"`, told{command: "rq worker", stop: "TERM 10m0s"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -284,6 +289,43 @@ func TestInstalled(t *testing.T) {
 		tr := newTrap(c, &c.Apps[0], &c.Apps[0].Processes[0], newForeign())
 		if got := tr.installed(tr.server); got != want {
 			t.Errorf("%s: %q, want %q", process, got, want)
+		}
+	}
+}
+
+// TestInstalledIsOfTheApp: where the app's user may lead root elsewhere, nothing is read
+// that this user may not read.
+func TestInstalledIsOfTheApp(t *testing.T) {
+	if os.Geteuid() != 0 {
+		if os.Getenv("SUPD_TEST_REQUIRE") != "" {
+			t.Fatal("needs root, and SUPD_TEST_REQUIRE is set")
+		}
+		t.Skip("only root has more rights than an app")
+	}
+	nobody, err := privdrop.Lookup(privdrop.Identity{User: "nobody"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := lay(t, map[string]string{
+		"closed/METADATA": "Version: 1\n", "open/METADATA": "Version: 2\n",
+		"apps/app.toml": "user = \"nobody\"\n[process.web]\ncommand = \"gunicorn x\"\nvenv = \"../venv\"\ndirectory = \".\"\n",
+	})
+	site := filepath.Join(dir, "venv/lib/python3.9/site-packages")
+	if err := errors.Join(os.Chmod(filepath.Join(dir, "closed"), 0o700), os.MkdirAll(site, 0o755), os.Chown(site, nobody.UID, nobody.GID)); err != nil {
+		t.Fatal(err)
+	}
+	for target, want := range map[string]string{"closed": "", "open": "2"} {
+		link := filepath.Join(site, "gunicorn-1.dist-info")
+		if err := errors.Join(os.RemoveAll(link), os.Symlink(filepath.Join(dir, target), link)); err != nil {
+			t.Fatal(err)
+		}
+		c, err := load(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr := newTrap(c, &c.Apps[0], &c.Apps[0].Processes[0], newForeign())
+		if got := tr.installed(tr.server); got != want {
+			t.Errorf("%s: %q, want %q", target, got, want)
 		}
 	}
 }
