@@ -74,8 +74,12 @@ func joined(args []string, option string) []string {
 // nginxDaemon is the directive; a comment before it on its line is none.
 var nginxDaemon = regexp.MustCompile(`(?m)^[^#\n]*?\bdaemon\s+(on|off)\s*;`)
 
-// nginx is a daemon unless it is told not to be.
+// nginx is a daemon unless it is told not to be, or has inherited sockets (ngx_inherited
+// in its main).
 func (t *trap) nginx() {
+	if t.env["NGINX"] != "" {
+		return
+	}
 	file := "/etc/nginx/nginx.conf"
 	for _, path := range values(t.args, "-c") {
 		file = path

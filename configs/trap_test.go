@@ -77,7 +77,9 @@ func TestTraps(t *testing.T) {
 
 		{"celery, a socket", celery("-n {generation}") + "sockets = [\"web\"]\n", []string{"celery serves on no socket"}},
 		{"nginx, a socket", "command = ['nginx', '-g', 'daemon off;']\nsockets = [\"web\"]\nready = { http = \"/\" }\n" + quit, []string{"write env = { NGINX = \"{socket.web};\" }", "nginx does not serve on the worker's own socket"}},
-		{"nginx, its socket", "command = ['nginx', '-g', 'daemon off;']\nsockets = [\"web\"]\nready = { http = \"/\", socket = \"web\" }\nenv = { NGINX = \"{socket.web};\" }\n" + quit, nil},
+		{"nginx, with server", "command = ['nginx', '-c', 'DIR/apps/nginx.conf']\nserver = \"nginx\"\nsockets = [\"web\"]\n", nil},
+		{"nginx, with server alone", "command = ['nginx', '-c', 'DIR/apps/nginx.conf']\nserver = \"nginx\"\n", []string{"nginx leaves supd"}},
+		{"nginx, its socket", "command = ['nginx', '-c', 'DIR/apps/nginx.conf']\nsockets = [\"web\"]\nready = { http = \"/\", socket = \"web\" }\nenv = { NGINX = \"{socket.web};\" }\n" + quit, nil},
 		{"hypercorn, a socket", "command = \"hypercorn --graceful-timeout 9 x\"\nsockets = [\"web\"]\n", []string{"write --bind fd://{socket.web}"}},
 		{"hypercorn, its socket", "command = \"hypercorn --graceful-timeout 9 -b fd://{socket.web} x\"\nsockets = [\"web\"]\n", nil},
 		{"hypercorn, cut short", "command = \"hypercorn --graceful-timeout 40 x\"\n", []string{"hypercorn lets requests finish for 40s (--graceful-timeout), and would be killed after 30s: write stop = [[\"TERM\", \"45s\"]], or a shorter --graceful-timeout, or server = \"hypercorn\", which does that"}},
