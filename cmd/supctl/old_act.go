@@ -82,8 +82,7 @@ func those(all []asked, is func(*listed) bool) (some listing) {
 	return some
 }
 
-func isDown(l *listed) bool { return !l.isUp() }
-func isAny(*listed) bool    { return true }
+func isAny(*listed) bool { return true }
 
 // isIdle reports whether a start has something to do: a worker that waits for its next
 // try is tried at once.
