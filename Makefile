@@ -4,7 +4,7 @@ LDFLAGS := -s -w -X main.version=$(VERSION)
 # What `make test` and `make bench` need beside Go; Debian's names.
 PACKAGES := gcc libc6-dev procps python3-venv gunicorn python3-flask nginx-light \
 	redis-server python3-redis celery python3-rq uwsgi-core uwsgi-plugin-python3 rpm \
-	debootstrap systemd-container runit s6 monit prometheus supervisor \
+	debootstrap systemd-container runit s6 monit prometheus supervisor podman runc \
 	uvicorn python3-hypercorn python3-waitress daphne puma php-fpm nodejs
 
 # Of supd's own packages: make deb rpm ARCH=arm64 VERSION=1.4.0. Their version is made of
