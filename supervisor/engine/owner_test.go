@@ -561,6 +561,23 @@ func (w *world) applyPrepared(p Prepared) {
 	synctest.Wait()
 }
 
+// TestAutostartIsShown: an applied autostart is in the status, also of a process of which
+// nothing runs.
+func TestAutostartIsShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(healthy), configured("web", 0))
+		by := func() bool { return w.s.Status().Apps[0].Processes[0].Autostart }
+		before := by()
+		byHand := configured("web", 0)
+		byHand.Autostart = false
+		w.apply(byHand)
+		if !before || by() {
+			t.Errorf("autostart is %v, and false once it was applied: %v", before, by())
+		}
+		w.quit()
+	})
+}
+
 // TestBackWhileItDrains: what leaves the configuration and comes back before its
 // last worker is gone is started again.
 func TestBackWhileItDrains(t *testing.T) {
