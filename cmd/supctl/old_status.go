@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -52,7 +53,7 @@ func (l *listed) details(now time.Time) string {
 	case w.LastExit == nil && state == oldStopped:
 		return "Not started"
 	case w.LastExit == nil:
-		return w.Note
+		return cmp.Or(w.Note, l.app.Note)
 	case (state == oldBackoff || state == oldFatal) && w.LastExit.Code >= 0:
 		return "Exited too quickly (" + w.LastExit.Reason + ")"
 	case state == oldBackoff || state == oldFatal:

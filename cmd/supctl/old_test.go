@@ -54,12 +54,15 @@ func TestOldStatus(t *testing.T) {
 				oldWorker("whois", "x", 1, api.Exited, exit), oldWorker("whois", "x", 2, api.Stopping, nil)}},
 			{Name: "y", Count: 1, Workers: []api.WorkerStatus{oldWorker("whois", "y", 1, "NEWER", nil)}},
 		}},
+		{Name: "held", Note: "held back: unknown user", Processes: []api.ProcessStatus{
+			{Name: "held", Count: 1, Workers: []api.WorkerStatus{oldWorker("held", "held", 1, api.Backoff, nil)}}}},
 		{Name: "solo", Processes: []api.ProcessStatus{
 			{Name: "solo", Count: 1, Workers: []api.WorkerStatus{oldWorker("solo", "solo", 1, api.Running, nil)}}}},
 	}}}
 	serve(t, d)
 	code, out, err := supervisorctl(t, "status")
-	want := `left                             UNKNOWN   left.toml:3: unknown key
+	want := `held                             BACKOFF   held back: unknown user
+left                             UNKNOWN   left.toml:3: unknown key
 solo                             RUNNING   pid 4711, uptime 1:00:00
 whois:b                          BACKOFF   Exited too quickly (exited with code 3)
 whois:f                          FATAL     killed by SIGKILL
