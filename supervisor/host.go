@@ -33,6 +33,7 @@ type host struct {
 	lock     *os.File // of the runtime directory
 	writer   record.Writer
 	lasting  *lasting
+	deaths   *deaths
 	self     int
 	garbage  *collector
 
@@ -70,6 +71,9 @@ func newHost(c *configs.Config, log *slog.Logger, files *output.Files, post func
 	h := &host{log: log, post: post, lock: lock, self: os.Getpid(), garbage: newCollector(), living: map[*launch.Worker]bool{},
 		sockets: &sockets{log: log, set: set}, files: files, writer: record.Writer{Log: log, Path: runtime.Record(), Boot: boot},
 		lasting: newLasting(c.Daemon.State, log, post)}
+	if h.deaths, err = newDeaths(post); err != nil {
+		return nil, err
+	}
 	mapping, err := configs.ReadMapping(c.Metrics.StatsdMapping)
 	if err != nil {
 		return nil, err
@@ -132,6 +136,7 @@ func (h *host) close() {
 		h.log.Warn("closing sockets", "error", err)
 	}
 	h.lasting.close()
+	h.deaths.close()
 	h.garbage.end.Stop()
 	h.launcher.Null.Close()
 	h.launcher.Rubbish.Close(rubbishTime)

@@ -87,6 +87,7 @@ func (p *program) Start(l engine.Launch) {
 			p.host.post(l.Failed(err))
 			return
 		}
+		p.host.deaths.watch(w.Pidfd())
 		handle := p.handle(l, w)
 		if w.Account() != p.account {
 			handle.Key = record.Key(l.Process, w.Account(), l.Release)
@@ -129,6 +130,7 @@ func (p *program) Adopt(l engine.Launch, saved *record.Worker, starting bool) en
 	w := p.host.predecessor.workers[saved]
 	p.host.living[w] = true
 	w.Adopt(p.spec(l, announced), starting, p.host.predecessor.passed)
+	p.host.deaths.watch(w.Pidfd())
 	return p.handle(l, w)
 }
 

@@ -224,6 +224,7 @@ func (h *host) runTask(ctx context.Context, plan *privdrop.Plan) (pid int, failu
 		return 0, "", err
 	}
 	defer process.Close()
+	h.deaths.watch(process.Fd())
 	ended := make(chan engine.Exit, 1)
 	h.post(func(o *engine.Owner) { o.TaskStarted(process.Pid, process.Alive, ended) })
 	select {

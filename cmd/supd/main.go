@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -34,7 +35,15 @@ const (
 	exitInvalid = api.CodeInvalid
 )
 
-func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+// main waits in the first thread, and nothing else runs there: the kernel gives it the
+// signals that are for the process, and a thread that waits for a disk which does not
+// answer would keep TERM away.
+func main() {
+	runtime.LockOSThread()
+	code := make(chan int)
+	go func() { code <- run(os.Args[1:], os.Stdout, os.Stderr) }()
+	os.Exit(<-code)
+}
 
 // options are the command line.
 type options struct {

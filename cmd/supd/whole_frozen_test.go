@@ -228,11 +228,37 @@ func (f *frozen) terminate() {
 	if err := f.supd.Process.Signal(syscall.SIGTERM); err != nil {
 		f.t.Fatal(err)
 	}
+	for end := time.Now().Add(patience); ; {
+		select {
+		case <-f.ended:
+			return
+		case <-time.After(interval):
+		}
+		if f.isOver() {
+			break
+		}
+		if time.Now().After(end) {
+			f.fail("TERM is not obeyed")
+		}
+	}
+	for _, thaw := range f.thaw {
+		thaw()
+	}
+	f.thaw = nil
 	select {
 	case <-f.ended:
 	case <-time.After(patience):
-		f.fail("TERM is not obeyed")
+		f.fail("TERM is not obeyed, although the disk answers again")
 	}
+}
+
+// isOver reports whether supd has exited, as far as the kernel lets it: a thread whose
+// request the disk had in its hands when it froze waits for the answer, also when it is
+// killed (request_wait_answer in fs/fuse/dev.c).
+func (f *frozen) isOver() bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", f.supd.Process.Pid))
+	_, rest, _ := strings.Cut(string(text), ") ")
+	return err == nil && strings.HasPrefix(rest, "Z")
 }
 
 // disk mounts a directory that answers until freeze is called, and gives its path.

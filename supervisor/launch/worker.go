@@ -92,6 +92,14 @@ func (w *Worker) Account() *privdrop.Account { return w.spec.Account }
 // Alive reports whether the main process has not ended, reaped or not.
 func (w *Worker) Alive() bool { return w.process != nil && w.process.Alive() }
 
+// Pidfd is readable once it has ended; -1 where it has ended before this supd was there.
+func (w *Worker) Pidfd() int {
+	if w.process == nil {
+		return -1
+	}
+	return w.process.Fd()
+}
+
 // Kill spares nobody in the process group. It is called only before the main
 // process is reaped, so that the pid is still this worker's.
 func (w *Worker) Kill() {

@@ -11,6 +11,7 @@ import (
 // blocks in it. It is never closed.
 type Epoll struct {
 	FD   int // for epoll_ctl(2)
+	file *os.File
 	conn syscall.RawConn
 }
 
@@ -25,18 +26,22 @@ func NewEpoll() (*Epoll, error) {
 		unix.Close(fd)
 		return nil, os.NewSyscallError("fcntl", err)
 	}
-	conn, err := os.NewFile(uintptr(fd), "epoll").SyscallConn()
+	file := os.NewFile(uintptr(fd), "epoll")
+	conn, err := file.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	return &Epoll{fd, conn}, nil
+	return &Epoll{fd, file, conn}, nil
 }
 
-// Wait waits until there are events, and gives them in the room that it gets. It is for
-// one goroutine.
+// Close ends Wait. Nobody may use FD any more.
+func (e *Epoll) Close() error { return e.file.Close() }
+
+// Wait waits until there are events, and gives them in the room that it gets; none once it
+// is closed. It is for one goroutine.
 func (e *Epoll) Wait(room []unix.EpollEvent) []unix.EpollEvent {
 	n := 0
-	_ = e.conn.Read(func(fd uintptr) bool { // never closed, so it does not fail
+	_ = e.conn.Read(func(fd uintptr) bool { // fails when it is closed
 		n, _ = unix.EpollWait(int(fd), room, 0)
 		return n > 0
 	})
