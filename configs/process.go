@@ -206,17 +206,24 @@ func checkVariables(in input, app *App, p *Process) {
 		known = append(known, "env."+name)
 	}
 	open := p.EnvFile != "" || in.open() // read at each launch, or to come, and may set any
-	for _, name := range sortedKeys(p.Env) {
-		in.at("env", name).dynamic(p.Env[name], known, open, true)
+	names := sortedKeys(p.Env)
+	for _, name := range names {
+		if value := p.Env[name]; hasBraces(value) {
+			in.at("env", name).dynamic(value, known, open, true)
+		}
 	}
-	for _, name := range slices.Concat(sortedKeys(p.Env), sortedKeys(ownVariables), []string{"VIRTUAL_ENV"}) {
+	texts := append(p.programs(), program{"ready.file", []string{p.Ready.File}}, program{"health.file", []string{p.Health.File}})
+	if !slices.ContainsFunc(texts, func(one program) bool { return slices.ContainsFunc(one.argv, hasBraces) }) {
+		return // there may be thousands of processes, each with thousands of names
+	}
+	for _, name := range slices.Concat(names, sortedKeys(ownVariables), []string{"VIRTUAL_ENV"}) {
 		known = append(known, "env."+name)
 	}
-	for _, one := range p.programs() {
+	for _, one := range texts {
 		for _, arg := range one.argv {
 			in.at(strings.Split(one.key, ".")...).dynamic(arg, known, open, false)
 		}
 	}
-	in.at("ready", "file").dynamic(p.Ready.File, known, open, false)
-	in.at("health", "file").dynamic(p.Health.File, known, open, false)
 }
+
+func hasBraces(text string) bool { return strings.ContainsAny(text, "{}") }

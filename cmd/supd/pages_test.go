@@ -49,7 +49,6 @@ var readers = []reader{
 	{page: "changes.md", user: "root"},
 	{page: "exit-codes.md", user: "root"},
 	{page: "troubleshooting.md", user: "root"},
-	{page: "migration.md", user: "root"},
 }
 
 // reader is who follows a page.
