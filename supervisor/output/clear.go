@@ -42,7 +42,7 @@ func (l *Log) clear() error {
 		if err := empty(dir, name); err != nil {
 			return err
 		}
-		for n := 1; ; n++ {
+		for n := 1; n <= l.options.keeps()+mostRemoved; n++ {
 			one := slot(dir, name, n)
 			if one == "" {
 				return nil
@@ -51,6 +51,7 @@ func (l *Log) clear() error {
 				return failed("remove", dir, one, err)
 			}
 		}
+		return nil
 	})
 	if l.file != nil {
 		l.look()

@@ -178,11 +178,15 @@ func slot(dir files.Place, name string, n int) string {
 // keeps is how many rotated files there may be. A file that is moved out of the way stays.
 func (o Options) keeps() int { return max(o.Keep, 1) }
 
+// mostRemoved is how many rotated files are removed at once beyond those that are kept: who
+// may write in the directory may make them as fast as they go, and others wait for the log.
+const mostRemoved = 1000
+
 // trim removes the oldest rotated files that are too many, or too large together with the
 // newer ones. One that cannot be removed is tried again the next time.
 func trim(dir files.Place, name string, o Options) {
 	var total int64
-	for n := 1; ; n++ {
+	for n := 1; n <= o.keeps()+mostRemoved; n++ {
 		one := slot(dir, name, n)
 		if one == "" {
 			return
@@ -197,9 +201,11 @@ func trim(dir files.Place, name string, o Options) {
 	}
 }
 
+// has reports whether there is a file with that name, as far as can be told: what cannot be
+// looked at can be neither moved nor removed, and a name that is too long is none.
 func has(dir files.Place, name string) bool {
 	var st unix.Stat_t
-	return unix.Fstatat(dir.FD, name, &st, unix.AT_SYMLINK_NOFOLLOW) != unix.ENOENT
+	return unix.Fstatat(dir.FD, name, &st, unix.AT_SYMLINK_NOFOLLOW) == nil
 }
 
 func failed(op string, dir files.Place, name string, err error) error {
