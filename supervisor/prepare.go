@@ -261,7 +261,7 @@ func (p *preparer) revision(a *configs.App, c *configs.Process, v *configs.Versi
 	}
 	p.options[log] = options
 	return engine.Revision{App: a, Config: c, Release: v, Key: record.Key(c, account, v), UID: account.UID,
-		Program: &program{p.host, account, log, new(atomic.Int32)}}, nil
+		Program: &program{host: p.host, account: account, log: log, stuck: new(atomic.Int32)}}, nil
 }
 
 // account is account, once for all processes that name the same.

@@ -25,6 +25,7 @@ type program struct {
 	account *privdrop.Account // as it was when the configuration was applied
 	log     *output.Log       // nil: nobody reads what they print
 	stuck   *atomic.Int32     // launches that were given up and have not come back
+	lost    atomic.Int32      // hooks, likewise
 }
 
 // launchTime is how long a launch may take with all that comes before it: the account
@@ -32,8 +33,8 @@ type program struct {
 // (privdrop). What may take longer is a disk that does not answer.
 const launchTime = 30 * time.Second
 
-// hookTime is how much longer it takes with the hook before a start.
-func hookTime(c *configs.Process) time.Duration {
+// preStartTime is how much longer it takes with the hook before a start.
+func preStartTime(c *configs.Process) time.Duration {
 	if h := c.Hooks.PreStart; h != nil {
 		return h.Timeout
 	}
@@ -62,7 +63,7 @@ func (p *program) Start(l engine.Launch) {
 		}
 	}
 	var over atomic.Bool // it has come back, or was given up
-	late := time.AfterFunc(launchTime+hookTime(l.Process), func() {
+	late := time.AfterFunc(launchTime+preStartTime(l.Process), func() {
 		if over.CompareAndSwap(false, true) {
 			p.stuck.Add(1)
 			p.host.post(l.Failed(errStuck))
@@ -161,7 +162,7 @@ func (p *program) Hooks(l engine.Launch, worker engine.Process, run engine.HookR
 		for _, name := range run.Names {
 			at.Name = name
 			begin := time.Now()
-			err := p.host.launcher.Hook(context.Background(), spec, at)
+			err := p.hook(spec, at)
 			took := time.Since(begin).Round(time.Millisecond)
 			if err != nil {
 				p.host.log.Error("hook failed", "worker", spec.Name(), "hook", name, "took", took, "error", err)
@@ -173,6 +174,35 @@ func (p *program) Hooks(l engine.Launch, worker engine.Process, run engine.HookR
 			p.host.post(run.Done)
 		}
 	}()
+}
+
+// hookTime is how long a hook may take beside its own time: its child executes the command
+// within ten seconds, and what it has left behind is looked for.
+const hookTime = 20 * time.Second
+
+var errLost = errors.New("a hook does not come back: the disk of its program, directory or env_file does not answer")
+
+// hook runs one. What does not come back in time is given up: the slot waits for it, and so
+// does supd's end. Until it does come back none is begun, for each takes a thread.
+func (p *program) hook(spec launch.Spec, at launch.HookSite) error {
+	if p.lost.Load() > 0 {
+		return errLost
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- p.host.launcher.Hook(context.Background(), spec, at) }()
+	late := time.NewTimer(spec.Process.Hooks.Of(at.Name).Timeout + hookTime)
+	defer late.Stop()
+	select {
+	case err := <-ended:
+		return err
+	case <-late.C:
+	}
+	p.lost.Add(1)
+	go func() {
+		<-ended
+		p.lost.Add(-1)
+	}()
+	return errLost
 }
 
 // Explain gives the launch plan. Any goroutine may call it.

@@ -36,6 +36,7 @@ func TestFrozen(t *testing.T) {
 		"disk of the logs":         frozenLogs,
 		"disk of the state":        frozenState,
 		"disk of a program":        frozenProgram,
+		"disk of a hook":           frozenHook,
 		"user database":            frozenUsers,
 		"clients":                  frozenClients,
 		"scrapers":                 frozenScrapers,
@@ -390,6 +391,27 @@ func frozenProgram(t *testing.T, f *frozen) {
 		_, text, err := scrapeAnswer(f.dir+"/metrics.sock", "/metrics")
 		return err == nil && strings.Contains(text, `supd_worker_up{app="other",process="stays",slot="1"} 1`)
 	})
+}
+
+// frozenHook has hooks of whose end nobody hears: their program's disk has stopped, as that
+// of an app's own user may (fuse(4)).
+func frozenHook(t *testing.T, f *frozen) {
+	disk, freeze := f.disk("disk")
+	text, err := os.ReadFile("/bin/true")
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, disk+".src/true", string(text))
+	if err := os.Chmod(disk+".src/true", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	hook := fmt.Sprintf("{ command = [%q], timeout = \"100ms\" }", disk+"/true")
+	f.victim = "[process.web]\ncommand = [\"/bin/sleep\", \"1000000\"]\nbackoff = { initial = \"10ms\" }\n" +
+		"hooks = { post_stop = " + hook + ", on_failure = " + hook + " }\n"
+	f.start()
+	freeze()
+	f.supctl("signal", "KILL", "victim")
+	f.await("supd waits for the disk", f.waitsForDisk)
 }
 
 // frozenUsers has a directory service that never answers, and a user whom only that one
