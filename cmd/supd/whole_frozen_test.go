@@ -37,6 +37,7 @@ func TestFrozen(t *testing.T) {
 		"disk of the state":        frozenState,
 		"disk of a program":        frozenProgram,
 		"disk of a hook":           frozenHook,
+		"log of an app":            frozenLog,
 		"user database":            frozenUsers,
 		"clients":                  frozenClients,
 		"scrapers":                 frozenScrapers,
@@ -412,6 +413,32 @@ func frozenHook(t *testing.T, f *frozen) {
 	freeze()
 	f.supctl("signal", "KILL", "victim")
 	f.await("supd waits for the disk", f.waitsForDisk)
+}
+
+// frozenLog has a log in a directory of the app's own, on which nobody else is to wait: not
+// what is applied to the others either.
+func frozenLog(t *testing.T, f *frozen) {
+	logs, freeze := f.disk("disk")
+	f.victim += fmt.Sprintf("log = { file = %q }\n", logs+"/web.log")
+	f.start()
+	f.await("something is logged", func() bool {
+		info, err := os.Stat(logs + "/web.log")
+		return err == nil && info.Size() > 0
+	})
+	freeze()
+	f.await("supd waits for the disk", f.waitsForDisk)
+	f.supctl("reopen")
+	write(t, f.dir+"/apps/victim.toml", f.victim+fmt.Sprintf("[process.late]\ncommand = [\"/bin/sleep\", \"1000000\"]\nlog = { file = %q }\n", logs+"/late.log"))
+	other, err := os.ReadFile(f.dir + "/apps/other.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, process := range []string{"new", "newer"} {
+		other = append(other, "[process."+process+"]\ncommand = [\"/bin/sleep\", \"1000000\"]\nready = { uptime = \"1ms\" }\n"...)
+		write(t, f.dir+"/apps/other.toml", string(other))
+		f.supctl("apply", "--timeout", "10s")
+		f.await(process+" runs", func() bool { return f.worker(process).State == api.Running })
+	}
 }
 
 // frozenUsers has a directory service that never answers, and a user whom only that one

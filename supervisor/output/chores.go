@@ -1,7 +1,9 @@
 package output
 
 import (
+	"cmp"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -9,12 +11,18 @@ import (
 )
 
 // chores are the logs with something to be done for which nothing waits. One goroutine
-// does it, one after the other, while there is any.
+// does it, one after the other, while there is any. One that takes long does not keep the
+// others waiting: its disk may not answer, and be its app's own.
 type chores struct {
+	patience time.Duration // 0: choreTime
+
 	mu   sync.Mutex // whoever writes adds
 	due  []*Log
 	runs bool
 }
+
+// choreTime is how long the others wait for one.
+const choreTime = time.Minute
 
 func (c *chores) add(l *Log) {
 	c.mu.Lock()
@@ -23,6 +31,12 @@ func (c *chores) add(l *Log) {
 		return
 	}
 	l.due = true
+	if !l.tidying { // else it follows
+		c.enqueue(l)
+	}
+}
+
+func (c *chores) enqueue(l *Log) {
 	c.due = append(c.due, l)
 	if !c.runs {
 		c.runs = true
@@ -30,15 +44,35 @@ func (c *chores) add(l *Log) {
 	}
 }
 
-// run has a thread of its own, of the lowest priority.
 func (c *chores) run() {
+	for l := c.next(); l != nil; l = c.next() {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			c.tidy(l)
+		}()
+		late := time.NewTimer(cmp.Or(c.patience, choreTime))
+		select {
+		case <-done:
+		case <-late.C:
+		}
+		late.Stop()
+	}
+}
+
+// tidy has a thread of its own, of the lowest priority.
+func (c *chores) tidy(l *Log) {
 	_ = files.OnThreadOfItsOwn(func() error {
 		yieldToAll()
-		for l := c.next(); l != nil; l = c.next() {
-			l.tidy()
-		}
+		l.tidy()
 		return nil
 	})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	l.tidying = false
+	if l.due {
+		c.enqueue(l)
+	}
 }
 
 // next is nil at the end.
@@ -50,7 +84,7 @@ func (c *chores) next() *Log {
 		return nil
 	}
 	l := c.due[0]
-	l.due, c.due = false, c.due[1:]
+	l.due, l.tidying, c.due = false, true, c.due[1:]
 	return l
 }
 

@@ -1,14 +1,18 @@
 package output
 
 import (
+	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
+	"time"
 )
 
 // NewFiles makes an empty set whose logs report their trouble to log.
 func NewFiles(log *slog.Logger) *Files {
-	return &Files{log: log, open: map[string]*Log{}, outlets: newOutlets(log)}
+	return &Files{log: log, open: map[string]*Log{}, opening: map[string]*opening{}, outlets: newOutlets(log)}
 }
 
 // KeepIn sets the directory in which captures with a name hold their output; it is
@@ -50,13 +54,11 @@ func (f *Files) sayUnusable(err error) {
 // what was to go to a log goes, of the capture with that name; "" is nowhere.
 func (f *Files) WriteRest(pathOf func(name, log string) string) error {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	var errs []error
-	for name := range f.rest {
-		errs = append(errs, f.writeRest(name, pathOf))
-	}
+	rest := f.rest
 	f.rest = nil
-	return errors.Join(errs...)
+	f.mu.Unlock()
+	return inTurn(slices.Collect(maps.Keys(rest)), func(name string) error { return f.writeRest(name, pathOf) },
+		func(name string) error { return &os.PathError{Op: "write the output of", Path: name, Err: errNoAnswer} })
 }
 
 func (f *Files) writeRest(name string, pathOf func(name, log string) string) error {
@@ -69,7 +71,9 @@ func (f *Files) writeRest(name string, pathOf func(name, log string) string) err
 		in.remove()
 		return nil
 	}
+	f.mu.Lock()
 	log := f.open[path]
+	f.mu.Unlock()
 	if log == nil { // no process in the configuration has this log any more
 		log, err = Open(path, f.with(Options{UID: -1, GID: -1, Mode: 0o640}))
 		if err != nil {
@@ -97,31 +101,7 @@ func (f *Files) store() *store {
 
 // Open gives the log at path. If it is open already, it keeps its options; see
 // Change. A full or read-only disk is no error: see OpenLater.
-func (f *Files) Open(path string, o Options) (*Log, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.get(path, o, passes)
-}
-
-// get is Open. If the log cannot be opened for a reason that later accepts, it
-// gives one that is tried again later.
-func (f *Files) get(path string, o Options, later func(error) bool) (*Log, error) {
-	if have := f.open[path]; have != nil {
-		return have, nil
-	}
-	o = f.with(o)
-	log, err := Open(path, o)
-	if err != nil && !later(err) {
-		return nil, err
-	}
-	if err != nil {
-		log = unopened(path, o, err)
-	}
-	log.belongTo(f)
-	log.count(f.past[path])
-	f.open[path] = log
-	return log, nil
-}
+func (f *Files) Open(path string, o Options) (*Log, error) { return f.get(path, o, passes) }
 
 // with adds to options what all logs of the set share.
 func (f *Files) with(o Options) Options {
@@ -137,10 +117,21 @@ func (l *Log) belongTo(f *Files) {
 	l.tidyLater()
 }
 
-// Change gives an open log other options. A second Log of the same file would not
-// do: each would rotate it away from the other.
+// Change gives an open log other options, once it is free if its disk does not answer. A
+// second Log of the same file would not do: each would rotate it away from the other.
 func (f *Files) Change(log *Log, o Options) {
-	log.change(f.with(o))
+	o = f.with(o)
+	log.wanted.Store(&o)
+	if log.mu.TryLock() {
+		log.change()
+		log.mu.Unlock()
+		return
+	}
+	go func() {
+		log.mu.Lock()
+		defer log.mu.Unlock()
+		log.change()
+	}()
 }
 
 // Reopen opens every file anew, after the files were moved.
@@ -154,12 +145,48 @@ func (f *Files) Close() error {
 	return err
 }
 
+const (
+	// logTime is how long is waited for all logs, when something is done with each: the
+	// disk of one may not answer, and be its app's own.
+	logTime = 2 * time.Second
+	// lateTime is how long is waited for each of the others after that.
+	lateTime = 10 * time.Millisecond
+)
+
+var errNoAnswer = errors.New("its disk does not answer")
+
+// each does something with every log.
 func (f *Files) each(do func(*Log) error) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	return inTurn(f.all(), do, func(l *Log) error { return &os.PathError{Op: "wait for", Path: l.path, Err: errNoAnswer} })
+}
+
+// inTurn does something with all, one after the other. It goes on with those whose disk
+// does not answer when nobody waits any more; late makes the error of each.
+func inTurn[T any](all []T, do, late func(T) error) error {
+	over, cancel := context.WithTimeout(context.Background(), logTime)
+	defer cancel()
 	var errs []error
-	for _, log := range f.open {
-		errs = append(errs, do(log))
+	for _, one := range all {
+		done := make(chan error, 1)
+		go func() { done <- do(one) }()
+		select {
+		case err := <-done:
+			errs = append(errs, err)
+			continue
+		case <-over.Done():
+		}
+		select {
+		case err := <-done:
+			errs = append(errs, err)
+		case <-time.After(lateTime):
+			errs = append(errs, late(one))
+		}
 	}
 	return errors.Join(errs...)
+}
+
+func (f *Files) all() []*Log {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Collect(maps.Values(f.open))
 }

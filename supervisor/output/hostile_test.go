@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestDirectoryShut: who owns the log's directory lets nobody look at what is in there. The
@@ -60,4 +61,83 @@ func TestFloodOfFiles(t *testing.T) {
 			_ = os.Remove(rotated(path, n))
 		}
 	}
+}
+
+// pauses is a file system that does not answer: who uses a log holds its lock.
+func pauses(l *Log) (goOn func()) {
+	l.mu.Lock()
+	return l.mu.Unlock
+}
+
+// TestOneDiskWaits: a log that is waited for keeps nobody from the others.
+func TestOneDiskWaits(t *testing.T) {
+	set, dir := silentFiles(), t.TempDir()
+	options := Options{MaxSize: 1000, Keep: 2, UID: -1, GID: -1, Mode: 0o640}
+	var all []*Log
+	for _, name := range []string{"stuck", "one", "two"} {
+		l, err := set.Open(filepath.Join(dir, name), options)
+		must(t, err)
+		l.hold()
+		all = append(all, l)
+	}
+	goOn := pauses(all[0])
+	for _, name := range []string{"one", "two"} {
+		must(t, os.Rename(filepath.Join(dir, name), filepath.Join(dir, name+".moved")))
+	}
+	if err := set.Reopen(); err == nil || !strings.Contains(err.Error(), "stuck: its disk does not answer") {
+		t.Errorf("%v", err)
+	}
+	for _, name := range []string{"one", "two"} {
+		if isMissing(filepath.Join(dir, name)) {
+			t.Errorf("%s is not opened anew", name)
+		}
+	}
+	set.Rest()
+	options.Keep = 3
+	set.Change(all[0], options)
+	options.Keep = 4
+	for _, l := range all {
+		set.Change(l, options)
+	}
+	_, err := set.Open(filepath.Join(dir, "three"), options)
+	must(t, err)
+	goOn()
+	for _, l := range all {
+		eventually(t, "the last options hold", func() bool { return l.keeps() == 4 })
+	}
+	must(t, set.Close())
+}
+
+// TestChoreWaits: what is to be done with one log keeps nobody from the others, and is done
+// once at a time.
+func TestChoreWaits(t *testing.T) {
+	set, dir := silentFiles(), t.TempDir()
+	set.chores.patience = time.Millisecond
+	defer set.Close()
+	options := Options{MaxSize: 20, Keep: 2, Compress: true, UID: -1, GID: -1, Mode: 0o640}
+	stuck, err := set.Open(filepath.Join(dir, "stuck"), options)
+	must(t, err)
+	busy := func() bool {
+		set.chores.mu.Lock()
+		defer set.chores.mu.Unlock()
+		return stuck.tidying
+	}
+	eventually(t, "nothing is done with it", func() bool { return !busy() })
+	goOn := pauses(stuck)
+	set.chores.add(stuck)
+	eventually(t, "it waits", busy)
+	set.chores.add(stuck)
+	other, err := set.Open(filepath.Join(dir, "other"), options)
+	must(t, err)
+	for range 2 {
+		other.write(nil, []byte(twenty))
+	}
+	eventually(t, "the other is compressed", func() bool { return !isMissing(other.path + ".1.gz") })
+	goOn()
+	eventually(t, "nothing is done with it", func() bool { return !busy() })
+	eventually(t, "all is done", func() bool {
+		set.chores.mu.Lock()
+		defer set.chores.mu.Unlock()
+		return !set.chores.runs && !stuck.due
+	})
 }

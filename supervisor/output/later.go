@@ -13,8 +13,6 @@ import (
 // is written, and tries again about every second: a living worker must not be
 // without a reader of its pipe.
 func (f *Files) OpenLater(path string, o Options) *Log {
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	log, _ := f.get(path, o, func(error) bool { return true })
 	return log
 }

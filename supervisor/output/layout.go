@@ -51,7 +51,8 @@ type Log struct {
 
 	written atomic.Int64
 	dropped atomic.Int64
-	listed  atomic.Bool // in the files' changed
+	listed  atomic.Bool             // in the files' changed
+	wanted  atomic.Pointer[Options] // the last that Change was called with
 
 	// The captures of several workers write whole lines: one lock around each write
 	// and rotation keeps a line from being cut in two. A capture that waits for it
@@ -67,6 +68,7 @@ type Log struct {
 	born    time.Time   // when its first line was written, or it was made
 	aged    *time.Timer // fires when the file is too old
 	due     bool        // in the files' chores, whose lock holds for it
+	tidying bool        // likewise: it is being done
 
 	captures int // under way
 
@@ -174,11 +176,12 @@ type Files struct {
 	log     *slog.Logger
 	journal string // see Options
 
-	mu   sync.Mutex // a Reopen and a new configuration may come at the same time
-	open map[string]*Log
-	keep *store           // nil without KeepIn
-	past map[string]Count // what an earlier supd has counted
-	rest map[string]bool  // names of files in keep that an earlier supd has left and no capture has taken up
+	mu      sync.Mutex // a Reopen and a new configuration may come at the same time
+	open    map[string]*Log
+	opening map[string]*opening // those that are not open yet
+	keep    *store              // nil without KeepIn
+	past    map[string]Count    // what an earlier supd has counted
+	rest    map[string]bool     // names of files in keep that an earlier supd has left and no capture has taken up
 
 	changed changed
 	chores  chores

@@ -78,10 +78,10 @@ func (l *Log) Close() error {
 // because they could not be.
 func (l *Log) Stats() (written, dropped int64) { return l.written.Load(), l.dropped.Load() }
 
-// change sets the options: the size from now on, owner and mode for the next file.
-func (l *Log) change(o Options) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
+// change sets the options that are wanted: the size from now on, owner and mode for the next
+// file.
+func (l *Log) change() {
+	o := *l.wanted.Load()
 	isMoved := o.Address != l.options.Address && strings.HasPrefix(l.path, Syslog)
 	l.options, l.limit = o, o.MaxSize
 	if isMoved {

@@ -390,9 +390,9 @@ func TestAgeGoesOn(t *testing.T) {
 	if !l.born.Equal(made) {
 		t.Errorf("born %v, want %v", l.born, made)
 	}
-	l.change(Options{Keep: 3, MaxAge: time.Nanosecond, Mode: 0o600, UID: -1, GID: -1})
+	silentFiles().Change(l, Options{Keep: 3, MaxAge: time.Nanosecond, Mode: 0o600, UID: -1, GID: -1})
 	eventually(t, "it is rotated", func() bool { return !isMissing(path + ".1") })
-	l.change(Options{Keep: 3, MaxAge: time.Hour, Mode: 0o600, UID: -1, GID: -1})
+	silentFiles().Change(l, Options{Keep: 3, MaxAge: time.Hour, Mode: 0o600, UID: -1, GID: -1})
 	l.write(nil, []byte(twenty))
 	before := l.born
 	must(t, os.Truncate(path, 0))

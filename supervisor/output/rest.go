@@ -32,16 +32,32 @@ func (l *Log) release(goesOn bool) {
 // that none of the others has. It may be called at any time.
 func (f *Files) Rest() {
 	used := map[*outlet]bool{}
+	for _, l := range f.all() {
+		if o := l.busyOutlet(); o != nil {
+			used[o] = true
+		}
+	}
 	_ = f.each(func(l *Log) error {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		l.rest()
-		if s, is := l.sink.(*outletLog); is && l.captures > 0 {
-			used[s.outlet] = true
+		if l.mu.TryLock() { // else it does not rest
+			defer l.mu.Unlock()
+			l.rest()
 		}
 		return nil
 	})
 	f.outlets.rest(used)
+}
+
+// busyOutlet is what a log to which something is captured leads to. One that is locked is
+// written to, and opens what is closed again.
+func (l *Log) busyOutlet() *outlet {
+	if !l.mu.TryLock() {
+		return nil
+	}
+	defer l.mu.Unlock()
+	if s, is := l.sink.(*outletLog); is && l.captures > 0 {
+		return s.outlet
+	}
+	return nil
 }
 
 func (l *Log) rest() {
