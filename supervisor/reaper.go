@@ -144,7 +144,9 @@ func (h *host) KillStrays(uid int, launched []int, done func([]engine.Stray) eng
 	known := among(launched)
 	go func() {
 		killed, err := tree.KillStrays(h.self, uid, known)
-		h.log.Warn("killed what the last worker of a user has left in the background", "uid", uid, "processes", killed)
+		if len(killed) > 0 {
+			h.log.Warn("killed what the last worker of a user has left in the background", "uid", uid, "processes", killed)
+		}
 		if err != nil {
 			h.log.Error("processes in the background", "uid", uid, "error", err)
 		}

@@ -23,9 +23,25 @@ func (o *Owner) runHooks(w *worker, done Event, names ...configs.HookName) bool 
 		}
 	}
 	if len(there) > 0 {
-		w.revision.Program.Hooks(o.launchOf(w), w.handle, HookRun{there, w.end, done})
+		u := o.user(w)
+		u.hooks++
+		w.revision.Program.Hooks(o.launchOf(w), w.handle, HookRun{there, w.end, func(o *Owner) { o.hooksEnded(u, done) }})
 	}
 	return len(there) > 0
+}
+
+// hooksEnded is the event of the end of hooks of a user's. What they have put into the
+// background goes with the last of the user's workers, which may have ended before.
+func (o *Owner) hooksEnded(u *user, done Event) {
+	u.hooks--
+	o.clearIdle(u)
+	switch {
+	case done == nil:
+	case u.clearing:
+		u.waiting = append(u.waiting, done)
+	default:
+		done(o)
+	}
 }
 
 // runPostStart is for a worker that has become ready. A candidate's comes to nobody.

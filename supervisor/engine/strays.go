@@ -16,12 +16,14 @@ type user struct {
 	uid     int
 	workers map[*app]int // living, or being launched
 	starts  int          // launches under way
+	hooks   int          // that run; not those before a start, which are launches
 	strays  Strays       // as they were seen last
 	shownAt *slot        // that tells of them
 
 	clearing bool      // they are being killed; nothing is launched meanwhile
 	held     []*worker // dead ones whose end waits for that
 	parked   []*slot   // likewise, with a launch to come
+	waiting  []Event   // likewise, of ends of hooks
 }
 
 // user is that of a worker.
@@ -65,9 +67,7 @@ func (o *Owner) see(all []Strays, dead []*worker) {
 		u.strays = now
 		o.strayed[u] = true
 		o.showStrays(u)
-		if len(u.workers) == 0 {
-			o.clear(u)
-		}
+		o.clearIdle(u)
 	}
 	for u := range o.strayed {
 		if !seen[u] {
@@ -135,6 +135,13 @@ func (o *Owner) forgetStray(pid int) {
 	}
 }
 
+// clearIdle kills the strays of a user for whom nothing runs any more.
+func (o *Owner) clearIdle(u *user) {
+	if len(u.workers) == 0 && u.hooks == 0 {
+		o.clear(u)
+	}
+}
+
 // clear kills the strays of a user that has no worker any more.
 func (o *Owner) clear(u *user) {
 	if u.clearing {
@@ -149,11 +156,14 @@ func (o *Owner) clear(u *user) {
 func (o *Owner) cleared(u *user, killed []Stray) {
 	u.clearing = false
 	o.forgetStrays(u)
-	held := u.held
-	u.held = nil
+	held, waiting := u.held, u.waiting
+	u.held, u.waiting = nil, nil
 	for _, w := range held {
 		o.tellLeft(w, killed)
 		o.releases(w)
+	}
+	for _, done := range waiting {
+		done(o)
 	}
 	o.unpark(&u.parked, parkedForStrays, math.MaxInt)
 }

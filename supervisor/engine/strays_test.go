@@ -170,3 +170,38 @@ func TestReasonTellsOfTheBackground(t *testing.T) {
 		})
 	}
 }
+
+// TestStraysOfHooks: what the last hooks of a user put into the background is dead when
+// the stop is done, although no worker has ended since.
+func TestStraysOfHooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(behaviour{}), hooked("web", configs.HookPostStop))
+		w.in(func(*Owner) { w.hookTime = 5 * time.Second })
+		w.expect(time.Second, "a/web.1", api.Running)
+		go func() {
+			time.Sleep(2 * time.Second)
+			w.in(func(*Owner) { w.strays = nginx })
+		}()
+		begin := time.Now()
+		w.do(api.ActionStop, false, "a")
+		if took := time.Since(begin); took < 6*time.Second || w.kills.Load() != 1 {
+			t.Errorf("stop took %v, strays killed %d times", took, w.kills.Load())
+		}
+		w.quit()
+	})
+}
+
+// TestStraysOfPreStart: a launch that comes to nothing by its hook leaves nothing either.
+func TestStraysOfPreStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		web := hooked("web", configs.HookPreStart)
+		w := newWorld(t, always(behaviour{fail: "hook pre_start: exited with code 1"}), web)
+		w.in(func(*Owner) { w.strays = nginx })
+		time.Sleep(2 * time.Second)
+		w.do(api.ActionStop, false, "a")
+		if w.kills.Load() != 1 {
+			t.Errorf("strays killed %d times", w.kills.Load())
+		}
+		w.quit()
+	})
+}

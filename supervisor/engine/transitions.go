@@ -214,6 +214,9 @@ func (o *Owner) ended(w *worker, e Exit) {
 	o.account(w, e)
 	s.remove(w)
 	o.part(w)
+	if w.handle == nil && w.config.Hooks.PreStart != nil { // what that has left no search looks for
+		o.clearIdle(o.user(w))
+	}
 	if w.handle != nil {
 		s.sweeps++
 		w.handle.Left()
