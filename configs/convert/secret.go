@@ -23,6 +23,9 @@ func (p *process) hide(argv []string) []string {
 				before, secret, after = "", argv[i], ""
 			}
 		}
+		if secret == "" && configs.Redact(argv[i]) != argv[i] { // there are several
+			before, secret, after = "", argv[i], ""
+		}
 		if secret == "" || strings.ContainsRune(secret, firstMark) {
 			continue
 		}
