@@ -30,9 +30,10 @@ type outlet struct {
 
 	mu      sync.Mutex // the captures of all workers hand over to it
 	queue   []portion
-	flying  []portion // that are being written
-	counted bool      // those are counted as dropped
-	bytes   int       // of both
+	flying  []portion    // that are being written
+	counted bool         // those are counted as dropped
+	bytes   int          // of both
+	shares  map[*Log]int // the same, by log
 	runs    bool
 	slow    bool // somebody has waited in vain; nobody does until all is written
 	failing bool // what was said last
@@ -73,12 +74,12 @@ func (o *outlet) hand(all ...portion) {
 	o.mu.Lock()
 	took := 0 // of all
 	for _, p := range all {
-		if o.bytes+len(p.text) > outletRoom {
+		if !o.hasRoom(p) {
 			o.drop(p, errUnread)
 			continue
 		}
 		o.queue = append(o.queue, p)
-		o.bytes += len(p.text)
+		o.holds(p, len(p.text))
 		took++
 	}
 	if took > 0 {
@@ -98,6 +99,27 @@ func (o *outlet) hand(all ...portion) {
 		o.mu.Lock()
 		o.slow = o.runs
 		o.mu.Unlock()
+	}
+}
+
+// hasRoom reports whether a portion may wait. One log may have so much of the room only
+// that there is some for the others, however much its workers print.
+func (o *outlet) hasRoom(p portion) bool {
+	free := outletRoom - o.bytes
+	return len(p.text) <= free && o.shares[p.log]+len(p.text) <= outletShare*free
+}
+
+// outletShare is how many times what is free one log may have of the room.
+const outletShare = 3
+
+// holds counts bytes of a portion that wait, or do not any more.
+func (o *outlet) holds(p portion, bytes int) {
+	if o.shares == nil {
+		o.shares = map[*Log]int{}
+	}
+	o.bytes += bytes
+	if o.shares[p.log] += bytes; o.shares[p.log] == 0 {
+		delete(o.shares, p.log)
 	}
 }
 
@@ -175,7 +197,7 @@ func (o *outlet) wrote(n int, err error) (pause time.Duration) {
 	done, rest := o.flying[:n], o.flying[n:]
 	o.flying, o.counted = nil, false
 	for _, p := range done {
-		o.bytes -= len(p.text)
+		o.holds(p, -len(p.text))
 		p.log.counts(p.output, 0)
 		if p.written != nil {
 			close(p.written)
@@ -187,7 +209,7 @@ func (o *outlet) wrote(n int, err error) (pause time.Duration) {
 		o.say(err)
 		pause = later.after
 	case err != nil && len(rest) > 0:
-		o.bytes -= len(rest[0].text)
+		o.holds(rest[0], -len(rest[0].text))
 		o.drop(rest[0], err)
 		rest = rest[1:]
 	case n > 0:
@@ -215,7 +237,7 @@ func (o *outlet) flush(late <-chan time.Time) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for _, p := range o.queue {
-		o.bytes -= len(p.text)
+		o.holds(p, -len(p.text))
 		o.drop(p, errUnread)
 	}
 	o.queue = nil

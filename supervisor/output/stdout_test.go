@@ -397,3 +397,28 @@ func TestStdoutKilled(t *testing.T) {
 }
 
 func errOf(_ int, err error) error { return err }
+
+// TestFloodOnStdout: a log whose workers print more than anybody reads takes no room from
+// the others.
+func TestFloodOnStdout(t *testing.T) {
+	set, out, _ := standardOutput(t)
+	flood, quiet := stdoutLog(t, set, "flood/web", NoPrefix), stdoutLog(t, set, "quiet/web", NoPrefix)
+	outlet := flood.sink.(*outletLog).outlet
+	outlet.patience = 0
+	for range 2 * outletRoom / outletPortion {
+		outlet.hand(portion{text: bytes.Repeat([]byte("flood\n"), outletPortion/6), log: flood, output: 1})
+	}
+	for range 100 {
+		outlet.hand(portion{text: []byte("quiet\n"), log: quiet, output: 1})
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	eventually(t, "all is written", func() bool { written, _ := quiet.Stats(); return written == 100 })
+	if _, dropped := flood.Stats(); dropped == 0 {
+		t.Error("nothing is dropped")
+	}
+	outlet.mu.Lock()
+	defer outlet.mu.Unlock()
+	if outlet.bytes != 0 || len(outlet.shares) != 0 {
+		t.Errorf("%d bytes wait, %v", outlet.bytes, outlet.shares)
+	}
+}
