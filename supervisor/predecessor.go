@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -132,10 +133,28 @@ func (p *predecessor) unrecorded(runtime configs.Runtime, log *slog.Logger) erro
 			log.Error("a process with the environment of a worker, but not its token, is left alone", "pid", c.Pid, "worker", c.Worker)
 		}
 	}
+	if !p.became { // else they are this process's children
+		killHooks(found.Hooks, known, log)
+	}
 	if found.More > 0 {
 		log.Error("more processes with the environment of a worker, but not its token, are left alone", "processes", found.More)
 	}
 	return nil
+}
+
+// killHooks ends the hooks that an earlier supd has left of workers that are gone, or were
+// not launched yet: nobody knows when their time is over, and they may be run again. Those
+// of living workers go with them.
+func killHooks(hooks []tree.Claimant, known map[string]bool, log *slog.Logger) {
+	hooks = slices.DeleteFunc(hooks, func(c tree.Claimant) bool { return known[filepath.Base(c.Runtime)] })
+	if len(hooks) == 0 {
+		return
+	}
+	killed, err := tree.KillHooks(hooks)
+	log.Warn("killed hooks that an earlier supd has left", "processes", killed)
+	if err != nil {
+		log.Error("hooks that an earlier supd has left", "error", err)
+	}
 }
 
 // add takes up a worker that is known by the note of its launch.

@@ -224,6 +224,53 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// A hook of a supd that is gone is killed with its session; one of root's, who could be
+// anybody, is left alone.
+func TestKillHooks(t *testing.T) {
+	workers := t.TempDir()
+	start := func(uid uint32, more ...string) (*exec.Cmd, int) {
+		cmd := exec.Command("/bin/sh", "-c", "env -i /bin/sleep 1000 & echo $!; wait")
+		cmd.Env = append([]string{"PATH=/bin:/usr/bin", "SUPD_WORKER=a/web.1", "XDG_RUNTIME_DIR=" + workers + "/a.web.1.7"}, more...)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+		if os.Getuid() == 0 {
+			cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uid, Gid: uid}
+		}
+		out, err := cmd.StdoutPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+		child := 0
+		if _, err := fmt.Fscanln(out, &child); err != nil {
+			t.Fatal(err)
+		}
+		return cmd, child
+	}
+	hook, child := start(65534, "SUPD_HOOK=post_stop")
+	worker, _ := start(65534)
+	roots := worker
+	if os.Getuid() == 0 {
+		roots, _ = start(0, "SUPD_HOOK=post_stop")
+	}
+	found, err := Find(nil, workers)
+	if err != nil || len(found.Hooks) != 1 || found.Hooks[0].Pid != hook.Process.Pid {
+		t.Fatalf("hooks %+v, %v; want pid %d", found.Hooks, err, hook.Process.Pid)
+	}
+	killed, err := KillHooks(found.Hooks)
+	if err != nil || len(killed) != 2 || !slices.ContainsFunc(killed, func(n Named) bool { return n.Pid == child }) {
+		t.Errorf("killed %v, %v; want %d and %d", killed, err, hook.Process.Pid, child)
+	}
+	_ = hook.Wait() // by a signal
+	for _, cmd := range []*exec.Cmd{worker, roots} {
+		if syscall.Kill(cmd.Process.Pid, 0) != nil {
+			t.Errorf("%d is killed", cmd.Process.Pid)
+		}
+	}
+}
+
 // What anybody may start by the thousand is counted.
 func TestFindManyClaimants(t *testing.T) {
 	workers := t.TempDir()

@@ -2,6 +2,7 @@ package tree
 
 import (
 	"cmp"
+	"os"
 	"path/filepath"
 	"slices"
 )
@@ -27,6 +28,7 @@ type Search struct {
 	Launched  []Launched // sorted by pid
 	Claimants []Claimant // likewise, up to mostClaimants
 	More      int        // claimants that are left out
+	Hooks     []Claimant // those that say that they are hooks, and are not root's
 }
 
 // mostClaimants bounds what processes that anybody has started cost.
@@ -64,6 +66,7 @@ type searching struct {
 	launched  map[string]Launched // by token
 	claimants map[string]Claimant // by runtime directory
 	more      int
+	hooks     []Claimant
 }
 
 func (s *searching) look(p Process) {
@@ -85,9 +88,40 @@ func (s *searching) look(p Process) {
 	switch {
 	case known && (l.main == 0 || l.main == p.Pid):
 		s.take(Launched{p.Pid, p.Start, l.token})
-	case !known && l.worker != "" && filepath.IsAbs(l.runtime) && filepath.Dir(l.runtime) == s.workers:
+	case known || l.worker == "" || !filepath.IsAbs(l.runtime) || filepath.Dir(l.runtime) != s.workers:
+	case l.hook != "" && !isRoots(p.Pid):
+		s.hooks = append(s.hooks, Claimant{p.Pid, l.worker, l.runtime, p.Start})
+	default:
 		s.note(Claimant{p.Pid, l.worker, l.runtime, p.Start})
 	}
+}
+
+// isRoots reports whether a process is root's where others could be somebody else's.
+func isRoots(pid int) bool {
+	uid, err := realUID(pid)
+	return err != nil || uid == 0 && os.Geteuid() == 0
+}
+
+// KillHooks kills hooks of a supd that is gone, with their sessions, and waits until they
+// are dead. Whoever only says that it is one is killed as well: nobody says so of a process
+// of another's.
+func KillHooks(hooks []Claimant) (killed []Named, err error) {
+	all, of := map[string][]Named{}, new(Worker)
+	leaders := map[int]bool{}
+	for _, c := range hooks {
+		if p, err := readStat(c.Pid); err == nil && p.Start == c.start && p.Session == c.Pid {
+			leaders[c.Pid] = true
+		}
+	}
+	err = chase(all, processes, func(f family) (left []leftover, sure bool) {
+		for _, p := range f {
+			if leaders[p.Session] && !p.Zombie {
+				left = append(left, leftover{p, of})
+			}
+		}
+		return left, true
+	})
+	return all[""], err
 }
 
 func (s *searching) take(l Launched) {
@@ -111,7 +145,7 @@ func older(start uint64, pid int, than uint64, thanPid int) bool {
 }
 
 func (s *searching) result() Search {
-	r := Search{More: s.more}
+	r := Search{More: s.more, Hooks: s.hooks}
 	for _, l := range s.launched {
 		r.Launched = append(r.Launched, l)
 	}
