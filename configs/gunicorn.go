@@ -37,14 +37,15 @@ func (t *trap) gunicornText(args []string) string {
 // workers in a file of TMPDIR that is named for the application, unless --name says
 // otherwise, and that a master which finds one there kills that process as a leftover.
 func (t *trap) gunicornDirty() {
-	args := t.facts().all()
+	to := t.facts()
+	args := to.all()
 	workers := append(values(args, "--dirty-workers"), lastOf(gunicornDirty, t.gunicornText(args)))
 	asked := slices.ContainsFunc(workers, func(n string) bool { return strings.Trim(n, "0") != "" })
 	if !asked && !has(args, "--dirty-app") || slices.Contains(t.process.Scratch, "TMPDIR") {
 		return
 	}
 	name := strings.Join(append(values(args, "--name", "-n"), t.env["TMPDIR"]), " ")
-	if !strings.Contains(name, "{generation") || t.process.Count > 1 && !strings.Contains(name, "{slot") {
+	if to.isShared(name) {
 		t.warn("command", "each gunicorn with dirty workers kills those of another one with the same name, so that a new worker kills the old one's at their work; write scratch = [\"TMPDIR\"]")
 	}
 }

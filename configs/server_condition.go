@@ -15,6 +15,7 @@ type condition struct {
 	Value    *regexp.Regexp // to this
 	Except   *regexp.Regexp // but not to this
 	Lacks    *regexp.Regexp // no value of the options is this, or there is none
+	Shared   bool           // and two workers may be told the same at a time
 	Absent   []string       // none of these options is given
 	Unset    []string       // none of these variables is set
 	Word     string         // is an argument
@@ -34,6 +35,7 @@ func conditionKeys[T any](at func(*T) *condition) []key[T] {
 		field("value", func(t *T) **regexp.Regexp { return &at(t).Value }, expression),
 		field("except", func(t *T) **regexp.Regexp { return &at(t).Except }, expression),
 		field("lacks", func(t *T) **regexp.Regexp { return &at(t).Lacks }, expression),
+		field("shared", func(t *T) *bool { return &at(t).Shared }, boolean),
 		field("absent", func(t *T) *[]string { return &at(t).Absent }, list(filled)),
 		field("unset", func(t *T) *[]string { return &at(t).Unset }, list(filled)),
 		field("word", func(t *T) *string { return &at(t).Word }, filled),
@@ -72,6 +74,13 @@ type facts struct {
 
 func (t *facts) all() []string { return slices.Concat(t.more, t.args) }
 
+// isShared reports whether an address or a name, which must be a worker's alone, may be that
+// of two at a time: of the old and the new one of a slot, or of two slots.
+func (t *facts) isShared(name string) bool {
+	surges := t.app == nil || t.app.StrategyOf(t.process) == StrategySurge
+	return surges && !strings.Contains(name, "{generation") || t.process.Count > 1 && !strings.Contains(name, "{slot")
+}
+
 // setting is a value that something was set to, and the key that did.
 type setting struct{ key, value, match string }
 
@@ -101,7 +110,7 @@ func (c *condition) given(t *facts) (all []setting) {
 	}
 	add := func(key string, values ...string) {
 		for _, v := range values {
-			if c.Value != nil && !c.Value.MatchString(v) || c.Except != nil && c.Except.MatchString(v) {
+			if c.Value != nil && !c.Value.MatchString(v) || c.Except != nil && c.Except.MatchString(v) || c.Shared && !t.isShared(v) {
 				continue
 			}
 			match := v
