@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -66,6 +67,16 @@ func TestImports(t *testing.T) {
 			if slices.ContainsFunc(forbidden, func(f string) bool { return path == f || strings.HasSuffix(f, "/") && strings.HasPrefix(path, f) }) {
 				t.Errorf("%s imports %s; it decides, and does nothing", pkg, path)
 			}
+		}
+	}
+}
+
+// TestEveryRoomSaysWhatBelongsThere is for the doc.go of each package.
+func TestEveryRoomSaysWhatBelongsThere(t *testing.T) {
+	for _, room := range rooms {
+		file := "../../" + strings.TrimPrefix(room, "supd/") + "/doc.go"
+		if _, err := os.Stat(file); err != nil {
+			t.Errorf("%v; it says what a line in %s may touch, and in which goroutine it runs", err, room)
 		}
 	}
 }
