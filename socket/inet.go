@@ -135,7 +135,7 @@ func explainBind(err error, at endpoint) error {
 	case errors.Is(err, unix.EACCES) && at.addr.Port() < lowestFreePort:
 		return fmt.Errorf("%w: a port below %d needs root or CAP_NET_BIND_SERVICE", err, lowestFreePort)
 	case errors.Is(err, unix.EADDRINUSE):
-		return takenError{fmt.Errorf("%w (`ss -Hlnp 'sport = %d'` shows by whom)", err, at.addr.Port())}
+		return takenError{fmt.Errorf("%w (`ss -Hl%cnp 'sport = %d'` shows by whom)", err, at.network[0], at.addr.Port())} // -t, -u: of all kinds together ss says errors where the kernel lacks one
 	case errors.Is(err, unix.EADDRNOTAVAIL):
 		return takenError{fmt.Errorf("%w: no interface of this host has %s", err, at.addr.Addr())}
 	case errors.Is(err, unix.EAFNOSUPPORT):

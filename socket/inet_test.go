@@ -125,11 +125,13 @@ func TestAcceptedHasNoDelay(t *testing.T) {
 }
 
 func TestAddressInUse(t *testing.T) {
-	first := mustOpen(t, Spec{Listen: "tcp:127.0.0.1:0"})
-	_, address := first.Addr()
-	_, err := Open(Spec{Listen: "tcp:" + address})
-	if !errors.Is(err, unix.EADDRINUSE) || !strings.Contains(err.Error(), "ss -Hlnp") {
-		t.Errorf("error %v, want EADDRINUSE and what to do", err)
+	for network, command := range map[string]string{"tcp": "`ss -Hltnp ", "udp": "`ss -Hlunp "} {
+		first := mustOpen(t, Spec{Listen: network + ":127.0.0.1:0"})
+		_, address := first.Addr()
+		_, err := Open(Spec{Listen: network + ":" + address})
+		if !errors.Is(err, unix.EADDRINUSE) || !strings.Contains(err.Error(), command) {
+			t.Errorf("error %v, want EADDRINUSE and what to do: %s", err, command)
+		}
 	}
 }
 
