@@ -110,7 +110,7 @@ func shortDir(t *testing.T) string {
 func apply(s *Set, specs map[string]Spec) error {
 	failed, err := s.Apply(specs, false)
 	for _, key := range slices.Sorted(maps.Keys(failed)) {
-		err = errors.Join(err, failed[key])
+		err = errors.Join(err, fmt.Errorf("%s: %w", key, failed[key]))
 	}
 	return err
 }

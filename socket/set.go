@@ -178,7 +178,7 @@ func (s *Set) open(specs map[string]Spec) (next map[string]*Socket, failed map[s
 		}
 		sock, err := s.openOne(key, specs[key], have)
 		if err != nil {
-			failed[key] = fmt.Errorf("%s: %w", key, err)
+			failed[key] = err
 			continue
 		}
 		next[key] = sock
@@ -242,12 +242,12 @@ func checkSpecs(specs map[string]Spec) map[string]error {
 	for _, key := range slices.Sorted(maps.Keys(specs)) {
 		spec := specs[key]
 		if err := spec.Validate(); err != nil {
-			wrong[key] = fmt.Errorf("%s: %w", key, err)
+			wrong[key] = err
 			continue
 		}
 		at, _ := parse(spec.Listen)
 		if other, taken := first[at.identity(key)]; taken {
-			wrong[key] = fmt.Errorf("%s: %s: %s listens there already; give one of them another address", key, spec.Listen, other)
+			wrong[key] = fmt.Errorf("%s: %s listens there already; give one of them another address", spec.Listen, other)
 			continue
 		}
 		first[at.identity(key)] = key

@@ -292,7 +292,7 @@ func TestAppNotesAreNoWorkerLines(t *testing.T) {
 		{Name: "d", Note: "no release is active; `supctl deploy d`"},
 	}}
 	var b bytes.Buffer
-	writeApps(&b, s)
+	writeApps(&b, s, nil)
 	want := "a   deploy 1.4.0 → 1.5.0: replace\n" +
 		"c   deploy 1.4.0 → 1.5.0: paused: web.1: no; `supctl deploy c --resume` goes on, `supctl rollback c` undoes it\n" +
 		"c   held by root (uid 0, pid 1): fair\n" +

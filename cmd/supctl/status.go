@@ -116,8 +116,8 @@ func (c *call) show(s *api.Status) error {
 	if isTerminal(c.out) {
 		width, _ = sizeOf(c.out)()
 	}
-	writeStatus(c.out, s, time.Now(), width, c.colored())
-	writeApps(c.err, s)
+	whole := writeStatus(c.out, s, time.Now(), width, c.colored())
+	writeApps(c.err, s, whole)
 	writeFiles(c.err, s, time.Now())
 	return nil
 }
@@ -132,8 +132,9 @@ func lasting(l *api.Lasting) string {
 }
 
 // writeApps writes what concerns an app as a whole. It does not go to standard
-// output, from which scripts read a line a worker.
-func writeApps(w io.Writer, s *api.Status) {
+// output, from which scripts read a line a worker. What a worker's line has said whole is
+// not said again.
+func writeApps(w io.Writer, s *api.Status, whole []string) {
 	if len(s.Apps) == 0 {
 		fmt.Fprintln(w, "nothing runs: no app is configured")
 	}
@@ -154,10 +155,21 @@ func writeApps(w io.Writer, s *api.Status) {
 		if a.Held != nil {
 			fmt.Fprintf(w, "%s   held by %s: %s\n", a.Name, a.Held.By, cmp.Or(printable(a.Held.Reason), "no reason given"))
 		}
-		if a.Note != "" && a.State != api.Invalid { // which has a line of its own
+		if a.Note != "" && a.State != api.Invalid && !isSaid(a, whole) { // the first has a line of its own
 			fmt.Fprintf(w, "%s   %s\n", a.Name, printable(a.Note))
 		}
 	}
+}
+
+// isSaid reports whether the line of a worker says what keeps its app from running.
+func isSaid(a api.AppStatus, whole []string) bool {
+	why := a.Note
+	if _, after, is := strings.Cut(why, "cannot be started: "); is {
+		why = after
+	}
+	return slices.ContainsFunc(whole, func(line string) bool {
+		return strings.HasPrefix(line, a.Name+"/") && strings.Contains(line, printable(why))
+	})
 }
 
 // stepOf says how far the rollout of an app has come.
@@ -178,8 +190,8 @@ func fromTo(from, to string) string {
 
 // writeStatus writes a line for each worker, in columns, and before them one for each
 // app that is left out. Of several lines those that are longer than width are cut; of one
-// worker all is told.
-func writeStatus(w io.Writer, s *api.Status, now time.Time, width int, colored bool) {
+// worker all is told. It gives the workers' lines that are whole.
+func writeStatus(w io.Writer, s *api.Status, now time.Time, width int, colored bool) (whole []string) {
 	name, state := 0, 0
 	for worker := range s.Workers() {
 		name, state = max(name, len(worker.Name)), max(state, len(worker.State))
@@ -198,6 +210,9 @@ func writeStatus(w io.Writer, s *api.Status, now time.Time, width int, colored b
 	for worker := range s.Workers() {
 		line(worker.Name, worker.State, details(worker, now))
 		states = append(states, worker.State)
+		if last := lines[len(lines)-1]; cut(last, width) == last {
+			whole = append(whole, last)
+		}
 	}
 	var b strings.Builder
 	for i, text := range lines {
@@ -210,6 +225,7 @@ func writeStatus(w io.Writer, s *api.Status, now time.Time, width int, colored b
 		b.WriteString(text + "\n")
 	}
 	_ = draw(w, b.String()) // written tells
+	return whole
 }
 
 // details is the rest of a worker's line.

@@ -123,6 +123,28 @@ func TestStatusOnATerminal(t *testing.T) {
 	}
 }
 
+// What keeps an app from running is said once, by its worker where that has room.
+func TestStatusSaysOnceWhatHoldsBack(t *testing.T) {
+	why := "socket web: tcp:127.0.0.1:80: bind: address already in use"
+	d := newFake("/nonexistent")
+	app := &d.status.Apps[1]
+	web := app.Processes[0].Workers
+	serve(t, d)
+	for _, prefix := range []string{"", "release 1.4.0 cannot be started: "} {
+		web[1].Note, app.Note = why, prefix+why
+		if code, out, errs := supctl(t, "status"); code != 3 || strings.Count(out, why) != 1 || errs != "" {
+			t.Errorf("exited with %d, %q, %q", code, out, errs)
+		}
+	}
+	if got := onTerminal(t, 80, "status"); strings.Count(got, why) != 1 || !strings.Contains(got, "whois   release 1.4.0 cannot be started: "+why) {
+		t.Errorf("where it has no room:\n%s", got)
+	}
+	web[1].Note, app.Note = why, why+"; user \"x\" does not exist"
+	if _, _, errs := supctl(t, "status"); errs != "whois   "+app.Note+"\n" {
+		t.Errorf("where there is more to say: %q", errs)
+	}
+}
+
 // Standard output has a line a worker and nothing else; the exit code is 3 only where
 // something is not as wished.
 func TestStatusAsWished(t *testing.T) {

@@ -101,7 +101,7 @@ func (o *Owner) open(apps []App) (failed map[string]error) {
 	for i := range apps {
 		for key := range apps[i].Sockets {
 			if why := failed[key]; why != nil {
-				apps[i].Closed = with(apps[i].Closed, key, &bindError{why})
+				apps[i].Closed = with(apps[i].Closed, key, unbound(key, why))
 			}
 		}
 	}

@@ -82,9 +82,19 @@ func (o *Owner) noteShut(shut map[string]bool, failed map[string]error) {
 }
 
 // bindError is why a socket could not be bound, or taken over.
-type bindError struct{ error }
+type bindError struct {
+	name string
+	why  error
+}
 
-func (e *bindError) Unwrap() error { return e.error }
+// unbound is of the socket with a key, which begins with its app.
+func unbound(key string, why error) *bindError {
+	_, name, _ := strings.Cut(key, "/")
+	return &bindError{name, why}
+}
+
+func (e *bindError) Error() string { return "socket " + e.name + ": " + e.why.Error() }
+func (e *bindError) Unwrap() error { return e.why }
 
 // stir lets the sockets of an app be looked at.
 func (o *Owner) stir(a *app) {
@@ -138,7 +148,7 @@ func (o *Owner) tended(a *app, was map[string]bool, failed map[string]error) {
 			a.closed, other = maps.Clone(a.closed), true
 			delete(a.closed, key)
 		case !a.has(key, (*process).isBusy):
-			a.closed, other = with(a.closed, key, &bindError{why}), true
+			a.closed, other = with(a.closed, key, unbound(key, why)), true
 		}
 	}
 	if other {

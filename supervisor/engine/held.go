@@ -2,7 +2,6 @@ package engine
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -40,7 +39,7 @@ func (p *process) holdup() error {
 	}
 	for _, name := range p.config.Sockets {
 		if why := a.closed[SocketKey(a.name, name)]; why != nil {
-			return fmt.Errorf("socket %s: %w", name, why)
+			return why // it says which socket
 		}
 	}
 	return nil

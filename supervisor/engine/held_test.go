@@ -152,9 +152,12 @@ func TestHeldSocket(t *testing.T) {
 		taken := errors.New("address already in use")
 		w.in(func(*Owner) { w.refuse = taken })
 		w.applyPrepared(prepared("tcp:127.0.0.1:80"))
-		w.expect(5*time.Second, "a/web.1", api.Backoff)
+		got := w.expect(5*time.Second, "a/web.1", api.Backoff)
 		w.expect(5*time.Second, "a/other.1", api.Running)
 		w.wantNote(taken.Error())
+		if note := w.s.Status().Apps[0].Note; got.Note != "socket http: "+taken.Error() || note != got.Note {
+			t.Errorf("the worker says %q, its app %q", got.Note, note)
+		}
 		w.in(func(*Owner) { w.refuse = nil })
 		w.mends(prepared("tcp:127.0.0.1:80"))
 		w.expect(5*time.Second, "a/web.1", api.Running)
