@@ -23,6 +23,8 @@ func several() *api.Changes {
 				Workers: []api.WorkerChange{
 					{Name: "whois/web.1", What: api.FateReplace, Keys: []configs.KeyChange{{Key: "command", Old: `"a"`, New: `"b"`}, {Key: "env.TOKEN", New: "(hidden)"}, {Key: "env.KEY", Old: "(hidden)", New: "(hidden)"}}},
 					{Name: "whois/web.2", What: api.FateKeep, Keys: []configs.KeyChange{{Key: "health.http", Old: `"/"`}}, Why: "without a restart"},
+					{Name: "whois/web.3", What: api.FateStay, State: api.Stopped, Keys: []configs.KeyChange{{Key: "health.http", Old: `"/"`}}},
+					{Name: "whois/web.4", What: api.FateStay, State: api.Exited, Why: "a socket of it moves"},
 				}},
 		},
 		Daemon: []configs.KeyChange{{Key: "daemon.watch", Old: "false", New: "true"}},
@@ -43,6 +45,8 @@ shop          changed   after the rollout that is under way
 whois         changed   rollout.bake: "10s" → "20s"
 whois/web.1   replace   command: "a" → "b"; env.TOKEN: unset → (hidden); env.KEY: (hidden), a hidden part has changed
 whois/web.2   keep      health.http: "/" → unset; without a restart
+whois/web.3   stay      stopped; health.http: "/" → unset
+whois/web.4   stay      exited; a socket of it moves
 `
 	if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), stdout); diff != "" || code != 0 {
 		t.Errorf("code %d (-want +got):\n%s", code, diff)
@@ -78,6 +82,8 @@ old/web.1: stopped
 shop: changed, after the rollout that is under way
 whois: changed, rollout.bake: "10s" → "20s"
 whois/web.2: goes on (health.http: "/" → unset; without a restart)
+whois/web.3: stays stopped (health.http: "/" → unset)
+whois/web.4: stays exited (a socket of it moves)
 `
 	if diff := cmp.Diff(strings.TrimPrefix(want, "\n"), stdout); diff != "" || code != api.CodeRolledBack {
 		t.Errorf("code %d (-want +got):\n%s", code, diff)

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +25,7 @@ func (c *call) wouldChange(changes *api.Changes) {
 			c.line(width, a.Name, string(a.Kind), appDetails(a))
 		}
 		for _, w := range a.Workers {
-			c.line(width, w.Name, string(w.What), because(w))
+			c.line(width, w.Name, string(w.What), because(w, strings.ToLower(string(w.State))))
 		}
 		if a.Note != "" {
 			c.warn("%s: %s", a.Name, printable(a.Note))
@@ -58,11 +59,13 @@ func appDetails(a api.AppChange) string {
 	return strings.Join(parts, "; ")
 }
 
-// because says why something becomes of a worker.
-func because(w api.WorkerChange) string {
-	parts := settingsOf(w.Keys)
-	if w.Why != "" {
-		parts = append(parts, w.Why)
+// because says why something becomes of a worker; first is said before, if it is anything.
+func because(w api.WorkerChange, first string) string {
+	var parts []string
+	for _, part := range slices.Concat([]string{first}, settingsOf(w.Keys), []string{w.Why}) {
+		if part != "" {
+			parts = append(parts, part)
+		}
 	}
 	return strings.Join(parts, "; ")
 }
@@ -126,7 +129,7 @@ func (c *call) hasChanged(r *api.Result, detached bool) {
 
 // becameOf prints what has become of a worker, and why.
 func (c *call) becameOf(w api.WorkerChange, became map[string]api.Outcome, detached bool) {
-	why := because(w)
+	why := because(w, "")
 	if why != "" {
 		why = " (" + why + ")"
 	}
@@ -136,6 +139,8 @@ func (c *call) becameOf(w api.WorkerChange, became map[string]api.Outcome, detac
 		c.outcomes(&api.Result{Outcomes: []api.Outcome{o}})
 	case w.What == api.FateKeep:
 		fmt.Fprintf(c.out, "%s: goes on%s\n", w.Name, printable(why))
+	case w.What == api.FateStay:
+		fmt.Fprintf(c.out, "%s: stays %s%s\n", w.Name, strings.ToLower(string(w.State)), printable(why))
 	case detached:
 		fmt.Fprintf(c.out, "%s: %s%s\n", w.Name, begun[w.What], printable(why))
 	}

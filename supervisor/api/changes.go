@@ -40,22 +40,24 @@ const (
 
 // WorkerChange is what becomes of a worker, and why.
 type WorkerChange struct {
-	Name string              `json:"name"`
-	What WorkerFate          `json:"what"`
-	Keys []configs.KeyChange `json:"keys,omitempty"`
-	Why  string              `json:"why,omitempty"` // beside the keys
+	Name  string              `json:"name"`
+	What  WorkerFate          `json:"what"`
+	State State               `json:"state,omitempty"` // that it stays in
+	Keys  []configs.KeyChange `json:"keys,omitempty"`
+	Why   string              `json:"why,omitempty"` // beside the keys
 }
 
 // WorkerFate is what becomes of a worker.
 type WorkerFate string
 
-// The fates. Keep is of one that goes on and is treated otherwise, or that does not run
-// and would run something else.
+// The fates. Keep is of one that goes on and is treated otherwise, Stay of one that does
+// not run, and would run something else.
 const (
 	FateStart   WorkerFate = "start"
 	FateStop    WorkerFate = "stop"
 	FateReplace WorkerFate = "replace"
 	FateKeep    WorkerFate = "keep"
+	FateStay    WorkerFate = "stay"
 )
 
 // Refusal is an apply that was refused: nothing of it has changed anything.

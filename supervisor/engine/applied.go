@@ -44,7 +44,7 @@ func (o *Owner) ApplyFor(r api.Request, p Prepared, reply chan<- *api.Result) er
 // awaitChange waits for what was begun in an app.
 func (o *Owner) awaitChange(w *waiter, c api.AppChange, slots map[string]*slot) {
 	for _, one := range c.Workers {
-		if s := slots[one.Name]; s != nil && one.What != api.FateKeep {
+		if s := slots[one.Name]; s != nil && one.What != api.FateKeep && one.What != api.FateStay {
 			o.await(w, s, one.What)
 		}
 	}

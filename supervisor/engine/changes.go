@@ -214,7 +214,7 @@ func (o *Owner) addChange(c *change, s *slot, next *revision) {
 	}
 	switch {
 	case !s.Up || s.Done && len(s.workers) == 0:
-		c.add(s.name(), api.FateKeep, keys, cmp.Or(why, "it does not run"))
+		c.Workers = append(c.Workers, api.WorkerChange{Name: s.name(), What: api.FateStay, State: s.restsAs(), Keys: keys, Why: why})
 	case len(s.workers) == 0:
 		c.add(s.name(), api.FateStart, keys, why)
 	case like:
@@ -222,6 +222,14 @@ func (o *Owner) addChange(c *change, s *slot, next *revision) {
 	default:
 		c.add(s.name(), api.FateReplace, keys, why)
 	}
+}
+
+// restsAs is the state that a slot stays in which is not to be started.
+func (s *slot) restsAs() api.State {
+	if !s.Up {
+		return api.Stopped // also while it still stops
+	}
+	return api.Exited
 }
 
 // unwritten says why a slot is to run something else although the file says the same.

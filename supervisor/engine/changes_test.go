@@ -42,7 +42,7 @@ func (w *world) wouldChange(p Prepared) (all []string) {
 		}
 		all = append(all, text)
 		for _, one := range a.Workers {
-			all = append(all, one.Name+" "+string(one.What))
+			all = append(all, strings.TrimRight(one.Name+" "+string(one.What)+" "+string(one.State), " "))
 		}
 	}
 	return all
@@ -231,7 +231,7 @@ func TestChangesOfWhatDoesNotRun(t *testing.T) {
 		web.Env, onceMore.Env = map[string]string{"A": "b"}, map[string]string{"A": "b"}
 		onceMore.Restart, mended.Command = configs.RestartNever, []string{"mended"}
 		now := w.faulty(nil, web, onceMore, mended)
-		if diff := cmp.Diff([]string{"a changed", "a/web.1 keep", "a/once.1 keep", "a/bad.1 start"}, w.wouldChange(now)); diff != "" {
+		if diff := cmp.Diff([]string{"a changed", "a/web.1 stay STOPPED", "a/once.1 stay EXITED", "a/bad.1 start"}, w.wouldChange(now)); diff != "" {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 		if r := w.applies(now); r.Code != api.CodeDone || len(r.Outcomes) != 1 {
