@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -602,6 +603,7 @@ func (w *world) logs() slog.Handler {
 // settled looks whether settle has overlooked a slot: settling each once more must
 // change nothing.
 func (w *world) settled() {
+	synctest.Wait() // else this may run before the owner has settled what came before
 	w.in(func(o *Owner) {
 		if o.frozen != nil {
 			return
