@@ -135,6 +135,42 @@ func TestBehindBack(t *testing.T) {
 	})
 }
 
+// TestLastExitIsOfWhatRan: a replacement that failed says nothing of why the worker that goes
+// on was started anew before.
+func TestLastExitIsOfWhatRan(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mended, crashes := false, true
+		w := newWorld(t, func(l Launch) behaviour {
+			if l.Process.Command[0] == "good" && crashes {
+				crashes = false
+				return behaviour{ready: time.Second, die: 2 * time.Second, code: 1}
+			}
+			return commanded(&mended)(l)
+		}, withCommand("good", 2))
+		names := []string{"a/web.1", "a/web.2"}
+		wantLast := func(after string) {
+			t.Helper()
+			for _, name := range names {
+				got := w.expect(0, name, api.Running)
+				if want := got.Restarts == 1; want != (got.LastExit != nil) || want && got.LastExit.Code != 1 {
+					t.Errorf("after %s: %s has %d restarts, last: %+v", after, name, got.Restarts, got.LastExit)
+				}
+			}
+		}
+		time.Sleep(time.Minute)
+		wantLast("a crash")
+		w.apply(withCommand("bad", 2))
+		time.Sleep(time.Minute)
+		w.wantBehind("a/web.1", "exited with code 3")
+		wantLast("a replacement that failed")
+		w.apply(withCommand("good", 2))
+		time.Sleep(time.Minute)
+		w.wantBehind("a/web.1", "")
+		wantLast("the file was mended")
+		w.quit()
+	})
+}
+
 // TestStartOfWhatIsBehind: a stopped slot starts what is configured.
 func TestStartOfWhatIsBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -2,9 +2,9 @@ package engine
 
 import "time"
 
-// again applies the restart policy to a slot whose worker ended by itself.
-func (o *Owner) again(s *slot, w *worker, clean bool, now time.Time) {
-	c := w.revision.Config
+// again applies the restart policy to the slot of a worker that ended by itself.
+func (o *Owner) again(w *worker, why string, clean bool, now time.Time) {
+	s, c := w.slot, w.revision.Config
 	if w.isFinal(clean) {
 		s.Done = true
 		o.log.Info("worker is not restarted", "worker", s.name(), "restart", c.Restart)
@@ -13,12 +13,12 @@ func (o *Owner) again(s *slot, w *worker, clean bool, now time.Time) {
 	wait := nextDelay(&s.InARow, c.Backoff, w.readyFor(now), !w.Ready.IsZero())
 	if c.GiveUpAfter > 0 && s.InARow >= c.GiveUpAfter {
 		s.GaveUp = true
-		o.log.Error("giving up", "worker", s.name(), "failures", s.InARow, "last", s.LastExit.Reason)
+		o.log.Error("giving up", "worker", s.name(), "failures", s.InARow, "last", why)
 		return
 	}
 	s.Retry = now.Add(wait)
 	if wait > 0 {
-		o.log.Warn("backoff", "worker", s.name(), "wait", wait.Round(time.Millisecond), "failures", s.InARow, "why", s.LastExit.Reason)
+		o.log.Warn("backoff", "worker", s.name(), "wait", wait.Round(time.Millisecond), "failures", s.InARow, "why", why)
 	}
 }
 

@@ -46,6 +46,14 @@ func (s *slot) hasOlder() bool {
 	return slices.ContainsFunc(s.workers, func(w *worker) bool { return w.live() && w.revision != s.revision })
 }
 
+// outlives reports whether w, which has ended, was to take the place of a worker of another
+// revision that goes on: what the slot runs has not ended.
+func (s *slot) outlives(w *worker) bool {
+	return slices.ContainsFunc(s.workers, func(old *worker) bool {
+		return old.live() && old.revision != w.revision && old.Generation < w.Generation
+	})
+}
+
 // serving is the worker that status tells of: the newest ready one, else the
 // newest.
 func (s *slot) serving() *worker {

@@ -204,13 +204,21 @@ func (o *Owner) releases(w *worker) {
 // goes into the background by itself looks like one that ends again and again.
 func (o *Owner) tellLeft(w *worker, killed []Stray) {
 	s := w.slot
-	if len(killed) == 0 || w.exit == nil || s.LastExit != w.exit {
+	if len(killed) == 0 || w.exit == nil {
 		return
 	}
 	exit := *w.exit // the other is published
 	exit.Reason += "; it had left in the background, where it must not be: " + some(killed, len(killed)) + ", killed"
-	s.LastExit, w.exit = &exit, &exit
-	o.changed(s)
+	switch {
+	case s.LastExit == w.exit:
+		s.LastExit, w.exit = &exit, &exit
+		o.changed(s)
+	case s.process.failed == w.exit.Reason: // it was to take another's place
+		s.process.failed = exit.Reason
+		for _, other := range s.process.slots {
+			o.changed(other)
+		}
+	}
 }
 
 func (s Strays) String() string { return some(s.Some, s.Count) }

@@ -231,18 +231,19 @@ func (o *Owner) ended(w *worker, e Exit) {
 	}
 	clean := e.isClean(w.config.SuccessExit, sent) && w.Failure == ""
 	isPast := s.Done && s.ends() // the release is another again, for which it has ended well
-	if !isPast && (!asked || w.Illness != "" || s.LastExit == nil || len(s.workers) == 0) {
-		s.LastExit, s.LastClean = e.of(w, now), clean
-		if !asked {
-			w.exit, w.finished = s.LastExit, e.finished()
-		}
+	exit := e.of(w, now)
+	if !isPast && !asked {
+		w.exit, w.finished = exit, e.finished()
+	}
+	if !isPast && !s.outlives(w) && (!asked || w.Illness != "" || s.LastExit == nil || len(s.workers) == 0) {
+		s.LastExit, s.LastClean = exit, clean
 	}
 	if asked && w.revision != s.revision {
 		o.tell(w, "stopped "+w.revision.version())
 	}
-	o.conclude(w, e.of(w, now), !asked && !clean)
+	o.conclude(w, exit, !asked && !clean)
 	o.log.Info("worker ended", "worker", s.name(), "pid", w.Pid, "from", was, "generation", w.Generation,
-		"why", e.of(w, now).Reason, "asked", asked)
+		"why", exit.Reason, "asked", asked)
 	if asked || isPast || !s.Up {
 		return
 	}
@@ -253,17 +254,17 @@ func (o *Owner) ended(w *worker, e Exit) {
 		s.Cause = e.reason(w)
 	}
 	if w.revision == s.revision && (w.Ready.IsZero() || !clean) {
-		s.failed(s.LastExit.Reason)
+		s.failed(exit.Reason)
 	}
 	r := s.process.app.rollout
 	switch {
 	case r.targets(w) && !(clean && w.isFinal(clean)):
-		o.again(s, w, clean, now)
-		o.fault(r, w, s.LastExit.Reason)
+		o.again(w, exit.Reason, clean, now)
+		o.fault(r, w, exit.Reason)
 	case r == nil && s.hasOlder() && w.revision == s.revision:
-		o.abandon(s.process, s.LastExit.Reason)
+		o.abandon(s.process, exit.Reason)
 	case s.fresh() == nil:
-		o.again(s, w, clean, now)
+		o.again(w, exit.Reason, clean, now)
 	}
 	if clean && w.config.Ready.Exit {
 		o.forgive(s.process.app)
