@@ -59,7 +59,8 @@ func (c *call) applyFiles() *cobra.Command {
 		Long: "Apply the changed files of the configuration: of all of them, or of none where one is\n" +
 			"invalid. APP applies the files of these apps alone, and leaves all others as they are,\n" +
 			"whatever their files say. Workers are started, replaced and stopped only as far as\n" +
-			"they have to be; it waits until that is done, and says what has become of it.\n\n" +
+			"they have to be; it waits until that is done, and says what has become of it. What\n" +
+			"waits to be started again, and what was held back, is tried at once.\n\n" +
 			"Exit codes: 6 a file is invalid, and nothing has changed; 7 a worker did not start;\n" +
 			"9 a replacement failed, and the old worker goes on.",
 		ValidArgsFunction: c.completeMoreApps,

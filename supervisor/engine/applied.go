@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"supd/supervisor/api"
 )
@@ -22,8 +23,11 @@ func (o *Owner) ApplyFor(r api.Request, p Prepared, reply chan<- *api.Result) er
 	}
 	o.forgetRefusal(p)
 	w := &waiter{request: r, changes: changes, reply: reply, deadline: deadlineOf(r), fates: map[*slot]api.WorkerFate{},
-		before: map[*slot]before{}, outcomes: map[*slot]api.Outcome{}}
+		before: map[*slot]before{}, outcomes: map[*slot]api.Outcome{}, retried: o.retryWaiting(p)}
 	if r.Detach {
+		for _, s := range w.retried {
+			w.said = append(w.said, api.Outcome{Name: s.name(), Message: "is tried at once"})
+		}
 		reply <- w.result()
 		return nil
 	}
@@ -34,11 +38,39 @@ func (o *Owner) ApplyFor(r api.Request, p Prepared, reply chan<- *api.Result) er
 			o.awaitChange(w, c, slots)
 		}
 	}
+	for _, s := range w.retried {
+		if w.fates[s] == "" {
+			o.await(w, s, api.FateStart)
+		}
+	}
 	for i := range p.Apps {
 		o.awaitUnderWay(w, p.Apps[i].Config.Name)
 	}
 	o.waiters = append(o.waiters, w)
 	return nil
+}
+
+// retryWaiting starts at once what waits to be started again, and is as it was: what was in
+// its way may be mended, outside of the files. Failures are counted on.
+func (o *Owner) retryWaiting(p Prepared) (retried []*slot) {
+	now := time.Now()
+	for i := range p.Apps {
+		a := o.findApp(p.Apps[i].Config.Name)
+		if a == nil || a.rollout != nil {
+			continue
+		}
+		for _, process := range a.processes {
+			for _, s := range process.slots {
+				if !s.removed && s.inBackoff(now) {
+					s.Retry = time.Time{}
+					o.log.Info("worker is tried at once", "worker", s.name())
+					retried = append(retried, s)
+					o.touch(s)
+				}
+			}
+		}
+	}
+	return retried
 }
 
 // awaitChange waits for what was begun in an app.

@@ -210,6 +210,79 @@ func (w *world) pids() map[string]int {
 	return all
 }
 
+// TestApplyTriesWhatWaits: what was in a worker's way may be mended although the files say
+// the same; an apply of its app tries it at once, and says what has come of it.
+func TestApplyTriesWhatWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mended := false
+		w := newWorld(t, func(l Launch) behaviour {
+			if l.Process.Name == "bad" && !mended {
+				return behaviour{fail: "permission denied"}
+			}
+			return healthy
+		}, configured("web", 1), configured("bad", 2))
+		now := func() Prepared { return w.faulty(nil, configured("web", 1), configured("bad", 2)) }
+		time.Sleep(time.Hour)
+		tries := w.expect(time.Minute, "a/bad.1", api.Backoff).Try
+		if tries < 100 {
+			t.Fatalf("%d tries", tries)
+		}
+		if got := w.wouldChange(now()); len(got) > 0 {
+			t.Errorf("would change: %q", got)
+		}
+		wantAt := func(what string, code int, want ...string) {
+			t.Helper()
+			w.expect(0, "a/bad.1", api.Backoff)
+			w.expect(0, "a/bad.2", api.Backoff)
+			start := time.Now()
+			r := w.applies(now())
+			if diff := cmp.Diff(want, outcomes(r)); diff != "" || r.Code != code || len(r.Changes.Apps) > 0 {
+				t.Errorf("%s: code %d (-want +got):\n%s", what, r.Code, diff)
+			}
+			if took := time.Since(start); took > 3*time.Second {
+				t.Errorf("%s: after %s", what, took)
+			}
+		}
+		wantAt("as it was", api.CodeNotStarted, "a/bad.1: tried at once: not started: permission denied", "a/bad.2: tried at once: not started: permission denied")
+		if got := w.worker("a/bad.1").Try; got <= tries {
+			t.Errorf("failures are forgotten: try %d, %d before", got, tries)
+		}
+		mended = true
+		wantAt("mended", api.CodeDone, "a/bad.1: tried at once: started", "a/bad.2: tried at once: started")
+		if r := w.applies(now()); len(r.Outcomes) > 0 {
+			t.Errorf("nothing waits: %+v", r.Outcomes)
+		}
+		w.quit()
+	})
+}
+
+// TestApplyWithoutWaitingTriesToo: also where nobody waits for the answer, as at SIGHUP.
+func TestApplyWithoutWaitingTriesToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		mended := false
+		w := newWorld(t, func(Launch) behaviour {
+			if !mended {
+				return behaviour{fail: "permission denied"}
+			}
+			return healthy
+		}, configured("web", 1))
+		time.Sleep(time.Hour)
+		w.expect(time.Minute, "a/web.1", api.Backoff)
+		mended = true
+		reply := make(chan *api.Result, 1)
+		w.in(func(o *Owner) {
+			if err := o.ApplyFor(api.Request{Action: api.ActionApply, Detach: true}, w.faulty(nil, configured("web", 1)), reply); err != nil {
+				t.Error(err)
+			}
+		})
+		if diff := cmp.Diff([]string{"a/web.1: is tried at once"}, outcomes(<-reply)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+		w.expect(3*time.Second, "a/web.1", api.Running)
+		w.quit()
+	})
+}
+
 // TestChangesOfWhatDoesNotRun: a stopped worker and one that has done its work stay as
 // they are, and one that waits for another try is tried with what is new.
 func TestChangesOfWhatDoesNotRun(t *testing.T) {

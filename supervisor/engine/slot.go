@@ -139,6 +139,10 @@ func (s *slot) state(now time.Time) api.State {
 	}
 }
 
+// inBackoff reports whether the slot waits to be started again, and nothing but its failures
+// keeps it from that.
+func (s *slot) inBackoff(now time.Time) bool { return s.state(now) == api.Backoff && !s.isHeld() }
+
 // want asks for a worker, whatever has failed before.
 func (s *slot) want() {
 	s.Up, s.Gated, s.Cause = true, true, ""

@@ -259,6 +259,7 @@ type waiter struct {
 	// Of an apply.
 	changes  *api.Changes
 	fates    map[*slot]api.WorkerFate
+	retried  []*slot       // as they were, for what may be mended outside of the files
 	said     []api.Outcome // what is known already
 	deferred []string      // apps that are to be applied after a rollout
 

@@ -111,7 +111,11 @@ func (w *waiter) outcome(s *slot, b before) (api.Outcome, bool) {
 	}
 	switch {
 	case w.request.Action == api.ActionApply:
-		return w.changeOutcome(s, b, done)
+		outcome, known := w.changeOutcome(s, b, done)
+		if slices.Contains(w.retried, s) {
+			outcome.Message = "tried at once: " + outcome.Message
+		}
+		return outcome, known
 	case w.request.Action == api.ActionStop || w.request.Action == api.ActionScale && s.removed:
 		return w.stopOutcome(s, b, done)
 	}
