@@ -247,7 +247,8 @@ func (h *handle) SignalRest(signals []unix.Signal, alive []int) {
 func (h *handle) AwaitRest(alive []int) {
 	left, isAlive, emptied := h.Worker.Left(), among(alive), h.launch.Emptied()
 	go func() {
-		if err := h.Worker.AwaitRest(h.host.self, left, isAlive); err != nil { // what is left is killed, then
+		remaining := func(n int) { h.host.post(h.launch.Remaining(n)) }
+		if err := h.Worker.AwaitRest(h.host.self, left, isAlive, remaining); err != nil { // what is left is killed, then
 			h.host.log.Error("waiting for what a worker has started", "worker", left.Name, "error", err)
 		}
 		h.host.post(emptied)

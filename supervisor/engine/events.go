@@ -33,6 +33,14 @@ func (l Launch) Churned(deaths int) Event { return func(o *Owner) { o.churned(l.
 // Smoked is the answer of a candidate; nil is a good one.
 func (l Launch) Smoked(err error) Event { return func(o *Owner) { o.smoked(l.worker, err) } }
 
+// Remaining says how many processes live still of what the worker has started.
+func (l Launch) Remaining(n int) Event {
+	return func(o *Owner) {
+		l.worker.others = n
+		o.changed(l.worker.slot)
+	}
+}
+
 // Emptied says that nothing is left of what the worker has started.
 func (l Launch) Emptied() Event { return func(o *Owner) { o.emptied(l.worker) } }
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"time"
 
 	"supd/configs"
@@ -89,7 +90,7 @@ func (o *Owner) conclude(w *worker, end *api.Exit, failed bool) {
 		return
 	}
 	w.end = end
-	w.slot.hooks++
+	w.slot.concluded = append(w.slot.concluded, w)
 	if w.handle == nil { // nothing is searched for
 		o.runLast(w)
 	}
@@ -99,8 +100,9 @@ func (o *Owner) conclude(w *worker, end *api.Exit, failed bool) {
 func (o *Owner) runLast(w *worker) {
 	if len(w.last) > 0 {
 		o.runHooks(w, func(o *Owner) {
-			w.slot.hooks--
-			o.touch(w.slot)
+			s := w.slot
+			s.concluded = slices.DeleteFunc(s.concluded, func(other *worker) bool { return other == w })
+			o.touch(s)
 		}, w.last...)
 	}
 }

@@ -46,6 +46,14 @@ func (w *world) wantHooks(want ...string) {
 	})
 }
 
+// wantWaits wants a/web.1 in a state after d, and what it is said to wait for.
+func (w *world) wantWaits(d time.Duration, state api.State, note string) {
+	w.t.Helper()
+	if got := w.expect(d, "a/web.1", state); got.Note != note {
+		w.t.Errorf("it is said to wait for %q, want %q", got.Note, note)
+	}
+}
+
 func (w *world) sentTo(i int) (sent []unix.Signal) {
 	w.in(func(*Owner) { sent = slices.Clone(w.procs[i].sent) })
 	return sent
@@ -66,20 +74,34 @@ func TestHooks(t *testing.T) {
 			defer close(stopped)
 			w.do(api.ActionStop, false, "a")
 		}()
-		w.expect(4*time.Second, "a/web.1", api.Stopping)
+		w.wantWaits(4*time.Second, api.Stopping, "waits for its pre_stop hook")
 		w.wantHooks("a/web.1.1 post_start", "a/web.1.1 pre_stop")
 		if sent := w.sentTo(0); len(sent) > 0 {
 			t.Errorf("sent %v before the hook has ended", sent)
 		}
-		w.expect(2*time.Second, "a/web.1", api.Stopping)
+		w.wantWaits(2*time.Second, api.Stopping, "")
 		if sent := w.sentTo(0); !slices.Equal(sent, []unix.Signal{unix.SIGTERM, unix.SIGCONT}) {
 			t.Errorf("sent %v after it", sent)
 		}
+		w.wantWaits(2*time.Second, api.Stopped, "its post_stop hook runs")
 		<-stopped
+		w.wantWaits(0, api.Stopped, "")
 		if took := time.Since(begin).Round(time.Second); took != 12*time.Second {
 			t.Errorf("stop took %v, want 12s", took)
 		}
 		w.wantHooks("a/web.1.1 post_start", "a/web.1.1 pre_stop", "a/web.1.1 post_stop: exited with code 0")
+		w.quit()
+	})
+}
+
+// TestPreStartIsWaitedFor: a launch takes as long as its hook.
+func TestPreStartIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := healthy
+		slow.launch = 10 * time.Second
+		w := newWorld(t, always(slow), hooked("web", configs.HookPreStart))
+		w.wantWaits(5*time.Second, api.Starting, "waits for its pre_start hook")
+		w.wantWaits(time.Minute, api.Running, "")
 		w.quit()
 	})
 }

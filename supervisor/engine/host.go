@@ -141,7 +141,7 @@ type Process interface {
 	Alive() bool                 // false once it has ended, reaped or not
 	Left()                       // it is dead: what it has left behind is swept the next time
 	// SignalRest signals all that the worker has started, in a goroutine; alive are the
-	// pids of workers. AwaitRest waits for the end of all that, and reports Emptied.
+	// pids of workers. AwaitRest waits for the end of all that, and reports Remaining and Emptied.
 	SignalRest(signals []configs.Signal, alive []int)
 	AwaitRest(alive []int)
 }

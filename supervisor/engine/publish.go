@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"supd/configs"
 	"supd/supervisor/api"
 )
 
@@ -184,9 +185,18 @@ func (s *slot) note() string {
 		}
 	}
 	for _, w := range s.workers {
-		if w != serving {
+		why := w.waitsFor()
+		switch {
+		case w != serving && why != "":
+			notes = append(notes, fmt.Sprintf("pid %d %s, %s", w.Pid, w.State, why))
+		case w != serving:
 			notes = append(notes, fmt.Sprintf("pid %d %s", w.Pid, w.State))
+		case why != "":
+			notes = append(notes, why)
 		}
+	}
+	for _, w := range s.concluded {
+		notes = append(notes, runs(w.last))
 	}
 	if why := s.process.holdup(); s.Up && s.isHeld() && !s.process.app.invalid {
 		notes = append(notes, why.Error())
@@ -200,6 +210,38 @@ func (s *slot) note() string {
 		notes = append(notes, note)
 	}
 	return strings.Join(notes, ", ")
+}
+
+// waitsFor says what a worker waits for that starts or stops; "" is for nothing but its
+// process.
+func (w *worker) waitsFor() string {
+	switch {
+	case w.State == api.Starting && w.handle == nil && w.config.Hooks.PreStart != nil:
+		return "waits for its pre_start hook"
+	case w.State != api.Stopping:
+		return ""
+	case w.preStop:
+		return "waits for its pre_stop hook"
+	case w.main == nil:
+		return ""
+	case w.others == 1:
+		return "waits for 1 process of its group"
+	case w.others > 1:
+		return fmt.Sprintf("waits for %d processes of its group", w.others)
+	}
+	return "waits for the others of its group"
+}
+
+// runs says of hooks that they are run, or are about to be.
+func runs(hooks []configs.HookName) string {
+	names := make([]string, len(hooks))
+	for i, name := range hooks {
+		names[i] = string(name)
+	}
+	if len(names) == 1 {
+		return "its " + names[0] + " hook runs"
+	}
+	return "its hooks run: " + strings.Join(names, ", ")
 }
 
 // processes are the living ones of the slot's workers.

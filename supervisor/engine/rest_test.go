@@ -83,7 +83,11 @@ func TestGroupLingers(t *testing.T) {
 			defer close(stopped)
 			w.do(api.ActionRestart, true, "a")
 		}()
-		w.expect(10*time.Second, "a/web.1", api.Stopping)
+		w.wantWaits(10*time.Second, api.Stopping, "waits for 2 processes of its group")
+		w.in(func(o *Owner) { w.procs[0].launch.Remaining(1)(o) })
+		w.wantWaits(0, api.Stopping, "waits for 1 process of its group")
+		w.in(func(o *Owner) { w.procs[0].launch.Remaining(0)(o) })
+		w.wantWaits(0, api.Stopping, "waits for the others of its group")
 		w.in(func(o *Owner) {
 			l := w.procs[0].launch
 			for _, e := range []Event{l.Ready(""), l.Ping(), l.Ill(""), l.Checked(nil), l.Churned(9)} {

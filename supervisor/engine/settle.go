@@ -106,7 +106,7 @@ func (o *Owner) start(s *slot, now time.Time) {
 	case s.Done || s.GaveUp || s.revision == nil || s.process.app.rollout.forbids(s.revision):
 	case s.Retry.After(now):
 		o.wakeAt(s, s.Retry)
-	case s.hooks > 0 && s.alone(): // the one before has not ended altogether
+	case len(s.concluded) > 0 && s.alone(): // the one before has not ended altogether
 	case s.Gated && len(s.waitsFor()) > 0:
 		park(&s.process.gated, s, parkedForStart)
 	default:

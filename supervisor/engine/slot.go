@@ -67,7 +67,7 @@ func (s *slot) serving() *worker {
 }
 
 // idle reports whether nothing of this slot is left running.
-func (s *slot) idle() bool { return len(s.workers) == 0 && s.sweeps+s.hooks == 0 }
+func (s *slot) idle() bool { return len(s.workers)+len(s.concluded)+s.sweeps == 0 }
 
 // ready reports whether the slot has a ready worker.
 func (s *slot) ready() bool {

@@ -157,11 +157,11 @@ type slot struct {
 	revision         *revision // of the worker that is desired; nil: there is none to start
 	removed          bool      // gone from the configuration: forgotten once it is empty
 
-	launched int       // number of the revision that was launched last; 0: an earlier supd's
-	workers  []*worker // oldest first
-	sweeps   int       // searches for left-over processes under way
-	hooks    int       // workers that have ended, and whose last hooks are not run yet
-	strays   *user     // it tells of
+	launched  int       // number of the revision that was launched last; 0: an earlier supd's
+	workers   []*worker // oldest first
+	sweeps    int       // searches for left-over processes under way
+	concluded []*worker // that have ended, and whose last hooks are not run yet
+	strays    *user     // it tells of
 
 	label                    string
 	queued, unshown, unsaved bool
@@ -195,6 +195,7 @@ type worker struct {
 	last     []configs.HookName // to be run when nothing of it is left
 	end      *api.Exit          // which they are told of
 	main     *Exit              // its main process has ended, and what that has started is waited for
+	others   int                // how many that are; 0: not known
 	exit     *api.Exit          // its end, as its slot tells of it; nil: it was asked for
 	finished bool               // it has ended well by itself
 }

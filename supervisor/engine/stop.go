@@ -26,6 +26,7 @@ const killAgain = 10 * time.Second
 // sv(8) do it; it does nothing to one that is not suspended.
 func (o *Owner) nextStep(w *worker) {
 	w.preStop = false
+	o.changed(w.slot) // what it waits for
 	switch {
 	case w.main != nil && (len(w.Steps) == 0 || !w.Steps[0].Group):
 		o.ended(w, *w.main)

@@ -100,6 +100,7 @@ func (p *proc) SignalRest(signals []unix.Signal, _ []int) {
 
 func (p *proc) AwaitRest([]int) {
 	p.awaited = true
+	p.world.after(0, p.launch.Remaining(2))
 	if p.b.rest == 0 || p.empty {
 		p.world.after(0, p.launch.Emptied())
 	}

@@ -8,8 +8,9 @@ import (
 )
 
 // AwaitRest waits until nothing of a worker is left, whose main process has ended, or
-// until the worker is released. Any goroutine may call it.
-func (w *Worker) AwaitRest(self int, left tree.Worker, alive func(pid int) bool) error {
+// until the worker is released. remaining is told how many of it live still, whenever that
+// may have changed. Any goroutine may call it.
+func (w *Worker) AwaitRest(self int, left tree.Worker, alive func(pid int) bool, remaining func(n int)) error {
 	for quiet := 0; quiet < 2 && w.life.Err() == nil; quiet++ { // see tree.Signal
 		members, err := tree.Members(self, left, alive)
 		if err != nil {
@@ -18,7 +19,8 @@ func (w *Worker) AwaitRest(self int, left tree.Worker, alive func(pid int) bool)
 		if len(members) > 0 {
 			quiet = -1
 		}
-		for _, m := range members {
+		for i, m := range members {
+			remaining(len(members) - i)
 			if err := w.awaitEnd(m); err != nil {
 				return err
 			}
