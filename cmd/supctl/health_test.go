@@ -116,7 +116,7 @@ func TestHealthIsUnknown(t *testing.T) {
 		{"check-health -w restarts=9:1", `--warn restarts=9:1: range "9:1": begins after its end`},
 		{"check-health -c x=1", "--crit x=1: want NAME=RANGE, with a name of failed, down, not_ready, queue, memory, restarts, paused (see"},
 		{"check-health -t 0s", "--timeout 0s: want more than 0"},
-		{"check-health --socket /nonexistent", "no supd answers on /nonexistent: no such file or directory; is it running? `systemctl status supd` tells, and `supctl check` whether it could\n"},
+		{"check-health --socket /nonexistent", "no supd answers on /nonexistent: no such file or directory; is it running? `supctl check --config FILE` tells whether it could\n"},
 	}
 	for _, test := range tests {
 		code, out, err := supctl(t, strings.Fields(test.args)...)

@@ -348,7 +348,7 @@ func TestNobodyAnswers(t *testing.T) {
 	for _, args := range []string{"status", "top", "top --json", "start all", "stop all", "signal HUP all", "pid", "pid whois", "logs", "explain whois", "reopen", "shutdown",
 		"deploy whois", "rollback whois", "hold whois", "unhold whois", "audit"} {
 		code, out, err := supctl(t, append([]string{"--socket", socket}, strings.Fields(args)...)...)
-		if want := "supctl: no supd answers on " + socket + ": no such file or directory; is it running? `systemctl status supd` tells, and `supctl check` whether it could\n"; code != 4 || out != "" || err != want {
+		if want := "supctl: no supd answers on " + socket + ": no such file or directory; is it running? `supctl check --config FILE` tells whether it could\n"; code != 4 || out != "" || err != want {
 			t.Errorf("supctl %s: exited with %d\nstdout: %s\nstderr: %s", args, code, out, err)
 		}
 	}

@@ -343,7 +343,7 @@ func (c *Client) unreachable(ctx context.Context, err error) error {
 	case errors.Is(err, syscall.EACCES):
 		return c.denied(err)
 	case errors.As(err, &errno):
-		return absent("no supd answers on %s: %s; is it running? `systemctl status supd` tells, and `supctl check` whether it could", c.socket, errno)
+		return absent("no supd answers on %s: %s; %s", c.socket, errno, whereToLook(c.socket, exists))
 	case errors.Is(err, io.EOF):
 		return c.lost(ctx, err)
 	default:

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -107,18 +108,38 @@ func TestErrorsHaveCodes(t *testing.T) {
 	}
 }
 
+// TestWhereToLook: systemctl is named to those whose systemd has a unit of supd.
+func TestWhereToLook(t *testing.T) {
+	_, usual := configs.Default()
+	for name, c := range map[string]struct {
+		socket string
+		there  []string
+		want   string
+	}{
+		"systemd":              {usual.Socket, []string{"/run/systemd/system", "/usr/lib/systemd/system/supd.service"}, "is it running? `systemctl status supd` tells, and"},
+		"systemd with no unit": {usual.Socket, []string{"/run/systemd/system"}, "is it running? `supctl check` tells"},
+		"no systemd":           {usual.Socket, []string{"/usr/lib/systemd/system/supd.service"}, "is it running? `supctl check` tells"},
+		"one of one's own":     {"/home/alice/supd.sock", []string{"/run/systemd/system", "/lib/systemd/system/supd.service"}, "`supctl check --config FILE`"},
+	} {
+		got := whereToLook(c.socket, func(path string) bool { return slices.Contains(c.there, path) })
+		if !strings.Contains(got, c.want) || strings.Contains(got, "systemctl") != strings.Contains(c.want, "systemctl") {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
 func TestNobodyAnswers(t *testing.T) {
 	path := shortDir(t) + "/supd.sock"
 	c := Dial(path)
 	_, err := c.Status(testContext(t))
-	wantCode(t, err, api.CodeNoTarget, "no supd answers on "+path+": no such file or directory; is it running? `systemctl status supd` tells, and `supctl check` whether it could")
+	wantCode(t, err, api.CodeNoTarget, "no supd answers on "+path+": no such file or directory; is it running? `supctl check --config FILE` tells whether it could")
 
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	must(t, err)
 	l.SetUnlinkOnClose(false)
 	must(t, l.Close())
 	_, err = c.Do(testContext(t), api.Request{Action: api.ActionReopen})
-	wantCode(t, err, api.CodeNoTarget, "no supd answers on "+path+": connection refused; is it running? `systemctl status supd` tells, and `supctl check` whether it could")
+	wantCode(t, err, api.CodeNoTarget, "no supd answers on "+path+": connection refused; is it running? `supctl check --config FILE` tells whether it could")
 
 	if !NoAnswer(err) {
 		t.Error("that nobody answers is taken for an answer")
