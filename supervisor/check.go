@@ -133,7 +133,7 @@ func checkSockets(c *configs.Config, a *configs.App, sockets map[string]configs.
 		if !resolved {
 			continue
 		}
-		if err := socket.Check(of.Spec, h.sockets, false); err != nil {
+		if err := h.check(of.Spec); err != nil {
 			all = append(all, c.Fault(a, "", "socket."+s.Name+".listen", err))
 		}
 	}

@@ -20,7 +20,8 @@ import (
 // those that were given to the workers that are recorded.
 type handed struct {
 	sockets *socket.Handed
-	unknown bool // there are more, which this process may not see
+	systemd *socket.Handed // what systemd has open, for supd or for anybody else
+	unknown bool           // there are more, which this process may not see
 
 	inodes map[uint64]bool
 }
@@ -28,7 +29,7 @@ type handed struct {
 func handedOn(runtime configs.Runtime) handed {
 	h := handed{inodes: map[uint64]bool{}}
 	if pid, held := holder(runtime.Lock()); held {
-		h.addOpen(pid)
+		h.addOpen(pid, h.inodes)
 	}
 	switch data, err := files.ReadOurs(runtime.Record(), record.MostBytes); { // that of a stranger says nothing
 	case errors.Is(err, fs.ErrPermission):
@@ -39,8 +40,46 @@ func handedOn(runtime configs.Runtime) handed {
 		}
 	}
 	h.sockets = socket.HandedOn(h.inodes)
+	h.keptBy(systemd())
 	return h
 }
+
+// systemd is its pid where it is the init, or 0.
+func systemd() int {
+	if name, err := os.ReadFile("/proc/1/comm"); err == nil && string(name) == "systemd\n" {
+		return 1
+	}
+	return 0
+}
+
+// keptBy notes where the sockets of a process listen that gives some of them to supd: those
+// that it keeps of the last one, and those of socket units.
+func (h *handed) keptBy(pid int) {
+	open := map[uint64]bool{}
+	if pid != 0 {
+		h.addOpen(pid, open)
+	}
+	h.systemd = socket.HandedOn(open)
+}
+
+// check is socket.Check of one that an app has. Which of systemd's are supd's is not said
+// anywhere that can be read.
+func (h *handed) check(spec socket.Spec) error {
+	err := socket.Check(spec, h.sockets, false)
+	if errors.Is(err, socket.ErrTaken) && socket.Check(spec, h.systemd, false) == nil {
+		return keptError{spec.Listen}
+	}
+	return err
+}
+
+// keptError says that it is systemd that listens at an address.
+type keptError struct{ listen string }
+
+func (e keptError) Error() string {
+	return e.listen + ": systemd listens there: supd takes it over where systemd keeps it for supd, or a socket unit of supd's has it (`systemctl list-sockets` shows those; stop it if it is another's)"
+}
+
+func (keptError) Is(target error) bool { return target == socket.ErrTaken }
 
 func (h *handed) addRecorded(r *record.Record) {
 	for i := range r.Slots {
@@ -52,9 +91,9 @@ func (h *handed) addRecorded(r *record.Record) {
 	}
 }
 
-// addOpen adds the sockets that a process has open, "socket:[INODE]" in
+// addOpen adds the sockets that a process has open to inodes, "socket:[INODE]" in
 // proc_pid_fd(5).
-func (h *handed) addOpen(pid int) {
+func (h *handed) addOpen(pid int, inodes map[uint64]bool) {
 	dir := fmt.Sprintf("/proc/%d/fd", pid)
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -68,7 +107,7 @@ func (h *handed) addOpen(pid int) {
 			continue
 		}
 		if inode, err := strconv.ParseUint(number, 10, 64); err == nil {
-			h.inodes[inode] = true
+			inodes[inode] = true
 		}
 	}
 }

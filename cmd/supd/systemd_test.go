@@ -39,6 +39,7 @@ func TestSystemd(t *testing.T) {
 	c.test("watchdog", (*supdContainer).isStuck)
 	c.test("reexec", (*supdContainer).isReplaced)
 	c.test("restart", (*supdContainer).isRestarted)
+	c.test("restart in vain", (*supdContainer).isRestartedInVain)
 	c.test("application", (*supdContainer).appIsUpgraded)
 	c.test("closed socket", (*supdContainer).closesSocket)
 	c.test("slow stop", (*supdContainer).stopsSlowly)
@@ -257,14 +258,15 @@ func (c *supdContainer) allIsKilled() {
 	})
 }
 
+const dropInFile = "/run/systemd/system/supd.service.d/test.conf"
+
 // dropIn adds to the unit until the end of the test.
 func (c *supdContainer) dropIn(text string) {
 	c.t.Helper()
-	file := "/run/systemd/system/supd.service.d/test.conf"
-	c.write(file, "[Service]\n"+text+"\n")
+	c.write(dropInFile, "[Service]\n"+text+"\n")
 	c.must("systemctl", "daemon-reload")
 	c.t.Cleanup(func() {
-		check(c.t, os.Remove(c.files()+file))
+		check(c.t, os.Remove(c.files()+dropInFile))
 		c.must("systemctl", "daemon-reload")
 	})
 }
@@ -312,6 +314,25 @@ func (c *supdContainer) isRestarted() {
 	})
 	c.wantEnd(before)
 	c.wantShow("NFileDescriptorStore", "2")
+}
+
+// isRestartedInVain: while supd cannot be started systemd has its sockets. A check does not
+// take it for another that has to be stopped.
+func (c *supdContainer) isRestartedInVain() {
+	c.dropIn("ExecStartPre=/usr/bin/false")
+	if out, err := c.run("systemctl", "restart", "supd"); err == nil {
+		c.t.Errorf("supd is restarted: %s", out)
+	}
+	for _, command := range [][]string{{"supd", "--check"}, {"supctl", "check"}} {
+		out := c.must(command...)
+		if !strings.Contains(out, "web.sock: systemd listens there: supd takes it over") || strings.Contains(out, "another process") {
+			c.t.Errorf("%q says\n%s", command, out)
+		}
+	}
+	c.must("sed", "-i", "/ExecStartPre/d", dropInFile)
+	c.must("systemctl", "daemon-reload")
+	c.must("systemctl", "restart", "supd")
+	c.awaitWorkers(2)
 }
 
 // runs reports whether the container has a process of that number.
