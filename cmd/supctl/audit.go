@@ -2,38 +2,111 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"supd/configs"
 	"supd/supervisor/api"
+	"supd/supervisor/control"
+	"supd/supervisor/release"
 )
 
 func (c *call) audit() *cobra.Command {
-	return &cobra.Command{
-		Use:               "audit [APP…]",
-		Short:             "Look for releases whose files are not as they were registered",
+	cmd := &cobra.Command{
+		Use:   "audit [APP…]",
+		Short: "Go through the hardening checklist, and look for releases whose files were changed",
+		Long: "Go through the hardening checklist: a user of its own for each app, without a shell, and\n" +
+			"not root; no capability that is as good; sockets and files that not every user can get at;\n" +
+			"no open port where a unix socket would do; releases whose files are as they were\n" +
+			"registered. It reads the configuration itself, and needs no supd; of a supd that answers\n" +
+			"it asks what became of the releases. What it finds may be meant so: it exits with 1.",
 		ValidArgsFunction: c.completeMoreApps,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			findings, err := c.findings(cmd.Context(), args)
+		RunE: func(cmd *cobra.Command, apps []string) error {
+			config, err := c.auditedConfig()
 			if err != nil {
 				return err
 			}
-			if len(findings) > 0 {
-				c.worst(api.CodeFailed)
+			findings := []api.Finding{}
+			if config != nil {
+				findings = api.AuditConfig(config, apps)
 			}
-			if c.json {
-				return c.print(findings)
+			ofReleases, err := c.releaseFindings(cmd.Context(), config, apps)
+			findings = append(findings, ofReleases...)
+			if err != nil && len(findings) == 0 {
+				return err
 			}
-			for _, f := range findings {
-				fmt.Fprintln(c.out, sentence(f))
-			}
-			if len(findings) == 0 {
-				fmt.Fprintln(c.out, "ok: every registered release is as it was registered")
-			}
-			return nil
+			return errors.Join(c.showFindings(findings, config != nil), err)
 		},
 	}
+	c.configFlag(cmd)
+	return cmd
+}
+
+// showFindings prints what was found; all says that it was not releases alone that were
+// looked at.
+func (c *call) showFindings(findings []api.Finding, all bool) error {
+	if len(findings) > 0 {
+		c.worst(api.CodeFailed)
+	}
+	if c.json {
+		return c.print(findings)
+	}
+	for _, f := range findings {
+		fmt.Fprintln(c.out, sentence(f))
+	}
+	switch {
+	case len(findings) > 0:
+	case all:
+		fmt.Fprintln(c.out, "ok: the hardening checklist holds, and every registered release is as it was registered")
+	default:
+		fmt.Fprintln(c.out, "ok: every registered release is as it was registered")
+	}
+	return nil
+}
+
+// auditedConfig is nil where there is no configuration in the usual place: then it is
+// somewhere else.
+func (c *call) auditedConfig() (*configs.Config, error) {
+	if _, err := os.Stat(c.config); errors.Is(err, fs.ErrNotExist) && !c.configGiven {
+		c.warn("%s: no such file; only releases are looked at, name the file with --config", c.config)
+		return nil, nil
+	}
+	config, err := configs.Load(c.config, configs.ForCheck())
+	if err != nil {
+		return nil, &control.Error{Code: api.CodeInvalid, Message: err.Error()}
+	}
+	for _, app := range config.Invalid {
+		c.complain(api.CodeInvalid, "%s is not looked at, its file is invalid; `supctl check` says why", app.Name)
+	}
+	return config, nil
+}
+
+// releaseFindings asks supd, or looks at the files where none answers or it does not know the
+// app, and the configuration says where they are.
+func (c *call) releaseFindings(ctx context.Context, config *configs.Config, apps []string) ([]api.Finding, error) {
+	if config != nil {
+		c.askTheFile()
+	}
+	all, err := c.findings(ctx, apps)
+	if config == nil || ctx.Err() != nil || codeOfError(err) != api.CodeNoTarget {
+		return all, err
+	}
+	for _, app := range apps {
+		if !config.Has(app) {
+			return nil, &control.Error{Code: api.CodeNoTarget, Message: fmt.Sprintf("no app %q in %s", app, config.Path)}
+		}
+	}
+	if len(apps) == 0 {
+		for i := range config.Apps {
+			apps = append(apps, config.Apps[i].Name)
+		}
+	}
+	return api.AuditReleases(release.Open(config.Daemon.State), apps)
 }
 
 func (c *call) findings(ctx context.Context, apps []string) ([]api.Finding, error) {
@@ -61,5 +134,5 @@ func sentence(f api.Finding) string {
 			text += part.before + printable(part.s)
 		}
 	}
-	return text
+	return strings.TrimPrefix(text, ": ") // of supd itself
 }

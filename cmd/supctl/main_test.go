@@ -283,8 +283,6 @@ func TestExitCodes(t *testing.T) {
 		{"deploy --no-wait whois", api.Result{Rollout: &api.RolloutStatus{Rollout: release.Rollout{ID: 3, Kind: "deploy", To: "1.5.0"}}}, 0,
 			"whois: deploy of 1.5.0 has begun; `supctl status whois` shows how it goes\n", ""},
 		{"rollback whois", whole(4, "whois: no release 1.0 is registered; known: 1.4.0"), 4, "", "supctl: whois: no release 1.0"},
-		{"audit", api.Result{}, 0, "ok: every registered release is as it was registered\n", ""},
-		{"audit nosuch", api.Result{}, 4, "", `no such app "nosuch"`},
 		{"top --once -i 100ms whois", api.Result{}, 0, "NAME         STATE     CPU%    MEM   FDS  RST\nwhois/web.1  RUNNING    0.0      -     -    0\n", ""},
 		{"top --interval 100ms", api.Result{}, 0, "off/beat.1   STOPPED", ""},
 		{"top nosuch", api.Result{}, 4, "", `supctl: no such target "nosuch"`},
@@ -346,7 +344,7 @@ func TestExitCodes(t *testing.T) {
 func TestNobodyAnswers(t *testing.T) {
 	socket := t.TempDir() + "/none.sock"
 	for _, args := range []string{"status", "top", "top --json", "start all", "stop all", "signal HUP all", "pid", "pid whois", "logs", "explain whois", "reopen", "shutdown",
-		"deploy whois", "rollback whois", "hold whois", "unhold whois", "audit"} {
+		"deploy whois", "rollback whois", "hold whois", "unhold whois"} {
 		code, out, err := supctl(t, append([]string{"--socket", socket}, strings.Fields(args)...)...)
 		if want := "supctl: no supd answers on " + socket + ": no such file or directory; is it running? `supctl check --config FILE` tells whether it could\n"; code != 4 || out != "" || err != want {
 			t.Errorf("supctl %s: exited with %d\nstdout: %s\nstderr: %s", args, code, out, err)

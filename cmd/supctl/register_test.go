@@ -183,8 +183,8 @@ func TestRegisterFails(t *testing.T) {
 
 	// Other commands keep their exit codes: maintainer scripts do not call them.
 	t.Setenv(scriptVariable, "postinst")
-	if code, _, _ := supctl(t, "audit", "--socket", m.dir+"/none.sock"); code != 4 {
-		t.Errorf("audit by a script: exited with %d", code)
+	if code, _, _ := supctl(t, "hold", "whois", "--socket", m.dir+"/none.sock"); code != 4 {
+		t.Errorf("hold by a script: exited with %d", code)
 	}
 }
 
@@ -611,20 +611,5 @@ func TestReleases(t *testing.T) {
 	d.releases = nil
 	if code, out, err := supctl(t, "releases", "whois"); code != 1 || out != "" || !strings.Contains(err, "has no [release]") {
 		t.Errorf("exited with %d, %s%s", code, out, err)
-	}
-}
-
-func TestAudit(t *testing.T) {
-	d := newFake("/nonexistent")
-	d.findings = []api.Finding{{App: "whois", Release: "1.4.0", Path: "a\nb.py", Message: "has another size"}}
-	serve(t, d)
-	if code, out, err := supctl(t, "audit", "whois"); code != 1 || out != "whois 1.4.0: a b.py: has another size\n" || err != "" {
-		t.Errorf("exited with %d, %s%s", code, out, err)
-	}
-	if code, out, _ := supctl(t, "--json", "audit"); code != 1 || out != `[{"app":"whois","release":"1.4.0","path":"a\nb.py","message":"has another size"}]`+"\n" {
-		t.Errorf("exited with %d, %s", code, out)
-	}
-	if !control.NoAnswer(func() error { _, err := (&call{socket: "/none"}).findings(t.Context(), nil); return err }()) {
-		t.Error("an audit without supd finds nothing")
 	}
 }
