@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"log/slog"
 	"time"
 	"unsafe"
 
@@ -194,6 +195,13 @@ func (h *host) runAlone(ctx context.Context, plan *privdrop.Plan, left tree.Work
 	if left.Pid == 0 {
 		return "", err
 	}
+	h.sweepTask(left, h.log.With("worker", left.Name, "hook", left.Hook), "a hook")
+	return failure, err
+}
+
+// sweepTask kills what a task has left behind, which has ended or was told to. log and what
+// say what it was.
+func (h *host) sweepTask(left tree.Worker, log *slog.Logger, what string) {
 	type pids struct{ alive, tasks []int }
 	known := make(chan pids, 1)
 	h.post(func(o *engine.Owner) { // after the order to kill it, if that was given
@@ -204,18 +212,27 @@ func (h *host) runAlone(ctx context.Context, plan *privdrop.Plan, left tree.Work
 	case p := <-known:
 		found, bad := tree.Sweep(h.self, []tree.Worker{left}, among(p.alive), among(p.tasks))
 		if killed := found.Killed[left.Name]; len(killed) > 0 {
-			h.log.Warn("killed what a hook has left behind", "worker", left.Name, "hook", left.Hook, "processes", killed)
+			log.Warn("killed what "+what+" has left behind", "processes", killed)
 		}
 		if bad != nil {
-			h.log.Error("searching for what a hook has left behind", "worker", left.Name, "hook", left.Hook, "error", bad)
+			log.Error("searching for what "+what+" has left behind", "error", bad)
 		}
-	case <-time.After(hookSweep): // supd ends, and kills all that is left
+	case <-time.After(taskSweep): // supd ends, and kills all that is left
 	}
-	return failure, err
 }
 
-// hookSweep is how long the end of a hook waits for the owner.
-const hookSweep = 10 * time.Second
+// taskSweep is how long the end of a task waits for the owner.
+const taskSweep = 10 * time.Second
+
+// signalTask sends a signal to a task, or to the process group that is the task's, which is
+// below 0 as kill(2) has it.
+func (h *host) signalTask(pid, to int, sig unix.Signal) {
+	h.post(func(o *engine.Owner) {
+		if o.IsTask(pid) { // else the pid may be somebody else's by now
+			unix.Kill(to, sig)
+		}
+	})
+}
 
 // runTask gives the pid as well; 0 is that of what was not started.
 func (h *host) runTask(ctx context.Context, plan *privdrop.Plan) (pid int, failure string, err error) {
@@ -236,11 +253,7 @@ func (h *host) runTask(ctx context.Context, plan *privdrop.Plan) (pid int, failu
 		}
 		return process.Pid, failure, nil
 	case <-ctx.Done():
-		h.post(func(o *engine.Owner) {
-			if o.IsTask(process.Pid) { // else the pid may be somebody else's by now
-				unix.Kill(-process.Pid, unix.SIGKILL)
-			}
-		})
+		h.signalTask(process.Pid, -process.Pid, unix.SIGKILL)
 		return process.Pid, "", ctx.Err()
 	}
 }

@@ -15,7 +15,7 @@ import (
 // goes on as it is.
 func (o *Owner) Apply(p Prepared) error {
 	if o.quitting {
-		return errors.New("supd is stopping")
+		return errStopping
 	}
 	for _, one := range p.Apps {
 		if o.isStale(one) {

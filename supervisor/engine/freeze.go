@@ -39,7 +39,7 @@ func (o *Owner) isQuiet() bool {
 	if o.quitting { // which must not wait for this
 		return true
 	}
-	if o.launching > 0 || o.saving || len(o.dead) > 0 {
+	if o.launching > 0 || o.saving || len(o.dead) > 0 || o.runsCommands() {
 		return false
 	}
 	swept := true // else the last words of a dead worker would be lost

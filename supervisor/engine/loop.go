@@ -100,7 +100,7 @@ func (o *Owner) drain() {
 }
 
 func (o *Owner) finished() bool {
-	return o.quitting && len(o.waiters) == 0 && o.idle() && !o.saving
+	return o.quitting && len(o.waiters) == 0 && o.idle() && !o.runsCommands() && !o.saving
 }
 
 // ErrStopped is the answer of an owner that has ended.
@@ -170,6 +170,7 @@ func Ask[T any](o *Owner, f func(*Owner) T) (answer T, err error) {
 func (o *Owner) Quit() {
 	if !o.quitting {
 		o.log.Info("stopping all workers")
+		o.stopCommands()
 	}
 	o.quitting = true
 	for _, a := range o.apps {

@@ -30,6 +30,7 @@ type Owner struct {
 	workers        map[int]*worker    // by pid: those that are to be reaped
 	earlyDeaths    map[int]Exit       // while a launch was under way: perhaps its process
 	tasks          map[int]chan<- Exit
+	commands       map[*Command]bool      // that have a place
 	heldBack       []*app                 // to be prepared again
 	lasting        map[string]api.Lasting // what was said of processes for good, by full name
 	launching      int
@@ -72,7 +73,7 @@ const queueLength = 64
 // New makes an owner with nothing to run.
 func New(log *slog.Logger, host Host, exitOn configs.ExitOn) *Owner {
 	o := &Owner{log: log, host: host, exitOn: exitOn, events: make(chan Event, queueLength), done: make(chan struct{}),
-		workers: map[int]*worker{}, earlyDeaths: map[int]Exit{}, tasks: map[int]chan<- Exit{}, left: map[int]*worker{}, users: map[int]*user{}, strayed: map[*user]bool{}, repairs: map[string]*repair{}, lasting: map[string]api.Lasting{}}
+		workers: map[int]*worker{}, earlyDeaths: map[int]Exit{}, tasks: map[int]chan<- Exit{}, commands: map[*Command]bool{}, left: map[int]*worker{}, users: map[int]*user{}, strayed: map[*user]bool{}, repairs: map[string]*repair{}, lasting: map[string]api.Lasting{}}
 	o.status.Store(api.NewStatus(nil))
 	return o
 }

@@ -15,7 +15,7 @@ import (
 type user struct {
 	uid     int
 	workers map[*app]int // living, or being launched
-	starts  int          // launches under way
+	starts  int          // launches under way, and commands
 	hooks   int          // that run; not those before a start, which are launches
 	strays  Strays       // as they were seen last
 	shownAt *slot        // that tells of them
@@ -27,8 +27,9 @@ type user struct {
 }
 
 // user is that of a worker.
-func (o *Owner) user(w *worker) *user {
-	uid := w.revision.UID
+func (o *Owner) user(w *worker) *user { return o.userOf(w.revision.UID) }
+
+func (o *Owner) userOf(uid int) *user {
 	if o.users[uid] == nil {
 		o.users[uid] = &user{uid: uid, workers: map[*app]int{}}
 	}
@@ -57,7 +58,7 @@ func (o *Owner) see(all []Strays, dead []*worker) {
 			continue
 		}
 		seen[u] = true
-		if u.starts > 0 { // some may be of a launch that has not reported yet
+		if u.starts > 0 { // some may be of a launch that has not reported yet, or a command's
 			continue
 		}
 		if u.strays.Count == 0 {
@@ -137,7 +138,7 @@ func (o *Owner) forgetStray(pid int) {
 
 // clearIdle kills the strays of a user for whom nothing runs any more.
 func (o *Owner) clearIdle(u *user) {
-	if len(u.workers) == 0 && u.hooks == 0 {
+	if len(u.workers) == 0 && u.hooks == 0 && u.starts == 0 {
 		o.clear(u)
 	}
 }

@@ -16,6 +16,7 @@ type origin struct {
 	generation int    // SUPD_GENERATION
 	token      string // SUPD_TOKEN
 	hook       string // SUPD_HOOK; "" is the worker itself, or what it has started
+	command    string // SUPD_COMMAND; "" is no command
 	runtime    string // XDG_RUNTIME_DIR
 	main       int    // LISTEN_PID or WATCHDOG_PID: the main process; 0 where neither is set
 }
@@ -38,6 +39,8 @@ func (p Process) readOrigin() (origin, error) {
 			l.generation, _ = strconv.Atoi(string(value)) // 0 is no launch's
 		case "SUPD_HOOK":
 			l.hook = string(value)
+		case "SUPD_COMMAND":
+			l.command = string(value)
 		case "SUPD_TOKEN":
 			l.token = string(value)
 		case "XDG_RUNTIME_DIR":

@@ -85,11 +85,19 @@ func (f family) owner(p Process, dead []Worker) (w *Worker, known bool) {
 	}
 	l, err := p.origin()
 	for i, w := range dead {
-		if l.worker == w.Name && l.generation == w.Generation && (w.Hook == "" || w.Hook == l.hook) {
+		if l.isOf(w) {
 			return &dead[i], true
 		}
 	}
 	return nil, err == nil
+}
+
+// isOf reports whether it is the launch of a worker, or of a command or a hook.
+func (l origin) isOf(w Worker) bool {
+	if w.Command != "" {
+		return l.command == w.Command
+	}
+	return l.worker == w.Name && l.generation == w.Generation && (w.Hook == "" || w.Hook == l.hook)
 }
 
 // newChildren is the children of self that known does not know, with all that is
