@@ -96,18 +96,27 @@ func (a *attendant) wait() (End, error) {
 	}
 }
 
-// pass gives what a terminal sends to a whole process group to that of the command,
-// and everything else to the command. Its group is orphaned, and so TSTP would not
-// stop it (setpgid(2)).
+// pass gives the command a signal that this process has got.
 func (a *attendant) pass(sig unix.Signal) {
+	sig, all := Route(sig)
+	if all {
+		a.passAll(sig)
+		return
+	}
+	_ = a.process.Signal(sig) // it has just ended, or it is a zombie
+}
+
+// Route says what a command with a session of its own is to get in the place of a signal,
+// and whether all of its process group: of what a terminal sends to a whole group. Its group
+// is orphaned, and so TSTP would not stop it (setpgid(2)).
+func Route(sig unix.Signal) (to unix.Signal, all bool) {
 	switch sig {
 	case unix.SIGTSTP:
-		a.passAll(unix.SIGSTOP)
+		return unix.SIGSTOP, true
 	case unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGWINCH, unix.SIGCONT:
-		a.passAll(sig)
-	default:
-		_ = a.process.Signal(sig) // it has just ended, or it is a zombie
+		return sig, true
 	}
+	return sig, false
 }
 
 // passAll is for the whole group; a command without one of its own is alone.
