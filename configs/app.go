@@ -6,18 +6,26 @@ import (
 	"strings"
 )
 
-var appKeys = append([]key[App]{
+var appKeys = []key[App]{
 	field("user", func(a *App) *string { return &a.User }, filled),
 	field("group", func(a *App) *string { return &a.Group }, filled),
 	field("allow_root", func(a *App) *bool { return &a.AllowRoot }, boolean),
 	field("operators", func(a *App) *People { return &a.Operators }, people),
 	field("readers", func(a *App) *People { return &a.Readers }, people),
+	field("allow_run", func(a *App) *bool { return &a.AllowRun }, boolean),
 	field("env", func(a *App) *map[string]string { return &a.Env }, variables),
 	{name: "socket", sub: named(names(socketKeys)), read: readSockets},
 	{name: "process", sub: named(names(processKeys)), read: expectTables},
 	{name: "release", sub: names(releaseKeys), read: readReleases},
 	{name: "rollout", sub: names(rolloutKeys), read: expectTable},
-}, later[App]("allow_run")...)
+}
+
+// checkRun keeps operators from being root.
+func (in input) checkRun(a *App) {
+	if a.AllowRun && a.AllowRoot {
+		in.at("allow_run").fail("with allow_root as well, operators could run any program as root; remove one of the two")
+	}
+}
 
 func named(keys []string) []string {
 	all := make([]string, len(keys))

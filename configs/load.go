@@ -252,6 +252,7 @@ func (l *loader) readApp(top *value, v *Version, own map[string]*value) App {
 	readTable(rollout, rolloutKeys, &a.Rollout)
 	a.places[""] = []*value{top}
 	a.rollout = layers
+	in.checkRun(&a)
 	l.processes(in, &a, own)
 	checkSmoke(rollout, &a)
 	checkGate(rollout, &a)

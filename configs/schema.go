@@ -78,6 +78,7 @@ type App struct {
 	AllowRoot bool
 	Operators People // may operate the app
 	Readers   People // may see its logs and launch plans
+	AllowRun  bool   // operators may run commands as its user; not with AllowRoot
 	Env       map[string]string
 	Sockets   []Socket  // by name
 	Processes []Process // by name; without a release those of the app's file alone

@@ -198,6 +198,7 @@ func appTraps(c *Config, a *App, paths *foreign) []Error {
 		all = append(all, t.report.sorted()...)
 	}
 	r := report{home: c.home}
+	runTrap(c, a, &r)
 	if c.root {
 		paths.warn(a, &r)
 	}

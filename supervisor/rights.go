@@ -20,8 +20,10 @@ func rightsOf(c *configs.Config, log *slog.Logger) *api.Rights {
 	}
 	r := &api.Rights{All: rights("control", c.Control.Operators, c.Control.Readers), Apps: map[string]api.AppRights{}}
 	for i := range c.Apps {
-		if a := &c.Apps[i]; len(a.Operators)+len(a.Readers) > 0 {
-			r.Apps[a.Name] = rights(a.File, a.Operators, a.Readers)
+		if a := &c.Apps[i]; len(a.Operators)+len(a.Readers) > 0 || a.AllowRun {
+			of := rights(a.File, a.Operators, a.Readers)
+			of.Run = a.AllowRun
+			r.Apps[a.Name] = of
 		}
 	}
 	return r

@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"supd/configs"
+	"supd/supervisor"
 	"supd/supervisor/api"
 	"supd/supervisor/control"
 	"supd/supervisor/output"
@@ -84,6 +85,10 @@ func (f *fake) OpenLog(path string, n int) (output.Text, error) {
 func (f *fake) Status() *api.Status { return f.status }
 
 func (f *fake) Rights() *api.Rights { return &api.Rights{} }
+
+func (f *fake) RunFor(api.CommandRequest, func() (supervisor.Caller, error)) (*api.CommandEnd, error) {
+	return nil, errors.New("it runs nothing")
+}
 
 func (f *fake) Do(ctx context.Context, r api.Request) *api.Result {
 	f.last = r

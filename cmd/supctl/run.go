@@ -29,7 +29,9 @@ func (c *call) run() *cobra.Command {
 			"own. It runs here, beside the workers: supd does not know of it. It has no sockets, and none\n" +
 			"of the variables of a slot; TERM, and what env_inherit names, are those of this shell. The\n" +
 			"files are read as they are now, applied or not.\n\n" +
-			"Only root can, and who is that user already.\n\n" +
+			"Only root can, and who is that user already. For an operator of an app with allow_run = true\n" +
+			"supd runs it, by the configuration that was applied last and without capabilities; what it\n" +
+			"has started ends with it, and it ends with this supctl.\n\n" +
 			"It ends as the command does: with its exit code, or 128 and the number of the signal that has\n" +
 			"ended it. Its own are 2 usage; 4 no such app, process or release; 5 not permitted; 6 the\n" +
 			"configuration is invalid; 7 the command could not be started.",
@@ -42,6 +44,9 @@ func (c *call) run() *cobra.Command {
 			r.App, r.Process, _ = strings.Cut(strings.Replace(args[0], ":", "/", 1), "/")
 			r.Argv = args[1:]
 			code, err := c.runHere(cmd.Context(), r)
+			if isForSupd(err) {
+				code, err = c.runThrough(cmd.Context(), r, err)
+			}
 			if known, is := errors.AsType[*control.Error](err); is && quiet {
 				c.worst(known.Code)
 				return nil

@@ -51,6 +51,9 @@ func (r *replacement) Check(ctx context.Context) error {
 	if r.supervisor.Stops() {
 		return errStops
 	}
+	if all := r.supervisor.Commands(); len(all) > 0 {
+		return fmt.Errorf("commands run that it would know nothing of: %s; wait for their end, or end them", strings.Join(all, ", "))
+	}
 	ctx, cancel := context.WithTimeout(ctx, checkTime)
 	defer cancel()
 	argv := []string{path, "--config", r.config, "--check-takeover"}

@@ -13,6 +13,7 @@ type Rights struct {
 type AppRights struct {
 	Operators Members // may start, stop, replace and deploy it
 	Readers   Members // may see its logs and launch plans
+	Run       bool    // operators may run commands as its user
 }
 
 // Members are users, and groups whose members are meant.
@@ -27,6 +28,9 @@ func (m Members) Has(uid int, gids []int) bool {
 func (r *Rights) MayOperate(app string, uid int, gids []int) bool {
 	return r.All.Operators.Has(uid, gids) || app != "" && r.Apps[app].Operators.Has(uid, gids)
 }
+
+// MayRun reports whether operators of an app may run commands as its user.
+func (r *Rights) MayRun(app string) bool { return r.Apps[app].Run }
 
 // MayRead reports whether a user may see the logs and launch plans of an app; "" is
 // every app, and supd itself.

@@ -34,18 +34,20 @@ type Client struct {
 
 // Dial makes a client. It connects when it sends a request.
 func Dial(socket string) *Client {
-	dialer := net.Dialer{Timeout: patience}
 	c := &Client{socket: socket, patience: patience}
 	c.http = &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			conn, err := dialer.DialContext(ctx, "unix", socket)
-			if err == nil {
-				c.server.Store(int64(peerOf(conn).uid))
-			}
-			return conn, err
-		},
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return c.connect(ctx) },
 	}}
 	return c
+}
+
+func (c *Client) connect(ctx context.Context) (net.Conn, error) {
+	dialer := net.Dialer{Timeout: patience}
+	conn, err := dialer.DialContext(ctx, "unix", c.socket)
+	if err == nil {
+		c.server.Store(int64(peerOf(conn).uid))
+	}
+	return conn, err
 }
 
 // ServerUID is the user of the process that has listened on the socket, as the kernel
@@ -326,11 +328,16 @@ func (c *Client) exchange(ctx context.Context, method, url string, body io.Reade
 		return &reply{came.Body, came.Header}, nil
 	}
 	defer came.Body.Close()
+	return nil, c.refusal(came)
+}
+
+// refusal is the error that supd has answered.
+func (c *Client) refusal(came *http.Response) error {
 	e := &Error{}
 	if err := json.NewDecoder(came.Body).Decode(e); err != nil || e.Code == 0 {
-		return nil, fail(api.CodeFailed, "%s answered %s: is that supd?", c.socket, came.Status)
+		return fail(api.CodeFailed, "%s answered %s: is that supd?", c.socket, came.Status)
 	}
-	return nil, e
+	return e
 }
 
 // unreachable says why there is no answer.

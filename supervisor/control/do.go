@@ -23,8 +23,8 @@ func (s *Server) do(w http.ResponseWriter, r *http.Request) error {
 	if _, err := parameters(r); err != nil {
 		return err
 	}
-	request, err := readRequest(w, r)
-	if err != nil {
+	var request api.Request
+	if err := readJSON(w, r, &request); err != nil {
 		return err
 	}
 	if err := check(request); err != nil {
@@ -53,29 +53,29 @@ func (s *Server) do(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// readRequest reads the body, which has to come within requestTime.
-func readRequest(w http.ResponseWriter, r *http.Request) (request api.Request, err error) {
+// readJSON reads the body, which has to come within requestTime.
+func readJSON(w http.ResponseWriter, r *http.Request, into any) error {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		e := fail(api.CodeUsage, "content-type %q: want application/json", r.Header.Get("Content-Type"))
 		e.status = http.StatusUnsupportedMediaType
-		return request, e
+		return e
 	}
 	body, err := readBody(w, r)
 	if err != nil {
-		return request, err
+		return err
 	}
 	if depth(body) > maxDepth {
-		return request, fail(api.CodeUsage, "body: more than %d brackets in each other", maxDepth)
+		return fail(api.CodeUsage, "body: more than %d brackets in each other", maxDepth)
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&request); err != nil {
-		return request, fail(api.CodeUsage, "body: %s", err)
+	if err := d.Decode(into); err != nil {
+		return fail(api.CodeUsage, "body: %s", err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return request, fail(api.CodeUsage, "body: more follows after the request")
+		return fail(api.CodeUsage, "body: more follows after the request")
 	}
-	return request, nil
+	return nil
 }
 
 // depth is how many brackets are in each other, in a text that may be JSON.

@@ -10,6 +10,7 @@
 //	GET  /v1/audit[?app=A]                      each api.Finding
 //	GET  /v1/diff[?app=A…]                      a api.Changes: what an apply would change; for operators
 //	POST /v1/do                                 a api.Request, its timeout in nanoseconds
+//	POST /v1/run                                a api.CommandRequest; leaves HTTP, see run.go
 //
 // Whoever may connect to the socket may read; root and supd's own user may act, and the
 // others, guests, have a bounded number of connections. An
@@ -18,5 +19,5 @@
 // A line in here may read the published Status, ask the Daemon and the Measurer,
 // listen on the control socket and read log files that the Status names. It runs in
 // net/http's goroutines, keeps no state of its own and changes nothing but through
-// Daemon.Do. While nobody asks, nothing in here runs.
+// Daemon.Do and Daemon.RunFor. While nobody asks, nothing in here runs.
 package control

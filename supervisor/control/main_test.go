@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"supd/configs"
+	"supd/supervisor"
 	"supd/supervisor/api"
 	"supd/supervisor/output"
 	"supd/supervisor/release"
@@ -41,6 +42,7 @@ type fake struct {
 	block    chan struct{} // Do waits for it, or for its context, if there is one
 
 	unapplied []configs.File
+	runs      func(api.CommandRequest, func() (supervisor.Caller, error)) (*api.CommandEnd, error) // nil: it runs nothing
 
 	mu   sync.Mutex
 	done []api.Request
@@ -60,6 +62,13 @@ func (f *fake) Do(ctx context.Context, r api.Request) *api.Result {
 	}
 	result := f.result
 	return &result
+}
+
+func (f *fake) RunFor(r api.CommandRequest, meet func() (supervisor.Caller, error)) (*api.CommandEnd, error) {
+	if f.runs == nil {
+		return nil, &supervisor.CommandError{Code: api.CodeNotStarted, Err: errors.New("it runs nothing")}
+	}
+	return f.runs(r, meet)
 }
 
 func (f *fake) Explain(target string) ([]api.Explanation, error) {

@@ -102,7 +102,7 @@ func TestOpenAPIFields(t *testing.T) {
 		"Exit": api.Exit{}, "Hold": release.Hold{}, "Rollout": api.RolloutStatus{}, "Progress": api.Progress{}, "RolloutLine": RolloutLine{},
 		"Figures": api.Figures{}, "AppFigures": api.AppFigures{}, "Pause": api.Pause{}, "SocketFigures": api.SocketFigures{}, "ProcessFigures": api.ProcessFigures{},
 		"WorkerFigures": api.WorkerFigures{}, "Requests": api.Requests{}, "Explanation": api.Explanation{}, "ReleaseList": api.ReleaseList{},
-		"Release": api.ReleaseStatus{}, "PastRollout": release.Rollout{}, "Finding": api.Finding{}, "Request": api.Request{}, "Result": api.Result{},
+		"Release": api.ReleaseStatus{}, "PastRollout": release.Rollout{}, "Finding": api.Finding{}, "Request": api.Request{}, "CommandRequest": api.CommandRequest{}, "CommandEnd": api.CommandEnd{}, "Result": api.Result{},
 		"Outcome": api.Outcome{}, "Error": Error{}, "Changes": api.Changes{}, "AppChange": api.AppChange{}, "WorkerChange": api.WorkerChange{},
 		"KeyChange": configs.KeyChange{}, "Refusal": api.Refusal{}, "File": configs.File{}, "Behind": api.Behind{},
 	} {

@@ -4,14 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"supd/configs"
+	"supd/supervisor"
 	"supd/supervisor/api"
 	"supd/supervisor/output"
 )
@@ -26,6 +29,8 @@ type Daemon interface {
 	Releases(app string) (*api.ReleaseList, error)
 	Audit(app string) ([]api.Finding, error)
 	Rights() *api.Rights
+	// RunFor runs a command for a client, which meet brings; supervisor.CommandError is its error.
+	RunFor(r api.CommandRequest, meet func() (supervisor.Caller, error)) (*api.CommandEnd, error)
 	// OpenLog opens a regular file: a log, or the nth file that it was rotated to.
 	OpenLog(path string, n int) (output.Text, error)
 }
@@ -83,6 +88,7 @@ type Server struct {
 	http    *http.Server
 	closing context.Context // ends all streams
 	turns   turns
+	runs    sync.WaitGroup // clients that have left HTTP
 	started time.Time
 }
 
@@ -116,7 +122,17 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if err := s.http.Shutdown(ctx); err != nil {
 		return errors.Join(err, s.http.Close())
 	}
-	return nil
+	answered := make(chan struct{})
+	go func() {
+		s.runs.Wait()
+		close(answered)
+	}()
+	select {
+	case <-answered:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // answer writes the answer to a request, or returns the error to be written. An
@@ -135,6 +151,7 @@ func (s *Server) routes() http.Handler {
 		"/v1/audit":    {http.MethodGet, s.audit},
 		"/v1/diff":     {http.MethodGet, s.diff},
 		"/v1/do":       {http.MethodPost, s.do},
+		"/v1/run":      {http.MethodPost, s.run},
 	}
 	for path, route := range all {
 		answer := route.answer
@@ -191,8 +208,10 @@ func writeJSON(w http.ResponseWriter, status int, v any) error {
 	willWrite(w)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	return json.NewEncoder(w).Encode(v)
+	return encode(w, v)
 }
+
+func encode(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) }
 
 // willWrite bounds the time that a client may take to read what is written next. It
 // fails without a real connection, and there no client is slow.

@@ -184,14 +184,21 @@ func (w *Worker) openPrivate() (fds []int, err error) {
 	return fds, nil
 }
 
-func (w *Worker) makeCgroup() (int, error) {
-	dir, err := tree.MakeCgroup(w.launcher.Cgroups, w.spec.File())
+func (w *Worker) makeCgroup() (fd int, err error) {
+	w.Belongings.Cgroup, fd, err = w.launcher.makeCgroup(w.spec.File())
+	return fd, err
+}
+
+// makeCgroup gives the path of a cgroup, and its directory's descriptor for a launch. The
+// path is there with an error too, where the cgroup is.
+func (l *Launcher) makeCgroup(name string) (path string, fd int, err error) {
+	dir, err := tree.MakeCgroup(l.Cgroups, name)
 	if err != nil {
-		return 0, fmt.Errorf("cgroup: %w", err)
+		return "", 0, fmt.Errorf("cgroup: %w", err)
 	}
-	w.Belongings.Cgroup = dir.Name()
 	defer dir.Close()
-	return unix.FcntlInt(dir.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	fd, err = unix.FcntlInt(dir.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	return dir.Name(), fd, err
 }
 
 // unknownPort stands for the port that the kernel chooses at the launch.
