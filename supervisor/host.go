@@ -39,6 +39,7 @@ type host struct {
 
 	living      map[*launch.Worker]bool // not yet released
 	dead        []*launch.Worker        // to be swept
+	late        map[string]int          // so many are not given back in time, by process
 	predecessor *predecessor            // while it is taken over
 }
 
@@ -68,7 +69,7 @@ func newHost(c *configs.Config, log *slog.Logger, files *output.Files, post func
 	if err != nil {
 		return nil, err
 	}
-	h := &host{log: log, post: post, lock: lock, self: os.Getpid(), garbage: newCollector(), living: map[*launch.Worker]bool{},
+	h := &host{log: log, post: post, lock: lock, self: os.Getpid(), garbage: newCollector(), living: map[*launch.Worker]bool{}, late: map[string]int{},
 		sockets: &sockets{log: log, set: set}, files: files, writer: record.Writer{Log: log, Path: runtime.Record(), Boot: boot},
 		lasting: newLasting(c.Daemon.State, log, post)}
 	if h.deaths, err = newDeaths(post); err != nil {

@@ -43,6 +43,11 @@ func preStartTime(c *configs.Process) time.Duration {
 
 var errStuck = errors.New("a launch does not come back: the disk of its program, directory or env_file does not answer")
 
+// mostLate bounds the threads and descriptors that the dead workers of a process can keep.
+const mostLate = 8
+
+var errLate = errors.New("what was made for earlier workers is not given back: the disk of a log, of a directory or of what is asked about does not answer")
+
 // Start begins a launch in a goroutine of its own: it looks up the account, makes a
 // pipe, directories and sockets, reads env_file and looks for the command. One that does
 // not come back in time is given up, so that nobody waits for it; until it does come
@@ -50,6 +55,10 @@ var errStuck = errors.New("a launch does not come back: the disk of its program,
 func (p *program) Start(l engine.Launch) {
 	if p.stuck.Load() > 0 {
 		go p.host.post(l.Failed(errStuck))
+		return
+	}
+	if p.host.late[l.App+"/"+l.Process.Name] >= mostLate {
+		go p.host.post(l.Failed(errLate))
 		return
 	}
 	announced := make(chan struct{})

@@ -3,6 +3,7 @@ package supervisor
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 	"unsafe"
 
@@ -95,18 +96,33 @@ func (h *host) Sweep(alive, tasks []int, done func(engine.Swept) engine.Event) {
 			h.log.Error("searching for left-over processes", "error", err)
 		}
 		released := releaseAll(dead, time.After(releaseTime), func(w *launch.Worker) {
-			h.post(func(*engine.Owner) { delete(h.living, w) })
+			h.post(func(*engine.Owner) {
+				delete(h.living, w)
+				h.isLate(w, -1)
+			})
 		})
 		if late := len(dead) - len(released); late > 0 {
 			h.log.Warn("what was made for workers that have ended is not given back yet: a log or a directory does not answer", "workers", late)
 		}
 		h.post(func(o *engine.Owner) {
-			for _, w := range released {
-				delete(h.living, w)
+			for _, w := range dead {
+				if slices.Contains(released, w) {
+					delete(h.living, w)
+				} else {
+					h.isLate(w, 1)
+				}
 			}
 			done(sweptOf(found))(o)
 		})
 	}()
+}
+
+// isLate counts workers that are not given back in time.
+func (h *host) isLate(w *launch.Worker, n int) {
+	process := w.FullName()
+	if h.late[process] += n; h.late[process] == 0 {
+		delete(h.late, process)
+	}
 }
 
 // releaseTime is how long the end of some workers waits for their last output to be

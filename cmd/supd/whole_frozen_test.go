@@ -38,6 +38,7 @@ func TestFrozen(t *testing.T) {
 		"disk of a program":        frozenProgram,
 		"disk of a hook":           frozenHook,
 		"log of an app":            frozenLog,
+		"disk of a file":           frozenFile,
 		"user database":            frozenUsers,
 		"clients":                  frozenClients,
 		"scrapers":                 frozenScrapers,
@@ -413,6 +414,17 @@ func frozenHook(t *testing.T, f *frozen) {
 	freeze()
 	f.supctl("signal", "KILL", "victim")
 	f.await("supd waits for the disk", f.waitsForDisk)
+}
+
+// frozenFile asks about a file that nobody can look at any more, for each of many workers:
+// each look takes a thread.
+func frozenFile(t *testing.T, f *frozen) {
+	disk, freeze := f.disk("disk")
+	f.victim = fmt.Sprintf("[process.web]\ncount = 4\ncommand = [\"/bin/sleep\", \"0.05\"]\nready = { file = %q }\nbackoff = { initial = \"10ms\", max = \"20ms\" }\n", disk+"/beat")
+	f.start()
+	freeze()
+	f.await("supd waits for the disk", f.waitsForDisk)
+	f.await("no more are launched", func() bool { return strings.Contains(f.supctl("status", "victim"), "is not given back") })
 }
 
 // frozenLog has a log in a directory of the app's own, on which nobody else is to wait: not

@@ -60,11 +60,11 @@ func (w *Worker) modification(ctx context.Context, path string) (at time.Time, e
 		err error
 	}
 	answers, as := make(chan answer, 1), w.spec.Account.Files()
-	go func() {
+	w.looking.Go(func() {
 		at, err := modificationOf(path, as)
 		w.looks.Store(false)
 		answers <- answer{at, err}
-	}()
+	})
 	select {
 	case a := <-answers:
 		return a.at, a.err

@@ -3,6 +3,7 @@ package launch
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -46,6 +47,7 @@ type Worker struct {
 	answer     atomic.Pointer[string] // the last one, to the question whether it is ready
 
 	looks    atomic.Bool                    // for the file that it modifies
+	looking  sync.WaitGroup                 // who does
 	health   atomic.Pointer[configs.Health] // what is watched
 	often    atomic.Bool                    // it is watched closely: it is part of a rollout
 	wake     chan struct{}                  // with room for one: often has changed
@@ -85,6 +87,14 @@ func (w *Worker) Signal(sig unix.Signal) error {
 type endedError struct{ error }
 
 func (endedError) Is(target error) bool { return target == record.ErrEnded }
+
+// FullName is that of its process, such as "whois/web".
+func (w *Worker) FullName() string {
+	if w.spec.Process == nil { // it was only found
+		return ""
+	}
+	return w.spec.App + "/" + w.spec.Process.Name
+}
 
 // Account is whom the worker was launched as.
 func (w *Worker) Account() *privdrop.Account { return w.spec.Account }
@@ -153,6 +163,7 @@ func (w *Worker) Release() {
 	if w.asking != nil {
 		<-w.asking
 	}
+	w.looking.Wait()
 	if w.capture != nil {
 		w.capture.Finish()
 		<-w.capture.Done()
