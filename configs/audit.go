@@ -38,6 +38,7 @@ func (a *audit) all(apps []string) []Weakness {
 			continue
 		}
 		a.users()
+		runTrap(a.config, a.app, &a.report)
 		a.sockets()
 		for k := range a.app.Processes {
 			a.process(&a.app.Processes[k])

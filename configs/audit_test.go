@@ -44,6 +44,7 @@ func TestAudit(t *testing.T) {
 		want []string
 	}{
 		"well":                 {"user = \"shop\"\n[socket.web]\nlisten = \"unix:/run/shop.sock\"\n" + web, nil},
+		"commands":             {"user = \"shop\"\noperators = [\"games\"]\nallow_run = true\n[process.a]\ncommand = \"a\"\n", []string{"shop apps/shop.toml:3: allow_run: operators can run any program as shop"}},
 		"root":                 {"user = \"toor\"\nallow_root = true\n" + web[:len(web)-len("sockets = [\"web\"]\n")], []string{"shop apps/shop.toml:1: user: is root"}},
 		"a process as root":    {"user = \"shop\"\nallow_root = true\n[process.a]\ncommand = \"a\"\n[process.b]\ncommand = \"b\"\nuser = \"toor\"\n", []string{"shop apps/shop.toml:7: process.b.user: is root"}},
 		"a shell":              {"user = \"guest\"\n[process.a]\ncommand = \"a\"\n", []string{"shop apps/shop.toml:1: user: guest has the login shell /bin/bash"}},
