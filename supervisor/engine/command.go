@@ -62,7 +62,7 @@ func (o *Owner) CommandStarts(c *Command) error {
 		return errClearing
 	}
 	c.runs = true
-	u.starts++ // what it has started is not a worker's
+	u.commands++ // what it has started is not a worker's
 	o.TaskStarts()
 	return nil
 }
@@ -76,7 +76,10 @@ func (o *Owner) CommandFailed(c *Command) {
 // CommandEnded says that nothing runs any more of the command.
 func (o *Owner) CommandEnded(c *Command) {
 	c.runs = false
-	o.userOf(c.UID).starts--
+	u := o.userOf(c.UID)
+	if u.commands--; u.strays.Count > 0 { // that were seen before it began
+		o.clearIdle(u)
+	}
 	if c.gone {
 		delete(o.commands, c)
 	}

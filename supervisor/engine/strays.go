@@ -15,10 +15,12 @@ import (
 type user struct {
 	uid     int
 	workers map[*app]int // living, or being launched
-	starts  int          // launches under way, and commands
+	starts  int          // launches under way
 	hooks   int          // that run; not those before a start, which are launches
 	strays  Strays       // as they were seen last
 	shownAt *slot        // that tells of them
+
+	commands int // that run, or are being launched
 
 	clearing bool      // they are being killed; nothing is launched meanwhile
 	held     []*worker // dead ones whose end waits for that
@@ -58,7 +60,7 @@ func (o *Owner) see(all []Strays, dead []*worker) {
 			continue
 		}
 		seen[u] = true
-		if u.starts > 0 { // some may be of a launch that has not reported yet, or a command's
+		if u.starts+u.commands > 0 { // some may be of a launch that has not reported yet, or a command's
 			continue
 		}
 		if u.strays.Count == 0 {
@@ -138,7 +140,7 @@ func (o *Owner) forgetStray(pid int) {
 
 // clearIdle kills the strays of a user for whom nothing runs any more.
 func (o *Owner) clearIdle(u *user) {
-	if len(u.workers) == 0 && u.hooks == 0 && u.starts == 0 {
+	if len(u.workers) == 0 && u.hooks+u.commands == 0 {
 		o.clear(u)
 	}
 }
