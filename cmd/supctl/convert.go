@@ -144,7 +144,7 @@ func (v *converting) intoDirectory(apps []convert.App) error {
 	}
 	for _, a := range apps {
 		for i, file := range filesOf(a) {
-			mode := fs.FileMode(0o644)
+			mode := fs.FileMode(0o640) // a secret may look like none
 			if i > 0 {
 				mode = 0o600
 			}

@@ -43,7 +43,7 @@ func TestConvertOut(t *testing.T) {
 	if code, out, err := supctl(t, "convert", "--out", dir, path); code > 1 || out != "" || strings.Contains(err, "is not written") || strings.Contains(err, "k123") {
 		t.Errorf("exited with %d\nstdout: %s\nstderr: %s", code, out, err)
 	}
-	for name, mode := range map[string]os.FileMode{"shop.toml": 0o644, "shop.jobs.env": 0o600} {
+	for name, mode := range map[string]os.FileMode{"shop.toml": 0o640, "shop.jobs.env": 0o600} {
 		info, err := os.Stat(filepath.Join(dir, name))
 		must(t, err)
 		if info.Mode() != mode {

@@ -28,6 +28,12 @@ until_says() {
 
 page() { curl -sS http://127.0.0.1/; }
 
+whose_release() { supctl run whois -- sh -c 'echo $SUPD_VERSION by $(id -un)'; }
+
+as_dev() { setpriv --reuid dev --regid dev --init-groups "$@"; }
+
+dev_runs() { as_dev supctl run whois -- id -un; }
+
 step() { echo "== $*"; }
 
 day() {
@@ -100,7 +106,8 @@ says supctl status -- 'whois/note\.1 +EXITED'
 says stat -c %U /proc/$(supctl pid whois/web) -- '^whois$'
 
 step "a change of the configuration"
-until_says supctl diff -- 'nothing would change'
+until_says supctl releases whois -- '^1\.0 +active'
+says whose_release -- '^1\.0 by whois$'
 printf '[env]\nGREETING = "good day"\n' >> $app
 pid=$(supctl pid whois/web)
 says supctl diff -- 'whois/web\.1 +replace +env\.GREETING'
@@ -171,8 +178,12 @@ usermod -a -G supd dev
 sed -i '1 i operators = ["dev"]' $app
 printf 'user = "nobody"\n[process.main]\ncommand = "sleep 1000"\n' > /etc/supd/apps/other.toml
 says supctl apply -- 'other/main\.1: started'
-says setpriv --reuid dev --regid dev --init-groups supctl restart whois/web -- 'restarted'
-fails 5 setpriv --reuid dev --regid dev --init-groups supctl restart other -- 'permitted|may not'
+says as_dev supctl restart whois/web -- 'restarted'
+fails 5 as_dev supctl restart other -- 'permitted|may not'
+fails 5 dev_runs -- 'allow_run'
+sed -i '1 i allow_run = true' $app
+says supctl apply -- 'whois|nothing has changed'
+says dev_runs -- '^whois$'
 until_says journalctl -u supd --no-pager -- 'refused.*dev'
 
 step "the day's end: what is stopped stays so, and supd is upgraded"
