@@ -12,7 +12,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -41,12 +43,23 @@ func TestMain(m *testing.M) {
 		os.Exit(1)
 	}
 	flag.Parse()
+	runSeveral()
 	code, err := prepareAndRun(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
 	os.Exit(code)
+}
+
+// runSeveral lets more tests run at a time than there are processors, unless -parallel says
+// how many: they wait for most of their time.
+func runSeveral() {
+	isGiven := false
+	flag.Visit(func(f *flag.Flag) { isGiven = isGiven || f.Name == "test.parallel" })
+	if !isGiven {
+		_ = flag.Set("test.parallel", strconv.Itoa(3*runtime.NumCPU()))
+	}
 }
 
 // prepareAndRun works in /tmp, not in TMPDIR: paths of sockets must be short,
