@@ -13,18 +13,17 @@ import (
 // that does not answer, nobody hears of that death, nor of those after it.
 type deaths struct{ epoll *output.Epoll }
 
-func newDeaths(post func(engine.Event)) (*deaths, error) {
+func newDeaths() (*deaths, error) {
 	epoll, err := output.NewEpoll()
-	if err != nil {
-		return nil, err
+	return &deaths{epoll}, err
+}
+
+// tell tells of them until the end, also of those from before it was called.
+func (d *deaths) tell(post func(engine.Event)) {
+	room := make([]unix.EpollEvent, 64)
+	for len(d.epoll.Wait(room)) > 0 {
+		post((*engine.Owner).ChildDied)
 	}
-	go func() {
-		room := make([]unix.EpollEvent, 64)
-		for len(epoll.Wait(room)) > 0 {
-			post((*engine.Owner).ChildDied)
-		}
-	}()
-	return &deaths{epoll}, nil
 }
 
 // watch is for a child that lives, or has not been reaped. Its pidfd is forgotten when it

@@ -14,10 +14,11 @@ import (
 // before it is watched or after.
 func TestDeaths(t *testing.T) {
 	heard := make(chan struct{}, 8)
-	d, err := newDeaths(func(engine.Event) { heard <- struct{}{} })
+	d, err := newDeaths()
 	if err != nil {
 		t.Fatal(err)
 	}
+	go d.tell(func(engine.Event) { heard <- struct{}{} })
 	for _, before := range []bool{true, false} {
 		plan, err := privdrop.Spec{Argv: []string{"/bin/sleep", "1000"}, KeepPrivs: true}.Plan()
 		if err != nil {

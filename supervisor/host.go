@@ -72,7 +72,7 @@ func newHost(c *configs.Config, log *slog.Logger, files *output.Files, post func
 	h := &host{log: log, post: post, lock: lock, self: os.Getpid(), garbage: newCollector(), living: map[*launch.Worker]bool{}, late: map[string]int{},
 		sockets: &sockets{log: log, set: set}, files: files, writer: record.Writer{Log: log, Path: runtime.Record(), Boot: boot},
 		lasting: newLasting(c.Daemon.State, log, post)}
-	if h.deaths, err = newDeaths(post); err != nil {
+	if h.deaths, err = newDeaths(); err != nil {
 		return nil, err
 	}
 	mapping, err := configs.ReadMapping(c.Metrics.StatsdMapping)

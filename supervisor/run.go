@@ -32,6 +32,7 @@ func (s *Supervisor) Run(ctx context.Context) {
 			}
 		}
 	}()
+	go s.host.deaths.tell(s.owner.Post)
 	s.owner.Post((*engine.Owner).ChildDied) // those of a supd that has become this one may have died meanwhile
 	go s.takeUp()
 	s.host.sockets.watch(s.owner.Post)
