@@ -141,6 +141,9 @@ func startMachine(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(os.WriteFile(ts.MkAbs("dpkg/info/passwd.list"), nil, 0o644))
 	ts.Check(os.WriteFile(ts.MkAbs("dpkg/status"), []byte(passwd), 0o644))
 	script := fmt.Sprintf(inScript, strings.TrimSpace(pid), ts.MkAbs("dpkg"))
-	ts.Check(os.WriteFile(ts.MkAbs("bin/in"), []byte(script), 0o755))
+	syscall.ForkLock.RLock() // else a child of another test may have it open for writing: text file busy
+	err = os.WriteFile(ts.MkAbs("bin/in"), []byte(script), 0o755)
+	syscall.ForkLock.RUnlock()
+	ts.Check(err)
 	ts.Setenv("PATH", ts.MkAbs("bin")+":"+ts.Getenv("PATH"))
 }

@@ -58,7 +58,7 @@ func runSeveral() {
 	isGiven := false
 	flag.Visit(func(f *flag.Flag) { isGiven = isGiven || f.Name == "test.parallel" })
 	if !isGiven {
-		_ = flag.Set("test.parallel", strconv.Itoa(3*runtime.NumCPU()))
+		_ = flag.Set("test.parallel", strconv.Itoa(2*runtime.NumCPU()))
 	}
 }
 
