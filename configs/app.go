@@ -20,6 +20,26 @@ var appKeys = []key[App]{
 	{name: "rollout", sub: names(rolloutKeys), read: expectTable},
 }
 
+// App finds an app, or gives nil.
+func (c *Config) App(name string) *App {
+	for i := range c.Apps {
+		if c.Apps[i].Name == name {
+			return &c.Apps[i]
+		}
+	}
+	return nil
+}
+
+// Process finds a process of the app, or gives nil.
+func (a *App) Process(name string) *Process {
+	for i := range a.Processes {
+		if a.Processes[i].Name == name {
+			return &a.Processes[i]
+		}
+	}
+	return nil
+}
+
 // checkRun keeps operators from being root.
 func (in input) checkRun(a *App) {
 	if a.AllowRun && a.AllowRoot {

@@ -25,8 +25,8 @@ func (c *Config) Bare(app string, v *Version) (*Process, error) {
 	merged := input{overlay(l.processDefaults(), shared), &scope}
 	merged.Place = from.top.Place
 	p := Process{Env: map[string]string{}}
-	if i := slices.IndexFunc(c.Apps, func(a App) bool { return a.Name == app }); i >= 0 {
-		p.AllowRoot = c.Apps[i].AllowRoot
+	if a := c.App(app); a != nil {
+		p.AllowRoot = a.AllowRoot
 	}
 	readTable(merged, processKeys, &p)
 	merged.locate(&p)

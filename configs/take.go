@@ -33,6 +33,6 @@ func (c *Config) Take(next *Config, apps ...string) (*Config, error) {
 
 // Has reports whether there is such an app, be it one whose file is invalid.
 func (c *Config) Has(name string) bool {
-	return slices.ContainsFunc(c.Apps, func(a App) bool { return a.Name == name }) ||
+	return c.App(name) != nil ||
 		slices.ContainsFunc(c.Invalid, func(i Invalid) bool { return i.Name == name })
 }

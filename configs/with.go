@@ -2,7 +2,6 @@ package configs
 
 import (
 	"fmt"
-	"slices"
 
 	"supd/privdrop"
 )
@@ -33,11 +32,11 @@ func (c *Config) With(app string, v Version) (*App, error) {
 
 // account is that of an app's own user, or nil where it has none that is known.
 func (c *Config) account(app string) *privdrop.Account {
-	i := slices.IndexFunc(c.Apps, func(a App) bool { return a.Name == app })
-	if i < 0 || c.Apps[i].User == "" {
+	a := c.App(app)
+	if a == nil || a.User == "" {
 		return nil
 	}
-	account, err := privdrop.Lookup(privdrop.Identity{User: c.Apps[i].User, Group: c.Apps[i].Group})
+	account, err := privdrop.Lookup(privdrop.Identity{User: a.User, Group: a.Group})
 	if err != nil {
 		return nil
 	}

@@ -5,14 +5,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
 	"supd/configs"
 	"supd/privdrop"
 	"supd/supervisor/api"
-	"supd/supervisor/engine"
 	"supd/supervisor/launch"
 	"supd/supervisor/release"
 )
@@ -56,7 +54,7 @@ func (r Command) Spec(c *configs.Config) (privdrop.Spec, error) {
 }
 
 func (r Command) spec(c *configs.Config) (none privdrop.Spec, err error) {
-	a := engine.AppOf(c, r.App)
+	a := c.App(r.App)
 	if a == nil {
 		return none, r.unknown("no app %q: there is no %s.toml in %s", r.App, r.App, c.Daemon.Apps)
 	}
@@ -91,19 +89,11 @@ func (Command) unknown(format string, args ...any) error {
 // read them.
 func (r Command) mayBe(a *configs.App) error {
 	p := &configs.Process{User: a.User, Group: a.Group}
-	if own := configOf(a, r.Process); own != nil {
+	if own := a.Process(r.Process); own != nil {
 		p = own
 	}
 	_, err := r.account(p)
 	return err
-}
-
-func configOf(a *configs.App, name string) *configs.Process {
-	i := slices.IndexFunc(a.Processes, func(p configs.Process) bool { return p.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return &a.Processes[i]
 }
 
 func (r Command) account(p *configs.Process) (*privdrop.Account, error) {
@@ -170,7 +160,7 @@ func (r Command) process(c *configs.Config, a *configs.App, v *configs.Version) 
 	if r.Process == "" {
 		return c.Bare(r.App, v)
 	}
-	p := configOf(a, r.Process)
+	p := a.Process(r.Process)
 	if p == nil {
 		return nil, r.unknown("no [process.%s] in %s", r.Process, a.File)
 	}

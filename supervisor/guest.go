@@ -63,7 +63,7 @@ func (s *Supervisor) Commands() []string {
 // last.
 func (s *Supervisor) guestSpec(r api.CommandRequest) (none privdrop.Spec, err error) {
 	c := s.newest.Load()
-	if a := engine.AppOf(c, r.App); a == nil || !a.AllowRun {
+	if a := c.App(r.App); a == nil || !a.AllowRun {
 		return none, &CommandError{api.CodeDenied, fmt.Errorf("allow_run is not set for %s", r.App)}
 	}
 	what := Command{App: r.App, Process: r.Process, Version: r.Version, Argv: r.Argv}

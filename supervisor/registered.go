@@ -76,7 +76,7 @@ func (s *Supervisor) pointToActive() {
 // path.
 func (s *Supervisor) isInPlace(app, path string) bool {
 	c := s.newest.Load()
-	if a := engine.AppOf(c, app); a != nil && a.Release != nil {
+	if a := c.App(app); a != nil && a.Release != nil {
 		return a.Release.InPlace() && a.Release.Path == path
 	}
 	return true // a snapshot is never wrong

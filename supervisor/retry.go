@@ -12,7 +12,7 @@ func (s *Supervisor) retry(app string) {
 		s.apply <- struct{}{}
 		defer func() { <-s.apply }()
 		c := s.newest.Load()
-		a := engine.AppOf(c, app)
+		a := c.App(app)
 		have, err := engine.Ask(s.owner, (*engine.Owner).Facts)
 		if a == nil || err != nil {
 			return // it was removed, or supd has stopped

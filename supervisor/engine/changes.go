@@ -121,7 +121,7 @@ func (o *Owner) changesOf(a *app, one *App) *change {
 		}
 	}
 	for _, p := range a.processes {
-		if !p.removed && configOf(one.Config, p.name) == nil {
+		if !p.removed && one.Config.Process(p.name) == nil {
 			for _, s := range p.slots {
 				if !s.idle() {
 					c.add(s.name(), api.FateStop, nil, fmt.Sprintf("[process.%s] is gone", p.name))
@@ -135,7 +135,7 @@ func (o *Owner) changesOf(a *app, one *App) *change {
 // isOtherwise reports whether the processes of an app are not what they were.
 func isOtherwise(old, now *configs.App) bool {
 	return len(old.Processes) != len(now.Processes) || slices.ContainsFunc(now.Processes, func(p configs.Process) bool {
-		return configOf(old, p.Name) == nil || len(configs.CompareProcess(old, now, p.Name)) > 0
+		return old.Process(p.Name) == nil || len(configs.CompareProcess(old, now, p.Name)) > 0
 	})
 }
 

@@ -76,7 +76,7 @@ func (r *rollout) preparing() (all []*stage) {
 	var need func(c *configs.Process)
 	need = func(c *configs.Process) {
 		for _, name := range c.After {
-			if before := configOf(r.target.Config, name); before != nil && !needed[name] {
+			if before := r.target.Config.Process(name); before != nil && !needed[name] {
 				needed[name] = true
 				need(before)
 			}

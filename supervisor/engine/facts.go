@@ -25,7 +25,7 @@ func (o *Owner) Facts() map[string]Facts {
 	for _, a := range o.apps {
 		f := Facts{Config: o.config, State: a.state.Clone(), Journaled: a.journal != nil}
 		if o.config != nil && !a.removed {
-			f.App = AppOf(o.config, a.name)
+			f.App = o.config.App(a.name)
 		}
 		if a.invalid {
 			f.Invalid = a.trouble

@@ -59,7 +59,7 @@ func (o *Owner) persist(r api.Request, all named, reply chan<- *api.Result) {
 				return
 			}
 			r.Persist = false
-			o.act(r, reply)
+			o.Do(r, reply)
 		}
 	})
 }

@@ -59,7 +59,7 @@ func (o *Owner) plan(r *rollout) {
 		r.stages = append(r.stages, t)
 	}
 	for _, p := range a.processes {
-		if configOf(r.target.Config, p.name) == nil {
+		if r.target.Config.Process(p.name) == nil {
 			r.stages = append(r.stages, &stage{process: p, from: p.runs(), config: p.config, count: len(p.slots)})
 		}
 	}

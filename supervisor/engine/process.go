@@ -27,25 +27,6 @@ func (o *Owner) findApp(name string) *app {
 	return nil
 }
 
-// AppOf finds an app in a configuration, or gives nil.
-func AppOf(c *configs.Config, name string) *configs.App {
-	i := slices.IndexFunc(c.Apps, func(a configs.App) bool { return a.Name == name })
-	if i < 0 {
-		return nil
-	}
-	return &c.Apps[i]
-}
-
-// configOf finds a process of an app, or nil.
-func configOf(a *configs.App, name string) *configs.Process {
-	for i := range a.Processes {
-		if a.Processes[i].Name == name {
-			return &a.Processes[i]
-		}
-	}
-	return nil
-}
-
 // process finds a process, or adds it.
 func (a *app) process(name string) *process {
 	if p := a.named[name]; p != nil {
@@ -60,7 +41,7 @@ func (a *app) process(name string) *process {
 // keepOnly stops the processes that c, which may be nil, does not have.
 func (a *app) keepOnly(c *configs.App) {
 	for _, p := range a.processes {
-		if c == nil || configOf(c, p.name) == nil {
+		if c == nil || c.Process(p.name) == nil {
 			p.removed = true // one that comes back is seen to by applyProcess
 			p.resize(false)
 		}

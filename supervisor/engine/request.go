@@ -11,9 +11,7 @@ import (
 )
 
 // Do is the event of a Request that is not about releases.
-func (o *Owner) Do(r api.Request, reply chan<- *api.Result) { o.act(r, reply) }
-
-func (o *Owner) act(r api.Request, reply chan<- *api.Result) {
+func (o *Owner) Do(r api.Request, reply chan<- *api.Result) {
 	if r.Action == api.ActionShutdown {
 		o.log.Info("request", "action", r.Action, "by", r.By)
 		o.Quit()
