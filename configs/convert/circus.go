@@ -164,26 +164,17 @@ func (w *watcher) note(kind Kind, name, text string) { w.report.add(kind, w.name
 
 func (w *watcher) boolean(name string, otherwise bool) bool {
 	value, o := w.get(name)
-	if o == nil {
-		return otherwise
-	}
-	yes, ok := truth(value)
-	if !ok {
-		w.errors.add(o.place, "%s: %q is neither true nor false", name, value)
-	}
-	return yes
+	return parsed(&w.errors, o, value, truth, otherwise, noTruth)
 }
 
 func (w *watcher) number(name string, otherwise float64) float64 {
 	value, o := w.get(name)
-	if o == nil {
-		return otherwise
-	}
-	n, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
-	if err != nil || n < -1 || n > 1e9 {
-		w.errors.add(o.place, "%s: %q is no number", name, value)
-	}
-	return n
+	return parsed(&w.errors, o, value, circusNumber, otherwise, "is no number")
+}
+
+func circusNumber(s string) (float64, bool) {
+	n, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
+	return n, err == nil && n >= -1 && n <= 1e9
 }
 
 func (w *watcher) convert() {

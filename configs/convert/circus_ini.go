@@ -8,16 +8,7 @@ import (
 // readCircus adds a file as circus reads it: comments begin in the first column, or with
 // " ;" behind a value; of two settings the first holds, also over files.
 func (f *ini) readCircus(file, text string) Errors {
-	r := &reader{of: f, at: place{file: file}}
-	if !utf8.ValidString(text) {
-		return Errors{{file, 0, "is not UTF-8 text"}}
-	}
-	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
-	for line := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
-		r.at.line++
-		r.circusLine(line)
-	}
-	return r.errors
+	return f.eachLine(file, text, (*reader).circusLine)
 }
 
 func (r *reader) circusLine(line string) {
@@ -25,8 +16,7 @@ func (r *reader) circusLine(line string) {
 	first, _ := utf8.DecodeRuneInString(line)
 	switch name, isHeader := circusHeader(line); {
 	case value == "" || first == '#' || first == ';' || strings.EqualFold(strings.Fields(line)[0], "rem") && first != ' ' && first != '\t':
-	case strings.ContainsFunc(line, reserved):
-		r.fail("has a character that stands for no text")
+	case r.isUnfit(line):
 	case isSpace(first) && r.option != nil:
 		r.option.value += "\n" + value
 	case isHeader:

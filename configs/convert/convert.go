@@ -209,7 +209,7 @@ func (c *conversion) result() (*Result, error) {
 		r.Apps = append(r.Apps, one)
 	}
 	if len(c.report.programs)+len(c.report.Notes) == 0 {
-		return nil, Errors{{c.read[0], 0, "has no program"}}
+		return nil, Errors{{File: c.read[0], Msg: "has no program"}}
 	}
 	if err := c.check(r.Apps); err != nil {
 		return nil, err

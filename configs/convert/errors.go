@@ -6,43 +6,27 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"supd/configs"
 )
 
-// Error is what cannot be read in a file.
-type Error struct {
-	File string
-	Line int // from 1; 0 is the file as a whole
-	Msg  string
-}
-
-// Error gives `supervisord.conf:12: what is wrong`.
-func (e Error) Error() string {
-	if e.Line == 0 {
-		return fmt.Sprintf("%s: %s", e.File, e.Msg)
-	}
-	return fmt.Sprintf("%s:%d: %s", e.File, e.Line, e.Msg)
-}
+// Error is what cannot be read in a file; it concerns no key.
+type Error = configs.Error
 
 // Errors are all that cannot be read, by file and line.
-type Errors []Error
+type Errors configs.Errors
 
 // Error gives one line for each.
-func (e Errors) Error() string {
-	lines := make([]string, len(e))
-	for i, one := range e {
-		lines[i] = one.Error()
-	}
-	return strings.Join(lines, "\n")
-}
+func (e Errors) Error() string { return configs.Errors(e).Error() }
 
 const mostErrors = 100
 
 func (e *Errors) add(at place, format string, args ...any) {
 	switch {
 	case len(*e) < mostErrors:
-		*e = append(*e, Error{at.file, at.line, fmt.Sprintf(format, args...)})
+		*e = append(*e, Error{File: at.file, Line: at.line, Msg: fmt.Sprintf(format, args...)})
 	case len(*e) == mostErrors:
-		*e = append(*e, Error{at.file, at.line, "more is wrong from here on"})
+		*e = append(*e, Error{File: at.file, Line: at.line, Msg: "more is wrong from here on"})
 	}
 }
 

@@ -78,23 +78,25 @@ type reader struct {
 
 // read adds a file. Lines are as Python has them: \n, \r\n and \r end one.
 func (f *ini) read(file, text string) Errors {
-	r := &reader{of: f, at: place{file: file}}
-	if !utf8.ValidString(text) {
-		return Errors{{file, 0, "is not UTF-8 text"}}
-	}
-	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
-	for line := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
-		r.at.line++
-		if strings.ContainsFunc(line, reserved) {
-			r.fail("has a character that stands for no text")
-			continue
-		}
-		r.line(line)
-	}
+	errors := f.eachLine(file, text, (*reader).line)
 	for _, s := range append(f.sections, &f.defaults) {
 		for _, o := range s.options {
 			o.value = strings.TrimRightFunc(o.value, isSpace)
 		}
+	}
+	return errors
+}
+
+// eachLine reads the lines of a file one after the other.
+func (f *ini) eachLine(file, text string, read func(r *reader, line string)) Errors {
+	r := &reader{of: f, at: place{file: file}}
+	if !utf8.ValidString(text) {
+		return Errors{{File: file, Msg: "is not UTF-8 text"}}
+	}
+	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
+	for line := range strings.SplitSeq(strings.TrimSuffix(text, "\n"), "\n") {
+		r.at.line++
+		read(r, line)
 	}
 	return r.errors
 }
@@ -102,6 +104,9 @@ func (f *ini) read(file, text string) Errors {
 func (r *reader) fail(format string, args ...any) { r.errors.add(r.at, format, args...) }
 
 func (r *reader) line(line string) {
+	if r.isUnfit(line) {
+		return
+	}
 	text, cut := line, ""
 	if at := r.of.comment(line); at >= 0 {
 		text, cut = line[:at], line[at:]
@@ -134,6 +139,15 @@ func (r *reader) line(line string) {
 		return
 	}
 	r.set(value, cut)
+}
+
+// isUnfit refuses what stands for variables while a value is read.
+func (r *reader) isUnfit(line string) bool {
+	is := strings.ContainsFunc(line, reserved)
+	if is {
+		r.fail("has a character that stands for no text")
+	}
+	return is
 }
 
 func indented(at place, name string) indent { return indent{at, strings.ToLower(name)} }

@@ -72,38 +72,32 @@ func (p *program) lacks(o *option, missing unknownEnv) {
 
 func (p *program) integer(name string, otherwise int) int {
 	value, o := p.get(name)
-	if o == nil {
-		return otherwise
-	}
-	n, ok := integer(value)
-	if !ok {
-		p.errors.add(o.place, "%s: %q is no whole number", name, value)
-	}
-	return n
+	return parsed(&p.errors, o, value, integer, otherwise, "is no whole number")
 }
 
 func (p *program) boolean(name string, otherwise bool) bool {
 	value, o := p.get(name)
-	if o == nil {
-		return otherwise
-	}
-	yes, ok := truth(value)
-	if !ok {
-		p.errors.add(o.place, "%s: %q is neither true nor false", name, value)
-	}
-	return yes
+	return parsed(&p.errors, o, value, truth, otherwise, noTruth)
 }
 
 func (p *program) bytes(name string, otherwise int64) int64 {
 	value, o := p.get(name)
+	return parsed(&p.errors, o, value, bytes, otherwise, "is no size: want a number, or one with KB, MB or GB")
+}
+
+const noTruth = "is neither true nor false"
+
+// parsed reads the value of an option; one that is nil is not set, and is what holds
+// otherwise. wrong says what a value is that cannot be read.
+func parsed[T any](errors *Errors, o *option, value string, read func(string) (T, bool), otherwise T, wrong string) T {
 	if o == nil {
 		return otherwise
 	}
-	n, ok := bytes(value)
+	v, ok := read(value)
 	if !ok {
-		p.errors.add(o.place, "%s: %q is no size: want a number, or one with KB, MB or GB", name, value)
+		errors.add(o.place, "%s: %q %s", o.name, value, wrong)
 	}
-	return n
+	return v
 }
 
 func (p *program) differs(at *option, text string) { p.note(Different, at, text) }
