@@ -10,6 +10,7 @@ import (
 	"supd/configs"
 	"supd/supervisor/api"
 	"supd/supervisor/engine"
+	"supd/supervisor/output"
 )
 
 // Apply makes what the files say now what is configured: it reads them and looks
@@ -154,6 +155,7 @@ func (s *Supervisor) applyOnce(c *configs.Config, apps []string, apply func(*eng
 		return err
 	}
 	p := s.preparer(c, have).all(apps)
+	p.change(s.files)
 	refused, err := engine.Ask(s.owner, func(o *engine.Owner) error { return apply(o, p.Prepared) })
 	if err = errors.Join(err, refused); err != nil {
 		p.leave()
@@ -161,16 +163,15 @@ func (s *Supervisor) applyOnce(c *configs.Config, apps []string, apply func(*eng
 	}
 	s.newest.Store(c)
 	s.rights.Store(rightsOf(c, s.log))
-	s.change(p)
+	s.finish(p)
 	return nil
 }
 
-// change does what follows when a configuration was applied: the logs get their
-// options.
-func (s *Supervisor) change(p prepared) {
-	s.finish(p)
+// change gives the logs their options, before the output of a worker goes to one of them.
+// If the configuration is not applied then, supd ends, or prepares the same once more.
+func (p prepared) change(files *output.Files) {
 	for log, options := range p.options {
-		s.files.Change(log, options)
+		files.Change(log, options)
 	}
 }
 

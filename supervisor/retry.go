@@ -20,11 +20,12 @@ func (s *Supervisor) retry(app string) {
 		preparer := s.preparer(c, have)
 		one := preparer.whole(a)
 		p := prepared{engine.Prepared{Config: c, Apps: []engine.App{one}}, preparer.options}
+		p.change(s.files)
 		if ok, err := engine.Ask(s.owner, func(o *engine.Owner) bool { return o.Mend(c, one) }); !ok || err != nil {
 			p.leave()
 			return
 		}
-		s.change(p)
+		s.finish(p)
 		if one.Trouble == nil { // what was registered meanwhile
 			go s.refresh(api.Request{Action: api.ActionRefresh, Targets: []string{app}})
 		}

@@ -52,7 +52,7 @@ type Log struct {
 	written atomic.Int64
 	dropped atomic.Int64
 	listed  atomic.Bool             // in the files' changed
-	wanted  atomic.Pointer[Options] // the last that Change was called with
+	wanted  atomic.Pointer[Options] // what Change was called with last, until it is set
 
 	// The captures of several workers write whole lines: one lock around each write
 	// and rotation keeps a line from being cut in two. A capture that waits for it

@@ -78,12 +78,15 @@ func (l *Log) Close() error {
 // because they could not be.
 func (l *Log) Stats() (written, dropped int64) { return l.written.Load(), l.dropped.Load() }
 
-// change sets the options that are wanted: the size from now on, owner and mode for the next
-// file.
+// change sets the options that are wanted and not set yet: the size from now on, owner and
+// mode for the next file.
 func (l *Log) change() {
-	o := *l.wanted.Load()
+	o := l.wanted.Swap(nil)
+	if o == nil {
+		return
+	}
 	isMoved := o.Address != l.options.Address && strings.HasPrefix(l.path, Syslog)
-	l.options, l.limit = o, o.MaxSize
+	l.options, l.limit = *o, o.MaxSize
 	if isMoved {
 		if err := l.begin(); err != nil {
 			l.sink = nowhere{} // configs has checked it before

@@ -7,10 +7,11 @@ import "time"
 // descriptor, and a Reopen does not make their files anew. The next capture, or whoever
 // writes, opens it again.
 
-// hold is called by a capture that begins.
+// hold is called by a capture that begins. What it reads is written as was wanted last.
 func (l *Log) hold() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.change()
 	l.captures++
 	if l.captures > 1 || l.closed || !l.isFile() || l.file != nil {
 		return

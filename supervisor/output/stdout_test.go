@@ -343,6 +343,26 @@ func TestStdoutMoves(t *testing.T) {
 	}
 }
 
+// TestMoveToChanged: a worker's output that comes to a log is written as was wanted last,
+// also where that waits for the log's lock.
+func TestMoveToChanged(t *testing.T) {
+	set, out, _ := standardOutput(t)
+	from := bufio.NewReader(out)
+	l := stdoutLog(t, set, "app/web", JSONPrefix)
+	none, err := set.Open(None+"app/web", Options{})
+	must(t, err)
+	c, w := start(t, none, nil)
+	l.wanted.Store(&Options{Prefix: NoPrefix}) // as Change does while the lock is held
+	c.MoveTo(l)
+	eventually(t, "it has moved", func() bool { return c.next.Load() == nil })
+	w.WriteString("text\n")
+	if got := lineOf(t, from); got != "text" {
+		t.Errorf("%q", got)
+	}
+	w.Close()
+	wait(t, c)
+}
+
 // TestStdoutKilled: supd is killed again and again. Each line is there, and whole, in
 // order if repeated ones are left out.
 func TestStdoutKilled(t *testing.T) {
