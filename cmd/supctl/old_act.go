@@ -82,6 +82,16 @@ func those(all []asked, is func(*listed) bool) (some listing) {
 	return some
 }
 
+// act looks up what is named, and asks for an action for those of which something holds.
+func (o *old) act(ctx context.Context, action api.Action, names []string, is func(*listed) bool) ([]asked, map[*listed]api.Outcome, error) {
+	all, err := o.lookUp(ctx, names)
+	if err != nil {
+		return nil, nil, err
+	}
+	became, err := o.ask(ctx, api.Request{Action: action}, those(all, is))
+	return all, became, err
+}
+
 func isAny(*listed) bool { return true }
 
 // isIdle reports whether a start has something to do: a worker that waits for its next
@@ -92,11 +102,7 @@ func (o *old) start(ctx context.Context, names []string) error {
 	if len(names) == 0 {
 		return o.usage(oldUsage, "start needs the name of a process, or all")
 	}
-	all, err := o.lookUp(ctx, names)
-	if err != nil {
-		return err
-	}
-	became, err := o.ask(ctx, api.Request{Action: api.ActionStart}, those(all, isIdle))
+	all, became, err := o.act(ctx, api.ActionStart, names, isIdle)
 	if err != nil {
 		return err
 	}
@@ -127,11 +133,7 @@ func (o *old) stop(ctx context.Context, names []string) error {
 	if len(names) == 0 {
 		return o.usage(oldFailed, "stop needs the name of a process, or all")
 	}
-	all, err := o.lookUp(ctx, names)
-	if err != nil {
-		return err
-	}
-	became, err := o.ask(ctx, api.Request{Action: api.ActionStop}, those(all, isAny))
+	all, became, err := o.act(ctx, api.ActionStop, names, isAny)
 	if err != nil {
 		return err
 	}
@@ -162,11 +164,7 @@ func (o *old) restart(ctx context.Context, names []string) error {
 	if len(names) == 0 {
 		return o.usage(oldFailed, "restart needs the name of a process, or all; update applies changed files")
 	}
-	all, err := o.lookUp(ctx, names)
-	if err != nil {
-		return err
-	}
-	became, err := o.ask(ctx, api.Request{Action: api.ActionRestart}, those(all, isAny))
+	all, became, err := o.act(ctx, api.ActionRestart, names, isAny)
 	if err != nil {
 		return err
 	}

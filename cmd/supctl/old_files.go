@@ -32,11 +32,8 @@ func (o *old) reread(ctx context.Context, args []string) error {
 		return o.usage(oldFailed, "reread takes no argument")
 	}
 	changes, err := o.client().Diff(ctx)
-	if codeOfError(err) == api.CodeInvalid {
-		return o.unreadable(err)
-	}
 	if err != nil {
-		return err
+		return o.unreadable(err)
 	}
 	words := map[api.ChangeKind]string{api.AppAdded: "available", api.AppChanged: "changed", api.AppRemoved: "disappeared"}
 	for _, a := range changes.Apps {
@@ -49,8 +46,12 @@ func (o *old) reread(ctx context.Context, args []string) error {
 	return nil
 }
 
-// unreadable says that a file is invalid, and that nothing has changed.
+// unreadable says that a file is invalid, and that nothing has changed, if that is what
+// an error is.
 func (o *old) unreadable(err error) error {
+	if codeOfError(err) != api.CodeInvalid {
+		return err
+	}
 	o.say("ERROR: CANT_REREAD: %s", err)
 	o.code = oldFailed
 	return nil
@@ -64,11 +65,8 @@ func (o *old) update(ctx context.Context, names []string) error {
 	named := names
 	if len(names) > 0 {
 		all, kinds, err := o.groups(ctx)
-		if codeOfError(err) == api.CodeInvalid {
-			return o.unreadable(err)
-		}
 		if err != nil {
-			return err
+			return o.unreadable(err)
 		}
 		named = slices.DeleteFunc(slices.Clone(names), func(name string) bool { return kinds[name] == "" && len(all.groupOf(name)) == 0 })
 		for _, name := range names {
@@ -102,11 +100,8 @@ func (o *old) groups(ctx context.Context) (listing, map[string]api.ChangeKind, e
 // gone, last of those that are new.
 func (o *old) applyNow(ctx context.Context, apps []string) error {
 	result, err := o.client().Do(ctx, api.Request{Action: api.ActionApply, Targets: apps})
-	if codeOfError(err) == api.CodeInvalid {
-		return o.unreadable(err)
-	}
 	if err != nil {
-		return err
+		return o.unreadable(err)
 	}
 	if result.Changes != nil {
 		for _, kind := range []api.ChangeKind{api.AppRemoved, api.AppChanged, api.AppAdded} {
@@ -205,11 +200,8 @@ func (o *old) reload(ctx context.Context, args []string) error {
 		return o.usage(oldFailed, "reload takes no argument; supctl reload has workers read their own configuration anew")
 	}
 	result, err := o.client().Do(ctx, api.Request{Action: api.ActionApply})
-	if codeOfError(err) == api.CodeInvalid {
-		return o.unreadable(err)
-	}
 	if err != nil {
-		return err
+		return o.unreadable(err)
 	}
 	o.failures(result)
 	result, err = o.client().Do(ctx, api.Request{Action: api.ActionRestart, Targets: []string{"all"}})
