@@ -14,18 +14,8 @@ import (
 // for each of its own, so that they are few.
 const waiting = 64
 
-// journal writes the release state of an app in a goroutine of its own:
-// engine.Journal.
-type journal struct {
-	queue chan write
-	post  func(engine.Event)
-}
-
-// write is a state to be written, and what to do then.
-type write struct {
-	state   release.State
-	written func(error) engine.Event
-}
+// journal writes the release state of an app: engine.Journal.
+type journal struct{ *writing[release.State] }
 
 // journalFile is what an app's state is written to.
 type journalFile interface {
@@ -35,30 +25,19 @@ type journalFile interface {
 }
 
 func newJournal(file journalFile, post func(engine.Event)) *journal {
-	j := &journal{make(chan write, waiting), post}
-	go func() {
-		for w := range j.queue {
-			err := file.Write(w.state)
-			if err == nil {
-				journaled(stepOf(w.state))
-			}
-			post(w.written(err))
+	return &journal{startWriting(waiting, post, func(s release.State) error {
+		err := file.Write(s)
+		if err == nil {
+			journaled(stepOf(s))
 		}
-		file.Close()
-	}()
-	return j
+		return err
+	}, func() { file.Close() })}
 }
 
-// Write runs in the owner's goroutine, which waits for no disk.
-func (j *journal) Write(s release.State, written func(error) engine.Event) {
-	select {
-	case j.queue <- write{s.Clone(), written}:
-	default:
-		go j.post(written(errDiskWaits))
-	}
-}
+// Write runs in the owner's goroutine.
+func (j *journal) Write(s release.State, written func(error) engine.Event) { j.add(s.Clone(), written) }
 
-func (j *journal) Close() { close(j.queue) }
+func (j *journal) Close() { j.close() }
 
 // stepOf is what a state says that is begun.
 func stepOf(s release.State) string {

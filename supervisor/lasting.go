@@ -17,20 +17,12 @@ import (
 	"supd/supervisor/engine"
 )
 
-// lasting is the file of what was said of processes for longer than supd lives. It is
-// written in a goroutine of its own, since its disk may not answer.
+// lasting is the file of what was said of processes for longer than supd lives.
 type lasting struct {
-	path  string
-	log   *slog.Logger
-	post  func(engine.Event)
-	queue chan saying
-	ended chan struct{}
-}
-
-// saying is all that was said, and what to do once it is written.
-type saying struct {
-	all  map[string]api.Lasting
-	done func(error) engine.Event
+	path    string
+	log     *slog.Logger
+	writing *writing[map[string]api.Lasting]
+	ended   chan struct{} // closed when all is written
 }
 
 const (
@@ -46,31 +38,20 @@ type lastingFile struct {
 	Processes map[string]api.Lasting `json:"processes"`
 }
 
-var errDiskWaits = errors.New("the disk of the state directory does not answer")
-
 func newLasting(state string, log *slog.Logger, post func(engine.Event)) *lasting {
-	l := &lasting{filepath.Join(state, "lasting.json"), log, post, make(chan saying, lastingWaits), make(chan struct{})}
-	go func() {
-		defer close(l.ended)
-		for s := range l.queue {
-			post(s.done(l.write(s.all)))
-		}
-	}()
+	l := &lasting{path: filepath.Join(state, "lasting.json"), log: log, ended: make(chan struct{})}
+	l.writing = startWriting(lastingWaits, post, l.write, func() { close(l.ended) })
 	return l
 }
 
 // save runs in the owner's goroutine.
 func (l *lasting) save(all map[string]api.Lasting, done func(error) engine.Event) {
-	select {
-	case l.queue <- saying{all, done}:
-	default:
-		go l.post(done(errDiskWaits))
-	}
+	l.writing.add(all, done)
 }
 
 // close waits for what is to be written, within lastingTime.
 func (l *lasting) close() {
-	close(l.queue)
+	l.writing.close()
 	select {
 	case <-l.ended:
 	case <-time.After(lastingTime):
