@@ -73,12 +73,7 @@ func TestWatcher(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := converted(t, "site.ini", "[watcher:web]\ncmd=/bin/web -x\nuid=www\n"+test.text, Options{})
-			for _, want := range test.want {
-				without, not := strings.CutPrefix(want, "!")
-				if not == strings.Contains(got, without) {
-					t.Errorf("%q: %s", want, got)
-				}
-			}
+			wants(t, got, test.want)
 		})
 	}
 }

@@ -30,6 +30,17 @@ func golden(t *testing.T, file, got string) {
 	}
 }
 
+// wants looks for texts; those that begin with ! are not to be there.
+func wants(t *testing.T, got string, all []string) {
+	t.Helper()
+	for _, want := range all {
+		without, not := strings.CutPrefix(want, "!")
+		if not == strings.Contains(got, without) {
+			t.Errorf("%q: %s", want, got)
+		}
+	}
+}
+
 // told gives all of a result but what is of this machine.
 func told(r *Result) string {
 	var b strings.Builder

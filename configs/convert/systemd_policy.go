@@ -80,14 +80,21 @@ func duration(seconds float64) string {
 	return quote((time.Duration(seconds*1000) * time.Millisecond).String())
 }
 
-// readiness is Type=, and how long a start may take.
-func (s *service) readiness() {
-	timeout := 90.0
-	for _, name := range []string{"TimeoutSec", "TimeoutStartSec"} {
-		if wait, _, set := s.span(name); set && wait > 0 {
-			timeout = wait
+// patience is how many seconds systemd waits: as is said of this alone, or of starts and
+// stops, or its default (systemd-system.conf(5)).
+func (s *service) patience(name string) float64 {
+	wait := 90.0
+	for _, name := range []string{"TimeoutSec", name} {
+		if span, _, set := s.span(name); set && span > 0 {
+			wait = span
 		}
 	}
+	return wait
+}
+
+// readiness is Type=, and how long a start may take.
+func (s *service) readiness() {
+	timeout := s.patience("TimeoutStartSec")
 	_, at := s.get("Type")
 	switch kind := s.kind(); kind {
 	case "simple", "exec", "idle":
@@ -143,12 +150,7 @@ func signalOf(line string) string {
 }
 
 func (s *service) stop() {
-	wait := 90.0
-	for _, name := range []string{"TimeoutSec", "TimeoutStopSec"} {
-		if span, _, set := s.span(name); set && span > 0 {
-			wait = span
-		}
-	}
+	wait := s.patience("TimeoutStopSec")
 	signal, at := s.get("KillSignal")
 	sig, err := configs.ParseSignal(first(signal, "TERM"))
 	if err != nil {
