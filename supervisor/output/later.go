@@ -27,6 +27,7 @@ func passes(err error) bool {
 // unopened is a log that cannot be opened now.
 func unopened(path string, o Options, why error) *Log {
 	l := &Log{path: path, options: o, fd: -1, lost: true}
+	l.unopened.Store(true)
 	if strings.HasPrefix(path, Journal) {
 		l.sink = &journal{socket: cmp.Or(o.journal, journalSocket)}
 	}

@@ -29,6 +29,9 @@ func TestOpenLater(t *testing.T) {
 	if again := files.OpenLater(path, o); again != l {
 		t.Fatal("another log for the same path")
 	}
+	if again, err := files.Open(path, o); err == nil {
+		t.Fatalf("%v counts as open", again)
+	}
 	c, w := start(t, l, nil)
 	writeLines(w, 1<<20, 4096) // more than a pipe holds
 	w.Close()
@@ -41,6 +44,9 @@ func TestOpenLater(t *testing.T) {
 	}
 	if err := os.Remove(filepath.Dir(path)); err != nil {
 		t.Fatal(err)
+	}
+	if again, err := files.Open(path, o); again != l || err != nil {
+		t.Errorf("opened %v, %v", again, err)
 	}
 	hurry(l)
 	l.write(nil, []byte("at last\n"))

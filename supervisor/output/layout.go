@@ -54,6 +54,8 @@ type Log struct {
 	listed  atomic.Bool             // in the files' changed
 	wanted  atomic.Pointer[Options] // what Change was called with last, until it is set
 
+	unopened atomic.Bool // it could not be opened when it was made, and nobody has found out since that it can
+
 	// The captures of several workers write whole lines: one lock around each write
 	// and rotation keeps a line from being cut in two. A capture that waits for it
 	// would wait for the same file anyway.
@@ -98,7 +100,7 @@ type Options struct {
 	// leads: see files.Way.
 	As *files.Account
 
-	Prefix Prefix // of lines on standard output
+	Prefix Prefix // of lines in a file or on standard output
 
 	Address  string // of the syslog server; see Syslog
 	Facility int    // RFC 5424, 6.2.1
@@ -199,7 +201,7 @@ type Capture struct {
 	log    *Log
 	pipe   *os.File
 	name   string
-	fields string // for what is no file, encoded
+	fields string // for what is prefixed, or no file, encoded
 	match  matcher
 	ready  chan struct{} // of capacity 1: the pipe has something
 	finish chan struct{} // closed by Finish
@@ -223,8 +225,8 @@ type Capture struct {
 	pace   pace
 	left   *os.File
 
-	whose   *author // of what is no file
-	unended bool    // the last message sent to what is no file was no whole line
+	whose   *author // of what is prefixed, or no file
+	unended bool    // the last message sent there was no whole line
 }
 
 // None begins the path of a Log that drops what is written to it, uncounted.

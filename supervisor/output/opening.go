@@ -19,14 +19,14 @@ const openTime = 2 * time.Second
 func (f *Files) get(path string, o Options, later func(error) bool) (*Log, error) {
 	have, err := f.opened(path, f.with(o))
 	switch {
-	case have != nil:
+	case err == nil:
 		return have, nil
 	case !later(err):
 		return nil, err
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if have := f.open[path]; have != nil { // it has come just now
+	if have := f.open[path]; have != nil { // it has come just now, or is tried again already
 		return have, nil
 	}
 	log := unopened(path, f.with(o), err)
@@ -51,18 +51,19 @@ func (f *Files) opened(path string, o Options) (*Log, error) {
 		f.mu.Lock()
 		defer f.mu.Unlock()
 		now.tardy = true
-		return f.open[path], errNoAnswer
+		return nil, errNoAnswer
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.open[path], now.err
 }
 
-// begin gives the log if it is open, and else how it is being opened.
+// begin gives the log if it is open, and else how it is being opened. One that is tried
+// again is not open: whether it can be is found out anew.
 func (f *Files) begin(path string, o Options) (*Log, *opening) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if have := f.open[path]; have != nil {
+	if have := f.open[path]; have != nil && !have.unopened.Load() {
 		return have, nil
 	}
 	now := f.opening[path]
@@ -87,7 +88,8 @@ func (f *Files) finish(path string, o Options, now *opening) {
 	now.err = err
 	switch {
 	case err != nil:
-	case f.open[path] != nil: // one that is tried again
+	case f.open[path] != nil: // one that is tried again, and whose turn it is
+		f.open[path].unopened.Store(false)
 		_ = log.Close() // nothing was written
 	default:
 		f.take(log)
