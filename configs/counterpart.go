@@ -43,7 +43,7 @@ func foreignTo[T any]() map[string]counterpart {
 	return nil
 }
 
-var oneLog = counterpart{supervisord, "", "standard error goes into the log of the process, with standard output; remove it"}
+var oneLog = counterpart{supervisord, "", "standard error goes into the log of the process, with standard output; remove it, and for lines that say which they are set log.prefix = \"stream\""}
 
 var noListeners = counterpart{supervisord, "", "supd has no event listeners; remove it"}
 

@@ -26,24 +26,24 @@ var logKeys = []key[Log]{
 	field("facility", func(l *Log) *Facility { return &l.Facility }, one(facilities...)),
 }
 
-// logKeysOf are the settings that belong to one target alone.
-var logKeysOf = map[LogTarget][]string{
-	LogFile:   {"file", "max_size", "max_age", "keep", "max_total", "compress"},
-	LogStdout: {"prefix"},
-	LogSyslog: {"address", "facility"},
+// logKeysOf are the settings that belong to some targets alone.
+var logKeysOf = map[string][]LogTarget{
+	"file": {LogFile}, "max_size": {LogFile}, "max_age": {LogFile}, "keep": {LogFile}, "max_total": {LogFile}, "compress": {LogFile},
+	"prefix":  {LogFile, LogStdout},
+	"address": {LogSyslog}, "facility": {LogSyslog},
 }
 
 // prefix is true for the usual one.
 func prefix(in input) (Prefix, bool) {
 	switch {
-	case in.Kind == aBool && in.Text == "true", in.Text == string(PrefixName):
+	case in.Kind == aBool && in.Text == "true":
 		return PrefixName, true
 	case in.Kind == aBool:
 		return "", true
-	case in.Kind == aString && in.Text == string(PrefixJSON):
-		return PrefixJSON, true
+	case in.Kind == aString && slices.Contains([]Prefix{PrefixName, PrefixStream, PrefixJSON, PrefixJSONStream}, Prefix(in.Text)):
+		return Prefix(in.Text), true
 	}
-	in.fail(`want true (time and worker before each line), false or "json" (each line an object)`)
+	in.fail(`want true (time and worker before each line), "stream" (and which output it is), "json" (each line an object), "json-stream" or false`)
 	return "", false
 }
 
@@ -77,6 +77,9 @@ func (l *loader) logOf(log input, app, process string, of *Log) {
 	if of.To != LogSyslog {
 		of.Address, of.Facility = "", "" // the built-in ones
 	}
+	if !slices.Contains(logKeysOf["prefix"], of.To) {
+		of.Prefix = "" // of [defaults.process]
+	}
 	if of.To != LogFile {
 		of.File = string(of.To) + ":" + app + "/" + process
 		return
@@ -92,11 +95,9 @@ func (l *loader) logOf(log input, app, process string, of *Log) {
 // checkTarget refuses settings of other targets; [defaults.process] may have those of
 // rotation and the like for processes that have such a log.
 func (in input) checkTarget(to LogTarget) {
-	for other, names := range logKeysOf {
-		for _, name := range names {
-			if other != to && (in.statesHere(name) || name == "file" && in.Table[name] != nil) {
-				in.at(name).fail("does nothing with to = %q; remove one of the two", to)
-			}
+	for name, of := range logKeysOf {
+		if !slices.Contains(of, to) && (in.statesHere(name) || name == "file" && in.Table[name] != nil) {
+			in.at(name).fail("does nothing with to = %q; remove one of the two", to)
 		}
 	}
 }

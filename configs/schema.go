@@ -314,7 +314,7 @@ type Log struct {
 	MaxTotal int64         `json:",omitempty"` // bytes of all rotated files; 0 is no limit
 	Compress bool          `json:",omitempty"` // rotated files
 
-	Prefix Prefix `json:",omitempty"` // of lines on standard output
+	Prefix Prefix `json:",omitempty"` // of lines in a file or on standard output
 
 	Address  string   `json:",omitempty"` // of a syslog server: "unix:/dev/log", "udp:host:514", "tcp:host:514"
 	Facility Facility `json:",omitempty"` // of syslog
@@ -325,9 +325,23 @@ type Prefix string
 
 // The prefixes; "" is none.
 const (
-	PrefixName Prefix = "name" // time and worker
-	PrefixJSON Prefix = "json" // each line is a JSON object
+	PrefixName       Prefix = "name"        // time and worker
+	PrefixStream     Prefix = "stream"      // and whether it is standard output or error
+	PrefixJSON       Prefix = "json"        // each line is a JSON object
+	PrefixJSONStream Prefix = "json-stream" // which has the stream
 )
+
+// TellsStreams reports whether standard error has a pipe of its own, so that the log can
+// say what came through which.
+func (l *Log) TellsStreams() bool { return l.Prefix == PrefixStream || l.Prefix == PrefixJSONStream }
+
+// OfLaunch is what a worker feels of it.
+func (l *Log) OfLaunch() (felt Log) {
+	if l.TellsStreams() {
+		felt.Prefix = PrefixStream
+	}
+	return felt
+}
 
 // LogTarget is what kind of place a log is.
 type LogTarget string

@@ -5,18 +5,20 @@ import (
 	"strings"
 
 	"supd/configs"
+	"supd/supervisor/launch"
 	"supd/supervisor/output"
 )
 
-// logPath is where the output of a launch goes that no process of the configuration
-// has: to the path that an earlier supd has written down, if that is no file, the
-// configuration names it too or it lies beneath the directory of logs. Else it goes where it would by default:
-// a path that only a record knows must not lead root anywhere.
-func logPath(c *configs.Config, launch, recorded string) string {
+// logPath is where the output goes that is held under a name and of a launch that no
+// process of the configuration has: to the path that an earlier supd has written down, if
+// that is no file, the configuration names it too or it lies beneath the directory of logs.
+// Else it goes where it would by default: a path that only a record knows must not lead
+// root anywhere.
+func logPath(c *configs.Config, held, recorded string) string {
 	if isElsewhere(recorded) || isLog(c, recorded) {
 		return recorded
 	}
-	app, process, _, _, ok := configs.ParseLaunchName(launch)
+	app, process, _, _, ok := configs.ParseLaunchName(launch.OfOutput(held))
 	if !ok {
 		return ""
 	}

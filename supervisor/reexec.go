@@ -87,7 +87,7 @@ func (s *Supervisor) leave(o *engine.Owner, exec func() error) error {
 func (h *host) stopReading(o *engine.Owner) {
 	var stopped []<-chan struct{}
 	for w := range h.living {
-		stopped = append(stopped, w.StopReading())
+		stopped = append(stopped, w.StopReading()...)
 	}
 	for _, one := range stopped {
 		o.Await(one)

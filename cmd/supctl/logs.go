@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"supd/configs"
 	"supd/supervisor/api"
 	"supd/supervisor/control"
 	"supd/supervisor/output"
@@ -41,7 +42,9 @@ func (c *call) logs() *cobra.Command {
 		Long: "Show the last lines of captured output, also of files that were rotated. The target supd is\n" +
 			"supd's own log, unless an app has that name.\n\n" +
 			"A log holds the lines as the workers of a process wrote them. So --since goes by the times\n" +
-			"that they begin with, and --prefix tells the worker where the process has only one.",
+			"that they begin with, and --prefix tells the worker where the process has only one; with\n" +
+			"log.prefix = \"stream\" in its configuration each line says when it was written, by which\n" +
+			"worker, and whether to standard output or to standard error.",
 		ValidArgsFunction: c.completeTargets,
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			switch {
@@ -94,7 +97,9 @@ func parseSince(text string, now time.Time) (time.Time, error) {
 type source struct {
 	process string // "whois/web"; or supd's own
 	worker  string // that alone writes into it; "": there are several
+	says    bool   // its lines say themselves who wrote them
 	prefix  string // put before its lines
+	whole   bool   // lines are written whole, since there are others, or a prefix
 	fate    string // what becomes of its lines where supd cannot show them
 }
 
@@ -145,7 +150,7 @@ func processLogs(s *api.Status, named bool) (all []source) {
 				continue
 			}
 			first[p.Log] = len(all)
-			one := source{process: a.Name + "/" + p.Name, fate: output.FateOf(p.Log)}
+			one := source{process: a.Name + "/" + p.Name, fate: output.FateOf(p.Log), says: p.LogPrefix != ""}
 			if p.Count == 1 {
 				one.worker = api.WorkerName(a.Name, p.Name, 1)
 			}
@@ -155,25 +160,33 @@ func processLogs(s *api.Status, named bool) (all []source) {
 	return all
 }
 
-// prefix says what is put before the lines: the process where there are several, and
-// where it is asked for the worker, as far as the log tells.
+// prefix says what is put before lines that do not say it themselves: the process where
+// there are several, and where it is asked for the worker, as far as the log tells.
 func (c *call) prefix(all []source, asked bool) {
 	if len(all) < 2 && !asked {
 		return
 	}
 	width := 0
 	for i, s := range all {
-		all[i].prefix = s.process
+		all[i].whole = true
 		switch {
+		case s.says:
+			continue
 		case asked && s.worker != "":
 			all[i].prefix = s.worker
 		case asked:
-			c.complain(api.CodeDone, "the log of %s has the lines of several workers, and does not hold which of them wrote one, nor to which stream", s.process)
+			c.complain(api.CodeDone, "the log of %s has the lines of several workers, and does not hold which of them wrote one, nor to which stream: "+
+				"with log.prefix = %q each line says both", s.process, configs.PrefixStream)
+			fallthrough
+		default:
+			all[i].prefix = s.process
 		}
 		width = max(width, len(all[i].prefix))
 	}
 	for i, s := range all {
-		all[i].prefix = fmt.Sprintf("%-*s | ", width, s.prefix)
+		if s.prefix != "" {
+			all[i].prefix = fmt.Sprintf("%-*s | ", width, s.prefix)
+		}
 	}
 }
 
@@ -263,7 +276,7 @@ func (c *call) copyLog(ctx context.Context, client *control.Client, r logRequest
 	if toTerminal {
 		to = c.out
 	}
-	if s.prefix == "" && !toTerminal {
+	if !s.whole && !toTerminal {
 		_, err = io.Copy(to, log)
 	} else { // whole lines, since a read may end within a character
 		err = prefixLines(to, log, s.prefix, lock)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"supd/configs"
 	"supd/supervisor/control"
 )
 
@@ -71,7 +72,7 @@ func TestLogPrefix(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(dir, "beat.log"), []byte("tick\n"), 0o600))
 	d := newFake(dir)
 	serve(t, d)
-	const note = "supctl: the log of whois/web has the lines of several workers, and does not hold which of them wrote one, nor to which stream\n"
+	const note = "supctl: the log of whois/web has the lines of several workers, and does not hold which of them wrote one, nor to which stream: with log.prefix = \"stream\" each line says both\n"
 	for args, want := range map[string][2]string{
 		"logs --prefix off":         {"off/beat.1 | tick\n", ""},
 		"tail --prefix whois":       {"whois/web | one\n", note},
@@ -81,6 +82,14 @@ func TestLogPrefix(t *testing.T) {
 		code, out, errs := supctl(t, strings.Fields(args)...)
 		if code != 0 || out != want[0] || errs != want[1] {
 			t.Errorf("%s: exited with %d, %q, %q", args, code, out, errs)
+		}
+	}
+	own := "2026-01-02T15:04:05.000Z whois/web.2 stderr | one\n"
+	must(t, os.WriteFile(filepath.Join(dir, "web.log"), []byte(own), 0o600))
+	d.status.Apps[1].Processes[0].LogPrefix = configs.PrefixStream
+	for args, want := range map[string]string{"logs --prefix": "off/beat.1 | tick\n" + own, "logs": "off/beat | tick\n" + own, "logs --prefix whois": own} {
+		if code, out, errs := supctl(t, strings.Fields(args)...); code != 0 || out != want || errs != "" {
+			t.Errorf("%s of lines that say it: exited with %d, %q, %q", args, code, out, errs)
 		}
 	}
 	d.status.Apps[1].Processes[0].Log = filepath.Join(dir, "beat.log") // of two processes

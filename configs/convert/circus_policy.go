@@ -63,7 +63,7 @@ func (w *watcher) output() {
 	path, _ := w.get("stdout_stream.filename")
 	errPath, _ := w.get("stderr_stream.filename")
 	if errs != nil && (errPath != path || streamKind(errClass) != streamKind(class)) {
-		w.note(Different, "stderr_stream.class", "standard error goes where standard output goes; it had a stream of its own")
+		w.note(Different, "stderr_stream.class", "standard error goes where standard output goes; it had a stream of its own; with prefix = \"stream\" each line says which it is")
 	}
 	switch kind := streamKind(class); {
 	case o == nil && errs == nil:

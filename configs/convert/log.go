@@ -72,7 +72,7 @@ func (p *program) log(d *process, r run) {
 		err = output{to: "redirected"}
 	}
 	if r.count > 1 && out.numbered {
-		p.differs(out.at, "one log for all processes of the program; each had one of its own")
+		p.differs(out.at, "one log for all processes of the program; each had one of its own; with prefix = true each line says whose it is")
 	}
 	p.merged(out, err)
 	if out.to == "none" && err.to != "none" && err.to != "redirected" {
@@ -91,7 +91,7 @@ func (p *program) merged(out, err output) {
 		}
 	case err.to == "redirected" || err.to == out.to && err.path == out.path:
 	case err.to == "file":
-		p.differs(err.at, "standard error goes where standard output goes; it had a file of its own")
+		p.differs(err.at, "standard error goes where standard output goes; it had a file of its own; with prefix = \"stream\" each line says which it is")
 	case err.to == "none":
 		p.differs(err.at, "standard error was thrown away; it goes where standard output goes")
 	case err.to == "auto" && out.to == "supd":

@@ -120,7 +120,8 @@ type ProcessStatus struct {
 	Scaled    int            `json:"scaled,omitempty"`  // workers that are desired instead, until the next apply
 	Lasting   *Lasting       `json:"lasting,omitempty"` // what was asked for instead of autostart
 	Log       string         `json:"log"`
-	Autostart bool           `json:"autostart"` // they are desired unless somebody has asked for something else
+	LogPrefix configs.Prefix `json:"log_prefix,omitempty"` // what each line there begins with
+	Autostart bool           `json:"autostart"`            // they are desired unless somebody has asked for something else
 	Workers   []WorkerStatus `json:"workers"`
 
 	Sockets []string `json:"-"` // names of those that its workers accept from, for metrics

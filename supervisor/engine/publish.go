@@ -124,7 +124,7 @@ func (p *process) show(now time.Time) {
 	for i := range workers {
 		p.worst = max(p.worst, slices.Index(severity, workers[i].State))
 	}
-	p.shown = api.ProcessStatus{Name: p.name, Count: p.config.Count, Autostart: p.config.Autostart, Scaled: p.scaled, Lasting: p.lasts(), Log: p.config.Log.File, Workers: workers, Sockets: p.config.Sockets}
+	p.shown = api.ProcessStatus{Name: p.name, Count: p.config.Count, Autostart: p.config.Autostart, Scaled: p.scaled, Lasting: p.lasts(), Log: p.config.Log.File, LogPrefix: p.config.Log.Prefix, Workers: workers, Sockets: p.config.Sockets}
 }
 
 func (s *slot) status(now time.Time) api.WorkerStatus {

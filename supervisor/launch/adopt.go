@@ -101,26 +101,34 @@ func (w *Worker) specAgain() (privdrop.Spec, error) {
 }
 
 func (w *Worker) reopenOutput(passed Passed) error {
+	err := w.reopenStream(stdout, w.Belongings.Pipe, passed)
+	if inode := w.Belongings.ErrorPipe; inode != 0 {
+		err = errors.Join(err, w.reopenStream(stderr, inode, passed))
+	}
+	return err
+}
+
+func (w *Worker) reopenStream(s stream, inode uint64, passed Passed) error {
 	hasLog := w.spec.Log != nil
-	if fd, ok := passed.take("output " + w.spec.File()); ok && hasLog {
+	if fd, ok := passed.take("output " + s.file(w.spec.File())); ok && hasLog {
 		file, err := output.Inherited(fd)
 		if err == nil {
-			w.captureFrom(file)
+			w.captureFrom(s, file)
 		}
 		return err
 	}
 	if w.process == nil {
 		return nil
 	}
-	if w.Belongings.Pipe == 0 || !hasLog {
+	if inode == 0 || !hasLog {
 		return errors.New("its output is not captured")
 	}
-	file, err := output.Reopen(w.Pid, w.Belongings.Pipe)
+	file, err := output.Reopen(w.Pid, inode)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil // it has closed its output
 	}
 	if err == nil {
-		w.captureFrom(file)
+		w.captureFrom(s, file)
 	}
 	return err
 }

@@ -62,7 +62,7 @@ func (l *Launcher) runHook(ctx context.Context, s Spec, h *configs.Hook, at Hook
 	if s.Log != nil {
 		out, err := newPipe(s.Account)
 		if err != nil {
-			return "", fmt.Errorf("pipe for the output: %w", err)
+			return "", err
 		}
 		defer out.close()
 		w := Worker{spec: s}

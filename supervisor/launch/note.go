@@ -24,6 +24,7 @@ type Note struct {
 	Token   string // SUPD_TOKEN
 	UID     int    // that the worker is launched as
 	Pipe    uint64 // inode of its output
+	Errors  uint64 // inode of standard error alone; 0: it has none
 	Statsd  uint16 // port on 127.0.0.1; 0 is none
 	Port    uint64 // inode of that port's socket
 	Version string // "": the app has no releases
@@ -38,11 +39,28 @@ const tokenVariable = "SUPD_TOKEN"
 func newToken() string { return rand.Text() }
 
 func (n Note) String() string {
-	fields := []string{n.Token, strconv.Itoa(n.UID), strconv.FormatUint(n.Pipe, 10), strconv.Itoa(int(n.Statsd)), strconv.FormatUint(n.Port, 10), n.Version}
+	fields := []string{n.Token, strconv.Itoa(n.UID), n.pipes(), strconv.Itoa(int(n.Statsd)), strconv.FormatUint(n.Port, 10), n.Version}
 	for _, inode := range n.Sockets {
 		fields = append(fields, strconv.FormatUint(inode, 10))
 	}
 	return strings.Join(fields, " ")
+}
+
+// pipes are one field, as of before there were two of them.
+func (n Note) pipes() string {
+	text := strconv.FormatUint(n.Pipe, 10)
+	if n.Errors != 0 {
+		text += "," + strconv.FormatUint(n.Errors, 10)
+	}
+	return text
+}
+
+func (n *Note) parsePipes(text string) (err error) {
+	both, alone, told := strings.Cut(text, ",")
+	if n.Pipe, err = strconv.ParseUint(both, 10, 64); err == nil && told {
+		n.Errors, err = strconv.ParseUint(alone, 10, 64)
+	}
+	return err
 }
 
 func parseNote(text string) (n Note, err error) {
@@ -53,7 +71,7 @@ func parseNote(text string) (n Note, err error) {
 	var errs [4]error
 	n.Token, n.Version = fields[0], fields[5]
 	n.UID, errs[0] = strconv.Atoi(fields[1])
-	n.Pipe, errs[1] = strconv.ParseUint(fields[2], 10, 64)
+	errs[1] = n.parsePipes(fields[2])
 	port, bad := strconv.ParseUint(fields[3], 10, 16)
 	n.Statsd, errs[2] = uint16(port), bad
 	n.Port, errs[3] = strconv.ParseUint(fields[4], 10, 64)
@@ -70,7 +88,7 @@ func parseNote(text string) (n Note, err error) {
 
 // Belongings are those that the note tells of. Its sockets have no names.
 func (n Note) Belongings() record.Belongings {
-	b := record.Belongings{Pipe: n.Pipe, Statsd: n.Statsd, StatsdInode: n.Port, Sockets: map[string]uint64{}}
+	b := record.Belongings{Pipe: n.Pipe, ErrorPipe: n.Errors, Statsd: n.Statsd, StatsdInode: n.Port, Sockets: map[string]uint64{}}
 	for i, inode := range n.Sockets {
 		b.Sockets["noted "+strconv.Itoa(i)] = inode
 	}
@@ -104,7 +122,7 @@ func Notes(runtime configs.Runtime) (map[string]Note, error) {
 // writeNote writes down what is made for the worker, and returns its token.
 func (w *Worker) writeNote() (token string, err error) {
 	b := w.Belongings
-	n := Note{Token: newToken(), UID: w.spec.Account.UID, Pipe: b.Pipe, Statsd: b.Statsd, Port: b.StatsdInode}
+	n := Note{Token: newToken(), UID: w.spec.Account.UID, Pipe: b.Pipe, Errors: b.ErrorPipe, Statsd: b.Statsd, Port: b.StatsdInode}
 	if w.spec.Release != nil {
 		n.Version = w.spec.Release.Name
 	}

@@ -2,6 +2,8 @@ package launch
 
 import (
 	"golang.org/x/sys/unix"
+
+	"supd/supervisor/output"
 )
 
 // Passed are the descriptors that came through an execve, by what they are.
@@ -45,26 +47,24 @@ func (p *Passing) Undo() {
 
 // StopReading ends the reading of the worker's output, for good or until Leave is
 // undone. It returns at once; what is closed says that nobody reads any more.
-func (w *Worker) StopReading() (stopped <-chan struct{}) {
-	if w.capture == nil {
-		closed := make(chan struct{})
-		close(closed)
-		return closed
-	}
-	w.capture.Leave()
-	return w.capture.Done()
+func (w *Worker) StopReading() (stopped []<-chan struct{}) {
+	w.eachCapture(func(_ stream, c *output.Capture) {
+		c.Leave()
+		stopped = append(stopped, c.Done())
+	})
+	return stopped
 }
 
 // Leave passes on what is open for the worker, whose output nobody reads any more:
 // what it says in the meantime waits.
 func (w *Worker) Leave(p *Passing) {
 	name := w.spec.File()
-	if w.capture != nil {
-		if pipe := w.capture.Left(); pipe != nil {
-			p.Add("output "+name, int(pipe.Fd()))
-			p.undo = append(p.undo, func() { w.captureFrom(pipe) })
+	w.eachCapture(func(s stream, c *output.Capture) {
+		if pipe := c.Left(); pipe != nil {
+			p.Add("output "+s.file(name), int(pipe.Fd()))
+			p.undo = append(p.undo, func() { w.captureFrom(s, pipe) })
 		}
-	}
+	})
 	if w.notify != nil {
 		if file, err := w.notify.conn.File(); err == nil {
 			p.Add("notify "+name, int(file.Fd()))

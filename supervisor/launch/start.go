@@ -6,13 +6,13 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"supd/privdrop"
 	"supd/socket"
-	"supd/supervisor/output"
 	"supd/supervisor/tree"
 )
 
@@ -40,7 +40,7 @@ func (w *Worker) start(fds []int) error {
 	if err := w.preStart(); err != nil {
 		return err
 	}
-	w.Belongings.Pipe, _ = output.PipeInode(out.read) // without it nobody takes it over
+	out.note(&w.Belongings)
 	token, err := w.writeNote()
 	if err != nil {
 		return err
@@ -56,7 +56,11 @@ func (w *Worker) start(fds []int) error {
 	w.Pid = w.process.Pid
 	// An error says that it has died already, and that nobody will look for it.
 	w.Identity.Start, w.Identity.Inode, _ = w.process.Identity()
-	w.captureFrom(out.take())
+	for s, one := range out {
+		if one != nil {
+			w.captureFrom(stream(s), one.take())
+		}
+	}
 	if w.spec.Process.Health.Question().ByEnvironment() {
 		w.launched = asked
 	}
@@ -66,37 +70,37 @@ func (w *Worker) start(fds []int) error {
 
 // prepare makes everything that the worker needs beside the process, and says how
 // it is to be launched.
-func (w *Worker) prepare(fds []int) (privdrop.Spec, *pipe, error) {
-	none, s := privdrop.Spec{}, w.spec
+func (w *Worker) prepare(fds []int) (privdrop.Spec, pipes, error) {
+	none, noPipes, s := privdrop.Spec{}, pipes{}, w.spec
 	if err := w.makeDirectory(); err != nil {
-		return none, nil, err
+		return none, noPipes, err
 	}
 	if s.Candidate {
 		var err error
 		if fds, err = w.openPrivate(); err != nil {
-			return none, nil, err
+			return none, noPipes, err
 		}
 	}
 	if s.hasProbe() {
 		if err := w.openProbe(); err != nil {
-			return none, nil, err
+			return none, noPipes, err
 		}
 		fds = append(fds[:len(fds):len(fds)], w.probe.Fd())
 	}
 	if err := w.openNotify(); err != nil {
-		return none, nil, err
+		return none, noPipes, err
 	}
 	w.openStatsd()
 	argv, env, err := environment(s, w.Belongings.Directory, w.notifyPath(), w.statsdAddr())
 	if err != nil {
-		return none, nil, err
+		return none, noPipes, err
 	}
-	out, err := newPipe(s.Account)
+	out, err := newPipes(s)
 	if err != nil {
-		return none, nil, fmt.Errorf("pipe for the output: %w", err)
+		return none, noPipes, err
 	}
 	spec := s.workerSpec(argv, env)
-	spec.Files = append([]int{int(w.launcher.Null.Fd()), out.worker(), out.worker()}, fds...)
+	spec.Files = slices.Concat([]int{int(w.launcher.Null.Fd())}, out.workers(), fds)
 	spec.ListenNames = s.listenNames()
 	w.Belongings.Sockets = inodesOf(spec.ListenNames, fds)
 	if w.statsd != nil { // so that it outlives supd
@@ -105,7 +109,7 @@ func (w *Worker) prepare(fds []int) (privdrop.Spec, *pipe, error) {
 	if w.launcher.Cgroups != "" {
 		if spec.CgroupFD, err = w.makeCgroup(); err != nil {
 			out.close()
-			return none, nil, err
+			return none, noPipes, err
 		}
 	}
 	return spec, out, nil

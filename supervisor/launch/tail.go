@@ -2,6 +2,7 @@ package launch
 
 import (
 	"slices"
+	"sync"
 	"sync/atomic"
 )
 
@@ -11,10 +12,15 @@ const (
 	tailWidth = 400 // bytes of a line
 )
 
-// tail is the last lines of a worker's output. One goroutine adds, any may read.
-type tail struct{ lines atomic.Pointer[[]string] }
+// tail is the last lines of a worker's output. Any goroutine may read.
+type tail struct {
+	lines  atomic.Pointer[[]string]
+	adding sync.Mutex // what reads one stream does, or the other
+}
 
 func (t *tail) add(line []byte) {
+	t.adding.Lock()
+	defer t.adding.Unlock()
 	text := string(line[:min(len(line), tailWidth)])
 	var lines []string
 	if have := t.lines.Load(); have != nil {

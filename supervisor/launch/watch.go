@@ -68,8 +68,8 @@ func (w *Worker) watchParent(h *configs.Health, done chan<- struct{}) {
 // unfinished line the beginning stays where it is. It is called by whoever owns the
 // worker, which goes on to watch it.
 func (w *Worker) Treat(c *configs.Process, log *output.Log) {
-	if w.capture != nil && log != nil {
-		w.capture.MoveTo(log)
+	if log != nil {
+		w.eachCapture(func(_ stream, c *output.Capture) { c.MoveTo(log) })
 	}
 	h, before := &c.Health, w.watching
 	w.health.Store(h)

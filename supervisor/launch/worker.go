@@ -25,10 +25,10 @@ type Worker struct {
 
 	launcher  *Launcher
 	spec      Spec
-	process   *privdrop.Process // nil: it ended before this supd was there
-	launched  privdrop.Spec     // for questions that take its environment
-	capture   *output.Capture
-	tail      tail // of its output, while it is heard
+	process   *privdrop.Process        // nil: it ended before this supd was there
+	launched  privdrop.Spec            // for questions that take its environment
+	captures  [streams]*output.Capture // nil: there is none
+	tail      tail                     // of its output, while it is heard
 	notify    *notifySocket
 	statsd    *statsd.Port
 	probe     *socket.Socket
@@ -146,9 +146,7 @@ func (w *Worker) BecameReady() {
 
 // StopTail stops remembering the last lines: nobody will ask for them any more.
 func (w *Worker) StopTail() {
-	if w.capture != nil {
-		w.capture.StopMatching()
-	}
+	w.eachCapture(func(_ stream, c *output.Capture) { c.StopMatching() })
 }
 
 // Output is the last lines that the worker has printed, while it was heard.
@@ -164,10 +162,8 @@ func (w *Worker) Release() {
 		<-w.asking
 	}
 	w.looking.Wait()
-	if w.capture != nil {
-		w.capture.Finish()
-		<-w.capture.Done()
-	}
+	w.eachCapture(func(_ stream, c *output.Capture) { c.Finish() })
+	w.eachCapture(func(_ stream, c *output.Capture) { <-c.Done() })
 	errs := []error{}
 	if w.notify != nil {
 		errs = append(errs, w.notify.close())

@@ -29,9 +29,6 @@ func encode(fields []Field) string {
 
 // parseAddress takes an address apart.
 func parseAddress(address string) (path, fields string) {
-	if isFile(address) {
-		return address, ""
-	}
 	path, fields, _ = strings.Cut(address, "\n")
 	return path, fields
 }

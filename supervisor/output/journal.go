@@ -158,10 +158,10 @@ func (j *journal) entryOf(l *Log, from *Capture, message []byte) []byte {
 	return e
 }
 
-// address says in an intake where its content goes: the path of the log, and where that
-// is no file the worker's fields, on lines of their own.
+// address says in an intake where its content goes: the path of the log, and unless that
+// is a file without prefixes the worker's fields, on lines of their own.
 func (c *Capture) address() string {
-	if c.log.isFile() {
+	if c.log.isPlain() {
 		return c.log.path
 	}
 	return c.log.path + "\n" + c.fields

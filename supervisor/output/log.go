@@ -46,6 +46,13 @@ func (l *Log) begin() (err error) {
 
 func (l *Log) isFile() bool { return isFile(l.path) }
 
+// isPlain reports whether it is a file of lines as the workers write them.
+func (l *Log) isPlain() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.isFile() && l.options.Prefix == NoPrefix
+}
+
 // Reopen opens the file at the log's path, after it was moved.
 func (l *Log) Reopen() error {
 	l.mu.Lock()
@@ -121,6 +128,7 @@ var newline = []byte("\n")
 func (l *Log) write(from *Capture, p []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.change() // whoever changes it may still wait for the lock
 	if l.sink != nil {
 		l.sink.write(l, from, p)
 		return
@@ -128,7 +136,17 @@ func (l *Log) write(from *Capture, p []byte) {
 	if !l.closed && time.Since(l.looked) >= lookAgain {
 		l.look()
 	}
+	if l.options.Prefix != NoPrefix {
+		l.writePrefixed(from, p)
+		return
+	}
 	l.broken = l.broken || l.midline && l.last != from
+	l.writeFile(from, p)
+}
+
+// writeFile writes p to the file, or to the one that it is rotated to on the way. from is
+// nil where p is not what that capture holds.
+func (l *Log) writeFile(from *Capture, p []byte) {
 	for len(p) > 0 {
 		n := l.fits(p)
 		if n == 0 && l.rotate() {

@@ -2,11 +2,7 @@ package output
 
 import (
 	"bytes"
-	"encoding/json"
 	"io"
-	"strconv"
-	"strings"
-	"time"
 )
 
 // Stdout begins the path of a Log that is no file: output that is captured to
@@ -16,19 +12,6 @@ import (
 //
 // A line is written again if supd was killed after writing it and before noting that.
 const Stdout = "stdout:"
-
-// Prefix is what lines on standard output begin with.
-type Prefix string
-
-// The prefixes.
-const (
-	NoPrefix   Prefix = ""
-	NamePrefix Prefix = "name" // the time and the worker: "2026-01-02T15:04:05.000Z whois/web.1 | "
-	JSONPrefix Prefix = "json" // each line is an object: time, app, process, slot, message
-)
-
-// lineTimeForm is RFC 3339 with as many digits as one reads.
-const lineTimeForm = "2006-01-02T15:04:05.000Z07:00"
 
 func (o *outlets) standard() *outletLog {
 	return &outletLog{o.get("standard output", func() outletWriter { return &plainWriter{to: o.stdout} }), lines{}}
@@ -81,70 +64,3 @@ func (w *plainWriter) writeLines(text []byte) error {
 }
 
 func (w *plainWriter) close() {} // it is not supd's to close
-
-// lines are those of standard output.
-type lines struct{}
-
-func (lines) limits() (int, bool) { return maxLine, false }
-
-func (lines) put(to []byte, l *Log, from *Capture, at time.Time, message []byte) []byte {
-	switch l.options.Prefix {
-	case NamePrefix:
-		to = at.AppendFormat(to, lineTimeForm)
-		to = append(to, ' ')
-		to = append(to, from.author(l).worker...)
-		to = append(to, " | "...)
-	case JSONPrefix:
-		return from.author(l).json(to, at, message)
-	}
-	to = append(to, message...)
-	return append(to, '\n')
-}
-
-// author is whose lines a capture reads.
-type author struct {
-	worker, app, process string
-	slot                 int
-	pid                  string
-}
-
-// author is found in the fields; a capture of an earlier supd may have none.
-func (c *Capture) author(l *Log) *author {
-	if c.whose == nil {
-		_, name, _ := strings.Cut(l.path, ":")
-		o := &author{worker: name}
-		o.app, o.process, _ = strings.Cut(name, "/")
-		for field := range strings.Lines(c.fields) {
-			name, value, _ := strings.Cut(strings.TrimSuffix(field, "\n"), "=")
-			switch name {
-			case "SUPD_WORKER":
-				o.worker = value
-			case "SUPD_APP":
-				o.app = value
-			case "SUPD_PROCESS":
-				o.process = value
-			case "SUPD_SLOT":
-				o.slot, _ = strconv.Atoi(value) // supd has written it
-			case "SUPD_PID":
-				o.pid = value
-			}
-		}
-		c.whose = o
-	}
-	return c.whose
-}
-
-// json appends an object on a line of its own.
-func (o *author) json(to []byte, at time.Time, message []byte) []byte {
-	b := bytes.NewBuffer(to)
-	e := json.NewEncoder(b)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(struct { // which has nothing that cannot be encoded
-		Time    string `json:"time"`
-		App     string `json:"app"`
-		Process string `json:"process"`
-		Slot    int    `json:"slot,omitempty"`
-		Message string `json:"message"`
-	}{at.Format(time.RFC3339Nano), o.app, o.process, o.slot, string(message)})
-	return b.Bytes()
-}

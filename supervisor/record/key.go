@@ -32,7 +32,8 @@ func launchKeys(p configs.Process) configs.Process {
 	p.Line, p.Count, p.After, p.Autostart, p.Strategy = 0, 0, nil, false, ""
 	p.Restart, p.SuccessExit, p.Backoff, p.GiveUpAfter = "", nil, configs.Backoff{}, 0
 	p.Hooks = configs.Hooks{}
-	p.Stop, p.ReloadSignal, p.Log = nil, 0, configs.Log{}
+	p.Stop, p.ReloadSignal = nil, 0
+	p.Log = p.Log.OfLaunch()
 	p.Ready, p.Health = configs.Ready{Notify: p.Ready.Notify}, configs.Health{}
 	if probe {
 		p.Ready.TCP = "probe"

@@ -33,6 +33,8 @@ func TestSameLaunch(t *testing.T) {
 		"no probe any more": {func(p *configs.Process) { p.Ready = configs.Ready{Uptime: 1} }, false},
 		"notify":            {func(p *configs.Process) { p.Ready = configs.Ready{Notify: true} }, false},
 		"umask":             {func(p *configs.Process) { p.Umask = new(privdrop.Umask(0o77)) }, false},
+		"log":               {func(p *configs.Process) { p.Log = configs.Log{File: "/l", Prefix: configs.PrefixJSON} }, true},
+		"log with streams":  {func(p *configs.Process) { p.Log.Prefix = configs.PrefixStream }, false},
 		"sockets":           {func(p *configs.Process) { p.Sockets = []string{"http"} }, false},
 	} {
 		p := base
@@ -41,6 +43,14 @@ func TestSameLaunch(t *testing.T) {
 		if got := SameLaunch(&base, &p); got != c.same {
 			t.Errorf("%s: same launch %v, want %v", name, got, c.same)
 		}
+	}
+}
+
+// Two prefixes take the same pipes.
+func TestSameStreams(t *testing.T) {
+	a, b := configs.Process{Log: configs.Log{Prefix: configs.PrefixStream}}, configs.Process{Log: configs.Log{Prefix: configs.PrefixJSONStream}}
+	if !SameLaunch(&a, &b) {
+		t.Error("another launch")
 	}
 }
 

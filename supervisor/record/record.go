@@ -122,7 +122,8 @@ type Identity struct {
 type Belongings struct {
 	Directory string `json:"directory,omitempty"` // XDG_RUNTIME_DIR
 	Cgroup    string `json:"cgroup,omitempty"`
-	Pipe      uint64 `json:"pipe,omitempty"` // inode
+	Pipe      uint64 `json:"pipe,omitempty"`       // inode
+	ErrorPipe uint64 `json:"error_pipe,omitempty"` // that of standard error alone; 0: there is none
 	Notify    bool   `json:"notify,omitempty"`
 	Statsd    uint16 `json:"statsd,omitempty"` // port on 127.0.0.1; 0 is none
 

@@ -45,7 +45,7 @@ func whole() *Record {
 					Sent: []unix.Signal{unix.SIGTERM}, Killed: true, Used: used(time.Second)},
 				Process: Process{Pid: 4711, Identity: Identity{Start: 123456, Inode: 98765}, Adopted: true,
 					Belongings: Belongings{Directory: "/run/supd/workers/whois.web.2.6", Cgroup: "/sys/fs/cgroup/supd/whois.web.2.6",
-						Pipe: 555, Notify: true, Sockets: map[string]uint64{"web": 1001, "probe": 1002}, Statsd: 40001, StatsdInode: 1003}},
+						Pipe: 555, ErrorPipe: 556, Notify: true, Sockets: map[string]uint64{"web": 1001, "probe": 1002}, Statsd: 40001, StatsdInode: 1003}},
 				Key: "0123456789abcdef01234567", Old: true,
 				Release: &configs.Version{Name: "1.4.0", Path: "/opt/whois/1.4.0", Files: "/opt/whois/1.4.0"}, Version: "1.3.0",
 				Log: "/var/log/supd/whois/web.log", Stop: []configs.StopStep{{Signal: unix.SIGTERM, Wait: 35 * time.Second, Group: true}},
