@@ -15,9 +15,10 @@ func Read(path string) ([]byte, error) {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer unix.Close(fd)
-	text := make([]byte, 0, 1024)
+	var text []byte
+	var part [1024]byte // on the stack: most files are short, and many are empty
 	for {
-		n, err := unix.Read(fd, text[len(text):cap(text)])
+		n, err := unix.Read(fd, part[:])
 		if err == unix.EINTR {
 			continue
 		}
@@ -27,10 +28,7 @@ func Read(path string) ([]byte, error) {
 		if n == 0 {
 			return text, nil
 		}
-		text = text[:len(text)+n]
-		if len(text) == cap(text) {
-			text = append(text, 0)[:len(text)]
-		}
+		text = append(text, part[:n]...)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"supd/privdrop/files"
 )
 
 // Children gives the direct children of the process that are not dead, each with
@@ -34,7 +36,8 @@ var errNoList = errors.New("the kernel does not list children")
 
 // listedChildren reads /proc/PID/task/*/children, of every thread, since each lists
 // only the children that its thread has forked (proc_tid_children(5)). Each is read
-// twice: if a child ends meanwhile, the kernel may leave out the next one.
+// twice unless it is empty: if a child ends meanwhile, the kernel may leave out the next
+// one.
 func listedChildren(pid int) (map[int]bool, error) {
 	dir := "/proc/" + strconv.Itoa(pid) + "/task"
 	threads, err := os.ReadDir(dir)
@@ -44,11 +47,14 @@ func listedChildren(pid int) (map[int]bool, error) {
 	listed, lists := map[int]bool{}, 0
 	for _, thread := range threads {
 		for range 2 {
-			text, err := os.ReadFile(dir + "/" + thread.Name() + "/children")
+			text, err := files.Read(dir + "/" + thread.Name() + "/children")
 			if err != nil {
 				break
 			}
 			lists++
+			if len(text) == 0 {
+				break
+			}
 			for field := range strings.FieldsSeq(string(text)) {
 				if child, err := strconv.Atoi(field); err == nil {
 					listed[child] = true
