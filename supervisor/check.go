@@ -32,6 +32,9 @@ func CheckStart(c *configs.Config, self bool) []error {
 	p := s.looker(c, nil)
 	for i := range c.Apps {
 		one := p.whole(&c.Apps[i])
+		if errors.Is(one.Trouble, errFiles) {
+			all = append(all, fmt.Errorf("%s: %w", c.Apps[i].File, errFiles))
+		}
 		for _, why := range []map[string]error{one.Faults, one.Closed} {
 			for _, of := range slices.Sorted(maps.Keys(why)) {
 				if _, is := errors.AsType[*configs.Errors](why[of]); !is { // else of a release, which is looked at apart

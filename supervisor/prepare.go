@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"supd/configs"
 	"supd/privdrop"
@@ -33,7 +34,8 @@ type preparer struct {
 	have    map[string]engine.Facts // what the owner knows already; of an app that is not here nothing
 	options map[*output.Log]output.Options
 
-	accounts map[string]*privdrop.Account // by user, group and groups
+	accounts *accounts
+	patience time.Duration // with the files of an app; see soon
 
 	openLog   func(path string, o output.Options) (*output.Log, error)
 	openState func(app string) (release.State, engine.Journal, error)
@@ -47,7 +49,7 @@ func (s *Supervisor) preparer(c *configs.Config, have map[string]engine.Facts) *
 
 // preparerOf lacks what opens.
 func (s *Supervisor) preparerOf(c *configs.Config, have map[string]engine.Facts) *preparer {
-	return &preparer{Supervisor: s, config: c, have: have, options: map[*output.Log]output.Options{}, accounts: map[string]*privdrop.Account{}}
+	return &preparer{Supervisor: s, config: c, have: have, options: map[*output.Log]output.Options{}, accounts: newAccounts(), patience: filesTime}
 }
 
 // looker opens nothing, and only says what would be wrong.
@@ -93,9 +95,28 @@ func invalid(one configs.Invalid) engine.App {
 // whole prepares an app and its sockets: all that a start does for it before it binds
 // and launches.
 func (p *preparer) whole(a *configs.App) engine.App {
-	one := p.one(a)
+	one := engine.App{Config: a}
+	state, opened, err := p.stateOf(a)
+	if err == nil {
+		one = p.soon(a, state)
+		one.State, one.Journal = state, opened
+	} else {
+		one.Trouble = fmt.Errorf("release state: %w", err)
+	}
 	one.Sockets, one.Closed = socketsOf(p.config, a, p.appFiles(a))
 	return one
+}
+
+// stateOf is that of the releases of an app that has any. The journal is nil where the
+// owner has it.
+func (p *preparer) stateOf(a *configs.App) (state release.State, opened engine.Journal, err error) {
+	switch have := p.have[a.Name]; {
+	case a.Release == nil:
+		return state, nil, nil
+	case have.Journaled:
+		return have.State, nil, nil
+	}
+	return p.openState(a.Name)
 }
 
 // appFiles are the rights to files of an app's own user, or nil while it is not known.
@@ -135,54 +156,53 @@ func socketsOf(c *configs.Config, a *configs.App, as *files.Account) (all map[st
 	return all, closed
 }
 
-// one prepares an app with its active release, if it has releases.
-func (p *preparer) one(a *configs.App) engine.App {
+// active prepares an app with its active release, if it has releases.
+func (p *preparer) active(a *configs.App, state release.State) engine.App {
 	if a.Release == nil {
 		return p.app(a, nil)
 	}
-	state := p.have[a.Name].State
-	var opened engine.Journal
-	if !p.have[a.Name].Journaled {
-		var err error
-		if state, opened, err = p.openState(a.Name); err != nil {
-			return engine.App{Config: a, Trouble: fmt.Errorf("release state: %w", err)}
+	v, err := p.activeVersion(a.Name, state)
+	switch {
+	case v == nil:
+		return engine.App{Config: a}
+	case err == nil:
+		var one engine.App
+		if one, err = p.release(a.Name, *v); err == nil {
+			return one
 		}
 	}
-	with := engine.App{Config: a}
-	if v, err := p.activeVersion(a.Name, state); v != nil {
-		if err == nil {
-			with, err = p.release(a.Name, *v)
-		}
-		if err != nil {
-			with = engine.App{Config: a, Release: v, Trouble: err}
-		}
-	}
-	with.State, with.Journal = state, opened
-	return with
+	return engine.App{Config: a, Release: v, Trouble: err}
 }
 
 // activeVersion is the release that the workers run, nil if there is none. It is the
 // one that they were started from, also where the same version has been registered
 // anew since. The error is why it cannot be found.
 func (s *Supervisor) activeVersion(app string, state release.State) (*configs.Version, error) {
+	v := startedFrom(state)
+	if v == nil || isDirectory(v.Files) {
+		return v, nil
+	}
+	r, err := s.store.Get(app, state.Active)
+	if errors.Is(err, release.ErrUnknown) {
+		return v, fmt.Errorf("its files are gone from %s; install the package again, or deploy another release", v.Files)
+	}
+	if err != nil {
+		return v, err
+	}
+	*v = versionOf(r)
+	return v, nil
+}
+
+// startedFrom is what the workers were started from, as the state has it.
+func startedFrom(state release.State) *configs.Version {
 	if state.Active == "" {
-		return nil, nil
+		return nil
 	}
 	v := configs.Version{Name: state.Active}
 	if state.Place != nil {
 		v.Path, v.Files = state.Place.Path, state.Place.Files
 	}
-	if !isDirectory(v.Files) {
-		r, err := s.store.Get(app, state.Active)
-		if errors.Is(err, release.ErrUnknown) {
-			return &v, fmt.Errorf("its files are gone from %s; install the package again, or deploy another release", v.Files)
-		}
-		if err != nil {
-			return &v, err
-		}
-		v = versionOf(r)
-	}
-	return &v, nil
+	return &v
 }
 
 func isDirectory(path string) bool {
@@ -265,17 +285,7 @@ func (p *preparer) revision(a *configs.App, c *configs.Process, v *configs.Versi
 }
 
 // account is account, once for all processes that name the same.
-func (p *preparer) account(c *configs.Process) (*privdrop.Account, error) {
-	name := fmt.Sprintf("%q %q %q", c.User, c.Group, c.Groups)
-	if known := p.accounts[name]; known != nil {
-		return known, nil
-	}
-	a, err := account(c)
-	if err == nil {
-		p.accounts[name] = a
-	}
-	return a, err
-}
+func (p *preparer) account(c *configs.Process) (*privdrop.Account, error) { return p.accounts.get(c) }
 
 func wrap(err error, what string) error {
 	if err == nil {

@@ -161,6 +161,25 @@ func parse(args []string, stderr io.Writer) (o options, code int) {
 	return o, -1
 }
 
+// warnTime is how long a start waits for the warnings: they look at files of apps, whose
+// disks may not answer.
+const warnTime = 2 * time.Second
+
+// warn warns of what the configuration says. What takes long comes later.
+func warn(config *configs.Config, log *slog.Logger) {
+	warned := make(chan struct{})
+	go func() {
+		defer close(warned)
+		for _, w := range config.Traps() {
+			log.Warn("configuration", "warning", w.String())
+		}
+	}()
+	select {
+	case <-warned:
+	case <-time.After(warnTime):
+	}
+}
+
 // serve runs until stop is done, by SIGTERM or SIGINT, or until `supctl shutdown`
 // or exit_on ends supd.
 func serve(stop context.Context, config *configs.Config, o options) error {
@@ -174,9 +193,7 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 	signal.Notify(orders, unix.SIGHUP, unix.SIGUSR1)
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE) // a closed standard error is no reason to die
 	unix.Umask(0o022)                                    // whatever it was when supd was started
-	for _, w := range config.Traps() {
-		log.Warn("configuration", "warning", w.String())
-	}
+	warn(config, log)
 	listener, err := control.Open(config.Control, log)
 	if err != nil {
 		return err

@@ -71,6 +71,54 @@ func TestFrozenStart(t *testing.T) {
 	f.terminate()
 }
 
+// TestFrozenTakeover: a disk of an app that does not answer keeps none of the others from
+// being supervised by the next supd.
+func TestFrozenTakeover(t *testing.T) {
+	if os.Getenv(namespaceVariable) != "" {
+		t.Skip("runs outside of the namespace")
+	}
+	for name, files := range map[string]func(f *frozen, disk string){
+		"log": func(f *frozen, disk string) { f.victim += fmt.Sprintf("log = { file = %q }\n", disk+"/web.log") },
+		"files": func(f *frozen, disk string) {
+			write(f.t, disk+"/env", "A=1\n")
+			f.victim = fmt.Sprintf("[process.web]\ncommand = [%q, \"1000000\"]\nenv_file = %q\ndirectory = %q\nready = { uptime = \"1ms\" }\n",
+				disk+"/venv/bin/sleep", disk+"/env", disk)
+			f.copy("/bin/sleep", disk+"/venv/bin/sleep")
+		},
+		"release": func(f *frozen, disk string) {
+			f.victim = fmt.Sprintf("[release]\ndirectory = %q\n[process.web]\ncommand = \"{release}/bin/sleep 1000000\"\nready = { uptime = \"1ms\" }\n", disk+"/releases")
+			f.copy("/bin/sleep", disk+"/releases/1.0/bin/sleep")
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := newFrozen(t)
+			disk, freeze := f.disk("disk")
+			files(f, disk)
+			f.start()
+			if name == "release" {
+				f.supctl("register", "victim", "1.0", "--deploy")
+			}
+			f.await("the victim has a worker", func() bool { return strings.Contains(f.supctl("status", "victim"), "web.1 ") })
+			if name == "log" { // killed in the middle of a write
+				freeze()
+				f.await("supd waits for the disk", f.waitsForDisk)
+			}
+			f.supd.Process.Kill()
+			f.goOn() // the kernel lets no thread go whose request the disk has
+			<-f.ended
+			freeze()
+			f.start()
+			f.goOn()
+			if name == "log" {
+				f.await("its output goes on", f.grows(disk+"/web.log"))
+			}
+			freeze()
+			f.check()
+		})
+	}
+}
+
 // frozen is a supd with two apps: other is to live whatever happens to victim.
 type frozen struct {
 	t       *testing.T
@@ -85,6 +133,7 @@ type frozen struct {
 	ended chan error // with room for one
 	over  chan struct{}
 	thaw  []func()
+	disks []*os.Process
 }
 
 func newFrozen(t *testing.T) *frozen {
@@ -95,7 +144,7 @@ func newFrozen(t *testing.T) *frozen {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	f := &frozen{t: t, dir: dir, ended: make(chan error, 1), over: make(chan struct{})}
+	f := &frozen{t: t, dir: dir}
 	f.victim = "[process.web]\ncommand = [\"/bin/sh\", \"-c\", \"while :; do echo some output; sleep 0.01; done\"]\n"
 	t.Cleanup(f.end)
 	return f
@@ -157,9 +206,11 @@ func (f *frozen) launch() {
 	if err := f.supd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	supd, ended, over := f.supd, make(chan error, 1), make(chan struct{})
+	f.ended, f.over = ended, over
 	go func() {
-		f.ended <- f.supd.Wait()
-		close(f.over)
+		ended <- supd.Wait()
+		close(over)
 	}()
 }
 
@@ -220,7 +271,7 @@ func (f *frozen) check() {
 	}
 	f.terminate()
 	for _, pid := range []int{stays.Pid, dies.Pid} {
-		if syscall.Kill(pid, 0) == nil {
+		if !hasExited(pid) {
 			f.t.Errorf("worker %d lives", pid)
 		}
 	}
@@ -258,10 +309,42 @@ func (f *frozen) terminate() {
 // isOver reports whether supd has exited, as far as the kernel lets it: a thread whose
 // request the disk had in its hands when it froze waits for the answer, also when it is
 // killed (request_wait_answer in fs/fuse/dev.c).
-func (f *frozen) isOver() bool {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", f.supd.Process.Pid))
+func (f *frozen) isOver() bool { return hasExited(f.supd.Process.Pid) }
+
+// hasExited reports whether a process has, reaped or not.
+func hasExited(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	_, rest, _ := strings.Cut(string(text), ") ")
-	return err == nil && strings.HasPrefix(rest, "Z")
+	return err != nil || strings.HasPrefix(rest, "Z")
+}
+
+// grows reports whether a file does, from one call to the next.
+func (f *frozen) grows(path string) func() bool {
+	last := int64(-1)
+	return func() bool {
+		info, err := os.Stat(path)
+		if err != nil {
+			return false
+		}
+		before := last
+		last = info.Size()
+		return before >= 0 && last > before
+	}
+}
+
+// copy copies a program.
+func (f *frozen) copy(from, to string) {
+	f.t.Helper()
+	text, err := os.ReadFile(from)
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(to), 0o755)
+	}
+	if err == nil {
+		err = os.WriteFile(to, text, 0o755)
+	}
+	if err != nil {
+		f.t.Fatal(err)
+	}
 }
 
 // disk mounts a directory that answers until freeze is called, and gives its path.
@@ -304,9 +387,19 @@ func (f *frozen) disk(name string) (path string, freeze func()) {
 		t.Fatalf("disk: %q, %v", line, err)
 	}
 	write(t, path+"/closed", "") // so that the kernel hears of Flush
+	f.disks = append(f.disks, server.Process)
 	return path, func() {
 		if err := server.Process.Signal(syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// goOn lets the disks answer again.
+func (f *frozen) goOn() {
+	for _, disk := range f.disks {
+		if err := disk.Signal(syscall.SIGCONT); err != nil {
+			f.t.Fatal(err)
 		}
 	}
 }
@@ -375,14 +468,7 @@ func (f *frozen) waitsForDisk() bool {
 
 func frozenProgram(t *testing.T, f *frozen) {
 	disk, freeze := f.disk("disk")
-	text, err := os.ReadFile("/bin/sleep")
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, disk+".src/sleep", string(text))
-	if err := os.Chmod(disk+".src/sleep", 0o755); err != nil {
-		t.Fatal(err)
-	}
+	f.copy("/bin/sleep", disk+".src/sleep")
 	f.victim = fmt.Sprintf("[process.web]\ncommand = [%q, \"1000000\"]\nbackoff = { initial = \"10ms\" }\n", disk+"/sleep")
 	f.tables = "[metrics]\nlisten = \"unix:metrics.sock\"\n"
 	f.start()
@@ -399,14 +485,7 @@ func frozenProgram(t *testing.T, f *frozen) {
 // of an app's own user may (fuse(4)).
 func frozenHook(t *testing.T, f *frozen) {
 	disk, freeze := f.disk("disk")
-	text, err := os.ReadFile("/bin/true")
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, disk+".src/true", string(text))
-	if err := os.Chmod(disk+".src/true", 0o755); err != nil {
-		t.Fatal(err)
-	}
+	f.copy("/bin/true", disk+".src/true")
 	hook := fmt.Sprintf("{ command = [%q], timeout = \"100ms\" }", disk+"/true")
 	f.victim = "[process.web]\ncommand = [\"/bin/sleep\", \"1000000\"]\nbackoff = { initial = \"10ms\" }\n" +
 		"hooks = { post_stop = " + hook + ", on_failure = " + hook + " }\n"

@@ -51,13 +51,21 @@ func arrived(file *os.File, s state, p []byte) (n int, size int64) {
 	return n, size + int64(n)
 }
 
+// mostNames is how many files of a log's directory are looked at: others may fill it.
+const mostNames = 10_000
+
 // findFile opens the file with that id, which was the log at path and may have been
 // renamed since. It returns nil if the directory does not have it.
 func findFile(path string, id fileID) *os.File {
 	if f := openIf(path, id, appending); f != nil {
 		return f
 	}
-	entries, _ := os.ReadDir(filepath.Dir(path))
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	entries, _ := dir.ReadDir(mostNames)
 	for _, e := range entries {
 		if f := openIf(filepath.Join(filepath.Dir(path), e.Name()), id, appending); f != nil {
 			return f

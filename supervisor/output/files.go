@@ -17,8 +17,9 @@ func NewFiles(log *slog.Logger) *Files {
 
 // KeepIn sets the directory in which captures with a name hold their output; it is
 // made with mode 0700 if it is missing. KeepIn also finishes the step in which an
-// earlier supd was killed. It must be called before any Open. The caller ensures
-// that only one supd at a time uses dir.
+// earlier supd was killed; a log whose disk does not answer is left alone until that is
+// done. It must be called before any Open. The caller ensures that only one supd at a
+// time uses dir.
 func (f *Files) KeepIn(dir string) error {
 	keep, err := openStore(dir)
 	if err != nil {
@@ -31,6 +32,7 @@ func (f *Files) KeepIn(dir string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.keep, f.rest = keep, map[string]bool{}
+	written := map[string][]*intake{} // by log, of those that were being written
 	for _, name := range names {
 		in, err := keep.open(name)
 		if err != nil {
@@ -38,10 +40,14 @@ func (f *Files) KeepIn(dir string) error {
 			_ = os.Remove(keep.file(name))
 			continue
 		}
-		in.settle()
-		in.close()
 		f.rest[name] = true
+		if in.settleRead(); in.isWritten() {
+			written[in.log()] = append(written[in.log()], in)
+			continue
+		}
+		in.close()
 	}
+	f.settle(written)
 	return nil
 }
 
@@ -62,6 +68,7 @@ func (f *Files) WriteRest(pathOf func(name, log string) string) error {
 }
 
 func (f *Files) writeRest(name string, pathOf func(name, log string) string) error {
+	await(f.unsettled[name])
 	in, err := f.keep.open(name)
 	if err != nil {
 		return err

@@ -205,9 +205,8 @@ func (in *intake) shrink() {
 	}
 }
 
-// settle finishes the step in which the last supd was killed. Nobody may have
-// written to the log since.
-func (in *intake) settle() {
+// settleRead finishes the read in which the last supd was killed.
+func (in *intake) settleRead() {
 	s := in.state()
 	if s.reading > 0 {
 		end := s.end + s.reading
@@ -218,7 +217,14 @@ func (in *intake) settle() {
 		s.reading = 0
 		in.set(s)
 	}
-	if s.writing > 0 {
+}
+
+// isWritten reports whether the last supd was killed while it wrote to the log.
+func (in *intake) isWritten() bool { return in.state().writing > 0 }
+
+// settleWrite finishes that. Nobody may have written to the log since.
+func (in *intake) settleWrite() {
+	if s := in.state(); s.writing > 0 {
 		n, size := complete(in.log(), s, in.data[s.begin:][:s.writing])
 		midline := s.midline == 1
 		if n > 0 {

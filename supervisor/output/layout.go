@@ -54,6 +54,8 @@ type Log struct {
 	listed  atomic.Bool             // in the files' changed
 	wanted  atomic.Pointer[Options] // what Change was called with last, until it is set
 
+	settled <-chan struct{} // closed when an earlier supd's last write is finished; nil: there was none
+
 	unopened atomic.Bool // it could not be opened when it was made, and nobody has found out since that it can
 
 	// The captures of several workers write whole lines: one lock around each write
@@ -184,6 +186,8 @@ type Files struct {
 	keep    *store              // nil without KeepIn
 	past    map[string]Count    // what an earlier supd has counted
 	rest    map[string]bool     // names of files in keep that an earlier supd has left and no capture has taken up
+
+	unsettled map[string]<-chan struct{} // by path of a log, and by name in keep; not changed after KeepIn
 
 	changed changed
 	chores  chores

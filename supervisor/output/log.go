@@ -254,7 +254,10 @@ func (l *Log) replace() bool {
 }
 
 // open puts the file at path in the place of the current one, or changes nothing.
-func (l *Log) open() error { return l.options.way().In(filepath.Dir(l.path), l.openIn) }
+func (l *Log) open() error {
+	await(l.settled)
+	return l.options.way().In(filepath.Dir(l.path), l.openIn)
+}
 
 func (l *Log) openIn(dir files.Place) error {
 	name := filepath.Base(l.path)

@@ -80,6 +80,7 @@ func (f *Files) begin(path string, o Options) (*Log, *opening) {
 
 // finish opens the log, however long that takes.
 func (f *Files) finish(path string, o Options, now *opening) {
+	await(f.unsettled[path])
 	log, err := Open(path, o)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -98,6 +99,7 @@ func (f *Files) finish(path string, o Options, now *opening) {
 
 // take is called with the lock.
 func (f *Files) take(log *Log) {
+	log.settled = f.unsettled[log.path]
 	log.belongTo(f)
 	log.count(f.past[log.path])
 	f.open[log.path] = log

@@ -34,6 +34,7 @@ func (c *Capture) resume() {
 	if s == nil {
 		return
 	}
+	await(c.log.files.unsettled[c.name])
 	in, err := s.open(c.name)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) {
