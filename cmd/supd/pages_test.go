@@ -49,6 +49,7 @@ var readers = []reader{
 	{page: "changes.md", user: "root"},
 	{page: "exit-codes.md", user: "root"},
 	{page: "troubleshooting.md", user: "root"},
+	{page: "moving.md", user: "root", bare: true},
 }
 
 // reader is who follows a page.
@@ -108,7 +109,7 @@ func (c *container) packSupd() (path string) {
 
 // looks matches commands that change nothing, which are given time to print what the
 // page says: a reader is slower than this test. All others are typed once.
-var looks = regexp.MustCompile(`^(supctl (-\S+ )*(status|wait|logs|releases|events|check-health)|systemctl (status|is-active)|journalctl|cat|ls|tail|curl)\b`)
+var looks = regexp.MustCompile(`^(supctl (-\S+ )*(status|wait|logs|releases|events|check-health)|supervisorctl status|systemctl (status|is-active)|journalctl|cat|ls|tail|curl)\b`)
 
 // readersPatience is longer than the minute that some pages speak of.
 const readersPatience = 3 * time.Minute

@@ -318,7 +318,7 @@ const (
 )
 
 func loadCommand(ts *testscript.TestScript, neg bool, args []string) {
-	const usage = "load start NAME NETWORK ADDRESS PATH | load served NAME N | load stop NAME"
+	const usage = "load start NAME NETWORK ADDRESS PATH | load served NAME N | load stop NAME [LOST PER THOUSAND]"
 	need(ts, neg, len(args) >= 2, usage)
 	loads, name := of(ts).loads, args[1]
 	if args[0] == "start" && len(args) == 5 {
@@ -341,10 +341,16 @@ func loadCommand(ts *testscript.TestScript, neg bool, args []string) {
 			}
 			return nil
 		})
-	case args[0] == "stop" && len(args) == 2:
+	case args[0] == "stop" && len(args) <= 3:
+		most := 0
+		if len(args) == 3 {
+			var err error
+			most, err = strconv.Atoi(args[2])
+			ts.Check(err)
+		}
 		r := l.Stop()
 		ts.Logf("%s", r)
-		if r.Lost > 0 || r.Served < leastServed {
+		if 1000*r.Lost > most*r.Served || r.Served < leastServed {
 			ts.Fatalf("load %s: %s", name, r)
 		}
 	default:
