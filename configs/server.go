@@ -27,6 +27,7 @@ type server struct {
 	Restart   string              // what one loses, for people
 	Ready     string              // how that is told, for people
 	Sources   string              // of what is known, for people
+	App       string              // an app file but for its user, for people
 	Also      []string            // what code of ours looks at besides, for people
 	Sockets   taking
 	Stop      manners
@@ -115,8 +116,8 @@ func readServers(data []byte, r *report) map[string]*server {
 		s := &server{Name: name}
 		in := input{table, &scope{report: r}}
 		readTable(in, serverKeys, s)
-		if s.Title == "" || len(s.Programs) == 0 || s.Work == "" || s.Known == "" || s.Restart == "" || s.Ready == "" || s.Sources == "" || s.Sockets.Take == "" || s.Stop.Steps == nil {
-			in.fail("lacks one of title, programs, work, known, restart, ready, sources, sockets.take and stop.steps")
+		if s.Title == "" || len(s.Programs) == 0 || s.Work == "" || s.Known == "" || s.Restart == "" || s.Ready == "" || s.Sources == "" || s.App == "" || s.Sockets.Take == "" || s.Stop.Steps == nil {
+			in.fail("lacks one of title, programs, work, known, restart, ready, sources, app, sockets.take and stop.steps")
 		}
 		all[name] = s
 	}
@@ -135,6 +136,7 @@ var serverKeys = []key[server]{
 	field("restart", func(s *server) *string { return &s.Restart }, filled),
 	field("ready", func(s *server) *string { return &s.Ready }, filled),
 	field("sources", func(s *server) *string { return &s.Sources }, filled),
+	field("app", func(s *server) *string { return &s.App }, filled),
 	field("also", func(s *server) *[]string { return &s.Also }, list(filled)),
 	part("sockets", func(s *server) *taking { return &s.Sockets }, takingKeys),
 	part("stop", func(s *server) *manners { return &s.Stop }, mannersKeys),

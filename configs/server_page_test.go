@@ -9,7 +9,7 @@ import (
 
 const serversPage = `# Servers
 
-What supd knows of each server: what it does with ` + "`server = \"NAME\"`" + `, how it takes sockets, what a restart loses, and the settings of which ` + "`supctl check`" + ` warns, whether ` + "`server`" + ` is there or not. This page is made of [servers.toml](../servers.toml) (` + "`go test ./configs -run TestServersPage -update`" + `). Versions that supd's own tests run are called run, those whose source was read, read. Marked with a version is what only some have; supd looks which one the venv or Debian has.
+What supd knows of each server: what it does with ` + "`server = \"NAME\"`" + `, how it takes sockets, what a restart loses, and the settings of which ` + "`supctl check`" + ` warns, whether ` + "`server`" + ` is there or not. This page is made of [servers.toml](../servers.toml) (` + "`go test ./configs -run TestServersPage -update`" + `). Versions that supd's own tests run, with the app file that is shown, are called run, those whose source was read, read. Marked with a version is what only some have; supd looks which one the venv or Debian has.
 
 `
 
@@ -55,6 +55,7 @@ func (s *server) page(page *strings.Builder) {
 	row("by default", s.presetWords())
 	row("arguments", s.argumentWords())
 	row("from", s.Sources)
+	fmt.Fprintf(page, "\n```toml\n%s```\n", s.appFile())
 	var traps []string
 	for _, trap := range sortedKeys(s.Traps) {
 		k := s.Traps[trap]
@@ -71,6 +72,26 @@ func (s *server) page(page *strings.Builder) {
 	for i, trap := range traps {
 		if !slices.Contains(traps[:i], trap) {
 			fmt.Fprintf(page, "- %s\n", trap)
+		}
+	}
+}
+
+func (s *server) appFile() string { return "# /etc/supd/apps/shop.toml\nuser = \"shop\"\n\n" + s.App }
+
+// What the page has for a server is valid, and warns of nothing.
+func TestServerApps(t *testing.T) {
+	for name, s := range servers() {
+		dir := lay(t, map[string]string{"supd.toml": "", "apps/shop.toml": strings.Replace(s.appFile(), `"shop"`, `"nobody"`, 1)})
+		c, err := load(dir)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got := c.Apps[0].Processes[0].Server; got != name {
+			t.Errorf("%s: is taken for %q", name, got)
+		}
+		for _, w := range c.Traps() {
+			t.Errorf("%s: %s", name, w)
 		}
 	}
 }

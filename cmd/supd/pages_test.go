@@ -22,7 +22,7 @@ func TestPages(t *testing.T) {
 	if os.Getenv(namespaceVariable) != "" {
 		t.Skip("runs outside of the namespace")
 	}
-	followed := map[string]bool{}
+	followed := map[string]bool{"servers.md": true} // by scripts, see takeApp
 	for _, r := range readers {
 		followed[r.page] = true
 		t.Run(r.page, func(t *testing.T) {

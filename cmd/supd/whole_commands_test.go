@@ -57,6 +57,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"venv":     newVenv,     // venv VARIABLE: a virtual environment under /opt, removed at the end
 	"freeport": freePort,    // freeport VARIABLE: of TCP on 127.0.0.1
 	"expand":   expandFiles, // expand FILE…: @NAME@ becomes the environment variable NAME
+	"app":      takeApp,     // app SERVER FILE: what docs/servers.md has as an app of that server
 	"give":     give,        // give USER FILE…: chown, as root
 
 	"initfiles": initFiles, // initfiles NAME DIRECTORY: configs/init/NAME, with paths in the script's directory
@@ -356,6 +357,28 @@ func loadCommand(ts *testscript.TestScript, neg bool, args []string) {
 	default:
 		ts.Fatalf("usage: %s", usage)
 	}
+}
+
+// takeApp writes the app file that a section of the page has, with the paths and the user of
+// the script. Its socket is where the variable AT says, and web.sock of the script without.
+func takeApp(ts *testscript.TestScript, neg bool, args []string) {
+	need(ts, neg, len(args) == 2, "app SERVER FILE")
+	page, err := os.ReadFile(filepath.Join(pagesDirectory, "servers.md"))
+	ts.Check(err)
+	_, section, _ := strings.Cut(string(page), "\n## "+args[0]+"\n")
+	_, fence, _ := strings.Cut(section, "\n```toml\n")
+	text, _, is := strings.Cut(fence, "```")
+	if !is {
+		ts.Fatalf("servers.md has no app of %s", args[0])
+	}
+	at := ts.Getenv("AT")
+	if at == "" {
+		at = "unix:" + ts.MkAbs("web.sock")
+	}
+	text = strings.NewReplacer(`user = "shop"`, ts.Getenv("USERLINE"), "/srv/shop", ts.MkAbs("app"), "/var/lib/shop", ts.MkAbs("tmp"),
+		"redis://127.0.0.1/0", "unix://"+ts.MkAbs("tmp/redis.sock"), "tcp:127.0.0.1:8000", at).Replace(text)
+	ts.Check(os.MkdirAll(filepath.Dir(ts.MkAbs(args[1])), 0o755))
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o644))
 }
 
 var users atomic.Int64 // made so far; scripts run beside each other
