@@ -102,7 +102,7 @@ func (l listing) asked(names []string) (found []asked) {
 	for _, name := range names {
 		group, process, isPart := strings.Cut(name, ":")
 		if isPart && (process == "" || process == "*") {
-			found = append(found, asked{group, true, l.groupOf(group)})
+			found = append(found, asked{group, true, firstOf(l.groupOf(group), l.lone(group))})
 			continue
 		}
 		found = append(found, asked{name, false, l.find(name)})
@@ -114,9 +114,18 @@ func (l listing) asked(names []string) (found []asked) {
 // named alone where only one app has it: it was a group of its own with supervisord.
 func (l listing) find(name string) listing {
 	if group, process, isPart := strings.Cut(name, ":"); isPart {
-		return firstOf(l.process(group, process), l.target(name))
+		return firstOf(l.process(group, process), l.target(name), l.ofLone(group, process))
 	}
 	return firstOf(l.process(name, name), l.groupOf(name), l.lone(name), l.target(name))
+}
+
+// ofLone finds workers by the name that they had in the group of a program alone.
+func (l listing) ofLone(program, name string) listing {
+	all := l.lone(program)
+	if len(all) == 0 {
+		return nil
+	}
+	return all.process(all[0].group, name)
 }
 
 // firstOf is the first that is not empty.

@@ -192,11 +192,6 @@ func (w *watcher) convert() {
 	w.output()
 	w.listen(a)
 	w.left()
-	for _, o := range w.section.options {
-		if slices.Contains(watcherOptions, o.name) {
-			w.d.comment(o.name, o.comment)
-		}
-	}
 	if w.broken || len(w.errors) > before {
 		return
 	}

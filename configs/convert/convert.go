@@ -199,6 +199,7 @@ func (c *conversion) result() (*Result, error) {
 		}
 		one := App{Name: a.name}
 		for _, p := range a.processes {
+			p.hideAgain()
 			if len(p.secrets) > 0 {
 				name := a.name + "." + p.name + ".env"
 				p.set("env_file", quote(name))

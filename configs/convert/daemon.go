@@ -120,6 +120,8 @@ func (s *supervisord) common() {
 		"what a program leaves behind when it ends is killed, always",
 		"SUPD_APP, SUPD_PROCESS and SUPD_SLOT are in the environment, SUPERVISOR_PROCESS_NAME and the like are not",
 		"logs without a path are in supd's log directory, APP/PROCESS.log",
+		"standard input is empty (/dev/null): supervisord's was a pipe in which nothing came, and which did not end; a program that ends with its input ends at once",
+		"secrets are found by their names and forms, which is a guess: read the files before others do",
 	} {
 		s.report.add(Converted, "", place{}, text)
 	}

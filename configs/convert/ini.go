@@ -17,7 +17,6 @@ type option struct {
 	place
 	name     string // in lower case
 	value    string // of several lines: with \n between them
-	comment  string // behind the value, without its mark
 	cut      string // what has been taken off a line as a comment, with its mark
 	earlier  *place // where the same section had set it before
 	indented []indent
@@ -196,7 +195,6 @@ func (r *reader) set(value, cut string) {
 		o.earlier = &place{o.file, o.line}
 	}
 	o.place, o.value, o.cut, o.indented = r.at, value, cut, nil
-	o.comment = strings.TrimFunc(strings.TrimLeft(cut, ";#"), isSpace)
 	r.option = o
 }
 

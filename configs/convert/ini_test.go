@@ -115,7 +115,7 @@ func TestINIPlaces(t *testing.T) {
 		t.Fatal(errs)
 	}
 	o := f.section("a").option("x")
-	if o.line != 6 || o.earlier == nil || o.earlier.line != 2 || o.comment != "why" || len(o.indented) != 1 || o.indented[0].name != "y" {
+	if o.line != 6 || o.earlier == nil || o.earlier.line != 2 || len(o.indented) != 1 || o.indented[0].name != "y" {
 		t.Errorf("%+v", o)
 	}
 }

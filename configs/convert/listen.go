@@ -21,11 +21,11 @@ var known = map[string]string{
 	"supervisor_stdout":             `log = { to = "stdout" } in the process does what supervisor_stdout did`,
 	"memmon":                        "memmon: watch supd_worker_resident_memory_bytes, or set limits",
 	"httpok":                        `httpok: write health = { http = "…" } in the process`,
-	"crashmail":                     "crashmail: alert on supd_worker_restarts_total, or follow supctl events",
-	"crashmailbatch":                "crashmailbatch: alert on supd_worker_restarts_total, or follow supctl events",
-	"fatalmailbatch":                `fatalmailbatch: alert on supd_worker_state{state="FAILED"}, or follow supctl events`,
+	"crashmail":                     "crashmail: alert on supd_worker_restarts_total",
+	"crashmailbatch":                "crashmailbatch: alert on supd_worker_restarts_total",
+	"fatalmailbatch":                `fatalmailbatch: alert on supd_worker_state{state="FAILED"}`,
 	"supervisord_dependent_startup": "supervisord-dependent-startup: `after` of the processes does that",
-	"crashsms":                      "crashsms: alert on supd_worker_restarts_total, or follow supctl events",
+	"crashsms":                      "crashsms: alert on supd_worker_restarts_total",
 }
 
 // listeners are dropped. What most are for supd does itself.
@@ -51,13 +51,13 @@ func (s *supervisord) listeners() {
 		}
 		switch {
 		case program == "supervisor_stdout", program == "supervisord_dependent_startup":
-			s.report.add(Dropped, "", section.place, "[eventlistener:x]: "+known[program])
+			s.report.add(Dropped, "", section.place, fmt.Sprintf("[eventlistener:%s]: %s", name, known[program]))
 		case program != "":
-			s.report.add(ByHand, "", section.place, "[eventlistener:x]: "+known[program])
+			s.report.add(ByHand, "", section.place, fmt.Sprintf("[eventlistener:%s]: %s", name, known[program]))
 		case ends(events) && kills(command):
 			s.kill(section, events)
 		default:
-			s.report.add(ByHand, "", section.place, fmt.Sprintf("[eventlistener:%s] for %s: supd has no event listeners; `supctl events -f --json` is what a program of your own can read", name, strings.Join(events, ", ")))
+			s.report.add(ByHand, "", section.place, fmt.Sprintf("[eventlistener:%s] for %s: supd has no event listeners; what its workers do is in its log (`supctl logs -f supd`) and in its metrics", name, strings.Join(events, ", ")))
 		}
 	}
 }

@@ -17,14 +17,13 @@ type app struct {
 // process is what becomes a [process.NAME]. Texts are as TOML files have them, with
 // {variables}, but not quoted yet.
 type process struct {
-	name     string
-	old      string // program, for the report
-	comments []string
-	user     string
-	group    string
-	keys     []pair // in the order in which they are written
-	env      []variable
-	secrets  []variable // of env, as they are in env_file
+	name    string
+	old     string // program, for the report
+	user    string
+	group   string
+	keys    []pair // in the order in which they are written
+	env     []variable
+	secrets []variable // of env, as they are in env_file
 }
 
 // pair is a key with its value as TOML.
@@ -40,13 +39,6 @@ func (p *process) set(key, value string) { p.keys = append(p.keys, pair{key, val
 
 func (p *process) has(key string) bool {
 	return slices.ContainsFunc(p.keys, func(one pair) bool { return one.key == key })
-}
-
-// comment is for what a person has written beside an option.
-func (p *process) comment(option, text string) {
-	if text = printable(text); text != "" {
-		p.comments = append(p.comments, option+": "+text)
-	}
 }
 
 // isRoot reports whether a name is root's.

@@ -248,17 +248,13 @@ func (p *program) process(r run, name string) {
 	if strings.HasPrefix(p.section.name, "fcgi-program:") {
 		argv = asInput(argv)
 	}
+	p.environment(d, r)
 	d.set("command", p.rendered(d, argv, r))
 	if r.count > 1 {
 		d.set("count", itoa(r.count))
 	}
 	p.settings(d, r)
 	p.sockets(a, d)
-	for _, o := range p.section.options {
-		if slices.Contains(programOptions, o.name) && o.name != "environment" { // which may be an old secret
-			d.comment(o.name, o.comment)
-		}
-	}
 	if p.missing {
 		return
 	}

@@ -107,7 +107,7 @@ func TestOptions(t *testing.T) {
 		"indented":               {"[program:web]\ncommand=/bin/web\n  directory=/srv\nuser=www\n", []string{`command = "/bin/web directory=/srv"`, "never_worked: directory is indented"}},
 		"misspelt":               {one("stdout_logfil=x\nnonsense=y\n"), []string{"stdout_logfil is no option of [program], and was ignored: stdout_logfile was meant?", "nonsense is no option of [program], and was ignored ["}},
 		"twice":                  {one("priority=1\npriority=2\n"), []string{"priority is set twice", "shop.conf:6"}},
-		"comment":                {one("stopwaitsecs=30 ; tasks take long\n"), []string{"# stopwaitsecs: tasks take long\n"}},
+		"comment":                {one("stopwaitsecs=30 ; tasks take long\n"), []string{"!tasks take"}},
 		"comment of nothing":     {one("stopwait\x7fsecs=30 ; tasks take long\n"), []string{"!tasks take"}},
 		"comment of environment": {one("environment=A=\"1\" ; was hunter2\n"), []string{"!hunter2"}},
 		"secret in comment":      {one("stopwaitsecs=30 ; password: hunter2\n"), []string{"!hunter2"}},
@@ -123,7 +123,7 @@ func TestOptions(t *testing.T) {
 		"assignment":             {"[program:web]\ncommand=A=1 /bin/web\nuser=www\n", []string{"never_worked: no shell runs"}},
 		"script":                 {"[program:web]\ncommand=/srv/start.sh\nuser=www\n", []string{"converted: a script starts"}},
 		"dependent": {one("dependent_startup=true\nautostart=false\ndependent_startup_wait_for=b:running c:exited\n") + "[program:b]\ncommand=b\nuser=www\n[program:c]\ncommand=c\nuser=www\nstartsecs=0\nautorestart=false\n[eventlistener:d]\ncommand=python3 -m supervisord_dependent_startup\nevents=PROCESS_STATE\n",
-			[]string{`after = ["b", "c"]`, "!autostart = false", "dropped: [eventlistener:x]: supervisord-dependent-startup", "!exit_on", "!is no option"}},
+			[]string{`after = ["b", "c"]`, "!autostart = false", "dropped: [eventlistener:d]: supervisord-dependent-startup", "!exit_on", "!is no option"}},
 		"renamed":            {"[program:Web.Server]\ncommand=/bin/web\nuser=www\n", []string{"[process.web-server]", "Web.Server = shop/web-server.1", "converted: names are"}},
 		"case of keys":       {"[program:web]\nCommand: /bin/web\nUSER: www\n", []string{`command = "/bin/web"`}},
 		"capture":            {one("stdout_events_enabled=true\n"), []string{"dropped: capture"}},
@@ -240,8 +240,8 @@ func TestListeners(t *testing.T) {
 		"by its script":  {"command=" + dir + "/listen\nevents=PROCESS_STATE\n", []string{"exit_on"}},
 		"another script": {"command=" + dir + "/mail\nevents=PROCESS_STATE_FATAL\n", []string{"!exit_on", "by_hand: [eventlistener:l] for PROCESS_STATE_FATAL"}},
 		"of ticks":       {"command=/x/kill\nevents=TICK_60\n", []string{"!exit_on", "by_hand"}},
-		"to stdout":      {"command=python -m supervisor_stdout\nevents=PROCESS_LOG\nresult_handler=supervisor_stdout:event_handler\n", []string{"dropped: [eventlistener:x]", "0 by hand"}},
-		"memmon":         {"command=/usr/bin/memmon -a 200MB\nevents=TICK_60\n", []string{"by_hand: [eventlistener:x]: memmon"}},
+		"to stdout":      {"command=python -m supervisor_stdout\nevents=PROCESS_LOG\nresult_handler=supervisor_stdout:event_handler\n", []string{"dropped: [eventlistener:l]", "0 by hand"}},
+		"memmon":         {"command=/usr/bin/memmon -a 200MB\nevents=TICK_60\n", []string{"by_hand: [eventlistener:l]: memmon"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := converted(t, "shop.conf", one("")+"[eventlistener:l]\n"+test.listener, Options{})

@@ -7,11 +7,16 @@ import (
 	"supd/configs"
 )
 
-// surroundings are the environment, the umask and what root keeps.
+// surroundings are the umask, what root keeps, and what is inherited.
 func (p *program) surroundings(d *process, r run) {
 	d.set("umask", quote(p.umask()))
 	p.capable(d, r.argv)
 	d.set("env_inherit", list([]string{"*"}))
+	p.home(d)
+}
+
+// environment comes before the command, which may have a secret of it.
+func (p *program) environment(d *process, r run) {
 	env := slices.Clone(p.env)
 	for _, v := range r.env {
 		env = setVariable(env, v)
@@ -19,7 +24,6 @@ func (p *program) surroundings(d *process, r run) {
 	for _, v := range env {
 		p.variable(d, v, r)
 	}
-	p.home(d)
 }
 
 func (p *program) variable(d *process, v variable, r run) {

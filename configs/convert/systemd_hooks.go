@@ -18,7 +18,7 @@ func (s *service) hooks() {
 			command, ok := s.hook(line)
 			serves := s.kind() != "oneshot" || kind.ours == "pre_start" || kind.ours == "post_stop" // the other hooks are for what does
 			if i > 0 || !ok || !serves {
-				s.note(ByHand, line.place, "%s=%s: hooks have one command of each kind, as the user of the process; write it there, or as a process that others come `after`", kind.theirs, printable(line.value))
+				s.note(ByHand, line.place, "%s=%s: hooks have one command of each kind, as the user of the process; write it there, or as a process that others come `after`", kind.theirs, programOf(line.value))
 				continue
 			}
 			all = append(all, pair{kind.ours, inline(pair{"command", command}, pair{"timeout", quote("1m30s")})})
@@ -28,8 +28,17 @@ func (s *service) hooks() {
 		s.d.set("hooks", inline(all...))
 	}
 	for _, line := range s.every("ExecCondition") {
-		s.note(ByHand, line.place, "ExecCondition=%s has no counterpart", printable(line.value))
+		s.note(ByHand, line.place, "ExecCondition=%s has no counterpart", programOf(line.value))
 	}
+}
+
+// programOf is the program of a command, for the report: what follows may be secret.
+func programOf(line string) string {
+	program, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+	if rest != "" {
+		program += " …"
+	}
+	return printable(program)
 }
 
 // hook gives a command as supd has it. With a - before it its failure is none.

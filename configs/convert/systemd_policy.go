@@ -131,7 +131,7 @@ func (s *service) reload() {
 			s.d.set("reload_signal", quote(sig))
 			continue
 		}
-		s.note(ByHand, line.place, "ExecReload=%s: reload_signal is a signal; without it supctl reload replaces the workers", printable(line.value))
+		s.note(ByHand, line.place, "ExecReload=%s: reload_signal is a signal; without it supctl reload replaces the workers", programOf(line.value))
 	}
 }
 

@@ -98,9 +98,6 @@ func (w *writer) env(header string, env []variable) {
 
 func (w *writer) process(p *process, user, group string, common []variable, replace bool) {
 	w.line("\n[process.%s]", p.name)
-	for _, comment := range p.comments {
-		w.line("# %s", comment)
-	}
 	if p.user != user {
 		w.pair("user", quoteSet(p.user))
 	}
