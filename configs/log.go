@@ -108,3 +108,25 @@ func (v *verification) journal(p *Process) {
 		v.fail(p.Name, "log.to", `no journal on this machine; start systemd-journald, or set it to "file"`)
 	}
 }
+
+// sharedLogs warns of files to which several processes write, and of which they say
+// different things.
+func (c *Config) sharedLogs() []Error {
+	r := report{home: c.home}
+	first := map[string]*Log{}
+	name := map[string]string{}
+	for i := range c.Apps {
+		a := &c.Apps[i]
+		for k := range a.Processes {
+			p := &a.Processes[k]
+			switch other := first[p.Log.File]; {
+			case p.Log.To != LogFile:
+			case other == nil:
+				first[p.Log.File], name[p.Log.File] = &p.Log, a.Name+"/"+p.Name
+			case *other != p.Log:
+				r.add(a.place(p.Name, "log"), "%s writes to the same file, which is rotated and prefixed as it says there; say the same here, or name another file", name[p.Log.File])
+			}
+		}
+	}
+	return r.sorted()
+}

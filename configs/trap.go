@@ -25,6 +25,7 @@ func (c *Config) Traps() []Warning {
 	for i := range c.Apps {
 		all = append(all, appTraps(c, &c.Apps[i], paths)...)
 	}
+	all = append(all, c.sharedLogs()...)
 	return warnings(all)
 }
 

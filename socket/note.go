@@ -4,6 +4,7 @@ import (
 	"errors"
 	"path"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -39,6 +40,7 @@ func (s *Set) writeNotes() error {
 			missing[sock.kept.note()] = key + ":" + sock.at.path
 		}
 	}
+	s.patience = clearTime
 	for _, name := range names {
 		base, isNote := strings.CutSuffix(name, noteSuffix)
 		if !isNote {
@@ -84,6 +86,42 @@ func (s *Set) forgetNote(sock *Socket) error {
 	return s.keep.remove(sock.kept.note(), 0)
 }
 
+const (
+	// clearTime is how long is waited for a directory of which a path is to be removed.
+	clearTime = 250 * time.Millisecond
+	// clearLateTime is how long for each other one then.
+	clearLateTime = 10 * time.Millisecond
+)
+
+var errNoAnswer = errors.New("its disk does not answer")
+
+// openSoon opens a directory that may be on a disk that does not answer.
+func (s *Set) openSoon(dir string) (*directory, error) {
+	type opened struct {
+		dir *directory
+		err error
+	}
+	done := make(chan opened, 1)
+	go func() {
+		d, err := openBy(Spec{}.way(), dir)
+		done <- opened{d, err}
+	}()
+	late := time.NewTimer(s.patience)
+	defer late.Stop()
+	select {
+	case now := <-done:
+		return now.dir, now.err
+	case <-late.C:
+	}
+	s.patience = clearLateTime
+	go func() {
+		if late := <-done; late.err == nil {
+			late.dir.close()
+		}
+	}()
+	return nil, errNoAnswer
+}
+
 // clear removes the path that a note is about, if it still leads to the socket that had
 // it, with its second name. It is left while somebody listens there, unless the
 // socket is elsewhere now: it may be that of an app which is held back for a while.
@@ -92,7 +130,10 @@ func (s *Set) clear(base, note string) (left bool, err error) {
 	if s.hasPath(at) {
 		return false, nil
 	}
-	parent, err := openBy(Spec{}.way(), path.Dir(at))
+	parent, err := s.openSoon(path.Dir(at))
+	if errors.Is(err, errNoAnswer) {
+		return true, nil // the next Apply tries again
+	}
 	if errors.Is(err, unix.ENOENT) || files.IsUntrusted(err) {
 		return false, nil // where the app could lead root by now, its path is left
 	}

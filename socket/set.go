@@ -9,6 +9,7 @@ import (
 	"path"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -33,6 +34,8 @@ type Set struct {
 	offers  []*offer
 	refused []error
 	swept   bool // keep has the links of this Set alone
+
+	patience time.Duration // with directories of paths that are to be removed
 }
 
 // NewSet makes an empty set. In the directory keep it keeps a second name (a

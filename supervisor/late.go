@@ -2,7 +2,10 @@ package supervisor
 
 import (
 	"errors"
+	"fmt"
 	"maps"
+	"os"
+	"strings"
 	"time"
 
 	"supd/configs"
@@ -26,26 +29,47 @@ func (p *preparer) soon(a *configs.App, state release.State) engine.App {
 	for i := range a.Processes {
 		_, _ = p.account(&a.Processes[i]) // which has a limit of its own; an error comes again
 	}
-	late := engine.App{Config: a, Release: startedFrom(state), Trouble: errFiles}
-	if _, busy := p.late.LoadOrStore(a.Name, true); busy {
-		return late
-	}
 	own := *p
 	own.options = map[*output.Log]output.Options{}
-	done := make(chan engine.App, 1)
+	var one engine.App
+	if !p.answers(a.Name, func() { one = own.active(a, state) }) {
+		return engine.App{Config: a, Release: startedFrom(state), Trouble: errFiles}
+	}
+	maps.Copy(p.options, own.options)
+	return one
+}
+
+// reachable closes the sockets whose directories do not answer: the owner would wait for
+// them. What is bound already stays.
+func (p *preparer) reachable(one *engine.App) {
+	for key, s := range one.Sockets {
+		path, isUnix := strings.CutPrefix(s.Spec.Listen, "unix:")
+		if isUnix && !p.answers(key, func() { _, _ = os.Lstat(path) }) { // what is wrong with it is said when it is bound
+			delete(one.Sockets, key)
+			one.Closed[key] = fmt.Errorf("socket %s: %s: its disk does not answer", s.Name, path)
+		}
+	}
+}
+
+// answers does something that may wait for ever, and reports whether it has ended soon; once
+// for each name at a time.
+func (p *preparer) answers(name string, do func()) bool {
+	if _, busy := p.late.LoadOrStore(name, true); busy {
+		return false
+	}
+	done := make(chan struct{})
 	go func() {
-		one := own.active(a, state)
-		p.late.Delete(a.Name)
-		done <- one
+		do()
+		p.late.Delete(name)
+		close(done)
 	}()
 	end := time.NewTimer(p.patience)
 	defer end.Stop()
 	select {
-	case one := <-done:
-		maps.Copy(p.options, own.options)
-		return one
+	case <-done:
+		return true
 	case <-end.C:
 		p.patience = filesLateTime
-		return late
+		return false
 	}
 }

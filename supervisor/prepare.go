@@ -104,6 +104,7 @@ func (p *preparer) whole(a *configs.App) engine.App {
 		one.Trouble = fmt.Errorf("release state: %w", err)
 	}
 	one.Sockets, one.Closed = socketsOf(p.config, a, p.appFiles(a))
+	p.reachable(&one)
 	return one
 }
 
@@ -279,7 +280,9 @@ func (p *preparer) revision(a *configs.App, c *configs.Process, v *configs.Versi
 	if err != nil {
 		return engine.Revision{}, p.config.Fault(a, c.Name, "log", err)
 	}
-	p.options[log] = options
+	if _, shared := p.options[log]; !shared { // else the first process says what it is like
+		p.options[log] = options
+	}
 	return engine.Revision{App: a, Config: c, Release: v, Key: record.Key(c, account, v), UID: account.UID,
 		Program: &program{host: p.host, account: account, log: log, stuck: new(atomic.Int32)}}, nil
 }

@@ -38,6 +38,7 @@ func TestFrozen(t *testing.T) {
 		"disk of a program":        frozenProgram,
 		"disk of a hook":           frozenHook,
 		"log of an app":            frozenLog,
+		"socket of an app":         frozenSocket,
 		"disk of a file":           frozenFile,
 		"user database":            frozenUsers,
 		"clients":                  frozenClients,
@@ -84,6 +85,10 @@ func TestFrozenTakeover(t *testing.T) {
 			f.victim = fmt.Sprintf("[process.web]\ncommand = [%q, \"1000000\"]\nenv_file = %q\ndirectory = %q\nready = { uptime = \"1ms\" }\n",
 				disk+"/venv/bin/sleep", disk+"/env", disk)
 			f.copy("/bin/sleep", disk+"/venv/bin/sleep")
+		},
+		"socket": func(f *frozen, disk string) {
+			f.victim = fmt.Sprintf("[socket.web]\nlisten = %q\n[process.web]\ncommand = [\"/bin/sleep\", \"1000000\"]\nsockets = [\"web\"]\nready = { uptime = \"1ms\" }\n",
+				"unix:"+disk+"/web.sock")
 		},
 		"release": func(f *frozen, disk string) {
 			f.victim = fmt.Sprintf("[release]\ndirectory = %q\n[process.web]\ncommand = \"{release}/bin/sleep 1000000\"\nready = { uptime = \"1ms\" }\n", disk+"/releases")
@@ -530,6 +535,16 @@ func frozenLog(t *testing.T, f *frozen) {
 		f.supctl("apply", "--timeout", "10s")
 		f.await(process+" runs", func() bool { return f.worker(process).State == api.Running })
 	}
+}
+
+// frozenSocket has its socket on a disk that answers no more when it is applied.
+func frozenSocket(t *testing.T, f *frozen) {
+	disk, freeze := f.disk("disk")
+	f.start()
+	freeze()
+	write(t, f.dir+"/apps/late.toml", strings.SplitAfter(f.victim, "\n")[0]+fmt.Sprintf("[socket.s]\nlisten = %q\n[process.late]\ncommand = [\"/bin/sleep\", \"1000000\"]\nsockets = [\"s\"]\n", "unix:"+disk+"/s.sock"))
+	f.supctl("apply", "--timeout", "10s")
+	f.await("the app is held back", func() bool { return strings.Contains(f.supctl("status", "late"), "does not answer") })
 }
 
 // frozenUsers has a directory service that never answers, and a user whom only that one

@@ -125,12 +125,34 @@ func (w *Worker) reopenStream(s stream, inode uint64, passed Passed) error {
 	}
 	file, err := output.Reopen(w.Pid, inode)
 	if errors.Is(err, os.ErrNotExist) {
-		return nil // it has closed its output
+		file, err = reopenBelow(w.Pid, inode)
 	}
-	if err == nil {
+	if file != nil {
 		w.captureFrom(s, file)
 	}
 	return err
+}
+
+// mostBelow is in how many processes a pipe is looked for.
+const mostBelow = 1000
+
+// reopenBelow opens a pipe that a worker has closed and what it has started holds: nobody
+// else would read it. nil is that nothing of it does.
+func reopenBelow(pid int, inode uint64) (*os.File, error) {
+	below := []int{pid}
+	for at := 0; at < len(below) && at < mostBelow; at++ {
+		children, err := tree.Children(below[at])
+		if err != nil {
+			continue // it has ended just now
+		}
+		for child := range children {
+			if file, err := output.Reopen(child, inode); err == nil {
+				return file, nil
+			}
+			below = append(below, child)
+		}
+	}
+	return nil, nil
 }
 
 // rebindNotify binds the socket anew that the worker sends its messages to.

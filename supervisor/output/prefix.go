@@ -56,21 +56,39 @@ func (lines) put(to []byte, l *Log, from *Capture, at time.Time, message []byte)
 	return append(to, '\n')
 }
 
-// writePrefixed writes lines of a worker to the file, each with its prefix. A line that was
-// not ended in time, or is too long, becomes several. If supd is killed in the middle, all
-// of p is written again.
+// writePrefixed writes lines of a worker to the file, each with its prefix, a portion at a
+// time: a worker that writes empty lines makes each byte a hundred. A line that was not
+// ended in time, or is too long, becomes several. If supd is killed in the middle, the
+// portion is written again.
 func (l *Log) writePrefixed(from *Capture, p []byte) {
 	l.broken = l.broken || l.midline
-	at, text := time.Now(), []byte(nil)
-	for rest := p; len(rest) > 0; {
-		n := messageIn(rest, maxLine)
-		if message, is := from.message(rest[:n]); is {
+	at, text, taken := time.Now(), []byte(nil), 0
+	for len(p) > 0 {
+		n := messageIn(p, maxLine)
+		if message, is := from.message(p[:n]); is {
 			text = lines{}.put(text, l, from, at, message)
 		}
-		rest = rest[n:]
+		p, taken = p[n:], taken+n
+		if len(text) >= outletPortion || len(p) == 0 {
+			l.writePortion(text, taken)
+			from.in.wrote(taken, l.size, false)
+			text, taken = text[:0], 0
+		}
 	}
+}
+
+// writePortion writes text, which is so many bytes of a worker's. They are counted as
+// dropped where not all of it could be written.
+func (l *Log) writePortion(text []byte, output int) {
+	written, dropped := l.Stats()
 	l.writeFile(nil, text)
-	from.in.wrote(len(p), l.size, false)
+	now, lost := l.Stats()
+	if lost > dropped {
+		l.written.Add(written - now)
+		l.dropped.Add(dropped - lost + int64(output))
+	} else {
+		l.written.Add(written - now + int64(output))
+	}
 }
 
 // author is whose lines a capture reads.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 )
@@ -131,5 +132,26 @@ func TestPrefixOfAStranger(t *testing.T) {
 	wait(t, c)
 	if text, _ := read(t, l.path); !strings.HasSuffix(text, " unknown | text\n") {
 		t.Errorf("%q", text)
+	}
+}
+
+// Empty lines become a hundred times as long: they are written in portions, and counted as
+// what the worker has written.
+func TestPrefixOfManyEmptyLines(t *testing.T) {
+	l := open(t, filepath.Join(t.TempDir(), "web.log"), Options{Prefix: JSONStreamPrefix})
+	c := &Capture{log: l, in: newIntake(), fields: encode(webFields(1)), room: usualPipe}
+	held := strings.Repeat("\n", 500_000)
+	copy(c.in.data, held)
+	c.in.touch(len(held))
+	c.in.set(state{end: uint32(len(held))})
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	c.flush()
+	runtime.ReadMemStats(&after)
+	if grown := after.HeapSys - min(before.HeapSys, after.HeapSys); grown > 32<<20 {
+		t.Errorf("the heap has grown by %d bytes", grown)
+	}
+	if written, dropped := l.Stats(); written != int64(len(held)) || dropped != 0 || len(c.in.held()) > 0 {
+		t.Errorf("%d bytes written, %d dropped, %d held", written, dropped, len(c.in.held()))
 	}
 }
