@@ -90,6 +90,19 @@ func (r *circus) environment(name string) (env []variable) {
 	return env
 }
 
+// umask is circusd's: 022 where it says none.
+func (w *watcher) umask() string {
+	o := w.ini.section("circus").option("umask")
+	if o == nil {
+		return "0022"
+	}
+	mask, err := strconv.ParseUint(o.value, 8, 9)
+	if err != nil {
+		w.errors.add(o.place, "umask: %q is no octal number of at most 0777", o.value)
+	}
+	return "0" + padded(mask)
+}
+
 // circusOptions are those of [circus] that concern circusd alone.
 var circusNotes = []struct {
 	options []string
@@ -97,7 +110,7 @@ var circusNotes = []struct {
 }{
 	{[]string{"statsd", "httpd", "httpd_host", "httpd_port", "stats_endpoint"}, "statsd and httpd of [circus]: metrics.listen of supd.toml is for Prometheus, and supctl top shows the same"},
 	{[]string{"endpoint", "pubsub_endpoint", "multicast_endpoint", "endpoint_owner"}, "the endpoints of circus, on TCP and without a password: supctl uses supd's unix socket, with operators of supd.toml"},
-	{[]string{"check_delay", "warmup_delay", "pidfile", "loglevel", "logoutput", "loggerconfig", "debug", "debug_gc", "stream_backend", "umask"}, "check_delay, pidfile, logoutput and the like of [circus]: supd is told of each end, logs to standard error, and has --pidfile"},
+	{[]string{"check_delay", "warmup_delay", "pidfile", "loglevel", "logoutput", "loggerconfig", "debug", "debug_gc", "stream_backend"}, "check_delay, pidfile, logoutput and the like of [circus]: supd is told of each end, logs to standard error, and has --pidfile"},
 }
 
 func (r *circus) rest() {
@@ -348,7 +361,7 @@ func (w *watcher) place() {
 		w.d.set("venv", quote(literal(w.fixed("virtualenv", venv))))
 		w.note(Different, "virtualenv", "venv puts the bin of the virtualenv first in PATH and sets VIRTUAL_ENV; circus set PYTHONPATH")
 	}
-	w.d.set("umask", quote("0022"))
+	w.d.set("umask", quote(w.umask()))
 	if isRoot(w.d.user) {
 		w.d.set("capabilities", list([]string{"@container"}))
 	}

@@ -46,6 +46,7 @@ func TestWatcher(t *testing.T) {
 	}{
 		"defaults":      {"", []string{"user = \"www\"\n", `command = "/bin/web -x"`, `umask = "0022"`, `stop = [["TERM", "30s"]]`, "[rollout]", "web = site/web\n", "!restart = ", "!env_inherit", "different: no working_dir", "different: the output is in the log"}},
 		"more":          {"args=-y \"a b\"\nnumprocesses=3\nworking_dir=/srv\nautostart=false\nrespawn=0\ngid=adm\n", []string{`command = ["/bin/web", "-x", "-y", "a b"]`, "count = 3\n", `directory = "/srv"`, "autostart = false", `restart = "never"`, "group = \"adm\"\n"}},
+		"umask":         {"[circus]\numask=002\n", []string{`umask = "0002"`}},
 		"singleton":     {"numprocesses=3\nsingleton=True\n", []string{"!count", "converted: singleton"}},
 		"stop":          {"stop_signal=int\ngraceful_timeout=2.5\nstop_children=1\nsend_hup=yes\n", []string{`stop = [["INT", "2.5s", "group"]]`, `reload_signal = "HUP"`}},
 		"limits":        {"rlimit_nofile=300\nrlimit_core=\nrlimit_cpu=5\n", []string{`limits = { nofile = 300, core = "unlimited" }`, "dropped: rlimit_cpu"}},

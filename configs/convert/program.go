@@ -313,8 +313,8 @@ func (p *program) render(text string, r run) string {
 
 func (p *program) directory(d *process, r run) {
 	dir := p.render(r.directory, r)
-	if dir == "" && p.main != nil {
-		if o := p.main.option("directory"); o != nil {
+	if dir == "" {
+		if o := p.ofDaemon("directory"); o != nil {
 			dir, _ = p.getIn(o)
 		}
 	}

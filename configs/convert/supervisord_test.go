@@ -128,6 +128,7 @@ func TestOptions(t *testing.T) {
 		"case of keys":       {"[program:web]\nCommand: /bin/web\nUSER: www\n", []string{`command = "/bin/web"`}},
 		"capture":            {one("stdout_events_enabled=true\n"), []string{"dropped: capture"}},
 		"unknown section":    {one("[porgram:x]\ncommand=y\n"), []string{"never_worked: [porgram:x] is no section"}},
+		"umask without effect": {"[supervisord]\nnodaemon=true\numask=027\ndirectory=/usr\n" + one(""), []string{`umask = "0022"`, "never_worked: umask of [supervisord]", "!directory = \"/usr\""}},
 		"main misspelt":      {"[supervisord]\nunmask=0\nautorestart=true\n" + one(""), []string{"unmask is no option of [supervisord], and was ignored: umask was meant?"}},
 		"inet":               {"[inet_http_server]\nport=*:9001\npassword=hunter2\n" + one(""), []string{"by_hand: [inet_http_server] port=*:9001", "!hunter2"}},
 		"control":            {"[unix_http_server]\nfile=/x\nchmod=770\nchown=root:deploy\n" + one(""), []string{"[control]\nmode = \"0770\"\ngroup = \"deploy\"\n"}},

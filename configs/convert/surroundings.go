@@ -44,7 +44,7 @@ func (p *program) variable(d *process, v variable, r run) {
 func (p *program) umask() string {
 	value, o := p.get("umask")
 	if o == nil {
-		if o = p.main.option("umask"); o == nil {
+		if o = p.ofDaemon("umask"); o == nil {
 			return "0022"
 		}
 		value, _ = p.getIn(o)
@@ -54,6 +54,22 @@ func (p *program) umask() string {
 		p.errors.add(o.place, "umask: %q is no octal number of at most 0777", value)
 	}
 	return "0" + padded(mask)
+}
+
+// ofDaemon is an option of [supervisord] that holds where it goes into the background.
+func (p *program) ofDaemon(name string) *option {
+	o := p.main.option(name)
+	if o == nil {
+		return nil
+	}
+	if stays := p.main.option("nodaemon"); stays != nil {
+		if yes, _ := truth(stays.value); yes {
+			p.report.add(Never, "", o.place, name+" of [supervisord] is set where supervisord goes into the background: with nodaemon it had no effect")
+			return nil
+		}
+	}
+	p.report.add(Different, "", o.place, name+" of [supervisord] is set, as where supervisord goes into the background: with -n, as Debian's unit starts it, it had no effect")
+	return o
 }
 
 func padded(mask uint64) string {
