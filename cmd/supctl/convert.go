@@ -132,6 +132,9 @@ func (v *converting) write(r *convert.Result) error {
 
 // intoDirectory writes all files, or none where one is there already.
 func (v *converting) intoDirectory(apps []convert.App) error {
+	if info, err := os.Stat(v.out); err != nil || !info.IsDir() {
+		return failed("--out %s: is no directory; make it first", v.out)
+	}
 	for _, a := range apps {
 		for _, file := range filesOf(a) {
 			path := filepath.Join(v.out, file.Name)

@@ -77,7 +77,7 @@ func TestConvertOut(t *testing.T) {
 	if text, _ := os.ReadFile(filepath.Join(dir, "shop.toml")); !strings.Contains(string(text), "[process.web]") {
 		t.Errorf("%s", text)
 	}
-	if code, _, errs := supctl(t, "convert", "--out", filepath.Join(dir, "none"), path); code != 1 || !strings.Contains(errs, "no such file") {
+	if code, _, errs := supctl(t, "convert", "--out", filepath.Join(dir, "none"), path); code != 1 || !strings.Contains(errs, "is no directory; make it first") {
 		t.Errorf("exited with %d\nstderr: %s", code, errs)
 	}
 }

@@ -386,7 +386,7 @@ func (s *service) environment() {
 		case problem != "":
 			s.note(ByHand, at.place, "the variable %s %s", v.name, problem)
 		case isSecret(v) && !strings.Contains(v.value, instance) && len(files) > 0:
-			s.note(ByHand, at.place, "%s is left out, since it seems to be a secret: write it into %s", v.name, printable(files[0].value))
+			s.note(ByHand, at.place, "%s is left out, since it seems to be a secret: write it into %s", v.name, printable(strings.TrimPrefix(files[0].value, "-")))
 		case isSecret(v) && !strings.Contains(v.value, instance):
 			s.d.secrets = append(s.d.secrets, v)
 			s.note(Converted, at.place, "secrets of Environment= are in env_file, which is root's alone")
