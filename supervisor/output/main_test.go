@@ -85,8 +85,9 @@ func start(t testing.TB, l *Log, onLine func([]byte)) (*Capture, *os.File) {
 	return l.Capture(r, onLine), w
 }
 
-// patience bounds what takes no time when all is well.
-const patience = 30 * time.Second
+// patience bounds what takes no time when all is well; files are compressed by a thread that
+// waits for all others, on a busy machine for long.
+const patience = 3 * time.Minute
 
 func wait(t testing.TB, c *Capture) {
 	t.Helper()
