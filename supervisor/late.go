@@ -51,17 +51,16 @@ func (p *preparer) reachable(one *engine.App) {
 	}
 }
 
-// answers does something that may wait for ever, and reports whether it has ended soon; once
-// for each name at a time.
+// answers does something that may wait for ever, and reports whether it has ended soon.
+// Until it has ended, nothing is tried again under the same name.
 func (p *preparer) answers(name string, do func()) bool {
-	if _, busy := p.late.LoadOrStore(name, true); busy {
+	if _, late := p.late.Load(name); late {
 		return false
 	}
 	done := make(chan struct{})
 	go func() {
+		defer close(done)
 		do()
-		p.late.Delete(name)
-		close(done)
 	}()
 	end := time.NewTimer(p.patience)
 	defer end.Stop()
@@ -69,7 +68,12 @@ func (p *preparer) answers(name string, do func()) bool {
 	case <-done:
 		return true
 	case <-end.C:
-		p.patience = filesLateTime
-		return false
 	}
+	p.patience = filesLateTime
+	p.late.Store(name, true)
+	go func() {
+		<-done
+		p.late.Delete(name)
+	}()
+	return false
 }
