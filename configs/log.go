@@ -113,18 +113,21 @@ func (v *verification) journal(p *Process) {
 // different things.
 func (c *Config) sharedLogs() []Error {
 	r := report{home: c.home}
-	first := map[string]*Log{}
-	name := map[string]string{}
+	type writer struct {
+		name string
+		log  Log
+	}
+	first := map[string]writer{}
 	for i := range c.Apps {
 		a := &c.Apps[i]
 		for k := range a.Processes {
 			p := &a.Processes[k]
-			switch other := first[p.Log.File]; {
+			switch other, shared := first[p.Log.File]; {
 			case p.Log.To != LogFile:
-			case other == nil:
-				first[p.Log.File], name[p.Log.File] = &p.Log, a.Name+"/"+p.Name
-			case *other != p.Log:
-				r.add(a.place(p.Name, "log"), "%s writes to the same file, which is rotated and prefixed as it says there; say the same here, or name another file", name[p.Log.File])
+			case !shared:
+				first[p.Log.File] = writer{a.Name + "/" + p.Name, p.Log}
+			case other.log != p.Log:
+				r.add(a.place(p.Name, "log"), "%s writes to the same file, which is rotated and prefixed as it says there; say the same here, or name another file", other.name)
 			}
 		}
 	}

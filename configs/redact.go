@@ -5,12 +5,15 @@ import (
 	"strings"
 )
 
+// secretWords are in names of secrets, with whatever before and behind.
+const secretWords = `passw(?:or)?d|passphrase|secret|token|(?:api|access|private)[_-]?key|credentials?`
+
 // A secret in a command line belongs into env_file, and is there all the same. These are
 // the forms that give one away: the password in a URL, and what follows a word such as
 // password or token, with = or a space or as the next item of a list.
 var (
 	inURL     = regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://[^\s/:@"']*:)[^\s/"']+@`)
-	afterWord = regexp.MustCompile(`(?i)((?:[\w.-]*(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|credentials?|dsn)[\w-]*|` +
+	afterWord = regexp.MustCompile(`(?i)((?:[\w.-]*(?:` + secretWords + `|dsn)[\w-]*|` +
 		`(?:\b|[\w.-]*[_.-])(?:pass|pwd|masterauth|requirepass))(?:"?\s*[=:]\s*|\s+|"\s*,\s*|'\s*,\s*))("[^"]*"|'[^']*'|[^\s"',\]]+)`)
 )
 
@@ -21,7 +24,7 @@ func Redact(text string) string {
 }
 
 var (
-	secretName = regexp.MustCompile(`(?i)passw(or)?d|passphrase|secret|token|credential|(^|[^a-z])(pass|pw|pwd|jwt|dsn|auth|salt|webhook|requirepass|masterauth)$|(api|access|private)[_-]?key|` +
+	secretName = regexp.MustCompile(`(?i)` + secretWords + `|(^|[^a-z])(pass|pw|pwd|jwt|dsn|auth|salt|webhook|requirepass|masterauth)$|` +
 		`(^|[_.-])(encryption|signing|sign|hmac|cookie|session|stripe|master|license|app|jwt|aes|ssh)[_-]?key$`)
 	aboutSecret = regexp.MustCompile(`(?i)[_.-](file|dir|path|name|id|type|count|length|ttl|timeout|age|url|header|algorithm|expires?|expiry)$`)
 	plainValue  = regexp.MustCompile(`^(\d*|true|false|yes|no|on|off|none|\.{0,2}/[\w./-]*)$`)

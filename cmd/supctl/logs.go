@@ -169,17 +169,16 @@ func (c *call) prefix(all []source, asked bool) {
 	width := 0
 	for i, s := range all {
 		all[i].whole = true
-		switch {
-		case s.says:
+		if s.says {
 			continue
+		}
+		all[i].prefix = s.process
+		switch {
 		case asked && s.worker != "":
 			all[i].prefix = s.worker
 		case asked:
 			c.complain(api.CodeDone, "the log of %s has the lines of several workers, and does not hold which of them wrote one, nor to which stream: "+
 				"with log.prefix = %q each line says both", s.process, configs.PrefixStream)
-			fallthrough
-		default:
-			all[i].prefix = s.process
 		}
 		width = max(width, len(all[i].prefix))
 	}

@@ -96,11 +96,7 @@ func (w *watcher) umask() string {
 	if o == nil {
 		return "0022"
 	}
-	mask, err := strconv.ParseUint(o.value, 8, 9)
-	if err != nil {
-		w.errors.add(o.place, "umask: %q is no octal number of at most 0777", o.value)
-	}
-	return "0" + padded(mask)
+	return maskOf(&w.errors, o, o.value)
 }
 
 // circusOptions are those of [circus] that concern circusd alone.

@@ -50,10 +50,12 @@ func (s *supervisord) listeners() {
 			}
 		}
 		switch {
-		case program == "supervisor_stdout", program == "supervisord_dependent_startup":
-			s.report.add(Dropped, "", section.place, fmt.Sprintf("[eventlistener:%s]: %s", name, known[program]))
 		case program != "":
-			s.report.add(ByHand, "", section.place, fmt.Sprintf("[eventlistener:%s]: %s", name, known[program]))
+			kind := ByHand
+			if program == "supervisor_stdout" || program == "supervisord_dependent_startup" {
+				kind = Dropped
+			}
+			s.report.add(kind, "", section.place, fmt.Sprintf("[eventlistener:%s]: %s", name, known[program]))
 		case ends(events) && kills(command):
 			s.kill(section, events)
 		default:

@@ -31,12 +31,15 @@ func isSecret(v variable) bool {
 // there are several, or where it is not clear how far one goes. "" is none.
 func secretIn(text string) string {
 	for _, form := range []*regexp.Regexp{userInURL, tokenInURL, plainDSN, inHeader, bearer} {
-		switch all := form.FindAllStringSubmatch(text, -1); {
-		case len(all) == 1 && strings.Count(text, all[0][1]) == 1 && configs.Redact(strings.Replace(text, all[0][1], "", 1)) == strings.Replace(text, all[0][1], "", 1):
-			return all[0][1]
-		case len(all) > 0:
-			return text
+		all := form.FindAllStringSubmatch(text, -1)
+		if len(all) == 0 {
+			continue
 		}
+		secret := all[0][1]
+		if rest := strings.Replace(text, secret, "", 1); len(all) == 1 && !strings.Contains(rest, secret) && configs.Redact(rest) == rest {
+			return secret
+		}
+		return text
 	}
 	redacted := configs.Redact(text)
 	if redacted == text {
@@ -118,18 +121,20 @@ func (p *process) hideKnown(text string) string {
 // variables to them that have one in their values, and nothing else that is filled in.
 func (p *process) hideAgain() {
 	for i, k := range p.keys {
+		if k.key != "command" && k.key != "hooks" {
+			continue
+		}
 		for _, v := range p.secrets {
-			written := strings.Trim(quote(strings.NewReplacer("{", "{{", "}", "}}").Replace(v.value)), `"`)
-			if (k.key == "command" || k.key == "hooks") && len(v.value) >= leastKnown {
+			if written := strings.Trim(quote(literal(v.value)), `"`); len(v.value) >= leastKnown {
 				p.keys[i].value = strings.ReplaceAll(p.keys[i].value, written, "{env."+v.name+"}")
 			}
 		}
 	}
 	p.env = slices.DeleteFunc(p.env, func(v variable) bool {
-		raw := strings.NewReplacer("{{", "", "}}", "").Replace(v.value)
-		known := p.hideKnown(v.value) != v.value && !strings.ContainsAny(raw, "{}")
+		text := notLiteral(v.value)
+		known := p.hideKnown(v.value) != v.value && literal(text) == v.value // else a variable is filled in
 		if known {
-			p.secrets = append(p.secrets, variable{v.name, strings.NewReplacer("{{", "{", "}}", "}").Replace(v.value)})
+			p.secrets = append(p.secrets, variable{v.name, text})
 		}
 		return known
 	})

@@ -49,9 +49,14 @@ func (p *program) umask() string {
 		}
 		value, _ = p.getIn(o)
 	}
+	return maskOf(&p.errors, o, value)
+}
+
+// maskOf writes a umask as TOML files have it.
+func maskOf(errors *Errors, o *option, value string) string {
 	mask, err := strconv.ParseUint(value, 8, 9)
 	if err != nil {
-		p.errors.add(o.place, "umask: %q is no octal number of at most 0777", value)
+		errors.add(o.place, "umask: %q is no octal number of at most 0777", value)
 	}
 	return "0" + padded(mask)
 }

@@ -55,6 +55,9 @@ func commandLine(argv []string) string {
 // literal doubles the braces of a text in which none is a variable.
 var literal = strings.NewReplacer("{", "{{", "}", "}}").Replace
 
+// notLiteral is the reverse.
+var notLiteral = strings.NewReplacer("{{", "{", "}}", "}").Replace
+
 func itoa(n int) string { return strconv.Itoa(n) }
 
 // seconds is a duration.

@@ -3,7 +3,6 @@ package launch
 import (
 	"slices"
 	"sync"
-	"sync/atomic"
 )
 
 // What is remembered of a worker's output while somebody waits for what comes of it.
@@ -12,27 +11,21 @@ const (
 	tailWidth = 400 // bytes of a line
 )
 
-// tail is the last lines of a worker's output. Any goroutine may read.
+// tail is the last lines of a worker's output. Any goroutine may add and read.
 type tail struct {
-	lines  atomic.Pointer[[]string]
-	adding sync.Mutex // what reads one stream does, or the other
+	mu    sync.Mutex
+	lines []string // is never changed in place: whoever has read it keeps it
 }
 
 func (t *tail) add(line []byte) {
-	t.adding.Lock()
-	defer t.adding.Unlock()
 	text := string(line[:min(len(line), tailWidth)])
-	var lines []string
-	if have := t.lines.Load(); have != nil {
-		lines = slices.Clone((*have)[max(0, len(*have)-tailLines+1):])
-	}
-	lines = append(lines, text)
-	t.lines.Store(&lines)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lines = append(slices.Clone(t.lines[max(0, len(t.lines)-tailLines+1):]), text)
 }
 
 func (t *tail) all() []string {
-	if have := t.lines.Load(); have != nil {
-		return *have
-	}
-	return nil
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.lines
 }
