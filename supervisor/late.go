@@ -39,6 +39,16 @@ func (p *preparer) soon(a *configs.App, state release.State) engine.App {
 	return one
 }
 
+// releaseSoon does the same for a release.
+func (p *preparer) releaseSoon(app string, v configs.Version) (engine.App, error) {
+	var one engine.App
+	var err error
+	if !p.answers(app, func() { one, err = p.release(app, v) }) {
+		return engine.App{}, errFiles
+	}
+	return one, err
+}
+
 // reachable closes the sockets whose directories do not answer: the owner would wait for
 // them. What is bound already stays.
 func (p *preparer) reachable(one *engine.App) {

@@ -286,7 +286,7 @@ func (s *Supervisor) releaseOf(c *configs.Config, left *predecessor, app string)
 		default:
 			continue
 		}
-		lost.App, lost.Err = s.preparer(c, nil).release(app, v)
+		lost.App, lost.Err = s.preparer(c, nil).releaseSoon(app, v)
 		if lost.Err == nil && !w.Old {
 			return lost
 		}

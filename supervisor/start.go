@@ -88,8 +88,18 @@ func (s *Supervisor) resumeRollout(c *configs.Config, one engine.App, crashed bo
 	s.owner.Unfinished(one.Config.Name, crashed, target, err)
 }
 
-// targetOf prepares what the unfinished rollout of an app goes to.
-func (s *Supervisor) targetOf(c *configs.Config, one engine.App) (target engine.App, err error) {
+// targetOf prepares what the unfinished rollout of an app goes to, or says that its disk
+// does not answer.
+func (s *Supervisor) targetOf(c *configs.Config, one engine.App) (engine.App, error) {
+	var target engine.App
+	var err error
+	if !s.preparer(c, nil).answers(one.Config.Name, func() { target, err = s.target(c, one) }) {
+		return engine.App{}, errFiles
+	}
+	return target, err
+}
+
+func (s *Supervisor) target(c *configs.Config, one engine.App) (engine.App, error) {
 	rollout, place, app := one.State.Rollout, one.State.Target, one.Config.Name
 	to, err := s.store.Get(app, rollout.To)
 	if err == nil && place != nil && to.Files() != place.Files {

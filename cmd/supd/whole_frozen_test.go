@@ -94,6 +94,15 @@ func TestFrozenTakeover(t *testing.T) {
 			f.victim = fmt.Sprintf("[release]\ndirectory = %q\n[process.web]\ncommand = \"{release}/bin/sleep 1000000\"\nready = { uptime = \"1ms\" }\n", disk+"/releases")
 			f.copy("/bin/sleep", disk+"/releases/1.0/bin/sleep")
 		},
+		"rollout": func(f *frozen, disk string) {
+			f.victim = fmt.Sprintf("[release]\ndirectory = %q\n[process.web]\ncommand = \"/bin/sh {release}/run\"\nready = { log = \"ready\", timeout = \"10m\" }\n", disk+"/releases")
+			for version, says := range map[string]string{"1.0": "ready", "1.1": "nothing"} {
+				if err := os.MkdirAll(disk+"/releases/"+version, 0o755); err != nil {
+					f.t.Fatal(err)
+				}
+				write(f.t, disk+"/releases/"+version+"/run", "echo "+says+"; exec /bin/sleep 1000000\n")
+			}
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -101,8 +110,13 @@ func TestFrozenTakeover(t *testing.T) {
 			disk, freeze := f.disk("disk")
 			files(f, disk)
 			f.start()
-			if name == "release" {
+			if name == "release" || name == "rollout" {
 				f.supctl("register", "victim", "1.0", "--deploy")
+			}
+			if name == "rollout" { // killed in the middle of one
+				f.supctl("register", "victim", "1.1")
+				f.supctl("deploy", "victim", "1.1", "--no-wait")
+				f.await("the new worker runs", func() bool { return strings.Contains(f.supctl("logs", "victim"), "nothing") })
 			}
 			f.await("the victim has a worker", func() bool { return strings.Contains(f.supctl("status", "victim"), "web.1 ") })
 			if name == "log" { // killed in the middle of a write
