@@ -304,8 +304,8 @@ func (c *Capture) take(fd, n int) (int, error) {
 	return n, err
 }
 
-// write passes on the whole lines that are held, or everything if the last line is
-// too long to be held. No line ends before the byte from.
+// write passes on the whole lines that are held, or all whole characters if the last line
+// is too long to be held. No line ends before the byte from.
 func (c *Capture) write(from int) {
 	held := c.in.held()
 	end := bytes.LastIndexByte(held[from:], '\n') + 1
@@ -313,7 +313,7 @@ func (c *Capture) write(from int) {
 		end += from
 	}
 	if len(held)-end >= maxLine {
-		end = len(held)
+		end = wholeCharacters(held) // the rest of one is not read yet
 	}
 	if end > 0 {
 		c.emit(held[:end])

@@ -109,9 +109,16 @@ func messageIn(p []byte, most int) int {
 	if n == len(p) {
 		return n
 	}
-	for i := 1; i < utf8.UTFMax; i++ { // no character is cut in two
+	return wholeCharacters(p[:n])
+}
+
+// wholeCharacters is how much of p has no part of a character at its end. p is longer than
+// one.
+func wholeCharacters(p []byte) int {
+	n := len(p)
+	for i := 1; i < utf8.UTFMax; i++ {
 		if utf8.RuneStart(p[n-i]) {
-			if !utf8.FullRune(p[n-i : n]) {
+			if !utf8.FullRune(p[n-i:]) {
 				n -= i
 			}
 			break

@@ -360,3 +360,17 @@ func TestJournalKilled(t *testing.T) {
 	}
 	t.Logf("%v entries, %d of them twice", counts, again)
 }
+
+// What is read of a long line may end within a character: its beginning waits for the rest.
+func TestLongLineReadWithinACharacter(t *testing.T) {
+	l := open(t, filepath.Join(t.TempDir(), "web.log"), Options{})
+	c := &Capture{log: l, in: newIntake(), room: usualPipe}
+	held := strings.Repeat("é", maxLine/2) + "\xc3"
+	copy(c.in.data, held)
+	c.in.touch(len(held))
+	c.in.set(state{end: uint32(len(held))})
+	c.write(0)
+	if text, _ := read(t, l.path); text != held[:maxLine] || string(c.in.held()) != "\xc3" {
+		t.Errorf("%d bytes are written, and %q is held", len(text), c.in.held())
+	}
+}
