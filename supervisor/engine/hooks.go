@@ -24,11 +24,20 @@ func (o *Owner) runHooks(w *worker, done Event, names ...configs.HookName) bool 
 		}
 	}
 	if len(there) > 0 {
-		u := o.user(w)
-		u.hooks++
-		w.revision.Program.Hooks(o.launchOf(w), w.handle, HookRun{there, w.end, func(o *Owner) { o.hooksEnded(u, done) }})
+		o.beginHooks(w, there, done)
 	}
 	return len(there) > 0
+}
+
+// beginHooks waits while strays of the user are killed: a hook would be taken for one.
+func (o *Owner) beginHooks(w *worker, names []configs.HookName, done Event) {
+	u := o.user(w)
+	if u.clearing {
+		u.waiting = append(u.waiting, func(o *Owner) { o.beginHooks(w, names, done) })
+		return
+	}
+	u.hooks++
+	w.revision.Program.Hooks(o.launchOf(w), w.handle, HookRun{names, w.end, func(o *Owner) { o.hooksEnded(u, done) }})
 }
 
 // hooksEnded is the event of the end of hooks of a user's. What they have put into the

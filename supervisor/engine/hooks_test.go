@@ -274,6 +274,24 @@ func TestOnFailure(t *testing.T) {
 	}
 }
 
+// TestHooksWaitForStrays: what is begun while those of its user are killed would be killed
+// with them.
+func TestHooksWaitForStrays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		failed := behaviour{fail: "hook pre_start: exited with code 3"}
+		p := hooked("web", configs.HookPreStart, configs.HookOnFailure)
+		p.GiveUpAfter = 1
+		w := newWorld(t, always(failed), p)
+		w.expect(time.Second, "a/web.1", api.Failed)
+		w.in(func(*Owner) {
+			if len(w.hooked) == 0 || w.idleKills.Load() == 0 {
+				t.Errorf("hooks %q, strays were killed %d times", w.hooked, w.idleKills.Load())
+			}
+		})
+		w.quit()
+	})
+}
+
 // TestCandidateHasNoAudience: what tells others that a worker is there, or goes, is not
 // run for one that no request reaches.
 func TestCandidateHasNoAudience(t *testing.T) {

@@ -25,7 +25,7 @@ type user struct {
 	clearing bool      // they are being killed; nothing is launched meanwhile
 	held     []*worker // dead ones whose end waits for that
 	parked   []*slot   // likewise, with a launch to come
-	waiting  []Event   // likewise, of ends of hooks
+	waiting  []Event   // likewise, hooks to come, and ends of hooks
 }
 
 // user is that of a worker.

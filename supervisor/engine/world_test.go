@@ -169,6 +169,7 @@ type world struct {
 	sweeps  int
 
 	hooked   []string
+	killing  bool          // of strays goes on
 	hookTime time.Duration // of each but pre_start; below 0 is for ever
 
 	strays    Strays       // that a search finds
@@ -339,6 +340,9 @@ func (w *world) cancellable(l Launch, b behaviour) {
 
 // Hooks remembers what was run.
 func (w *world) Hooks(l Launch, p Process, run HookRun) {
+	if w.killing {
+		w.t.Errorf("%q are begun while strays are killed", run.Names)
+	}
 	took := time.Duration(0)
 	for _, name := range run.Names {
 		text := fmt.Sprintf("%s.%d %s", l.Name(), l.Generation, name)
@@ -488,9 +492,13 @@ func (w *world) KillStrays(uid int, _ []int, done func([]Stray) Event) {
 			w.t.Errorf("strays are killed while %s lives", p.launch.Name())
 		}
 	}
+	w.killing = true
 	if uid != w.strays.UID || w.strays.Count == 0 {
 		w.idleKills.Add(1)
-		w.after(time.Millisecond, done(nil))
+		w.after(time.Millisecond, func(o *Owner) {
+			w.killing = false
+			done(nil)(o)
+		})
 		return
 	}
 	launches, killed := len(w.procs), w.strays.Some
@@ -499,6 +507,7 @@ func (w *world) KillStrays(uid int, _ []int, done func([]Stray) Event) {
 		if len(w.procs) > launches {
 			w.t.Error("launched while strays are killed")
 		}
+		w.killing = false
 		w.kills.Add(1)
 		done(killed)(o)
 	})
