@@ -23,14 +23,13 @@ var circusSection = regexp.MustCompile(`(?m)^\[(circus|watcher:[^]]*|socket:[^]]
 
 func isCircus(text string) bool { return circusSection.MatchString(text) }
 
-func (c *conversion) circus(file, text string) {
-	r := &circus{conversion: c, source: file, ini: &ini{}}
-	before := len(c.errors)
-	c.errors = append(c.errors, r.ini.readCircus(file, text)...)
-	r.include()
-	if len(c.errors) > before {
-		return
-	}
+func (c *conversion) circus(file string) site {
+	return &circus{conversion: c, source: file, ini: &ini{}}
+}
+
+func (r *circus) add(file, text string) { r.errors = append(r.errors, r.ini.readCircus(file, text)...) }
+
+func (r *circus) convert() {
 	for _, s := range r.ini.sections {
 		if name, is := strings.CutPrefix(s.name, "watcher:"); is {
 			w := &watcher{circus: r, section: s, name: name, env: r.environment(name), inherits: map[string]bool{}}
@@ -61,7 +60,7 @@ func (r *circus) include() {
 			}
 			for _, file := range found {
 				if text, ok := r.text(file); ok {
-					r.errors = append(r.errors, r.ini.readCircus(file, text)...)
+					r.add(file, text)
 				}
 			}
 		}

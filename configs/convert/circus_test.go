@@ -116,7 +116,10 @@ func FuzzCircus(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		c := &conversion{read: []string{"x"}}
-		c.circus("x.ini", text)
+		one := c.circus("x.ini")
+		one.add("x.ini", text)
+		one.include()
+		one.convert()
 		isTOML(t, c)
 	})
 }

@@ -42,15 +42,19 @@ type Result struct {
 // supervisord does. The error is an Errors with all that cannot be read.
 func Convert(files []string, o Options) (*Result, error) {
 	c := &conversion{options: o}
+	c.sites = [2]sites{{begin: c.supervisord, errors: &c.errors}, {begin: c.circus, errors: &c.errors}}
 	var units []string
 	files = slices.Clone(files)
-	slices.SortStableFunc(files, func(a, b string) int { return strings.Compare(includes(a), includes(b)) })
+	slices.SortStableFunc(files, func(a, b string) int { return strings.Compare(order(a), order(b)) })
 	for _, file := range files {
 		if isUnit(file) {
 			units = append(units, file)
 			continue
 		}
 		c.file(file)
+	}
+	for i := range c.sites {
+		c.sites[i].convert()
 	}
 	c.units(units)
 	if len(c.errors) > 0 {
@@ -59,17 +63,19 @@ func Convert(files []string, o Options) (*Result, error) {
 	return c.result()
 }
 
-var include = regexp.MustCompile(`(?m)^\[include\]`)
+var (
+	supervisordMain = regexp.MustCompile(`(?m)^\[(supervisord|include)\]`)
+	circusMain      = regexp.MustCompile(`(?m)^\[circus\]`)
+)
 
-// includes sorts a file before all others that includes some: they may be among them, and
-// are parts of it.
-func includes(file string) string {
+// order sorts a main file before all others: they may be parts of it.
+func order(file string) string {
 	info, err := os.Stat(file)
 	if err != nil || !info.Mode().IsRegular() || info.Size() > mostBytes {
 		return "other"
 	}
-	if text, err := os.ReadFile(file); err == nil && include.Match(text) {
-		return "before"
+	if text, err := os.ReadFile(file); err == nil && (supervisordMain.Match(text) || circusMain.Match(text)) {
+		return "main"
 	}
 	return "other"
 }
@@ -81,6 +87,7 @@ type conversion struct {
 	errors  Errors
 	apps    []*app
 	read    []string // files, absolute
+	sites   [2]sites // supervisord's and circus'
 }
 
 func (c *conversion) file(file string) {
@@ -93,9 +100,9 @@ func (c *conversion) file(file string) {
 	case isProcfile(file):
 		c.procfile(file, text)
 	case isCircus(text):
-		c.circus(file, text)
+		c.sites[1].file(file, text, circusMain.MatchString(text))
 	default:
-		c.supervisord(file, text)
+		c.sites[0].file(file, text, supervisordMain.MatchString(text))
 	}
 }
 

@@ -45,7 +45,7 @@ func (s *supervisord) environment() {
 		return
 	}
 	x := s.expansion(o)
-	x.later = s.marks
+	x.later, x.twice = s.marks, true
 	value, err := x.expand(o.value)
 	if err == nil {
 		s.env, err = assignments(value)

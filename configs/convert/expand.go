@@ -15,6 +15,7 @@ type expansion struct {
 	known  map[string]string
 	later  *marks // nil: variables of the environment have to be known
 	number bool   // process_num may be used
+	twice  bool   // what comes out is expanded again, as supervisord does with some options
 }
 
 // with gives an expansion that knows more.
@@ -45,6 +46,17 @@ func (e unknownEnv) Error() string {
 }
 
 func (x expansion) expand(s string) (string, error) {
+	text, err := x.once(s)
+	if err != nil || !x.twice {
+		return text, err
+	}
+	if text, err = x.once(text); err != nil {
+		return "", fmt.Errorf("supervisord expands it twice, and the second time %w; a percent sign is %%%%%%%% here", err)
+	}
+	return text, nil
+}
+
+func (x expansion) once(s string) (string, error) {
 	var b strings.Builder
 	for {
 		at := strings.IndexByte(s, '%')

@@ -21,7 +21,9 @@ var descriptors = []string{"/dev/stdout", "/dev/stderr", "/dev/fd/1", "/dev/fd/2
 
 func (p *program) output(stream string, r run) output {
 	o := output{to: "auto", maxBytes: p.bytes(stream+"_logfile_maxbytes", 50<<20), backups: p.integer(stream+"_logfile_backups", 10)}
-	value, at := p.getWith(stream+"_logfile", p.inner)
+	x := p.inner
+	x.twice = true
+	value, at := p.getWith(stream+"_logfile", x)
 	o.at = at
 	lower := strings.ToLower(value)
 	switch {

@@ -15,6 +15,7 @@ type program struct {
 	*supervisord
 	section *section
 	group   string // "" is none but its own
+	from    string // file that makes it a part of the group
 	name    string
 	old     string    // GROUP:NAME, or NAME alone
 	x       expansion // of what is the same for all numbers
@@ -137,7 +138,11 @@ func (s *supervisord) warnings(section *section, name string) {
 		s.report.add(Converted, name, again, "a section of the same name again: what both say is one, the later value holds")
 	}
 	for _, o := range section.options {
-		if o.earlier != nil {
+		switch {
+		case o.earlier == nil:
+		case o.name == "command":
+			s.report.add(Never, name, *o.earlier, fmt.Sprintf("[%s] has a command twice: it is one program to supervisord, which runs the later command; this one never ran", section.name))
+		default:
 			s.report.add(Converted, name, o.place, fmt.Sprintf("%s is set twice: the later value holds", o.name))
 		}
 		if !slices.Contains(known, o.name) {

@@ -353,9 +353,4 @@ func (s *supervisord) getIn(o *option) (string, bool) {
 }
 
 // target is the app that the program becomes a part of.
-func (p *program) target() *app {
-	if p.group != "" {
-		return p.app(p.group, p.file)
-	}
-	return p.app("", p.section.file)
-}
+func (p *program) target() *app { return p.app(p.group, p.from) }

@@ -21,14 +21,13 @@ type supervisord struct {
 	startedAll []started
 }
 
-func (c *conversion) supervisord(file, text string) {
-	s := &supervisord{conversion: c, file: file, ini: &ini{inline: true}, marks: &marks{}}
-	before := len(c.errors)
-	c.errors = append(c.errors, s.ini.read(file, text)...)
-	s.include()
-	if len(c.errors) > before {
-		return
-	}
+func (c *conversion) supervisord(file string) site {
+	return &supervisord{conversion: c, file: file, ini: &ini{inline: true}, marks: &marks{}}
+}
+
+func (s *supervisord) add(file, text string) { s.errors = append(s.errors, s.ini.read(file, text)...) }
+
+func (s *supervisord) convert() {
 	s.main = s.ini.section("supervisord")
 	s.daemon()
 	s.listeners()
@@ -65,7 +64,7 @@ func (s *supervisord) include() {
 				continue // by another pattern, or itself
 			}
 			if text, ok := s.text(file); ok {
-				s.errors = append(s.errors, s.ini.read(file, text)...)
+				s.add(file, text)
 			}
 		}
 	}
@@ -112,7 +111,7 @@ func (s *supervisord) groups() (all []member) {
 	}
 	for _, section := range s.ini.sections {
 		if isProgram(section.name) && !grouped[section] {
-			all = append(all, member{"", section})
+			all = append(all, member{"", section.file, section})
 		}
 	}
 	return all
@@ -121,6 +120,7 @@ func (s *supervisord) groups() (all []member) {
 // member is a program as a part of a group; "" is none but its own.
 type member struct {
 	group   string
+	file    string // which says so
 	section *section
 }
 
@@ -143,7 +143,7 @@ func (s *supervisord) members(group string, o *option) (all []member) {
 			s.errors.add(o.place, "programs: there is no [program:%s]", name)
 			continue
 		}
-		all = append(all, member{group, section})
+		all = append(all, member{group, o.file, section})
 	}
 	return all
 }
@@ -156,7 +156,7 @@ func (s *supervisord) priorities(group *section, programs *option) {
 
 func (s *supervisord) programs() {
 	for _, m := range s.groups() {
-		p := &program{supervisord: s, section: m.section, group: m.group}
+		p := &program{supervisord: s, section: m.section, group: m.group, from: m.file}
 		p.convert()
 	}
 }

@@ -93,9 +93,12 @@ func TestOptions(t *testing.T) {
 		"own environment": {"[program:web]\ncommand=/bin/web %(ENV_A)s\nuser=www\nenvironment=A=\"1 2\"\n", []string{`command = "/bin/web 1 2"`}},
 		"main environment": {"[supervisord]\nenvironment=TZ=\"UTC\",A=\"main\"\n" + one("environment=A=\"own\"\n"),
 			[]string{`TZ = "UTC"`, `A = "own"`, "!main"}},
-		"secret":            {one("environment=API_TOKEN=\"abc$\\\",DB=\"postgres://u:pw@h/d\",N=\"1\"\n"), []string{"# file: shop.web.env\nAPI_TOKEN=\"abc\\$\\\\\"\nDB=\"postgres://u:pw@h/d\"\n", `env_file = "shop.web.env"`, `N = "1"`}},
-		"secret in command": {"[program:web]\ncommand=/bin/web --password=hunter2 --api-key k1 -v\nuser=www\n", []string{`command = "/bin/web --password={env.SECRET_1} --api-key {env.SECRET_2} -v"`, "SECRET_1=\"hunter2\"\nSECRET_2=\"k1\"\n", "converted: what looks like a secret"}},
-		"secret by name":    {one("environment=API_TOKEN=\"%(ENV_API_TOKEN)s\"\n"), []string{`API_TOKEN = "{env.API_TOKEN}"`, "!env_file"}},
+		"environment is expanded twice": {"[supervisord]\nenvironment=A=\"50%%%%\",B=\"%%(ENV_C)s\"\n" + one("environment=D=\"5%%\"\n"), []string{`A = "50%"`, `B = "{env.C}"`, `D = "5%"`}},
+		"so is a log":                   {one("stdout_logfile=/var/log/%%(program_name)s-%%%%.log\n"), []string{`log = { file = "/var/log/web-%.log" }`}},
+		"a command twice":               {one("") + "[program:web]\ncommand=/bin/other\n", []string{`command = "/bin/other"`, "never_worked: [program:web] has a command twice", "[web] [shop.conf:2]"}},
+		"secret":                        {one("environment=API_TOKEN=\"abc$\\\",DB=\"postgres://u:pw@h/d\",N=\"1\"\n"), []string{"# file: shop.web.env\nAPI_TOKEN=\"abc\\$\\\\\"\nDB=\"postgres://u:pw@h/d\"\n", `env_file = "shop.web.env"`, `N = "1"`}},
+		"secret in command":             {"[program:web]\ncommand=/bin/web --password=hunter2 --api-key k1 -v\nuser=www\n", []string{`command = "/bin/web --password={env.SECRET_1} --api-key {env.SECRET_2} -v"`, "SECRET_1=\"hunter2\"\nSECRET_2=\"k1\"\n", "converted: what looks like a secret"}},
+		"secret by name":                {one("environment=API_TOKEN=\"%(ENV_API_TOKEN)s\"\n"), []string{`API_TOKEN = "{env.API_TOKEN}"`, "!env_file"}},
 		"secret by reference": {"[supervisord]\nenvironment=MAIN_TOKEN=\"hunter1\"\n[program:web]\ncommand=/bin/web %(ENV_API_KEY)s %(ENV_MAIN_TOKEN)s\nuser=www\nenvironment=API_KEY=\"hunter2\",K=\"%(ENV_MAIN_TOKEN)s\"\n",
 			[]string{`command = "/bin/web {env.API_KEY} {env.MAIN_TOKEN}"`, `K = "{env.MAIN_TOKEN}"`, "MAIN_TOKEN=\"hunter1\"\nAPI_KEY=\"hunter2\"\n", "!= \"hunter"}},
 		"supd's variable":        {one("environment=XDG_RUNTIME_DIR=\"/tmp\"\n"), []string{"by_hand: the variable XDG_RUNTIME_DIR is set by supd", "!XDG_RUNTIME_DIR = "}},
@@ -228,6 +231,38 @@ func TestApps(t *testing.T) {
 	}
 }
 
+// Pieces of conf.d are read as the one configuration that they were, with or without its
+// main file, which may look for them elsewhere. Two main files are two configurations.
+func TestPieces(t *testing.T) {
+	dir := lay(t, map[string]string{
+		"supervisord.conf": "[supervisord]\nenvironment=MAIN=\"1\"\n[include]\nfiles=/nowhere/*.conf\n",
+		"other.conf":       "[supervisord]\n[program:web]\ncommand=/bin/web other\nuser=www\n",
+		"conf.d/a.conf":    "[group:shop]\nprograms=web,jobs\n[program:web]\ncommand=/bin/web old\nuser=www\n",
+		"conf.d/b.conf":    "[program:jobs]\ncommand=/bin/jobs\nuser=jobs\n[program:web]\ncommand=/bin/web new\n",
+		"circus.ini":       "[circus]\nendpoint=x\n",
+		"c.d/env.ini":      "[env:web]\nA=1\n",
+		"c.d/web.ini":      "[watcher:web]\ncmd=/bin/web\nuid=www\n",
+	})
+	read := func(names ...string) string {
+		t.Helper()
+		for i, name := range names {
+			names[i] = filepath.Join(dir, name)
+		}
+		r, err := Convert(names, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		passes(t, r)
+		return told(r)
+	}
+	joined := []string{"# file: shop.toml\n# Converted from a.conf", `command = "/bin/web new"`, "[process.jobs]", "shop:web = shop/web.1", "shop:jobs = shop/jobs.1", "!web old", "a.conf:4"}
+	wants(t, read("conf.d/a.conf", "conf.d/b.conf"), append(joined, "!MAIN"))
+	wants(t, read("conf.d/a.conf", "supervisord.conf", "conf.d/b.conf"), append(joined, `MAIN = "1"`))
+	wants(t, read("conf.d/a.conf", "supervisord.conf", "conf.d/b.conf", "other.conf"), append(joined, "!MAIN", `command = "/bin/web other"`, "3 programs"))
+	wants(t, read("c.d/env.ini", "c.d/web.ini"), []string{`A = "1"`, "1 program"})
+	wants(t, read("c.d/web.ini", "circus.ini", "c.d/env.ini"), []string{`A = "1"`, "1 program"})
+}
+
 // What ends supervisord, and other listeners.
 func TestListeners(t *testing.T) {
 	script := "#!/bin/sh\nwhile read line; do kill -QUIT $PPID; done\n"
@@ -286,13 +321,15 @@ command=x
 socket=nowhere
 [fcgi-program:f2]
 command=x
+[supervisord]
+environment=A="50%%"
 `, "include.conf": "[include]\nfiles=%(nothing)s\n"})
 	_, err := Convert([]string{filepath.Join(dir, "shop.conf"), filepath.Join(dir, "include.conf"), filepath.Join(dir, "none")}, Options{})
 	for _, want := range []string{
 		"shop.conf:1: [program:a b]", "shop.conf:3: [program:b] has no command", `shop.conf:7: autostart: "maybe"`, "shop.conf:8: startsecs", "shop.conf:9: stopsignal",
 		"shop.conf:10: stdout_logfile_maxbytes", "shop.conf:11: environment", `shop.conf:12: exitcodes: "x"`, "shop.conf:13: umask", "shop.conf:15: stopasgroup",
 		"shop.conf:16: autorestart", "shop.conf:19: numprocs", "shop.conf:20: numprocs is 2", "shop.conf:25: user: is empty", "shop.conf:26: environment: a % is no format", "shop.conf:28: programs: there is no [program:zz]",
-		"shop.conf:31: socket", "shop.conf:32: [fcgi-program:f2] has no socket", "include.conf:2: files: %(nothing)s", "none: cannot be read: no such file",
+		"shop.conf:31: socket", "shop.conf:32: [fcgi-program:f2] has no socket", "shop.conf:35: environment: supervisord expands it twice, and the second time a % is no format", "include.conf:2: files: %(nothing)s", "none: cannot be read: no such file",
 	} {
 		if err == nil || !strings.Contains(err.Error(), dir+"/"+want) {
 			t.Errorf("%s: %v", want, err)
@@ -343,7 +380,10 @@ func FuzzConvert(f *testing.F) {
 	f.Add(one("numprocs=3\nprocess_name=%(process_num)02d\nenvironment=A=\"\x07{\"\n"))
 	f.Fuzz(func(t *testing.T, text string) {
 		c := &conversion{read: []string{"x"}}
-		c.supervisord("x.conf", text)
+		one := c.supervisord("x.conf")
+		one.add("x.conf", text)
+		one.include()
+		one.convert()
 		isTOML(t, c)
 	})
 }
