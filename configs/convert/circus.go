@@ -153,12 +153,17 @@ var watcherOptions = []string{
 	"singleton", "virtualenv", "virtualenv_py_ver", "close_child_stdin", "close_child_stdout", "close_child_stderr", "check_flapping", "use_papa", "stdin_socket", "stream_backend",
 }
 
+// get gives the value of an option; "" where it is not set or cannot be known.
 func (w *watcher) get(name string) (string, *option) {
 	o := w.section.option(name)
 	if o == nil {
 		return "", nil
 	}
-	return o.value, o
+	value, known := w.fixed(name, o.value)
+	if !known {
+		return "", nil
+	}
+	return value, o
 }
 
 func (w *watcher) at(name string) place {
@@ -213,7 +218,6 @@ func (w *watcher) convert() {
 func (w *watcher) account() {
 	user, _ := w.get("uid")
 	w.d.group, _ = w.get("gid")
-	user, w.d.group = w.fixed("uid", user), w.fixed("gid", w.d.group)
 	switch {
 	case user == "" && w.options.User != "":
 		user = w.options.User
@@ -245,8 +249,8 @@ func (w *watcher) expanded(name, text string) string {
 			return b.String()
 		}
 		b.WriteString(literal(text[:at[0]]))
-		whole, variable := text[at[0]:at[1]], strings.ToLower(strings.Trim(text[at[0]:at[1]], "$()"))
-		b.WriteString(w.variable(name, whole, strings.TrimPrefix(variable, "circus.")))
+		whole := text[at[0]:at[1]]
+		b.WriteString(w.variable(name, whole, variableOf(whole)))
 		text = text[at[1]:]
 	}
 }
@@ -285,28 +289,43 @@ func (w *watcher) variable(option, whole, name string) string {
 func socketNameOf(name string) string { return nameOf(strings.ToLower(name)) }
 
 // fixed wants a text without variables that are known only later.
-func (w *watcher) fixed(option, text string) string {
-	if !circusVariable.MatchString(text) {
-		return text
-	}
-	for name, value := range w.options.Env {
-		text = regexp.MustCompile(`(?i)\$\(circus\.env\.`+regexp.QuoteMeta(name)+`\)`).ReplaceAllLiteralString(text, value)
-	}
-	if found := circusVariable.FindString(text); found != "" {
-		w.broken = true
-		w.note(ByHand, option, fmt.Sprintf("not converted: %s has %s, which is known only where circus runs: say --env NAME=VALUE", option, found))
-	}
-	return text
+func (w *watcher) fixed(option, text string) (value string, known bool) {
+	known = true
+	value = circusVariable.ReplaceAllStringFunc(text, func(found string) string {
+		name, isEnv := strings.CutPrefix(variableOf(found), "env.")
+		for one, value := range w.options.Env {
+			if isEnv && strings.EqualFold(one, name) {
+				return value
+			}
+		}
+		known = false
+		hint := ""
+		if isEnv {
+			hint = ": say --env " + strings.ToUpper(name) + "=VALUE"
+		}
+		w.note(ByHand, option, fmt.Sprintf("not converted: %s has %s, which is known only where circus runs%s", option, found, hint))
+		return found
+	})
+	w.broken = w.broken || !known
+	return value, known
+}
+
+// variableOf is the name in what circusVariable has found.
+func variableOf(found string) string {
+	return strings.TrimPrefix(strings.ToLower(strings.Trim(found, "$()")), "circus.")
 }
 
 func (w *watcher) command() {
-	cmd, o := w.get("cmd")
+	o, args := w.section.option("cmd"), w.section.option("args")
 	if o == nil {
 		w.errors.add(w.section.place, "[%s] has no cmd", w.section.name)
 		return
 	}
-	args, _ := w.get("args")
-	line := strings.TrimSpace(cmd + " " + args)
+	line := o.value
+	if args != nil {
+		line += " " + args.value
+	}
+	line = strings.TrimSpace(line)
 	if w.boolean("shell", false) {
 		w.d.set("command", list([]string{"/bin/sh", "-c", w.expanded("cmd", line)}))
 		w.note(Converted, "shell", "the shell is written as such: without exec in what it runs it stays between supd and the program")
@@ -340,7 +359,6 @@ func (w *watcher) counted() {
 
 func (w *watcher) place() {
 	dir, o := w.get("working_dir")
-	dir = w.fixed("working_dir", dir)
 	switch {
 	case o != nil && filepath.IsAbs(dir):
 		w.d.set("directory", quote(literal(dir)))
@@ -353,7 +371,7 @@ func (w *watcher) place() {
 		w.note(Different, "", "no working_dir: circus' own was where it was started, here it is /; say --directory DIR if that matters")
 	}
 	if venv, o := w.get("virtualenv"); o != nil {
-		w.d.set("venv", quote(literal(w.fixed("virtualenv", venv))))
+		w.d.set("venv", quote(literal(venv)))
 		w.note(Different, "virtualenv", "venv puts the bin of the virtualenv first in PATH and sets VIRTUAL_ENV; circus set PYTHONPATH")
 	}
 	w.d.set("umask", quote(w.umask()))

@@ -39,16 +39,18 @@ func (w *watcher) limits() {
 		if !is {
 			continue
 		}
-		n, ok := integer(o.value)
+		value, known := w.get(o.name)
+		n, ok := integer(value)
 		switch {
+		case known == nil: // as get has said
 		case !slices.Contains([]string{"nofile", "nproc", "core", "as", "fsize", "memlock", "stack"}, name):
 			w.note(Dropped, o.name, o.name+" has no counterpart")
-		case o.value == "":
+		case value == "":
 			limits = append(limits, pair{name, quote("unlimited")})
 		case ok && n >= 0:
 			limits = append(limits, pair{name, itoa(n)})
 		default:
-			w.errors.add(o.place, "%s: %q is no number", o.name, o.value)
+			w.errors.add(o.place, "%s: %q is no number", o.name, value)
 		}
 	}
 	if len(limits) > 0 {
@@ -88,7 +90,6 @@ func streamKind(class string) string {
 }
 
 func (w *watcher) logFile(path string) {
-	path = w.fixed("stdout_stream.filename", path)
 	if path == "" {
 		return
 	}
@@ -150,7 +151,8 @@ func (w *watcher) socket(a *app, name string) bool {
 		if strings.Contains(host, ":") {
 			host = "[" + host + "]"
 		}
-		l.keys = []pair{{"listen", quote(literal(w.fixed("host", kind+host+":"+port)))}}
+		address, _ := w.fixed("host", kind+host+":"+port)
+		l.keys = []pair{{"listen", quote(literal(address))}}
 	}
 	if o := s.option("backlog"); o != nil {
 		if n, ok := integer(o.value); ok && n > 0 {

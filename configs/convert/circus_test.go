@@ -60,6 +60,8 @@ func TestWatcher(t *testing.T) {
 		"secret":        {"[env]\ndb_password=hunter2\n", []string{"# file: site.web.env\nDB_PASSWORD=\"hunter2\"\n", "!DB_PASSWORD = "}},
 		"secret in cmd": {"args=$(circus.env.token)\n[env]\ntoken=hunter2\n", []string{`command = "/bin/web -x {env.TOKEN}"`, "TOKEN=\"hunter2\"\n", "!= \"hunter"}},
 		"variables":     {"args=$(circus.wid) $(CIRCUS.env.N) ((circus.env.n)) $(circus.other)\n", []string{`command = "/bin/web -x {slot} {env.N} {env.N} $(circus.other)"`, `env_inherit = ["N"]`, "different: $(circus.wid)"}},
+		"known":         {"numprocesses=$(circus.env.workers)\ngraceful_timeout=((circus.env.PATIENCE))\nrlimit_nofile=$(circus.env.FILES)\n", []string{"count = 3\n", `stop = [["TERM", "7s"]]`, "nofile = 99"}},
+		"unknown count": {"numprocesses=$(circus.env.other)\nmax_retry=5\n", []string{"by_hand: not converted: numprocesses has $(circus.env.other), which is known only where circus runs: say --env OTHER=VALUE", "![process"}},
 		"unknown dir":   {"working_dir=$(circus.env.home)\n", []string{"by_hand: not converted: working_dir has $(circus.env.home)", "![process"}},
 		"venv":          {"virtualenv=/v\n", []string{`venv = "/v"`, "different: venv"}},
 		"sockets":       {"args=--fd $(circus.sockets.Web.1)\nuse_sockets=True\n[socket:web.1]\nhost=::1\nport=80\nbacklog=5\n[socket:b]\npath=/run/b\n", []string{"[socket.web-1]\nlisten = \"tcp:[::1]:80\"\nbacklog = 5\n", `--fd {socket.web-1}"`, `sockets = ["web-1"]`, "![rollout]", "![socket.b]"}},
@@ -73,7 +75,7 @@ func TestWatcher(t *testing.T) {
 		"no uid":        {"[watcher:b]\ncmd=b\n", []string{"[process.b]\nuser = \"root\"\n", `capabilities = ["@container"]`, "as_root: no uid"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := converted(t, "site.ini", "[watcher:web]\ncmd=/bin/web -x\nuid=www\n"+test.text, Options{})
+			got := converted(t, "site.ini", "[watcher:web]\ncmd=/bin/web -x\nuid=www\n"+test.text, Options{Env: map[string]string{"WORKERS": "3", "PATIENCE": "7", "FILES": "99"}})
 			wants(t, got, test.want)
 		})
 	}
