@@ -360,6 +360,8 @@ func TestTemplates(t *testing.T) {
 		"user={{ user }}": true, "{% if x %}": true, "command=<%= cmd %>": true, "port=${PORT}": true, "port=__PORT__": true, "user=%USERNAME%": true, "user=@USER@": true,
 		"; user={{ user }}": false, "command=bash -c 'exec x ${PORT}'": false, "command=celery -n w@%%h": false, "command=python -m __main__": false,
 		"command=find . -exec x {} +": false, "command=x $PORT": false,
+		"command=docker ps --format '{{.Names}}'": false, "command=docker inspect -f {{json .State}} x": false, "command=x --format {{ format }}": true,
+		"command=x --format={{ .Values.format }}": true, "command=docker ps --format '{{.Names}}' {{ more }}": true, "environment=A=\"${HOME}/x\"": false, "environment=A=\"${HOME}/${X}\"": true,
 	} {
 		dir := lay(t, map[string]string{"shop.conf": one("") + line + "\n"})
 		_, err := Convert([]string{filepath.Join(dir, "shop.conf")}, Options{})
