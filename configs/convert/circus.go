@@ -206,6 +206,7 @@ func (w *watcher) convert() {
 	w.listen(a)
 	w.left()
 	if w.broken || len(w.errors) > before {
+		w.report.leftOut(w.name)
 		return
 	}
 	a.add(w.d, w.name)

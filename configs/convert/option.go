@@ -21,6 +21,7 @@ type program struct {
 	x       expansion // of what is the same for all numbers
 	inner   expansion // of the rest
 	missing bool      // a variable's value, so that the program is left out
+	done    bool      // it is converted, or was nothing
 }
 
 // get gives the value of an option, expanded; "" where it is not set or cannot be known.

@@ -41,6 +41,7 @@ func (p *program) convert() {
 	}
 	switch {
 	case count < 1:
+		p.done = true
 		p.note(Dropped, p.option("numprocs"), "numprocs is 0: it never ran, and is left out")
 	case count > configs.MostWorkers:
 		p.errors.add(p.section.place, "numprocs: want at most %d", configs.MostWorkers)
@@ -258,6 +259,7 @@ func (p *program) process(r run, name string) {
 	if p.missing {
 		return
 	}
+	p.done = true
 	a.add(d, name)
 	p.remember(d)
 	if d.name != name {

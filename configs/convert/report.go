@@ -25,6 +25,14 @@ type Note struct {
 	Text     string   `json:"text"`
 	Programs []string `json:"programs,omitempty"` // by their old names; none: of all, or of none
 	Lines    []string `json:"lines,omitempty"`    // FILE:LINE
+
+	mentions []mention
+}
+
+// mention is a program ("" is none) that a note concerns, and where it was written.
+type mention struct {
+	program string
+	place   place
 }
 
 // Name is what a program was called, and the target that it is for supctl.
@@ -63,12 +71,28 @@ func (r *Report) add(kind Kind, program string, at place, text string) {
 		i = len(r.Notes)
 		r.Notes = append(r.Notes, Note{Kind: kind, Text: text})
 	}
-	n := &r.Notes[i]
-	if program != "" && !slices.Contains(n.Programs, program) {
-		n.Programs = append(n.Programs, program)
+	r.Notes[i].mentions = append(r.Notes[i].mentions, mention{program, at})
+}
+
+// leftOut takes back what was said of a program that is not converted after all, but for
+// what is to be done, or was wrong before.
+func (r *Report) leftOut(program string) {
+	for i := range r.Notes {
+		if n := &r.Notes[i]; n.Kind != ByHand && n.Kind != Never {
+			n.mentions = slices.DeleteFunc(n.mentions, func(m mention) bool { return m.program == program })
+		}
 	}
-	if at.line > 0 && !slices.Contains(n.Lines, at.String()) {
-		n.Lines = append(n.Lines, at.String())
+	r.Notes = slices.DeleteFunc(r.Notes, func(n Note) bool { return len(n.mentions) == 0 })
+}
+
+func (n *Note) name() {
+	for _, m := range n.mentions {
+		if m.program != "" && !slices.Contains(n.Programs, m.program) {
+			n.Programs = append(n.Programs, m.program)
+		}
+		if m.place.line > 0 && !slices.Contains(n.Lines, m.place.String()) {
+			n.Lines = append(n.Lines, m.place.String())
+		}
 	}
 }
 
@@ -83,8 +107,11 @@ func (r *Report) has(kind Kind, program string) bool {
 	return slices.ContainsFunc(r.Notes, func(n Note) bool { return n.Kind == kind && slices.Contains(n.Programs, program) })
 }
 
-// finish sorts the notes by kind, and counts.
+// finish names the programs and lines of each note, sorts the notes by kind, and counts.
 func (r *Report) finish() {
+	for i := range r.Notes {
+		r.Notes[i].name()
+	}
 	slices.SortStableFunc(r.Notes, func(a, b Note) int { return slices.Index(Kinds, a.Kind) - slices.Index(Kinds, b.Kind) })
 	r.Programs = len(r.programs)
 	for _, program := range r.programs {

@@ -158,6 +158,9 @@ func (s *supervisord) programs() {
 	for _, m := range s.groups() {
 		p := &program{supervisord: s, section: m.section, group: m.group, from: m.file}
 		p.convert()
+		if !p.done && p.old != "" {
+			s.report.leftOut(p.old)
+		}
 	}
 }
 

@@ -105,6 +105,7 @@ func TestOptions(t *testing.T) {
 		"percent":                {"[program:web]\ncommand=celery --hostname 'jobs@%%h'\nuser=www\n", []string{`command = "celery --hostname jobs@%h"`}},
 		"braces":                 {"[program:web]\ncommand=find . -exec x {} +\nuser=www\n", []string{`command = "find . -exec x {{}} +"`}},
 		"quotes":                 {"[program:web]\ncommand=nginx -g \"daemon off;\"\nuser=www\n", []string{`command = ["nginx", "-g", "daemon off;"]`}},
+		"left out whole":         {one("environment=API_KEY=\"hunter2\"\nautostart=%(ENV_X)s\n"), []string{"by_hand: not converted: autostart has %(ENV_X)s", "!different", "!env_file", "![process"}},
 		"cut in quotes":          {"[program:web]\ncommand=bash -c 'a ; b'\nuser=www\n", []string{"never_worked: the command was never started: a ' is not closed; supervisord takes \"; …\" off as a comment, also in quotes", "by_hand: not converted", "![process"}},
 		"joined":                 {"[program:web]\ncommand=gunicorn \\\n  --bind x\nuser=www\n", []string{`command = "gunicorn --bind x"`, `different: a \ at the end`}},
 		"indented":               {"[program:web]\ncommand=/bin/web\n  directory=/srv\nuser=www\n", []string{`command = "/bin/web directory=/srv"`, "never_worked: directory is indented"}},

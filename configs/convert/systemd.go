@@ -68,6 +68,7 @@ func (s *service) convert() {
 	s.hooks()
 	s.place()
 	s.environment()
+	s.directories()
 	s.restart()
 	s.readiness()
 	s.stop()
@@ -77,6 +78,7 @@ func (s *service) convert() {
 	s.hardened()
 	s.rest()
 	if s.broken || len(s.errors) > before {
+		s.report.leftOut(s.old)
 		return
 	}
 	a.add(s.d, strings.TrimSuffix(s.old, "@"))
@@ -352,8 +354,13 @@ func (s *service) assignments() (env []variable) {
 // place is where it starts.
 func (s *service) place() {
 	dir, at := s.get("WorkingDirectory")
-	dir = strings.TrimPrefix(dir, "-")
+	dir, optional := strings.CutPrefix(dir, "-")
+	if optional {
+		s.note(Different, at, "- before the WorkingDirectory: it has to be there")
+	}
 	switch {
+	case optional && dir == "":
+		s.errors.add(at, "WorkingDirectory: - is no path")
 	case dir == "~":
 		s.unable(at, "WorkingDirectory=~: write the home directory")
 	case dir != "":

@@ -138,7 +138,7 @@ func (s *service) logs() {
 	s.get("SyslogIdentifier")
 }
 
-var hardening = regexp.MustCompile(`^(Private|Protect|Restrict|ReadWrite|ReadOnly|Inaccessible|NoExecPaths|ExecPaths|SystemCall|Memory(Deny|Max|High|Low|Swap)|CPU(Quota|Weight)|Tasks|IO|IP|Lock|Device|BindPaths|BindReadOnly|Temporary|RootDirectory|RootImage|Slice|Delegate|KeyringMode|ProcSubset|SecureBits|UtmpIdentifier|RemoveIPC|LoadCredential|SetCredential)`)
+var hardening = regexp.MustCompile(`^(Private|Protect|Restrict|ReadWrite|ReadOnly|Inaccessible|NoExecPaths|ExecPaths|SystemCall|Memory(Deny|Max|High|Low|Swap)|CPU(Quota|Weight)|Tasks|IO|IP|Lock|Device|Slice|Delegate|KeyringMode|ProcSubset|SecureBits|UtmpIdentifier|RemoveIPC)`)
 
 // hardened notes what narrows a service and has no counterpart here.
 func (s *service) hardened() {
@@ -153,22 +153,4 @@ func (s *service) hardened() {
 		}
 	}
 	s.get("NoNewPrivileges")
-}
-
-// rest notes what is left.
-func (s *service) rest() {
-	for _, line := range s.every("SupplementaryGroups") {
-		s.note(ByHand, line.place, "SupplementaryGroups=%s: add the user to them, or set groups, which is all of them", printable(line.value))
-	}
-	for _, line := range s.every("RuntimeDirectory") {
-		s.note(ByHand, line.place, "RuntimeDirectory=%s: make it at boot, with a line in /etc/tmpfiles.d: d /run/%[1]s 0755 %s", printable(line.value), s.d.user)
-	}
-	for _, key := range s.order {
-		section, name, _ := strings.Cut(key, ".")
-		v, set := s.last(key)
-		if !set || section == "Unit" || section == "Install" || s.used[name] || strings.HasPrefix(name, "X-") {
-			continue
-		}
-		s.note(Dropped, v.place, "%s has no counterpart", name)
-	}
 }
