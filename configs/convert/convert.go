@@ -70,14 +70,20 @@ var (
 
 // order sorts a main file before all others: they may be parts of it.
 func order(file string) string {
-	info, err := os.Stat(file)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > mostBytes {
-		return "other"
-	}
-	if text, err := os.ReadFile(file); err == nil && (supervisordMain.Match(text) || circusMain.Match(text)) {
+	if text, ok := glance(file); ok && (supervisordMain.Match(text) || circusMain.Match(text)) {
 		return "main"
 	}
 	return "other"
+}
+
+// glance reads what need not be there, and is reported elsewhere where it is unfit.
+func glance(file string) ([]byte, bool) {
+	info, err := os.Stat(file)
+	if err != nil || !info.Mode().IsRegular() || info.Size() > mostBytes {
+		return nil, false
+	}
+	text, err := os.ReadFile(file)
+	return text, err == nil
 }
 
 // conversion is under way.

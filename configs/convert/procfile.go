@@ -18,7 +18,7 @@ var procLine = regexp.MustCompile(`^([A-Za-z0-9_-]+):\s*(.+)$`)
 // procfile converts lines of NAME: COMMAND, each of which a shell runs.
 func (c *conversion) procfile(file, text string) {
 	at := place{file: file}
-	port := 5000 // what foreman gives the first, and each further one 100 more
+	port, none := c.firstPort(file), true
 	for line := range strings.SplitSeq(strings.ReplaceAll(text, "\r\n", "\n"), "\n") {
 		at.line++
 		line = strings.TrimSpace(line)
@@ -26,9 +26,10 @@ func (c *conversion) procfile(file, text string) {
 			continue
 		}
 		m := procLine.FindStringSubmatch(line)
+		none = none && m == nil
 		switch {
 		case m == nil:
-			c.errors.add(at, "is no NAME: COMMAND")
+			c.report.add(Never, "", at, "what is no NAME: COMMAND is passed over")
 		case strings.ContainsFunc(line, reserved):
 			c.errors.add(at, "has a character that stands for no text")
 		case m[1] == "release":
@@ -37,8 +38,11 @@ func (c *conversion) procfile(file, text string) {
 		default:
 			l := procType{c, file, at, m[1], &process{old: m[1]}}
 			l.convert(strings.TrimSpace(m[2]), port)
-			port += 100
+			port += 100 // as foreman does
 		}
+	}
+	if none {
+		c.errors.add(place{file: file}, "has no NAME: COMMAND")
 	}
 	c.report.add(Converted, "", place{}, "one process of each kind runs, and is started again when it ends; count is how many")
 }
@@ -88,14 +92,34 @@ func (l procType) note(kind Kind, text string) { l.report.add(kind, l.name, l.at
 var usesPort = regexp.MustCompile(`\$\{?PORT\b`)
 
 // port sets PORT, as who runs a Procfile does.
-func (l procType) port(env []variable, otherwise int) []variable {
-	value, given := l.options.Env["PORT"]
-	if !given {
-		value = itoa(otherwise)
-		l.note(Different, "PORT is what foreman gives: 5000, and 100 more for each line; say --env PORT=NUMBER, or have supd bind a [socket.NAME]")
+func (l procType) port(env []variable, port int) []variable {
+	if _, given := l.options.Env["PORT"]; !given {
+		l.note(Different, "PORT is what foreman gives: that of .env, or 5000, and 100 more for each line; say --env PORT=NUMBER for the first, or have supd bind a [socket.NAME]")
 	}
-	return setVariable(env, variable{"PORT", value})
+	return setVariable(env, variable{"PORT", itoa(port)})
 }
+
+var dotenvPort = regexp.MustCompile(`(?m)^\s*(?:export\s+)?PORT\s*=\s*["']?(\d+)["']?\s*$`)
+
+// firstPort is that of --env, of .env beside the file, or 5000.
+func (c *conversion) firstPort(file string) int {
+	value, given := c.options.Env["PORT"]
+	if !given {
+		value = "5000"
+		text, _ := glance(dotenvOf(file))
+		for _, m := range dotenvPort.FindAllSubmatch(text, -1) {
+			value = string(m[1])
+		}
+	}
+	port, ok := integer(value)
+	if !ok {
+		c.errors.add(place{file: file}, "--env PORT: %q is no number", value)
+	}
+	return port
+}
+
+// dotenvOf is what foreman reads beside a file.
+func dotenvOf(file string) string { return filepath.Join(filepath.Dir(absolute(file)), ".env") }
 
 // special is what a shell would do something with.
 const special = "$&|;<>()`*?[]#~\\{}\n"
@@ -140,7 +164,7 @@ func cutAssignments(command string) (env []variable, rest string) {
 
 // dotenv is the file that foreman reads as well.
 func (l procType) dotenv() {
-	path := filepath.Join(filepath.Dir(absolute(l.source)), ".env")
+	path := dotenvOf(l.source)
 	if _, err := os.Stat(path); err != nil {
 		return
 	}

@@ -46,10 +46,31 @@ func TestProcfileDotenv(t *testing.T) {
 	}
 }
 
-func TestProcfileErrors(t *testing.T) {
-	dir := lay(t, map[string]string{"Procfile": "web x\nb:\nc: x\n"})
-	_, err := Convert([]string{filepath.Join(dir, "Procfile")}, Options{})
-	if err == nil || !strings.Contains(err.Error(), "Procfile:1: is no NAME") || !strings.Contains(err.Error(), "Procfile:2: is no NAME") {
+// What foreman passes over is passed over, and told.
+func TestProcfileOddLines(t *testing.T) {
+	got := converted(t, "site/Procfile", "web x\nb:\nc: x\n", Options{})
+	wants(t, got, []string{"never_worked: what is no NAME: COMMAND is passed over [] [Procfile:1 Procfile:2]", "[process.c]"})
+	dir := lay(t, map[string]string{"Procfile": "web x\n"})
+	if _, err := Convert([]string{filepath.Join(dir, "Procfile")}, Options{}); err == nil || !strings.Contains(err.Error(), "Procfile: has no NAME: COMMAND") {
+		t.Error(err)
+	}
+}
+
+// PORT of .env is that of the first line.
+func TestProcfilePort(t *testing.T) {
+	dir := lay(t, map[string]string{"site/Procfile": "web: x $PORT\nmore: x $PORT\n", "site/.env": "A=1\nPORT=\"8000\"\n"})
+	for env, first := range map[string]string{"": "8000", "9000": "9000"} {
+		o := Options{User: "www", Env: map[string]string{}}
+		if env != "" {
+			o.Env["PORT"] = env
+		}
+		r, err := Convert([]string{filepath.Join(dir, "site/Procfile")}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wants(t, told(r), []string{`PORT = "` + first + `"`, `PORT = "` + first[:1] + `100"`})
+	}
+	if _, err := Convert([]string{filepath.Join(dir, "site/Procfile")}, Options{Env: map[string]string{"PORT": "x"}}); err == nil || !strings.Contains(err.Error(), `--env PORT: "x" is no number`) {
 		t.Error(err)
 	}
 }
