@@ -60,8 +60,11 @@ func (v *converting) run(files []string) error {
 	}
 	result, err := convert.Convert(files, v.options)
 	if unread, is := errors.AsType[convert.Errors](err); is {
-		fmt.Fprintln(v.err, unread)
 		v.worst(api.CodeInvalid)
+		if v.json {
+			return v.print(map[string][]unreadable{"errors": unreadables(unread)})
+		}
+		fmt.Fprintln(v.err, unread)
 		return nil
 	}
 	if err != nil {
@@ -81,6 +84,20 @@ func (v *converting) run(files []string) error {
 	}
 	v.report(&result.Report)
 	return nil
+}
+
+// unreadable is one thing for which nothing is converted, as JSON has it.
+type unreadable struct {
+	File    string `json:"file"`
+	Line    int    `json:"line,omitempty"` // 0: the file as a whole
+	Message string `json:"message"`
+}
+
+func unreadables(all convert.Errors) (list []unreadable) {
+	for _, e := range all {
+		list = append(list, unreadable{e.File, e.Line, e.Msg})
+	}
+	return list
 }
 
 // read looks at what the command line says.

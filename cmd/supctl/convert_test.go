@@ -37,6 +37,26 @@ func TestConvert(t *testing.T) {
 	}
 }
 
+// What cannot be read is told with its line, as JSON too; what several processes have in
+// common is told once.
+func TestConvertTells(t *testing.T) {
+	code, out, err := supctl(t, "convert", "--json", shop(t, "user={{ user }}\n"), "/nowhere.conf")
+	var told struct {
+		Errors []struct {
+			File, Message string
+			Line          int
+		}
+	}
+	must(t, json.Unmarshal([]byte(out), &told))
+	if code != 6 || err != "" || len(told.Errors) != 2 || told.Errors[0].File != "/nowhere.conf" || told.Errors[1].Line != 12 || !strings.Contains(told.Errors[1].Message, "a template") {
+		t.Errorf("exited with %d\nstdout: %s\nstderr: %s", code, out, err)
+	}
+	_, _, err = supctl(t, "convert", shop(t, "[program:a]\ncommand=/bin/sleep 1\n[program:b]\ncommand=/bin/sleep 2\n"))
+	if strings.Count(err, "warning: capabilities: with setuid") != 1 || !strings.Contains(err, "\n    shop/a, shop/b (shop.toml:") {
+		t.Errorf("stderr: %s", err)
+	}
+}
+
 // Into a directory secrets go as well, and are nobody's else.
 func TestConvertOut(t *testing.T) {
 	path, dir := shop(t, ""), t.TempDir()

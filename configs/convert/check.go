@@ -43,10 +43,20 @@ func (c *conversion) check(apps []App) error {
 	}
 	for _, w := range config.Traps() {
 		if text := withoutDir(dir, w.String()); !strings.Contains(text, filepath.Base(dir)) {
-			c.report.add(Host, "", place{}, "warning: "+text)
+			c.trap(w)
 		}
 	}
 	return nil
+}
+
+// trap notes once what several processes have in common.
+func (c *conversion) trap(w configs.Warning) {
+	key, of := w.Key, ""
+	if in, is := strings.CutPrefix(key, "process."); is {
+		of, key, _ = strings.Cut(in, ".")
+		of = strings.TrimSuffix(filepath.Base(w.File), ".toml") + "/" + of
+	}
+	c.report.add(Host, of, place{w.File, w.Line}, "warning: "+strings.TrimPrefix(key+": "+w.Msg, ": "))
 }
 
 func (c *conversion) invalid(all configs.Errors) {
