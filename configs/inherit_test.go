@@ -42,7 +42,7 @@ func TestInherited(t *testing.T) {
 func TestInheritedVariables(t *testing.T) {
 	for _, c := range []struct{ keys, want string }{
 		{`env_inherit = ["DJANGO_*"]` + "\n" + `env = { A = "{env.DJANGO_X}" }`, ""},
-		{`env_inherit = ["DJANGO_*"]` + "\n" + `env = { A = "{env.FLASK_X}" }`, "no such variable; set it in env, or name it in env_inherit"},
+		{`env_inherit = ["DJANGO_*"]` + "\n" + `env = { A = "{env.FLASK_X}" }`, "no such variable; set it in env or env_file, or name it in env_inherit"},
 		{`env_inherit = ["*"]` + "\n" + `env = { A = "{env.INVOCATION_ID}" }`, "no such variable"},
 		{`env_inherit = ["DJANGO-*"]`, `"DJANGO-*": want a name of letters`},
 		{`env_inherit = ["1*"]`, `"1*": want a name of letters`},

@@ -200,11 +200,9 @@ func checkVariables(in input, app *App, p *Process) {
 		known = append(known, "version", "release")
 	}
 	if p.Statsd { // which no release can set
-		known = append(known, "statsd", "env.STATSD_HOST", "env.STATSD_PORT")
+		known = append(known, "statsd")
 	}
-	for _, name := range slices.Concat(accountVariables, p.EnvInherit, p.Scratch) {
-		known = append(known, "env."+name)
-	}
+	known = append(known, p.beforeEnv()...)
 	open := p.EnvFile != "" || in.open() // read at each launch, or to come, and may set any
 	names := sortedKeys(p.Env)
 	for _, name := range names {
@@ -212,18 +210,42 @@ func checkVariables(in input, app *App, p *Process) {
 			in.at("env", name).dynamic(value, known, open, true)
 		}
 	}
-	texts := append(p.programs(), program{"ready.file", []string{p.Ready.File}}, program{"health.file", []string{p.Health.File}})
-	if !slices.ContainsFunc(texts, func(one program) bool { return slices.ContainsFunc(one.argv, hasBraces) }) {
+	texts := p.texts()
+	if len(texts) == 0 {
 		return // there may be thousands of processes, each with thousands of names
 	}
-	for _, name := range slices.Concat(names, sortedKeys(ownVariables), []string{"VIRTUAL_ENV"}) {
-		known = append(known, "env."+name)
-	}
+	known = append(known, p.withEnv()...)
 	for _, one := range texts {
 		for _, arg := range one.argv {
 			in.at(strings.Split(one.key, ".")...).dynamic(arg, known, open, false)
 		}
 	}
+}
+
+// beforeEnv are the variables that [env] may use, as {env.NAME} has them, but for those of
+// env_file.
+func (p *Process) beforeEnv() (known []string) {
+	for _, name := range slices.Concat(accountVariables, p.EnvInherit, p.Scratch) {
+		known = append(known, "env."+name)
+	}
+	if p.Statsd {
+		known = append(known, "env.STATSD_HOST", "env.STATSD_PORT")
+	}
+	return known
+}
+
+// withEnv are those that a command may use besides.
+func (p *Process) withEnv() (known []string) {
+	for _, name := range slices.Concat(sortedKeys(p.Env), sortedKeys(ownVariables), []string{"VIRTUAL_ENV"}) {
+		known = append(known, "env."+name)
+	}
+	return known
+}
+
+// texts are those beside [env] that each launch expands.
+func (p *Process) texts() []program {
+	all := append(p.programs(), program{"ready.file", []string{p.Ready.File}}, program{"health.file", []string{p.Health.File}})
+	return slices.DeleteFunc(all, func(one program) bool { return !slices.ContainsFunc(one.argv, hasBraces) })
 }
 
 func hasBraces(text string) bool { return strings.ContainsAny(text, "{}") }

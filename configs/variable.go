@@ -52,7 +52,7 @@ func unknownVariable(name string, known []string) error {
 	}
 	switch {
 	case strings.HasPrefix(name, "env."):
-		return &variableError{name, "no such variable; set it in env, or name it in env_inherit"}
+		return &variableError{name, "no such variable; set it in env or env_file, or name it in env_inherit"}
 	case name == strings.ToUpper(name) && isVariableName(name):
 		return &variableError{name, `unknown variable; those of the environment are written {env.NAME}, without a $; write "{{" for a brace`}
 	}

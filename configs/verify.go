@@ -130,6 +130,7 @@ func (v *verification) process(p *Process) {
 	if v.app.Release != nil && v.version == nil {
 		return // what follows may be in the release
 	}
+	v.fromFile(p)
 	if v.directory(p.Name, "directory", p.Directory) {
 		v.reach(p.Name, "directory", account, p.Directory)
 	}
@@ -212,4 +213,39 @@ func (v *verification) envFile(p *Process, account *privdrop.Account) {
 		}
 		v.report.add(Place{e.File, e.Line, e.Key}, "%s", e.Msg)
 	}
+}
+
+// fromFile wants the variables to be in env_file that nothing else can set.
+func (v *verification) fromFile(p *Process) {
+	if v.file == nil {
+		return
+	}
+	known := append(p.beforeEnv(), "env.LANG") // which is set unless something else is
+	for name := range v.file {
+		known = append(known, "env."+name)
+	}
+	for _, name := range sortedKeys(p.Env) {
+		if len(lacking(p.Env[name], known)) > 0 { // the name may be a part of a secret
+			v.fail(p.Name, dotted("env", name), "uses a variable of the environment that %s does not set; write it there, or name it in env_inherit", p.EnvFile)
+		}
+	}
+	known = append(known, p.withEnv()...)
+	for _, one := range p.texts() {
+		for _, arg := range one.argv {
+			for _, name := range lacking(arg, known) {
+				v.fail(p.Name, one.key, "{%s}: %s does not set it; write it there or in env, or name it in env_inherit", name, p.EnvFile)
+			}
+		}
+	}
+}
+
+// lacking gives the variables of the environment in a text that are not among known.
+func lacking(text string, known []string) (names []string) {
+	expand(text, func(name string) (string, error) {
+		if strings.HasPrefix(name, "env.") && !isKnown(known, name) {
+			names = append(names, name)
+		}
+		return "", nil
+	})
+	return names
 }

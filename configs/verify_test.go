@@ -12,8 +12,8 @@ import (
 
 func TestVerify(t *testing.T) {
 	dir := lay(t, map[string]string{
-		"supd.toml":             "[control]\ngroup = \"no-such-group\"\n",
-		"apps/good.env":         "PATH=/nowhere\n",
+		"supd.toml":     "[control]\ngroup = \"no-such-group\"\n",
+		"apps/good.env": "PATH=/nowhere\nGOOD=1\n", "apps/empty.env": "",
 		"apps/bad.env":          "A=1\nB='hunter2\n",
 		"venv/bin/serve":        "#!/bin/sh\n",
 		"venv/bin/moved":        "#!/no/such/venv/bin/python3 -E\n",
@@ -50,6 +50,15 @@ env_file = "good.env"
 [process.secret]
 command = "true"
 env_file = "bad.env"
+[process.fromfile]
+command = "true {env.GOOD} {env.A} {env.HOME} {env.SUPD_SLOT} {env.MISSING}"
+env_file = "good.env"
+env = { A = "{env.GOOD}", B = "{env.MISSING}{env.A}", STILL = "{env.TERM}" }
+env_inherit = ["TER*"]
+health = { exec = "true {env.OTHER} {env.LANG}" }
+[process.fromnothing]
+command = "true {env.GOOD}"
+env_file = "empty.env"
 [process.noenv]
 command = "true"
 env_file = "none.env"
