@@ -32,7 +32,10 @@ type replacement struct {
 	flush      func()          // of supd's own log
 }
 
-var errStops = errors.New("supd is stopping")
+var (
+	errStops  = errors.New("supd is stopping")
+	errSilent = fmt.Errorf("the installed supd has not said within %s whether it can go on: a disk or the user database does not answer, or the machine is very busy; try again", checkTime)
+)
 
 // installed is the path that this program was started from, whatever is there by
 // now.
@@ -54,13 +57,17 @@ func (r *replacement) Check(ctx context.Context) error {
 	if all := r.supervisor.Commands(); len(all) > 0 {
 		return fmt.Errorf("commands run that it would know nothing of: %s; wait for their end, or end them", strings.Join(all, ", "))
 	}
-	ctx, cancel := context.WithTimeout(ctx, checkTime)
+	ctx, cancel := context.WithTimeoutCause(ctx, checkTime, errSilent)
 	defer cancel()
 	argv := []string{path, "--config", r.config, "--check-takeover"}
 	if r.pidfile != "" {
 		argv = append(argv, "--pidfile", r.pidfile)
 	}
-	return r.supervisor.RunCommand(ctx, argv, r.environ)
+	err = r.supervisor.RunCommand(ctx, argv, r.environ)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 // Exec returns only if it has failed. SIGHUP and SIGUSR1 are ignored until the next
