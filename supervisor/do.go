@@ -58,8 +58,8 @@ func (s *Supervisor) Explain(target string) (all []api.Explanation, err error) {
 	return all, nil
 }
 
-// RunCommand runs a program as supd itself runs, and waits for its end. An end that
-// is not good is an error with what it has said.
+// RunCommand runs a program as supd itself runs, in a session of its own, which is killed
+// when ctx is done first. An end that is not good is an error with what it has said.
 func (s *Supervisor) RunCommand(ctx context.Context, argv, env []string) error {
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -68,7 +68,7 @@ func (s *Supervisor) RunCommand(ctx context.Context, argv, env []string) error {
 	defer read.Close()
 	null := int(s.host.launcher.Null.Fd())
 	said := int(write.Fd())
-	plan, err := privdrop.Spec{Argv: argv, Env: env, KeepPrivs: true, AllowRoot: true, Files: []int{null, said, said}}.Plan()
+	plan, err := privdrop.Spec{Argv: argv, Env: env, KeepPrivs: true, AllowRoot: true, Session: true, Files: []int{null, said, said}}.Plan()
 	if err != nil {
 		write.Close()
 		return err
