@@ -24,7 +24,7 @@ var circusSection = regexp.MustCompile(`(?m)^\[(circus|watcher:[^]]*|socket:[^]]
 func isCircus(text string) bool { return circusSection.MatchString(text) }
 
 func (c *conversion) circus(file string) site {
-	return &circus{conversion: c, source: file, ini: &ini{}}
+	return &circus{conversion: c, source: file, ini: &ini{keepCase: true}}
 }
 
 func (r *circus) add(file, text string) { r.errors = append(r.errors, r.ini.readCircus(file, text)...) }
@@ -82,7 +82,7 @@ func (r *circus) environment(name string) (env []variable) {
 				continue
 			}
 			for _, o := range s.options {
-				env = setVariable(env, variable{strings.ToUpper(o.name), o.value})
+				env = setVariable(env, variable{o.name, o.value})
 			}
 		}
 	}
@@ -268,18 +268,18 @@ func (w *watcher) variable(option, whole, name string) string {
 		return "{socket." + socketNameOf(socket) + "}"
 	}
 	if env, is := strings.CutPrefix(name, "env."); is {
-		env = strings.ToUpper(env)
-		if value, known := w.options.Env[env]; known && !isSecret(variable{env, value}) {
-			return literal(value)
-		}
 		for _, v := range w.env {
 			switch {
-			case v.name != env || strings.Contains(v.value, "$"):
-			case isSecret(v):
-				return "{env." + env + "}" // from env_file
+			case !strings.EqualFold(v.name, env):
+			case isSecret(v) || filledIn.MatchString(v.value):
+				return "{env." + v.name + "}" // with all that is filled in, or from env_file
 			default:
 				return literal(v.value)
 			}
+		}
+		env = strings.ToUpper(env)
+		if value, known := w.options.Env[env]; known && !isSecret(variable{env, value}) {
+			return literal(value)
 		}
 		w.inherits[env] = true
 		return "{env." + env + "}"
@@ -337,7 +337,7 @@ func (w *watcher) command() {
 		w.errors.add(o.place, "cmd: no command: %v", err)
 		return
 	}
-	hidden := w.d.hide(argv)
+	hidden := w.d.hide(argv, circusVariable)
 	for i := range hidden {
 		hidden[i] = secretBraces(w.expanded("cmd", hidden[i]))
 	}
@@ -381,6 +381,9 @@ func (w *watcher) place() {
 	}
 }
 
+// filledIn is a variable in a text, of circus' or of [env].
+var filledIn = regexp.MustCompile(circusVariable.String() + `|` + dollar.String())
+
 // dollar is a variable in a value of [env]; circus takes nothing for one that is not set.
 var dollar = regexp.MustCompile(`\$([A-Z]+[A-Z0-9_]*)`)
 
@@ -390,14 +393,18 @@ func (w *watcher) variables() {
 		switch {
 		case problem != "":
 			w.note(ByHand, "", "the variable "+v.name+" "+problem)
-		case isSecret(v) && !strings.Contains(v.value, "$"):
+		case isSecret(v) && !filledIn.MatchString(v.value):
 			w.d.secrets = append(w.d.secrets, v)
 			w.note(Converted, "", "secrets of [env] are in env_file, which is root's alone")
 		default:
-			w.d.env = append(w.d.env, variable{v.name, dollar.ReplaceAllStringFunc(w.expanded("", v.value), func(name string) string {
+			text := v.value
+			if isSecret(v) {
+				text = w.d.hideAround(text, filledIn)
+			}
+			w.d.env = append(w.d.env, variable{v.name, secretBraces(dollar.ReplaceAllStringFunc(w.expanded("", text), func(name string) string {
 				w.inherits[name[1:]] = true
 				return "{env." + name[1:] + "}"
-			})})
+			}))})
 		}
 	}
 	if w.boolean("copy_env", false) {

@@ -36,7 +36,7 @@ func circusHeader(line string) (string, bool) {
 
 func (r *reader) setFirst(line string) {
 	if name, _, is := cutOption(line); is && r.section != nil {
-		if o := r.section.option(strings.ToLower(name)); o != nil {
+		if o := r.section.option(name); o != nil {
 			r.option = o // lines that continue this one are still added to the first
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -21,8 +22,8 @@ func (c *conversion) procfile(file, text string) {
 	port, none := c.firstPort(file), true
 	for line := range strings.SplitSeq(strings.ReplaceAll(text, "\r\n", "\n"), "\n") {
 		at.line++
-		line = strings.TrimSpace(line)
-		if line == "" || line[0] == '#' {
+		line = strings.TrimRight(line, " \t\r")
+		if text := strings.TrimSpace(line); text == "" || text[0] == '#' {
 			continue
 		}
 		m := procLine.FindStringSubmatch(line)
@@ -35,6 +36,7 @@ func (c *conversion) procfile(file, text string) {
 		case m[1] == "release":
 			c.report.program(m[1])
 			c.report.add(ByHand, m[1], at, "not converted: what runs before a release is a step of the deployment, or a process with ready = { exit = true } that others come `after`")
+			port += 100
 		default:
 			l := procType{c, file, at, m[1], &process{old: m[1]}}
 			l.convert(strings.TrimSpace(m[2]), port)
@@ -43,6 +45,9 @@ func (c *conversion) procfile(file, text string) {
 	}
 	if none {
 		c.errors.add(place{file: file}, "has no NAME: COMMAND")
+	}
+	if _, given := c.options.Env["PORT"]; !given {
+		c.report.add(Converted, "", place{}, "PORT is what foreman gives: that of .env, or 5000, and 100 more for each line; say --env PORT=NUMBER for the first, or have supd bind a [socket.NAME]")
 	}
 	c.report.add(Converted, "", place{}, "one process of each kind runs, and is started again when it ends; count is how many")
 }
@@ -71,8 +76,8 @@ func (l procType) convert(command string, port int) {
 	l.d.set("umask", quote("0022"))
 	l.d.set("env_inherit", list([]string{"*"}))
 	l.d.set("stop", `[["TERM", "30s", "group"]]`)
-	if usesPort.MatchString(rest) {
-		env = l.port(env, port)
+	if !slices.ContainsFunc(env, func(v variable) bool { return v.name == "PORT" }) {
+		env = append(env, variable{"PORT", itoa(port)})
 	}
 	for _, v := range env {
 		if isSecret(v) {
@@ -88,16 +93,6 @@ func (l procType) convert(command string, port int) {
 }
 
 func (l procType) note(kind Kind, text string) { l.report.add(kind, l.name, l.at, text) }
-
-var usesPort = regexp.MustCompile(`\$\{?PORT\b`)
-
-// port sets PORT, as who runs a Procfile does.
-func (l procType) port(env []variable, port int) []variable {
-	if _, given := l.options.Env["PORT"]; !given {
-		l.note(Different, "PORT is what foreman gives: that of .env, or 5000, and 100 more for each line; say --env PORT=NUMBER for the first, or have supd bind a [socket.NAME]")
-	}
-	return setVariable(env, variable{"PORT", itoa(port)})
-}
 
 var dotenvPort = regexp.MustCompile(`(?m)^\s*(?:export\s+)?PORT\s*=\s*["']?(\d+)["']?\s*$`)
 
@@ -128,27 +123,39 @@ const special = "$&|;<>()`*?[]#~\\{}\n"
 // where it runs a single command.
 func (l procType) command(line string) {
 	argv, _, err := words(line)
-	if err == nil && len(argv) > 0 && !strings.ContainsAny(line, special) {
+	if err == nil && len(argv) > 0 && !strings.ContainsAny(line, special) && !assigns.MatchString(line) {
 		l.d.set("command", commandLine(l.hidden(argv)))
 		return
 	}
-	if strings.ContainsAny(line, "&|;\n") {
+	if strings.ContainsAny(line, several) {
 		l.note(Different, "a shell runs the command and stays: stop goes to all that it has started")
-	} else if !strings.HasPrefix(line, "exec ") {
-		line = "exec " + line
 	}
-	l.d.set("command", list(l.hidden([]string{"/bin/sh", "-c", line})))
+	l.d.set("command", list(l.hidden([]string{"/bin/sh", "-c", replacing(line)})))
+}
+
+const several = "&|;\n" // between commands
+
+// assigns is what sets variables before a command.
+var assigns = regexp.MustCompile(`^(?:[A-Za-z_][A-Za-z0-9_]*=(?:[^\s'"\\]|'[^']*'|"(?:[^"\\]|\\.)*"|\\.)*\s+)+`)
+
+// replacing has a shell become the command that it runs, if that is a single one.
+func replacing(line string) string {
+	before := assigns.FindString(line)
+	if strings.ContainsAny(line, several) || strings.HasPrefix(line[len(before):], "exec ") {
+		return line
+	}
+	return before + "exec " + line[len(before):]
 }
 
 func (l procType) hidden(argv []string) []string {
-	argv = l.d.hide(argv)
+	argv = l.d.hide(argv, marked)
 	for i, arg := range argv {
 		argv[i] = secretBraces(literal(arg))
 	}
 	return argv
 }
 
-var assignment = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)=([^\s'"$&|;<>()` + "`" + `\\]*|'[^']*')\s+`)
+var assignment = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)=([^\s'"$&|;<>()` + "`" + `\\]*|'[^']*'|"[^"$` + "`" + `\\]*")\s+`)
 
 // cutAssignments takes the variables off a command that has them before it.
 func cutAssignments(command string) (env []variable, rest string) {
@@ -157,7 +164,7 @@ func cutAssignments(command string) (env []variable, rest string) {
 		if m == nil {
 			return env, command
 		}
-		env = setVariable(env, variable{m[1], strings.Trim(m[2], "'")})
+		env = setVariable(env, variable{m[1], strings.Trim(m[2], `'"`)})
 		command = command[len(m[0]):]
 	}
 }

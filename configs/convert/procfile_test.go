@@ -8,12 +8,17 @@ import (
 
 func TestProcfile(t *testing.T) {
 	for line, want := range map[string][]string{
-		"web: gunicorn app:app -b 0.0.0.0:80":   {`command = "gunicorn app:app -b 0.0.0.0:80"`, "[process.web]", `stop = [["TERM", "30s", "group"]]`, `env_inherit = ["*"]`, "web = site/web", "user = \"root\"", "as_root: a Procfile names no user", "!PORT"},
-		"web: gunicorn --bind :$PORT app:app":   {`command = ["/bin/sh", "-c", "exec gunicorn --bind :$PORT app:app"]`, `PORT = "5000"`, "different: PORT is"},
+		"web: gunicorn app:app -b 0.0.0.0:80":   {`command = "gunicorn app:app -b 0.0.0.0:80"`, "[process.web]", `stop = [["TERM", "30s", "group"]]`, `env_inherit = ["*"]`, "web = site/web", "user = \"root\"", "as_root: a Procfile names no user", `PORT = "5000"`},
+		"web: gunicorn --bind :$PORT app:app":   {`command = ["/bin/sh", "-c", "exec gunicorn --bind :$PORT app:app"]`, `PORT = "5000"`, "converted: PORT is"},
 		"web: exec x ${PORT:-1} {}":             {`"exec x ${{PORT:-1}} {{}}"]`, `PORT = "5000"`},
 		"web: a && b":                           {`command = ["/bin/sh", "-c", "a && b"]`, "different: a shell runs"},
 		"web: A=1 B='x y' API_KEY=k1 run 'a b'": {`command = ["run", "a b"]`, `A = "1"`, `B = "x y"`, "API_KEY=\"k1\"", "!API_KEY = "},
 		"web: run --token=k1 $X":                {`exec run --token={env.SECRET_1} $X`, "SECRET_1=\"k1\""},
+		`web: A="x y" B="" run`:                 {`command = "run"`, `A = "x y"`, `B = ""`},
+		"web: A=$HOME B=\"$HOME x\" run y":      {`command = ["/bin/sh", "-c", "A=$HOME B=\"$HOME x\" exec run y"]`},
+		"web: PORT=7 run":                       {`PORT = "7"`, `!PORT = "5000"`},
+		"release: x\nweb: y":                    {`PORT = "5100"`},
+		"  web: x\nother: y":                    {"never_worked: what is no NAME: COMMAND", "!process.web"},
 		"release: ./migrate":                    {"by_hand: not converted: what runs before a release", "![process"},
 		"Web_1: x":                              {"[process.web_1]"},
 		"a: x $PORT\nb: y $PORT":                {`PORT = "5000"`, `PORT = "5100"`},
@@ -28,7 +33,7 @@ func TestProcfile(t *testing.T) {
 	}
 	got := converted(t, "site/Procfile", "web: x $PORT\n", Options{User: "www", Directory: "/srv", Env: map[string]string{"PORT": "80"}})
 	for _, want := range []string{`user = "www"`, `directory = "/srv"`, `PORT = "80"`} {
-		if !strings.Contains(got, want) || strings.Contains(got, "different") {
+		if !strings.Contains(got, want) || strings.Contains(got, "PORT is") {
 			t.Errorf("%q: %s", want, got)
 		}
 	}

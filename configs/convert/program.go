@@ -287,7 +287,7 @@ func (p *program) settings(d *process, r run) {
 
 // rendered gives the command with its secrets in env_file.
 func (p *program) rendered(d *process, argv []string, r run) string {
-	hidden := d.hide(argv)
+	hidden := d.hide(argv, marked)
 	if !slices.Equal(hidden, argv) {
 		p.note(Converted, p.option("command"), "what looks like a secret in a command is in env_file, and comes from there")
 	}

@@ -54,20 +54,54 @@ func secretIn(text string) string {
 
 const hidden = "(hidden)" // what stands for one in configs.Redact
 
-// hide moves secrets of a command into variables of env_file. The value of each argument
-// is as it is given to the program.
-func (p *process) hide(argv []string) []string {
+// hide moves secrets of a command into variables of env_file, but for the variables that
+// are in them. The value of each argument is as it is given to the program.
+func (p *process) hide(argv []string, variables *regexp.Regexp) []string {
 	argv = slices.Clone(argv)
 	for i := 1; i < len(argv); i++ {
-		if secret := secretAt(argv, i); secret != "" && !strings.ContainsRune(secret, firstMark) {
+		if secret := secretAt(argv, i); secret != "" {
 			at := strings.LastIndex(argv[i], secret)
-			argv[i] = argv[i][:at] + p.secret(secret) + argv[i][at+len(secret):]
+			argv[i] = argv[i][:at] + p.hideBetween(secret, variables) + argv[i][at+len(secret):]
 		}
 	}
 	for i := 1; i < len(argv); i++ { // what is one here is one there
 		argv[i] = p.hideKnown(argv[i])
 	}
 	return argv
+}
+
+// marked are variables in a text of supervisord's or systemd's.
+var marked = regexp.MustCompile(string(firstMark) + `[^` + string(lastMark) + `]*` + string(lastMark))
+
+// hideAround hides what is secret in the value of a variable, which has others in it.
+func (p *process) hideAround(value string, variables *regexp.Regexp) string {
+	secret := secretIn(value)
+	if secret == "" || variables.MatchString(secret) {
+		return p.hideBetween(value, variables)
+	}
+	return strings.Replace(value, secret, p.secret(secret), 1)
+}
+
+// leastHidden is how long a part of a secret is at least that is hidden, between variables.
+const leastHidden = 4
+
+func (p *process) hideBetween(secret string, variables *regexp.Regexp) string {
+	all := variables.FindAllStringIndex(secret, -1)
+	if len(all) == 0 {
+		return p.secret(secret)
+	}
+	var b strings.Builder
+	from := 0
+	for _, at := range append(all, []int{len(secret), len(secret)}) {
+		if part := secret[from:at[0]]; len(part) >= leastHidden {
+			b.WriteString(p.secret(part))
+		} else {
+			b.WriteString(part)
+		}
+		b.WriteString(secret[at[0]:at[1]])
+		from = at[1]
+	}
+	return b.String()
 }
 
 // secretAt gives the secret in an argument, which is its end or somewhere in it.

@@ -10,7 +10,7 @@ import (
 func TestSecretsInOneArgument(t *testing.T) {
 	p := &process{}
 	script := "export SECRET_KEY=abc14; exec /bin/app --api_key=def16"
-	got := p.hide([]string{"bash", "-c", script})
+	got := p.hide([]string{"bash", "-c", script}, marked)
 	if text := strings.Join(got, " "); strings.Contains(text, "abc14") || strings.Contains(text, "def16") {
 		t.Errorf("%q", got)
 	}

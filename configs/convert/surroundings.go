@@ -37,7 +37,13 @@ func (p *program) variable(d *process, v variable, r run) {
 		p.note(Converted, o, "secrets of environment are in env_file, which is root's alone")
 		return
 	}
-	d.env = append(d.env, variable{v.name, p.render(v.value, r)})
+	text := v.value
+	if isSecret(v) {
+		if text = d.hideAround(text, marked); text != v.value {
+			p.note(Converted, o, "what is secret beside a variable is in env_file, and comes from there")
+		}
+	}
+	d.env = append(d.env, variable{v.name, p.render(text, r)})
 }
 
 // umask is the program's, or supervisord's: 022 where it says none.

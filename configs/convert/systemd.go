@@ -220,7 +220,7 @@ func (s *service) argv(line setting, slots bool) []string {
 		return nil
 	}
 	argv, literally := s.prefixes(line.place, argv)
-	argv = s.d.hide(argv)
+	argv = s.d.hide(argv, marked)
 	var words []string
 	for i, arg := range argv {
 		if i == 0 || literally {
@@ -392,11 +392,13 @@ func (s *service) environment() {
 		switch at, _ := s.last("Service.Environment"); {
 		case problem != "":
 			s.note(ByHand, at.place, "the variable %s %s", v.name, problem)
-		case isSecret(v) && !strings.Contains(v.value, instance) && len(files) > 0:
+		case isSecret(v) && len(files) > 0:
 			s.note(ByHand, at.place, "%s is left out, since it seems to be a secret: write it into %s", v.name, printable(strings.TrimPrefix(files[0].value, "-")))
 		case isSecret(v) && !strings.Contains(v.value, instance):
 			s.d.secrets = append(s.d.secrets, v)
 			s.note(Converted, at.place, "secrets of Environment= are in env_file, which is root's alone")
+		case isSecret(v):
+			s.d.env = append(s.d.env, variable{v.name, secretBraces(s.text(s.d.hideAround(v.value, marked)))})
 		default:
 			s.d.env = append(s.d.env, variable{v.name, s.text(v.value)})
 		}

@@ -99,6 +99,8 @@ func TestTemplateUnits(t *testing.T) {
 	if !strings.Contains(got, `command = "/bin/web --port 803"`) || !strings.Contains(got, "web@3.service = web-3/web-3.1") {
 		t.Errorf("%s", got)
 	}
+	got = converted(t, "web@.service", text+"Environment=DB=postgres://u:hunter2x@db%i/x\n", Options{})
+	wants(t, got, []string{`DB = "postgres://u:{env.SECRET_1}@db{slot}/x"`, "SECRET_1=\"hunter2x\"\n", "!u:hunter2x"})
 	if got = converted(t, "web@.service", text+"WorkingDirectory=/srv/%i\n", Options{}); strings.Contains(got, "[process") {
 		t.Errorf("%s", got)
 	}
