@@ -219,6 +219,11 @@ func (s *service) argv(line setting, slots bool) []string {
 		s.unable(line.place, "several commands in one line")
 		return nil
 	}
+	for i := range argv {
+		if argv[i] == `\;` { // systemd.service(5)
+			argv[i] = ";"
+		}
+	}
 	argv, literally := s.prefixes(line.place, argv)
 	argv = s.d.hide(argv, marked)
 	var words []string
@@ -393,7 +398,7 @@ func (s *service) environment() {
 		case problem != "":
 			s.note(ByHand, at.place, "the variable %s %s", v.name, problem)
 		case isSecret(v) && len(files) > 0:
-			s.note(ByHand, at.place, "%s is left out, since it seems to be a secret: write it into %s", v.name, printable(strings.TrimPrefix(files[0].value, "-")))
+			s.note(ByHand, at.place, "%s is left out, since it seems to be a secret: write it into %s", v.name, printable(s.specifiers(files[0].place, strings.TrimPrefix(files[0].value, "-"), false)))
 		case isSecret(v) && !strings.Contains(v.value, instance):
 			s.d.secrets = append(s.d.secrets, v)
 			s.note(Converted, at.place, "secrets of Environment= are in env_file, which is root's alone")

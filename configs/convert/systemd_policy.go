@@ -28,6 +28,9 @@ func (s *service) restart() {
 	default:
 		s.unable(at, "Restart=%s has no counterpart", value)
 	}
+	if s.d.has("restart") && value != "" && value != "no" {
+		s.note(Different, at, "Restart=%s: a worker that somebody kills by HUP, INT, TERM or PIPE is started again; to systemd that was a clean end", value)
+	}
 	s.successes()
 	s.backoff()
 }

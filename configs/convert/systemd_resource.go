@@ -17,6 +17,10 @@ func (s *service) resources() {
 			continue
 		}
 		limit, ok := limitOf(value)
+		if name == "nofile" && strings.Contains(value, "infinity") {
+			limit = itoa(mostFiles)
+			s.note(Different, at, "LimitNOFILE=infinity: it is %d here, the kernel's own limit (fs.nr_open) where nobody has raised that", mostFiles)
+		}
 		if !ok {
 			s.errors.add(at, "%s: %q is no limit", key, value)
 			continue
@@ -37,6 +41,9 @@ func (s *service) resources() {
 	s.processors()
 	s.capabilities()
 }
+
+// mostFiles is the kernel's limit of nofile, above which nobody may set it.
+const mostFiles = 1 << 20
 
 // limitOf is one number, or soft:hard, with units of 1024.
 func limitOf(value string) (string, bool) {
