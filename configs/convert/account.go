@@ -4,16 +4,25 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"supd/privdrop"
 )
 
 // account sets the user of a process, and gives what is to be run as it.
 func (p *program) account(d *process, argv []string) []string {
 	user, o := p.get("user")
-	if o != nil && user == "" {
+	main := p.mainUser()
+	switch {
+	case o != nil && user == "":
 		p.errors.add(o.place, "user: is empty")
+	case strings.Contains(user, "\n"):
+		p.errors.add(o.place, "user: goes on in an indented line, so that supervisord refuses it")
+	case main != "" && user != "" && user != main:
+		p.missing = true
+		p.note(ByHand, o, "not converted: it never started, for supervisord ran as "+main+" and could not become another user; say which user is right")
 	}
 	if d.user = user; user == "" {
-		d.user = p.mainUser()
+		d.user = main
 	}
 	argv = p.unwrap(d, argv)
 	switch {
@@ -71,33 +80,82 @@ func keeps(argv []string) []string {
 // unwrap takes off what changes to another user: a process has one from the beginning,
 // and nothing can gain rights afterwards.
 func (p *program) unwrap(d *process, argv []string) []string {
-	name, command := changesUser(argv)
-	user, group, _ := strings.Cut(name, ":")
-	if user == "" || strings.ContainsRune(name, firstMark) || d.user != "" && !isRoot(d.user) && d.user != user {
+	c := changesUser(argv)
+	user, group, _ := strings.Cut(c.user, ":")
+	if user == "" || strings.ContainsRune(c.user, firstMark) || d.user != "" && !isRoot(d.user) && d.user != user {
 		return argv
 	}
-	p.differs(p.option("command"), filepath.Base(argv[0])+" is left out: user says the same, and HOME, USER and LOGNAME are that user's")
+	o := p.option("command")
+	p.differs(o, filepath.Base(argv[0])+" is left out: user says the same, and HOME, USER and LOGNAME are that user's")
 	d.user, d.group = user, group
-	return command
+	if filepath.Base(argv[0]) == "sudo" {
+		p.differs(o, "the program has the whole environment, of which sudo left little")
+	}
+	for len(c.command) > 1 {
+		name, value, is := strings.Cut(c.command[0], "=")
+		if !is || !isName(name) || filepath.Base(argv[0]) != "sudo" {
+			break
+		}
+		d.wrapped = append(d.wrapped, variable{name, value})
+		c.command = c.command[1:]
+	}
+	if c.line == "" {
+		return c.command
+	}
+	return p.bySu(d, c)
 }
 
-// changesUser gives the user that a command becomes, also as USER:GROUP, and what it runs
-// as such; "" where it is none of the simple forms.
-func changesUser(argv []string) (user string, command []string) {
+// bySu gives the command of the shell that su starts: that of the user, where su names none.
+func (p *program) bySu(d *process, c change) []string {
+	o := p.option("command")
+	account, err := privdrop.Lookup(privdrop.Identity{User: c.user})
+	if c.shell == "" {
+		c.shell = "/bin/sh"
+		if err == nil {
+			c.shell = account.Shell
+		} else {
+			p.differs(o, "su runs the shell of the user, which is not known here: it is /bin/sh; write another one into command")
+		}
+		if name := filepath.Base(c.shell); name == "nologin" || name == "false" {
+			p.note(Never, o, "su runs the shell of the user, which is "+c.shell+" here, and runs nothing")
+		}
+	}
+	if !c.login {
+		return []string{c.shell, "-c", replacing(c.line)}
+	}
+	d.login = true
+	p.differs(o, "su - begins as a login does: with the variables of a login alone, and in the home directory; environment and directory have no effect")
+	if err == nil {
+		d.home = account.Home
+	} else {
+		p.note(ByHand, o, "write the home directory of "+c.user+" into directory: su - starts there")
+	}
+	return []string{c.shell, "-l", "-c", replacing(c.line)}
+}
+
+// change is what a command does that becomes another user.
+type change struct {
+	user    string   // also USER:GROUP; "" where it is none of the simple forms
+	command []string // as that user
+	shell   string   // instead of a command: what runs line; "" is the user's
+	line    string
+	login   bool
+}
+
+func changesUser(argv []string) change {
 	switch name := filepath.Base(argv[0]); {
 	case slices.Contains([]string{"gosu", "su-exec", "setuidgid", "s6-setuidgid"}, name) && len(argv) > 2 && argv[1][0] != '-':
-		return argv[1], argv[2:]
+		return change{user: argv[1], command: argv[2:]}
 	case name == "sudo" && len(argv) > 3 && argv[1] == "-u" && argv[3] != "" && argv[3][0] != '-':
-		return argv[2], argv[3:]
+		return change{user: argv[2], command: argv[3:]}
 	case name == "su":
 		return changedBySu(argv[1:])
 	}
-	return "", nil
+	return change{}
 }
 
 // changedBySu reads [-] [-s SHELL] USER [-s SHELL] -c COMMAND.
-func changedBySu(args []string) (user string, command []string) {
-	shell, line := "/bin/sh", ""
+func changedBySu(args []string) (c change) {
 	for i := 0; i < len(args); i++ {
 		value := ""
 		if i+1 < len(args) {
@@ -105,20 +163,21 @@ func changedBySu(args []string) (user string, command []string) {
 		}
 		switch arg := args[i]; {
 		case arg == "-" || arg == "-l" || arg == "--login":
+			c.login = true
 		case arg == "-s" || arg == "--shell":
-			shell = value
+			c.shell = value
 			i++
 		case arg == "-c" || arg == "--command":
-			line = value
+			c.line = value
 			i++
-		case user == "" && arg != "" && arg[0] != '-':
-			user = arg
+		case c.user == "" && arg != "" && arg[0] != '-':
+			c.user = arg
 		default:
-			return "", nil
+			return change{}
 		}
 	}
-	if line == "" || shell == "" {
-		return "", nil
+	if c.line == "" {
+		return change{}
 	}
-	return user, []string{shell, "-c", line}
+	return c
 }

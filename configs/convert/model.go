@@ -24,6 +24,9 @@ type process struct {
 	keys    []pair // in the order in which they are written
 	env     []variable
 	secrets []variable // of env, as they are in env_file
+	wrapped []variable // set by what its command began with, with marks
+	login   bool       // it begins as a login does, in home
+	home    string
 }
 
 // pair is a key with its value as TOML.

@@ -314,6 +314,12 @@ func (p *program) render(text string, r run) string {
 }
 
 func (p *program) directory(d *process, r run) {
+	if d.login {
+		if d.home != "" {
+			d.set("directory", quote(literal(d.home)))
+		}
+		return
+	}
 	dir := p.render(r.directory, r)
 	if dir == "" {
 		if o := p.ofDaemon("directory"); o != nil {

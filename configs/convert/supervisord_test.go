@@ -120,7 +120,11 @@ func TestOptions(t *testing.T) {
 		"gosu":                   {"[program:web]\ncommand=gosu www /bin/web -x\nuser=root\n", []string{"user = \"www\"\n", `command = "/bin/web -x"`, "gosu is left out", "!allow_root"}},
 		"su":                     {"[program:web]\ncommand=su www -c \"exec /bin/web\"\n", []string{"user = \"www\"\n", `command = ["/bin/sh", "-c", "exec /bin/web"]`, "!no user"}},
 		"sshd":                   {"[program:sshd]\ncommand=/usr/sbin/sshd -D\nuser=root\n", []string{`capabilities = ["@container", "sys_chroot", "audit_write"]`, "!supctl check"}},
-		"su with a shell":        {"[program:web]\ncommand=su - www -s /bin/bash -c \"exec /bin/web\"\n", []string{"user = \"www\"\n", `command = ["/bin/bash", "-c", "exec /bin/web"]`}},
+		"su with a shell":        {"[program:web]\ncommand=su - www -s /bin/bash -c \"exec /bin/web\"\n", []string{"user = \"www\"\n", `command = ["/bin/bash", "-l", "-c", "exec /bin/web"]`, "by_hand: write the home directory of www"}},
+		"su of a known user":     {"[program:web]\ncommand=su www-data -c \"a b\"\n", []string{"user = \"www-data\"\n", `command = ["/usr/sbin/nologin", "-c", "exec a b"]`, "never_worked: su runs the shell of the user, which is /usr/sbin/nologin"}},
+		"a login":                {"[program:web]\ncommand=su - root -c \"A=1 web x\"\nenvironment=B=\"2\"\ndirectory=/srv\n", []string{`command = ["/bin/bash", "-l", "-c", "A=1 exec web x"]`, `directory = "/root"`, "!B =", "!env_inherit", "different: su - begins as a login"}},
+		"sudo with variables":    {"[program:web]\ncommand=sudo -u www A=1 B=%(ENV_X)s /bin/web\n", []string{"user = \"www\"\n", `command = "/bin/web"`, `A = "1"`, `B = "{env.X}"`, "different: the program has the whole"}},
+		"another main user":      {"[supervisord]\nuser=www\n" + strings.Replace(one(""), "=www", "=root", 1) + "[program:b]\ncommand=/bin/b\n", []string{"by_hand: not converted: it never started, for supervisord ran as www", "[process.b]", "!process.web", "!root\""}},
 		"other su":               {"[program:web]\ncommand=su --preserve-environment www\nuser=root\n", []string{"user = \"root\"\n"}},
 		"gosu with group":        {"[program:web]\ncommand=gosu www:adm /bin/web\n", []string{"user = \"www\"\ngroup = \"adm\"\n", `command = "/bin/web"`}},
 		"sudo":                   {"[program:web]\ncommand=sudo -u www /bin/web\nuser=other\n", []string{"user = \"other\"\n", `command = "sudo -u www /bin/web"`}},
@@ -322,6 +326,10 @@ command=x
 socket=nowhere
 [fcgi-program:f2]
 command=x
+[program:i]
+command=x
+user=x
+  autostart=false
 [supervisord]
 environment=A="50%%"
 `, "include.conf": "[include]\nfiles=%(nothing)s\n"})
@@ -330,7 +338,7 @@ environment=A="50%%"
 		"shop.conf:1: [program:a b]", "shop.conf:3: [program:b] has no command", `shop.conf:7: autostart: "maybe"`, "shop.conf:8: startsecs", "shop.conf:9: stopsignal",
 		"shop.conf:10: stdout_logfile_maxbytes", "shop.conf:11: environment", `shop.conf:12: exitcodes: "x"`, "shop.conf:13: umask", "shop.conf:15: stopasgroup",
 		"shop.conf:16: autorestart", "shop.conf:19: numprocs", "shop.conf:20: numprocs is 2", "shop.conf:25: user: is empty", "shop.conf:26: environment: a % is no format", "shop.conf:28: programs: there is no [program:zz]",
-		"shop.conf:31: socket", "shop.conf:32: [fcgi-program:f2] has no socket", "shop.conf:35: environment: supervisord expands it twice, and the second time a % is no format", "include.conf:2: files: %(nothing)s", "none: cannot be read: no such file",
+		"shop.conf:31: socket", "shop.conf:32: [fcgi-program:f2] has no socket", "shop.conf:36: user: goes on in an indented line", "shop.conf:39: environment: supervisord expands it twice, and the second time a % is no format", "include.conf:2: files: %(nothing)s", "none: cannot be read: no such file",
 	} {
 		if err == nil || !strings.Contains(err.Error(), dir+"/"+want) {
 			t.Errorf("%s: %v", want, err)

@@ -11,15 +11,20 @@ import (
 func (p *program) surroundings(d *process, r run) {
 	d.set("umask", quote(p.umask()))
 	p.capable(d, r.argv)
-	d.set("env_inherit", list([]string{"*"}))
-	p.home(d)
+	if !d.login {
+		d.set("env_inherit", list([]string{"*"}))
+		p.home(d)
+	}
 }
 
 // environment comes before the command, which may have a secret of it.
 func (p *program) environment(d *process, r run) {
 	env := slices.Clone(p.env)
-	for _, v := range r.env {
+	for _, v := range slices.Concat(r.env, d.wrapped) {
 		env = setVariable(env, v)
+	}
+	if d.login {
+		return
 	}
 	for _, v := range env {
 		p.variable(d, v, r)
