@@ -29,9 +29,21 @@ func (x expansion) with(more map[string]string) expansion {
 // withoutSecrets leaves what seems to be a secret to the launch, for it is to stand in no
 // app file.
 func (x expansion) withoutSecrets() expansion {
+	return x.leave(func(v variable) bool { return isSecret(v) && len(x.later.in(v.value)) == 0 })
+}
+
+// afterEnvironment leaves to the launch what is filled in there as well: a command has the
+// variables of the environment with all that they extend.
+func (x expansion) afterEnvironment() expansion {
+	return x.leave(func(v variable) bool {
+		return isSecret(v) || slices.ContainsFunc(x.later.in(v.value), func(m mark) bool { return m.env != "" })
+	})
+}
+
+func (x expansion) leave(which func(variable) bool) expansion {
 	x = x.with(nil)
 	for name, value := range x.known {
-		if env, is := strings.CutPrefix(name, "ENV_"); is && isSecret(variable{env, value}) && len(x.later.in(value)) == 0 {
+		if env, is := strings.CutPrefix(name, "ENV_"); is && which(variable{env, value}) {
 			x.known[name] = x.later.add(mark{env: env})
 		}
 	}

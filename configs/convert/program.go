@@ -119,7 +119,7 @@ func (p *program) run(start, count int) (run, bool) {
 		known["ENV_"+v.name] = v.value
 	}
 	r.env = env
-	x = x.with(known).withoutSecrets()
+	x = x.with(known).afterEnvironment()
 	p.inner = x
 	r.directory, _ = p.getWith("directory", x)
 	line, o := p.getWith("command", x)
@@ -293,13 +293,26 @@ func (p *program) rendered(d *process, argv []string, r run) string {
 	}
 	for i, arg := range hidden {
 		for _, m := range p.marks.in(arg) {
-			if m.env != "" {
-				p.note(Converted, p.option("command"), "a variable of supd's environment is in the command: supd has to be started with it, and its value is one word")
-			}
+			p.filledIn(d, m, "command")
 		}
 		hidden[i] = p.render(arg, r)
 	}
 	return commandLine(hidden)
+}
+
+// accountOnes are what each worker has of its user's, whatever supd was started with.
+var accountOnes = []string{"HOME", "USER", "LOGNAME", "SHELL"}
+
+// filledIn notes a variable that is filled in at the launch.
+func (p *program) filledIn(d *process, m mark, option string) {
+	switch o := p.option(option); {
+	case m.env == "" || option == "command" && d.sets(m.env):
+	case slices.Contains(accountOnes, m.env) && isRoot(d.user):
+	case slices.Contains(accountOnes, m.env):
+		p.differs(o, "%(ENV_"+m.env+")s is that of the user here; supervisord filled in its own, which was root's mostly: say --env "+m.env+"=VALUE if that is meant")
+	case m.env != "PATH":
+		p.differs(o, "%(ENV_"+m.env+")s: supd has to be started with "+m.env+" (Environment= in a drop-in of supd.service), which is one word in a command; or say --env "+m.env+"=VALUE")
+	}
 }
 
 // render gives a text as supd expands it at the launch.

@@ -43,6 +43,9 @@ func (p *program) variable(d *process, v variable, r run) {
 		return
 	}
 	text := v.value
+	for _, m := range p.marks.in(text) {
+		p.filledIn(d, m, "environment")
+	}
 	if isSecret(v) {
 		if text = d.hideAround(text, marked); text != v.value {
 			p.note(Converted, o, "what is secret beside a variable is in env_file, and comes from there")
