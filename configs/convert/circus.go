@@ -329,6 +329,9 @@ func (w *watcher) command() {
 	line = strings.TrimSpace(line)
 	if w.boolean("shell", false) {
 		w.d.set("command", list([]string{"/bin/sh", "-c", w.expanded("cmd", line)}))
+		if strings.ContainsAny(line, special) {
+			w.note(Never, "cmd", "circus quotes each word of cmd for its shell, so that &&, > and $NAME were arguments; here they are the shell's")
+		}
 		w.note(Converted, "shell", "the shell is written as such: without exec in what it runs it stays between supd and the program")
 		return
 	}

@@ -95,6 +95,7 @@ func (w *watcher) logFile(path string) {
 	}
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(first(w.options.Directory, "/"), path)
+		w.note(Different, "stdout_stream.filename", relativeLog)
 	}
 	pairs := []pair{{"file", quote(literal(path))}, {"max_size", size(int64(w.number("stdout_stream.max_bytes", 0)))}}
 	if keep := int(w.number("stdout_stream.backup_count", 0)); keep > 0 {
@@ -147,7 +148,7 @@ func (w *watcher) socket(a *app, name string) bool {
 		if o := s.option("type"); o != nil && o.value == "SOCK_DGRAM" {
 			kind = "udp:"
 		}
-		host, port := first(optionValue(s, "host"), "localhost"), first(optionValue(s, "port"), "0")
+		host, port := first(optionValue(s, "host"), "localhost"), first(optionValue(s, "port"), "8080")
 		if strings.Contains(host, ":") {
 			host = "[" + host + "]"
 		}
@@ -157,6 +158,11 @@ func (w *watcher) socket(a *app, name string) bool {
 	if o := s.option("backlog"); o != nil {
 		if n, ok := integer(o.value); ok && n > 0 {
 			l.keys = append(l.keys, pair{"backlog", itoa(n)})
+		}
+	}
+	if o := s.option("so_reuseport"); o != nil {
+		if yes, _ := truth(o.value); yes {
+			w.report.add(Different, w.name, o.place, "so_reuseport: one socket is bound, which all workers have; circus bound one for each")
 		}
 	}
 	a.sockets = append(a.sockets, l)

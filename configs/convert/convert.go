@@ -225,6 +225,9 @@ func (c *conversion) result() (*Result, error) {
 	if len(c.report.programs)+len(c.report.Notes) == 0 {
 		return nil, Errors{{File: c.read[0], Msg: "has no program"}}
 	}
+	if len(c.report.programs) == 0 {
+		c.report.add(ByHand, "", place{}, "there is no program in these files: name the files that have some")
+	}
 	if err := c.check(r.Apps); err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package convert
 import (
 	"cmp"
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -35,6 +34,3 @@ func (e Errors) sorted() Errors {
 	slices.SortStableFunc(e, func(a, b Error) int { return cmp.Or(strings.Compare(a.File, b.File), a.Line-b.Line) })
 	return slices.Compact(e)
 }
-
-// String gives `supervisord.conf:12`.
-func (p place) String() string { return fmt.Sprintf("%s:%d", filepath.Base(p.file), p.line) }

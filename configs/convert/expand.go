@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // expansion replaces %(NAME)s in a value, as Python's % does. What is known only where a
@@ -115,8 +116,8 @@ func (x expansion) value(name, verb string) (string, error) {
 	value, known := x.known[name]
 	env, isEnv := strings.CutPrefix(name, "ENV_")
 	switch {
-	case known && verb == "s":
-		return value, nil
+	case known && strings.HasSuffix(verb, "s"):
+		return widened(value, strings.TrimSuffix(verb, "s")), nil
 	case known:
 		n, err := strconv.Atoi(value)
 		if err != nil || name != "numprocs" {
@@ -146,6 +147,12 @@ func formatNumber(n int, verb string) string {
 		pad = "0"
 	}
 	return strings.Repeat(pad, w-len(text)) + text
+}
+
+// widened puts spaces before a text.
+func widened(text, width string) string {
+	w, _ := strconv.Atoi(width)
+	return strings.Repeat(" ", max(0, w-utf8.RuneCountInString(text))) + text
 }
 
 // mark stands for what is known at the launch: a variable of the environment or, with a

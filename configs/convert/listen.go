@@ -18,7 +18,7 @@ func (k *killer) hearsExits() bool { return k != nil && k.exits }
 
 // known are event listeners that many use, and what is done here instead.
 var known = map[string]string{
-	"supervisor_stdout":             `log = { to = "stdout" } in the process does what supervisor_stdout did`,
+	"supervisor_stdout":             `log = { to = "stdout" } does what supervisor_stdout did, in each program with stdout_events_enabled`,
 	"memmon":                        "memmon: watch supd_worker_resident_memory_bytes, or set limits",
 	"httpok":                        `httpok: write health = { http = "…" } in the process`,
 	"crashmail":                     "crashmail: alert on supd_worker_restarts_total",
@@ -51,6 +51,7 @@ func (s *supervisord) listeners() {
 		}
 		switch {
 		case program != "":
+			s.printed = s.printed || program == "supervisor_stdout"
 			kind := ByHand
 			if program == "supervisor_stdout" || program == "supervisord_dependent_startup" {
 				kind = Dropped

@@ -36,7 +36,7 @@ func (p *program) output(stream string, r run) output {
 		o.to = "supd"
 	case !p.fixed(at, value):
 	default:
-		o.to, o.path, o.numbered = "file", p.logPath(value, r), len(p.marks.in(value)) > 0
+		o.to, o.path, o.numbered = "file", p.logPath(at, value, r), len(p.marks.in(value)) > 0
 	}
 	if p.boolean(stream+"_syslog", false) {
 		if o.to == "file" || o.to == "auto" {
@@ -47,8 +47,10 @@ func (p *program) output(stream string, r run) output {
 	return o
 }
 
+const relativeLog = "a relative path of a log is one below --directory, or below /; the old one began where the supervisor was started"
+
 // logPath is one for all workers: what is their number there is left out.
-func (p *program) logPath(value string, r run) string {
+func (p *program) logPath(at *option, value string, r run) string {
 	path := p.marks.replace(value, literal, func(m mark) string {
 		if r.count == 1 {
 			return formatNumber(r.start, m.verb)
@@ -63,6 +65,7 @@ func (p *program) logPath(value string, r run) string {
 	}
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(p.base(), path)
+		p.report.add(Different, p.old, at.place, relativeLog)
 	}
 	return filepath.Clean(path)
 }
@@ -73,8 +76,13 @@ func (p *program) log(d *process, r run) {
 	if p.boolean("redirect_stderr", false) {
 		err = output{to: "redirected"}
 	}
-	if r.count > 1 && out.numbered {
+	p.told = p.printed && (p.boolean("stdout_events_enabled", false) || p.boolean("stderr_events_enabled", false))
+	if r.count > 1 && out.numbered && !p.told {
 		p.differs(out.at, "one log for all processes of the program; each had one of its own; with prefix = true each line says whose it is")
+	}
+	if p.told {
+		p.toStdout(d, out, err)
+		return
 	}
 	p.merged(out, err)
 	if out.to == "none" && err.to != "none" && err.to != "redirected" {
@@ -82,6 +90,17 @@ func (p *program) log(d *process, r run) {
 		out = err
 	}
 	p.writeLog(d, out)
+}
+
+// toStdout does what a listener did that printed what programs print.
+func (p *program) toStdout(d *process, out, err output) {
+	for _, one := range []output{out, err} {
+		if one.to == "file" || one.to == "auto" {
+			p.differs(one.at, "the output goes to supd's standard output alone; it was in a file as well")
+			break
+		}
+	}
+	d.set("log", inline(pair{"to", quote("stdout")}))
 }
 
 // merged notes an output that had a place of its own.

@@ -96,9 +96,12 @@ func (p *program) processes(start, count int) {
 	}
 	p.differs(p.option("command"), "each of the processes is one of its own here, since {slot} cannot be the number that each has: scale and restart name them one by one")
 	for n := start; n < start+count; n++ {
-		one := r
+		one, name := r, p.processName(n)
 		one.start, one.count = n, 1
-		p.process(one, p.processName(n))
+		if strings.Trim(name, "0123456789") == "" {
+			name = p.name + "-" + name
+		}
+		p.process(one, name)
 	}
 }
 

@@ -1,6 +1,9 @@
 package convert
 
-import "slices"
+import (
+	"path/filepath"
+	"slices"
+)
 
 // Kind says what a note is about.
 type Kind string
@@ -85,13 +88,33 @@ func (r *Report) leftOut(program string) {
 	r.Notes = slices.DeleteFunc(r.Notes, func(n Note) bool { return len(n.mentions) == 0 })
 }
 
-func (n *Note) name() {
+// shortNames gives what a file is called: its name alone, where no other has that.
+func (r *Report) shortNames() map[string]string {
+	short, others := map[string]string{}, map[string]string{}
+	for _, n := range r.Notes {
+		for _, m := range n.mentions {
+			base := filepath.Base(m.place.file)
+			if other, is := others[base]; is && other != m.place.file {
+				short[m.place.file], short[other] = m.place.file, other
+				continue
+			}
+			others[base] = m.place.file
+			if short[m.place.file] == "" {
+				short[m.place.file] = base
+			}
+		}
+	}
+	return short
+}
+
+func (n *Note) name(short map[string]string) {
 	for _, m := range n.mentions {
 		if m.program != "" && !slices.Contains(n.Programs, m.program) {
 			n.Programs = append(n.Programs, m.program)
 		}
-		if m.place.line > 0 && !slices.Contains(n.Lines, m.place.String()) {
-			n.Lines = append(n.Lines, m.place.String())
+		line := short[m.place.file] + ":" + itoa(m.place.line)
+		if m.place.line > 0 && !slices.Contains(n.Lines, line) {
+			n.Lines = append(n.Lines, line)
 		}
 	}
 }
@@ -109,8 +132,9 @@ func (r *Report) has(kind Kind, program string) bool {
 
 // finish names the programs and lines of each note, sorts the notes by kind, and counts.
 func (r *Report) finish() {
+	short := r.shortNames()
 	for i := range r.Notes {
-		r.Notes[i].name()
+		r.Notes[i].name(short)
 	}
 	slices.SortStableFunc(r.Notes, func(a, b Note) int { return slices.Index(Kinds, a.Kind) - slices.Index(Kinds, b.Kind) })
 	r.Programs = len(r.programs)

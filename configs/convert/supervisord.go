@@ -18,6 +18,8 @@ type supervisord struct {
 	marks  *marks
 	killer *killer // listens for ends of programs, to end supervisord
 
+	printed bool // a listener prints what programs print, where they have events of it
+
 	startedAll []started
 }
 

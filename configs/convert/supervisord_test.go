@@ -268,6 +268,16 @@ func TestPieces(t *testing.T) {
 	wants(t, read("c.d/web.ini", "circus.ini", "c.d/env.ini"), []string{`A = "1"`, "1 program"})
 }
 
+// Files of the same name are told apart.
+func TestSameNames(t *testing.T) {
+	dir := lay(t, map[string]string{"a/site.conf": one(""), "b/site.conf": "[program:b]\ncommand=b\nuser=www\n", "b/other.conf": "[program:c]\ncommand=c\nuser=www\n"})
+	r, err := Convert([]string{dir + "/a/site.conf", dir + "/b/site.conf", dir + "/b/other.conf"}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wants(t, told(r), []string{dir + "/a/site.conf:4 " + dir + "/b/site.conf:3 other.conf:3]"})
+}
+
 // What ends supervisord, and other listeners.
 func TestListeners(t *testing.T) {
 	script := "#!/bin/sh\nwhile read line; do kill -QUIT $PPID; done\n"
@@ -367,6 +377,7 @@ func TestNoFile(t *testing.T) {
 func TestTemplates(t *testing.T) {
 	for line, is := range map[string]bool{
 		"user={{ user }}": true, "{% if x %}": true, "command=<%= cmd %>": true, "port=${PORT}": true, "port=__PORT__": true, "user=%USERNAME%": true, "user=@USER@": true,
+		"environment=DB_PASSWORD=\"${DB_PASSWORD:-hunter2hunter}\"": true,
 		"; user={{ user }}": false, "command=bash -c 'exec x ${PORT}'": false, "command=celery -n w@%%h": false, "command=python -m __main__": false,
 		"command=find . -exec x {} +": false, "command=x $PORT": false,
 		"command=docker ps --format '{{.Names}}'": false, "command=docker inspect -f {{json .State}} x": false, "command=x --format {{ format }}": true,
@@ -374,6 +385,9 @@ func TestTemplates(t *testing.T) {
 	} {
 		dir := lay(t, map[string]string{"shop.conf": one("") + line + "\n"})
 		_, err := Convert([]string{filepath.Join(dir, "shop.conf")}, Options{})
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("a value is told: %v", err)
+		}
 		if got := err != nil && strings.Contains(err.Error(), "shop.conf:5: ") && strings.Contains(err.Error(), "this is a template"); got != is {
 			t.Errorf("%s: %v", line, err)
 		}

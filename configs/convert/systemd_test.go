@@ -126,6 +126,27 @@ func TestDropIns(t *testing.T) {
 	}
 }
 
+// A unit of the machine has its drop-ins in any directory of the machine's, an instance those
+// of its template too.
+func TestDropInsElsewhere(t *testing.T) {
+	dir := lay(t, map[string]string{
+		"lib/web@.service":                "[Service]\nExecStart=/bin/a\nUser=www\nNice=1\n",
+		"lib/web@x.service":               "[Service]\nExecStart=/bin/a\nUser=www\nNice=1\n",
+		"etc/web@x.service.d/20-b.conf":   "[Service]\nNice=3\n",
+		"lib/web@x.service.d/20-b.conf":   "[Service]\nNice=4\nUMask=0077\n",
+		"lib/web@.service.d/30-c.conf":    "[Service]\nExecStart=\nExecStart=/bin/b %i\n",
+		"other/web@x.service.d/40-d.conf": "[Service]\nNice=9\n",
+	})
+	was := unitDirectories
+	defer func() { unitDirectories = was }()
+	unitDirectories = []string{filepath.Join(dir, "etc"), filepath.Join(dir, "lib")}
+	r, err := Convert([]string{filepath.Join(dir, "lib/web@x.service")}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wants(t, told(r), []string{`command = "/bin/b x"`, "nice = 3\n", "!0077"})
+}
+
 func TestSockets(t *testing.T) {
 	service := "[Service]\nExecStart=/bin/web\nUser=www\n"
 	for name, test := range map[string]struct {

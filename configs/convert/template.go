@@ -9,7 +9,7 @@ import (
 // EJS, envsubst, or a script of somebody's.
 var (
 	blocks      = regexp.MustCompile(`\{\{|\{%|<%|%>`)
-	braced      = regexp.MustCompile(`\$\{[A-Za-z_][A-Za-z0-9_]*[^}]*\}`)
+	braced      = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)[^}]*\}`)
 	placeholder = regexp.MustCompile(`__[A-Z][A-Z0-9_]*__|%[A-Z][A-Z0-9_]+%|@[A-Z][A-Z0-9_]+@`)
 	logins      = regexp.MustCompile(`\$\{(HOME|USER|LOGNAME|SHELL|PATH|PWD)\}`)
 	formats     = regexp.MustCompile(`(--format|--template|-f|go-template)[= ]+('[^']*'|"[^"]*"|\{\{.*?\}\}\S*|\S+)`)
@@ -38,7 +38,9 @@ func (c *conversion) templates(file, text string) {
 				c.report.add(Never, "", at, "no shell runs, and "+login+" is left as it is, braces and all")
 				line = logins.ReplaceAllString(line, "")
 			}
-			found = braced.FindString(line)
+			if m := braced.FindStringSubmatch(line); m != nil {
+				found = "${" + m[1] + "}" // without what it is otherwise, which may be a secret
+			}
 		}
 		if found != "" {
 			c.errors.add(at, "%s: this is a template, fill it in first", found)

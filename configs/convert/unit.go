@@ -1,7 +1,9 @@
 package convert
 
 import (
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -37,13 +39,42 @@ func (c *conversion) unit(file string) (*unit, bool) {
 	}
 	before := len(c.errors)
 	u.read(file, text, &c.errors)
-	more, _ := filepath.Glob(filepath.Join(file+".d", "*.conf"))
-	for _, file := range more {
+	for _, file := range dropIns(file) {
 		if text, ok := c.text(file); ok {
 			u.read(file, text, &c.errors)
 		}
 	}
 	return u, len(c.errors) == before
+}
+
+// unitDirectories are where systemd looks for units of the machine (systemd.unit(5)), the
+// strongest first.
+var unitDirectories = []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}
+
+// dropIns gives those of a unit in the order in which they hold: those beside it, and, for
+// one of the machine's, those in the other directories. Of two of one name the stronger holds.
+func dropIns(file string) (all []string) {
+	dirs := []string{filepath.Dir(absolute(file))}
+	if slices.Contains(unitDirectories, dirs[0]) {
+		dirs = unitDirectories
+	}
+	names := []string{filepath.Base(file)}
+	if prefix, instance, is := strings.Cut(names[0], "@"); is && !strings.HasPrefix(instance, ".") {
+		names = append(names, prefix+"@"+filepath.Ext(file))
+	}
+	byName := map[string]string{}
+	for _, dir := range slices.Backward(dirs) {
+		for _, name := range slices.Backward(names) {
+			found, _ := filepath.Glob(filepath.Join(dir, name+".d", "*.conf"))
+			for _, one := range found {
+				byName[filepath.Base(one)] = one
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(byName)) {
+		all = append(all, byName[name])
+	}
+	return all
 }
 
 // read adds what a file says. A setting without a value takes back those before it
