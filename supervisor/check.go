@@ -26,7 +26,7 @@ import (
 // With self, it is this very process that is to start. Else what it may not look into
 // is not checked, unless it is root.
 func CheckStart(c *configs.Config, self bool) []error {
-	h := handedOn(c.Daemon.Runtime)
+	h := handedOn(c)
 	all := checkDaemon(c, h)
 	s := &Supervisor{log: slog.New(slog.DiscardHandler), store: release.Open(c.Daemon.State)}
 	p := s.looker(c, nil)

@@ -218,6 +218,9 @@ func (g *guest) pass(sig unix.Signal) {
 		to = -to
 	}
 	g.host.signalTask(g.process.Pid, to, sig)
+	if attend.Ends(sig) {
+		g.signalAll(unix.SIGCONT)
+	}
 }
 
 func (g *guest) signalAll(sig unix.Signal) { g.host.signalTask(g.process.Pid, -g.process.Pid, sig) }

@@ -101,9 +101,12 @@ func (a *attendant) pass(sig unix.Signal) {
 	sig, all := Route(sig)
 	if all {
 		a.passAll(sig)
-		return
+	} else {
+		_ = a.process.Signal(sig) // it has just ended, or it is a zombie
 	}
-	_ = a.process.Signal(sig) // it has just ended, or it is a zombie
+	if Ends(sig) {
+		a.passAll(unix.SIGCONT)
+	}
 }
 
 // Route says what a command with a session of its own is to get in the place of a signal,
@@ -117,6 +120,12 @@ func Route(sig unix.Signal) (to unix.Signal, all bool) {
 		return sig, true
 	}
 	return sig, false
+}
+
+// Ends reports whether a signal is to end a command, which heeds none while it is stopped:
+// CONT has to follow it.
+func Ends(sig unix.Signal) bool {
+	return sig == unix.SIGTERM || sig == unix.SIGINT || sig == unix.SIGQUIT || sig == unix.SIGHUP
 }
 
 // passAll is for the whole group; a command without one of its own is alone.

@@ -1,6 +1,8 @@
 package control
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -53,13 +55,14 @@ func (l *logFile) openLog(n int) (output.Text, *textInfo, error) {
 // openAt opens the log where its last lines begin, those that were written since a time
 // if that is not zero; in a rotated file if the newer ones have too few. errUndated says
 // that no line tells when it was written.
-func (l *logFile) openAt(lines int, since time.Time) error {
+func (l *logFile) openAt(ctx context.Context, lines int, since time.Time) error {
+	search := &search{ctx, mostSought}
 	f, info, err := l.openLog(0)
 	if err != nil {
 		return err
 	}
 	l.file, l.size = f, info.Size()
-	begin, found, err := beginOf(f, l.size, lines, since)
+	begin, found, err := beginOf(sought{f, search}, l.size, lines, since)
 	if err == nil {
 		_, err = f.Seek(begin, io.SeekStart)
 	}
@@ -73,7 +76,7 @@ func (l *logFile) openAt(lines int, since time.Time) error {
 			break
 		}
 		var more wantedLines
-		if part, more, err = l.beginIn(part, lines-found.lines, since); err != nil {
+		if part, more, err = l.beginIn(search, part, lines-found.lines, since); err != nil {
 			break
 		}
 		l.before = append(l.before, part)
@@ -108,7 +111,7 @@ func (l *logFile) lookAt(n int, newer *textInfo) (logPart, error) {
 }
 
 // beginIn finds where the wanted lines of a rotated file begin.
-func (l *logFile) beginIn(p logPart, lines int, since time.Time) (logPart, wantedLines, error) {
+func (l *logFile) beginIn(search *search, p logPart, lines int, since time.Time) (logPart, wantedLines, error) {
 	f := l.reopen(p)
 	if f == nil {
 		return p, wantedLines{}, nil
@@ -116,7 +119,7 @@ func (l *logFile) beginIn(p logPart, lines int, since time.Time) (logPart, wante
 	defer f.Close()
 	var found wantedLines
 	var err error
-	p.begin, found, err = beginOf(f, p.info.Size(), lines, since)
+	p.begin, found, err = beginOf(sought{f, search}, p.info.Size(), lines, since)
 	return p, found, err
 }
 
@@ -134,6 +137,34 @@ func (l *logFile) reopen(p logPart) output.Text {
 		f.Close()
 	}
 	return nil
+}
+
+// mostSought is how much of a log and its rotated files is read to find where the wanted
+// lines begin. A worker that owns its log may make it of any length, without a line in it.
+const mostSought = 1 << 30
+
+var errLong = fmt.Errorf("no line begins in the last %d MiB of the log; a file of text is none of that kind", mostSought>>20)
+
+// search is for whoever asks for lines, and no longer than he does.
+type search struct {
+	ctx  context.Context
+	left int64 // bytes that may be read yet
+}
+
+// sought is a file that is searched.
+type sought struct {
+	output.Text
+	by *search
+}
+
+func (s sought) ReadAt(b []byte, at int64) (int, error) {
+	if err := context.Cause(s.by.ctx); err != nil {
+		return 0, err
+	}
+	if s.by.left -= int64(len(b)); s.by.left < 0 {
+		return 0, errLong
+	}
+	return s.Text.ReadAt(b, at)
 }
 
 // wantedLines is what was found in a file.
@@ -161,13 +192,21 @@ func lastLines(f output.Text, size int64, wanted int) (begin int64, found int, e
 	for end > 0 && found < wanted {
 		b := block[:min(end, int64(len(block)))]
 		end -= int64(len(b))
-		if _, err := f.ReadAt(b, end); err != nil {
+		switch _, err := f.ReadAt(b, end); {
+		case errors.Is(err, errLong) && found > 0:
+			return at, wanted, nil // they have to do
+		case err != nil:
 			return 0, 0, fmt.Errorf("reading a log: %w", err)
 		}
-		for i := len(b) - 1; i >= 0 && found < wanted; i-- {
-			if after := end + int64(i) + 1; b[i] == '\n' && after < size {
+		for found < wanted {
+			i := bytes.LastIndexByte(b, '\n')
+			if i < 0 {
+				break
+			}
+			if after := end + int64(i) + 1; after < size {
 				at, found = after, found+1
 			}
+			b = b[:i]
 		}
 	}
 	if found < wanted && size > 0 {

@@ -3,6 +3,7 @@ package control
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -82,7 +83,7 @@ func TestRotatedIsTheSameFile(t *testing.T) {
 	must(t, os.Link(path, path+".1"))
 	l := &logFile{path: path, open: output.NewFiles(slog.New(slog.DiscardHandler)).View}
 	defer l.close()
-	must(t, l.openAt(10, time.Time{}))
+	must(t, l.openAt(t.Context(), 10, time.Time{}))
 	var b strings.Builder
 	must(t, l.writeLast(&b))
 	if b.String() != "one\n" {
@@ -215,7 +216,7 @@ func TestCompressedLogs(t *testing.T) {
 	add(t, path, dated(0, 4999))
 	var there position // where a reader is, who then loses the connection
 	l := &logFile{path: path, open: set.View}
-	must(t, l.openAt(0, time.Time{}))
+	must(t, l.openAt(t.Context(), 0, time.Time{}))
 	there, err = l.begin()
 	must(t, err)
 	l.close()
@@ -228,9 +229,11 @@ func TestCompressedLogs(t *testing.T) {
 		open func(*logFile) error
 		want string
 	}{
-		"last lines": {func(l *logFile) error { return l.openAt(6000, time.Time{}) }, dated(4010, 10009)},
-		"since":      {func(l *logFile) error { return l.openAt(maxLines, time.Date(2026, 1, 1, 1, 0, 0, 0, time.Local)) }, dated(3600, 10009)},
-		"resumed":    {func(l *logFile) error { return l.resume(there) }, dated(5000, 10009)},
+		"last lines": {func(l *logFile) error { return l.openAt(t.Context(), 6000, time.Time{}) }, dated(4010, 10009)},
+		"since": {func(l *logFile) error {
+			return l.openAt(t.Context(), maxLines, time.Date(2026, 1, 1, 1, 0, 0, 0, time.Local))
+		}, dated(3600, 10009)},
+		"resumed": {func(l *logFile) error { return l.resume(there) }, dated(5000, 10009)},
 	} {
 		l := &logFile{path: path, open: set.View}
 		must(t, test.open(l))
@@ -246,11 +249,39 @@ func TestCompressedLogs(t *testing.T) {
 	must(t, os.WriteFile(path+".3", []byte("the oldest\n"), 0o600))
 	l = &logFile{path: path, open: set.View}
 	defer l.close()
-	must(t, l.openAt(10011, time.Time{}))
+	must(t, l.openAt(t.Context(), 10011, time.Time{}))
 	rotate()
 	var b strings.Builder
 	must(t, l.writeLast(&b))
 	if want := "the oldest\n" + dated(0, 10009); b.String() != want {
 		t.Errorf("%d bytes, want %d", b.Len(), len(want))
 	}
+}
+
+// A log that its owner has made long without a line in it is given up, and so is a search
+// that nobody waits for any more.
+func TestLongLogIsGivenUp(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "web.log")
+	must(t, os.WriteFile(path, []byte("one\ntwo\n"), 0o600))
+	open := func(ctx context.Context, lines int, since time.Time) error {
+		l := &logFile{path: path, open: output.NewFiles(slog.New(slog.DiscardHandler)).View}
+		defer l.close()
+		return l.openAt(ctx, lines, since)
+	}
+	must(t, os.Truncate(path, 900<<30))
+	for _, since := range []time.Time{{}, time.Now()} {
+		if err := open(t.Context(), 5, since); !errors.Is(err, errLong) {
+			t.Errorf("%v", err)
+		}
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := open(gone, 5, time.Time{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	must(t, err)
+	_, err = f.WriteString("\nlast\n")
+	must(t, errors.Join(err, f.Close()))
+	must(t, open(t.Context(), 5, time.Time{})) // what there is has to do
 }

@@ -1,6 +1,7 @@
 package release
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -55,7 +56,7 @@ func (d *directory) byDescriptor(name string) string {
 }
 
 // copyFile copies a file or symbolic link, with the times of the installed one.
-func copyFile(from, to *directory, name string, st *unix.Stat_t) error {
+func copyFile(ctx context.Context, from, to *directory, name string, st *unix.Stat_t) error {
 	if kindOf(st.Mode) == 'l' {
 		target, err := from.readLink(name, st.Size)
 		if err == nil {
@@ -66,7 +67,7 @@ func copyFile(from, to *directory, name string, st *unix.Stat_t) error {
 		}
 		return to.setTimes(name, st)
 	}
-	if err := copyContent(from, to, name, st); err != nil {
+	if err := copyContent(ctx, from, to, name, st); err != nil {
 		return err
 	}
 	if err := to.setTimes(name, st); err != nil {
@@ -77,7 +78,7 @@ func copyFile(from, to *directory, name string, st *unix.Stat_t) error {
 
 // copyContent shares the data of a file where the file system can (FICLONE), and
 // copies it elsewhere.
-func copyContent(from, to *directory, name string, st *unix.Stat_t) error {
+func copyContent(ctx context.Context, from, to *directory, name string, st *unix.Stat_t) error {
 	src, err := from.openFile(name)
 	if err != nil {
 		return err
@@ -90,7 +91,7 @@ func copyContent(from, to *directory, name string, st *unix.Stat_t) error {
 	dst := os.NewFile(uintptr(fd), filepath.Join(to.path, name))
 	defer dst.Close()
 	if err := unix.IoctlFileClone(fd, int(src.Fd())); err != nil {
-		if _, err := io.Copy(dst, src); err != nil {
+		if err := copyData(ctx, dst, src, st.Size); err != nil {
 			return err
 		}
 	}
@@ -102,6 +103,51 @@ func copyContent(from, to *directory, name string, st *unix.Stat_t) error {
 		return fmt.Errorf("%s: %w", filepath.Join(from.path, name), ErrChanging)
 	}
 	return dst.Close()
+}
+
+// copyPart is how much is copied before somebody is heard who wants no more of it.
+const copyPart = 16 << 20
+
+// copyData copies what a file has, and leaves holes where it has some (SEEK_DATA of
+// lseek(2)): whoever made it may have written little of a large size.
+func copyData(ctx context.Context, dst, src *os.File, size int64) error {
+	for at := int64(0); at < size; {
+		begin, err := unix.Seek(int(src.Fd()), at, unix.SEEK_DATA)
+		if errors.Is(err, unix.ENXIO) { // the rest is a hole
+			break
+		}
+		if err != nil { // the file system does not know
+			begin = at
+		}
+		end, err := unix.Seek(int(src.Fd()), begin, unix.SEEK_HOLE)
+		if err != nil {
+			end = size
+		}
+		if err := copyRange(ctx, dst, src, begin, min(end, size)); err != nil {
+			return err
+		}
+		at = end
+	}
+	return dst.Truncate(size)
+}
+
+func copyRange(ctx context.Context, dst, src *os.File, begin, end int64) error {
+	for _, f := range []*os.File{dst, src} {
+		if _, err := f.Seek(begin, io.SeekStart); err != nil {
+			return err
+		}
+	}
+	for at := begin; at < end; at += copyPart {
+		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+		if _, err := io.CopyN(dst, src, min(copyPart, end-at)); errors.Is(err, io.EOF) {
+			return nil // it has become shorter, as its size will tell
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // make makes a directory in d that only this process's user can enter.

@@ -218,7 +218,7 @@ func (b *builder) file(from, to *directory, name string, st *unix.Stat_t, depth 
 	linked, err := from.link(name, to, st)
 	if err == nil && !linked {
 		b.copied = true
-		err = copyFile(from, to, name, st)
+		err = copyFile(b.ctx, from, to, name, st)
 	}
 	if err != nil {
 		return err
