@@ -40,11 +40,43 @@ func (f *foreign) warn(a *App, r *report) {
 	for i := range a.Processes {
 		p := &a.Processes[i]
 		as := whoOf(p)
-		for key, path := range map[string]string{
-			"env_file": p.EnvFile, "log": p.Log.File, "directory": p.Directory, "venv": p.Venv, "command": strings.Join(p.Command[:min(1, len(p.Command))], ""),
-		} {
+		for key, path := range p.paths() {
 			add(p.Name, key, as, path)
 		}
+	}
+}
+
+// OthersDecide reports whether an error is about what is at a path at which others than root,
+// such as the app's own user, can put something else.
+func (c *Config) OthersDecide(a *App, err error) bool {
+	e, is := errors.AsType[Error](err)
+	if fault, told := errors.AsType[fault](err); told {
+		e, is = fault.at, true
+	}
+	if !is {
+		return false
+	}
+	f, as, path := newForeign(), who{a.User, a.Group, ""}, ""
+	if in, is := strings.CutPrefix(e.Key, "socket."); is {
+		for _, s := range a.Sockets {
+			if in == s.Name+".listen" {
+				path, _ = strings.CutPrefix(s.Listen, "unix:")
+			}
+		}
+	}
+	for i := range a.Processes {
+		p := &a.Processes[i]
+		if key, is := strings.CutPrefix(e.Key, dotted("process", p.Name)+"."); is && p.paths()[key] != "" {
+			as, path = whoOf(p), p.paths()[key]
+		}
+	}
+	return f.why(as, path) != ""
+}
+
+// paths are those that a process names, by their keys.
+func (p *Process) paths() map[string]string {
+	return map[string]string{
+		"env_file": p.EnvFile, "log": p.Log.File, "directory": p.Directory, "venv": p.Venv, "command": strings.Join(p.Command[:min(1, len(p.Command))], ""),
 	}
 }
 

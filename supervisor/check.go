@@ -26,23 +26,30 @@ import (
 // With self, it is this very process that is to start. Else what it may not look into
 // is not checked, unless it is root.
 func CheckStart(c *configs.Config, self bool) []error {
+	return checkStart(c, self, func(*configs.App, error) bool { return false })
+}
+
+// checkStart leaves out what is wrong with an app, and is not to be told.
+func checkStart(c *configs.Config, self bool, leave func(*configs.App, error) bool) []error {
 	h := handedOn(c)
 	all := checkDaemon(c, h)
 	s := &Supervisor{log: slog.New(slog.DiscardHandler), store: release.Open(c.Daemon.State)}
 	p := s.looker(c, nil)
 	for i := range c.Apps {
-		one := p.whole(&c.Apps[i])
+		a, found := &c.Apps[i], []error{}
+		one := p.whole(a)
 		if errors.Is(one.Trouble, errFiles) {
-			all = append(all, fmt.Errorf("%s: %w", c.Apps[i].File, errFiles))
+			all = append(all, fmt.Errorf("%s: %w", a.File, errFiles))
 		}
 		for _, why := range []map[string]error{one.Faults, one.Closed} {
 			for _, of := range slices.Sorted(maps.Keys(why)) {
 				if _, is := errors.AsType[*configs.Errors](why[of]); !is { // else of a release, which is looked at apart
-					all = append(all, apart(why[of])...)
+					found = append(found, apart(why[of])...)
 				}
 			}
 		}
-		all = append(all, checkSockets(c, &c.Apps[i], one.Sockets, h)...)
+		found = append(found, checkSockets(c, a, one.Sockets, h)...)
+		all = append(all, slices.DeleteFunc(found, func(err error) bool { return leave(a, err) })...)
 	}
 	if self || os.Geteuid() == 0 {
 		return all

@@ -96,14 +96,15 @@ func (h *host) stopReading(o *engine.Owner) {
 }
 
 // CheckTakeover says what keeps this program from going on with what a running supd
-// has recorded under the configuration: the record, and all that a start would say. It
-// changes nothing.
+// has recorded under the configuration: the record, and all that a start would say, but for
+// what an app's user decides: an app is held back for that alone, and its user could keep
+// supd from being replaced. It changes nothing.
 func CheckTakeover(c *configs.Config) error {
 	boot, err := tree.BootID()
 	if err != nil {
 		return err
 	}
-	errs := CheckStart(c, true)
+	errs := checkStart(c, true, c.OthersDecide)
 	path := c.Daemon.Runtime.Record()
 	switch data, err := files.ReadOurs(path, record.MostBytes); {
 	case errors.Is(err, fs.ErrNotExist):
