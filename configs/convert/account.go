@@ -17,7 +17,7 @@ func (p *program) account(d *process, argv []string) []string {
 		p.errors.add(o.place, "user: is empty")
 	case strings.Contains(user, "\n"):
 		p.errors.add(o.place, "user: goes on in an indented line, so that supervisord refuses it")
-	case main != "" && user != "" && user != main:
+	case main != "" && user != "" && !sameUser(user, main):
 		p.missing = true
 		p.note(ByHand, o, "not converted: it never started, for supervisord ran as "+main+" and could not become another user; say which user is right")
 	}
@@ -34,6 +34,13 @@ func (p *program) account(d *process, argv []string) []string {
 		p.note(AsRoot, nil, "no user: supervisord ran it as itself, which is root mostly, and so does supd with allow_root and the capabilities that root has in a container; say --user NAME for a user of its own")
 	}
 	return argv
+}
+
+// sameUser compares names and numbers, as far as they are known here.
+func sameUser(a, b string) bool {
+	one, err := privdrop.Lookup(privdrop.Identity{User: a})
+	other, bad := privdrop.Lookup(privdrop.Identity{User: b})
+	return a == b || err == nil && bad == nil && one.UID == other.UID
 }
 
 // mainUser is whom supervisord became itself, unless that is root.

@@ -282,6 +282,7 @@ func (w *watcher) variable(option, whole, name string) string {
 			return literal(value)
 		}
 		w.inherits[env] = true
+		w.note(Different, option, "$(circus.env."+env+"): supd has to be started with "+env+" (Environment= in a drop-in of supd.service), which is one word in a command; or say --env "+env+"=VALUE")
 		return "{env." + env + "}"
 	}
 	return literal(whole) // as circus leaves it
@@ -350,8 +351,7 @@ func (w *watcher) command() {
 func (w *watcher) counted() {
 	count := int(w.number("numprocesses", 1))
 	if w.boolean("singleton", false) && count > 1 {
-		count = 1
-		w.note(Converted, "singleton", "singleton: one process, whatever numprocesses says")
+		w.errors.add(w.at("singleton"), "singleton with numprocesses above 1, which circus refuses")
 	}
 	if count > configs.MostWorkers {
 		w.errors.add(w.at("numprocesses"), "numprocesses: want at most %d", configs.MostWorkers)

@@ -45,6 +45,9 @@ func (w *watcher) limits() {
 		case known == nil: // as get has said
 		case !slices.Contains([]string{"nofile", "nproc", "core", "as", "fsize", "memlock", "stack"}, name):
 			w.note(Dropped, o.name, o.name+" has no counterpart")
+		case value == "" && name == "nofile":
+			limits = append(limits, pair{name, itoa(mostFiles)})
+			w.note(Different, o.name, fmt.Sprintf("rlimit_nofile without a number: it is %d here, the kernel's own limit (fs.nr_open) where nobody has raised that", mostFiles))
 		case value == "":
 			limits = append(limits, pair{name, quote("unlimited")})
 		case ok && n >= 0:
@@ -98,10 +101,34 @@ func (w *watcher) logFile(path string) {
 		w.note(Different, "stdout_stream.filename", relativeLog)
 	}
 	pairs := []pair{{"file", quote(literal(path))}, {"max_size", size(int64(w.number("stdout_stream.max_bytes", 0)))}}
+	if when, o := w.get("stdout_stream.rotate_when"); o != nil {
+		pairs = append(pairs, pair{"max_age", duration(max(60, rotateAfter(when)*max(1, w.number("stdout_stream.rotate_interval", 1))))})
+		w.note(Different, o.name, "the log is rotated after max_age; circus rotated at the turn of the day or hour")
+	}
+	for _, name := range []string{"stdout_stream.time_format", "stderr_stream.time_format"} {
+		if w.section.option(name) != nil {
+			w.note(Different, name, "time_format: lines are kept as they are written; prefix = true in log writes the time before each")
+		}
+	}
 	if keep := int(w.number("stdout_stream.backup_count", 0)); keep > 0 {
 		pairs = append(pairs, pair{"keep", itoa(keep)})
 	}
 	w.d.set("log", inline(pairs...))
+}
+
+// rotateAfter is the unit of TimedRotatingFileStream, in seconds.
+func rotateAfter(when string) float64 {
+	switch when = strings.ToUpper(when); {
+	case when == "S":
+		return 1
+	case when == "M":
+		return 60
+	case when == "H":
+		return 3600
+	case strings.HasPrefix(when, "W"):
+		return 7 * 86400
+	}
+	return 86400 // D, MIDNIGHT
 }
 
 // listen gives it the sockets that its command names, or all.
@@ -145,7 +172,7 @@ func (w *watcher) socket(a *app, name string) bool {
 		w.report.add(Different, w.name, path.place, "the socket's mode is 0660: circus made it by its umask, for every user mostly; see user, group and mode")
 	} else {
 		kind := "tcp:"
-		if o := s.option("type"); o != nil && o.value == "SOCK_DGRAM" {
+		if o := s.option("type"); o != nil && strings.EqualFold(o.value, "SOCK_DGRAM") {
 			kind = "udp:"
 		}
 		host, port := first(optionValue(s, "host"), "localhost"), first(optionValue(s, "port"), "8080")
@@ -158,6 +185,14 @@ func (w *watcher) socket(a *app, name string) bool {
 	if o := s.option("backlog"); o != nil {
 		if n, ok := integer(o.value); ok && n > 0 {
 			l.keys = append(l.keys, pair{"backlog", itoa(n)})
+		}
+	}
+	if o := s.option("interface"); o != nil {
+		w.report.add(ByHand, w.name, o.place, "interface: a socket is bound to an address, and not to an interface: write one of that interface's into listen")
+	}
+	for _, name := range []string{"umask", "replace", "use_papa", "proto", "family"} {
+		if o := s.option(name); o != nil {
+			w.report.add(Different, w.name, o.place, name+" of a socket is left out: see mode, user and group of [socket.NAME]; what is left of a dead one is replaced")
 		}
 	}
 	if o := s.option("so_reuseport"); o != nil {

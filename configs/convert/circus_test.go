@@ -47,7 +47,6 @@ func TestWatcher(t *testing.T) {
 		"defaults":      {"", []string{"user = \"www\"\n", `command = "/bin/web -x"`, `umask = "0022"`, `stop = [["TERM", "30s"]]`, "[rollout]", "web = site/web\n", "!restart = ", "!env_inherit", "different: no working_dir", "different: the output is in the log"}},
 		"more":          {"args=-y \"a b\"\nnumprocesses=3\nworking_dir=/srv\nautostart=false\nrespawn=0\ngid=adm\n", []string{`command = ["/bin/web", "-x", "-y", "a b"]`, "count = 3\n", `directory = "/srv"`, "autostart = false", `restart = "never"`, "group = \"adm\"\n"}},
 		"umask":         {"[circus]\numask=002\n", []string{`umask = "0002"`}},
-		"singleton":     {"numprocesses=3\nsingleton=True\n", []string{"!count", "converted: singleton"}},
 		"stop":          {"stop_signal=int\ngraceful_timeout=2.5\nstop_children=1\nsend_hup=yes\n", []string{`stop = [["INT", "2.5s", "group"]]`, `reload_signal = "HUP"`}},
 		"limits":        {"rlimit_nofile=300\nrlimit_core=\nrlimit_cpu=5\n", []string{`limits = { nofile = 300, core = "unlimited" }`, "dropped: rlimit_cpu"}},
 		"shell":         {"shell=True\n", []string{`command = ["/bin/sh", "-c", "/bin/web -x"]`}},
@@ -70,6 +69,10 @@ func TestWatcher(t *testing.T) {
 		"sockets":       {"args=--fd $(circus.sockets.Web.1)\nuse_sockets=True\n[socket:web.1]\nhost=::1\nport=80\nbacklog=5\n[socket:b]\npath=/run/b\n", []string{"[socket.web-1]\nlisten = \"tcp:[::1]:80\"\nbacklog = 5\n", `--fd {socket.web-1}"`, `sockets = ["web-1"]`, "![rollout]", "![socket.b]"}},
 		"all sockets":   {"use_sockets=True\n[socket:a]\nport=80\ntype=SOCK_DGRAM\n[socket:b]\npath=/run/b\n", []string{`listen = "udp:localhost:80"`, "listen = \"unix:/run/b\"\nmode = \"0660\"\n", `sockets = ["a", "b"]`, "different: the socket's mode"}},
 		"a port":        {"use_sockets=True\n[socket:a]\nhost=127.0.0.1\nso_reuseport=True\n", []string{`listen = "tcp:127.0.0.1:8080"`, "different: so_reuseport"}},
+		"no limit":      {"rlimit_nofile=\nrlimit_nproc=\n", []string{`limits = { nofile = 1048576, nproc = "unlimited" }`, "different: rlimit_nofile"}},
+		"small letters": {"use_sockets=True\n[socket:a]\ntype=sock_dgram\nport=53\ninterface=eth1\nreplace=True\n", []string{`listen = "udp:localhost:53"`, "by_hand: interface", "different: replace of a socket"}},
+		"by time":       {"stdout_stream.class=TimedRotatingFileStream\nstdout_stream.filename=/var/log/t\nstdout_stream.rotate_when=H\nstdout_stream.rotate_interval=12\nstdout_stream.backup_count=7\nstdout_stream.time_format=%Y\n", []string{`max_age = "12h0m0s"`, "keep = 7", "different: time_format", "different: the log is rotated after"}},
+		"started with":  {"args=$(circus.env.ARGS)\n", []string{`{env.ARGS}`, "different: $(circus.env.ARGS): supd has to be started with ARGS"}},
 		"no socket":     {"args=$(circus.sockets.a)\n", []string{"by_hand: not converted: there is no [socket:a]"}},
 		"hooks":         {"hooks.before_start=a.b\n", []string{"by_hand: hooks.before_start is Python"}},
 		"plugin":        {"[plugin:x]\nuse=a.B\n", []string{"by_hand: [plugin:x] use=a.B"}},
@@ -105,9 +108,9 @@ func TestCircusIncludes(t *testing.T) {
 }
 
 func TestCircusErrors(t *testing.T) {
-	dir := lay(t, map[string]string{"site.ini": "[watcher:a]\nuid=x\n[watcher:b]\ncmd=x 'y\nnumprocesses=many\nrespawn=maybe\nstop_signal=NO\nrlimit_nofile=x\n"})
+	dir := lay(t, map[string]string{"site.ini": "[watcher:a]\nuid=x\n[watcher:b]\ncmd=x 'y\nnumprocesses=many\nrespawn=maybe\nstop_signal=NO\nrlimit_nofile=x\n[watcher:c]\ncmd=c\nuid=x\nnumprocesses=2\nsingleton=1\n"})
 	_, err := Convert([]string{filepath.Join(dir, "site.ini")}, Options{})
-	for _, want := range []string{"site.ini:1: [watcher:a] has no cmd", "site.ini:4: cmd", "site.ini:5: numprocesses", "site.ini:6: respawn", "site.ini:7: stop_signal", "site.ini:8: rlimit_nofile"} {
+	for _, want := range []string{"site.ini:1: [watcher:a] has no cmd", "site.ini:4: cmd", "site.ini:5: numprocesses", "site.ini:6: respawn", "site.ini:7: stop_signal", "site.ini:8: rlimit_nofile", "site.ini:13: singleton"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}

@@ -28,7 +28,7 @@ func (p *program) output(stream string, r run) output {
 	lower := strings.ToLower(value)
 	switch {
 	case at == nil || lower == "auto":
-	case lower == "none" || lower == "off" || value == "/dev/null":
+	case value == "" || lower == "none" || lower == "off" || value == "/dev/null":
 		o.to = "none"
 	case lower == "syslog":
 		o.to = "syslog"

@@ -71,6 +71,12 @@ func (s *supervisord) order() {
 		}
 	}
 	s.unordered()
+	for _, one := range s.startedAll {
+		comes := func(other started) bool { return other.app != one.app && one.priority < other.priority }
+		if one.oneShot && one.auto && slices.ContainsFunc(s.startedAll, comes) {
+			s.report.add(Different, one.process.old, lineOf(one.at), "what came after it by its priority is in another app, which does not wait for it; --app NAME makes one of all, where `after` does")
+		}
+	}
 }
 
 // unordered notes priorities that are not told by `after`.

@@ -148,7 +148,11 @@ func replacing(line string) string {
 }
 
 func (l procType) hidden(argv []string) []string {
-	argv = l.d.hide(argv, marked)
+	hidden := l.d.hide(argv, marked)
+	if !slices.Equal(hidden, argv) {
+		l.note(Converted, "what looks like a secret in a command is in env_file, and comes from there")
+	}
+	argv = hidden
 	for i, arg := range argv {
 		argv[i] = secretBraces(literal(arg))
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"supd/configs"
@@ -157,10 +158,29 @@ func (s *service) specifier(c byte) (string, bool) {
 		'E': "/etc", 'T': "/tmp", 'V': "/var/tmp", 'h': "/root", 'u': "root", 'U': "0", 'g': "root", 'G': "0", 's': "/bin/sh",
 	}
 	if template && name != "" {
-		known['i'], known['I'] = name, name
+		known['i'], known['I'] = name, unescapedName(name)
 	}
 	value, is := known[c]
 	return value, is
+}
+
+// unescapedName takes back what systemd-escape(1) does: "-" is "/", and "\x2d" a "-".
+func unescapedName(name string) string {
+	var b strings.Builder
+	for name != "" {
+		if n, err := strconv.ParseUint(name[min(2, len(name)):min(4, len(name))], 16, 8); err == nil && strings.HasPrefix(name, `\x`) && len(name) >= 4 {
+			b.WriteByte(byte(n))
+			name = name[4:]
+			continue
+		}
+		if name[0] == '-' {
+			b.WriteByte('/')
+		} else {
+			b.WriteByte(name[0])
+		}
+		name = name[1:]
+	}
+	return b.String()
 }
 
 // text is one that supd expands: with braces doubled, and the slot for %i.
@@ -209,7 +229,7 @@ func (s *service) command() {
 
 // argv gives the words of a command as supd has them.
 func (s *service) argv(line setting, slots bool) []string {
-	argv, err := unitWords(s.specifiers(line.place, line.value, slots))
+	argv, err := s.words(line, slots)
 	if err != nil || len(argv) == 0 {
 		s.errors.add(line.place, "no command: %v", err)
 		s.broken = true
@@ -235,6 +255,15 @@ func (s *service) argv(line setting, slots bool) []string {
 		words = append(words, s.expanded(line.place, arg)...)
 	}
 	return words
+}
+
+// words gives those of a line, with specifiers replaced in each.
+func (s *service) words(line setting, slots bool) ([]string, error) {
+	words, err := unitWords(line.value)
+	for i := range words {
+		words[i] = s.specifiers(line.place, words[i], slots)
+	}
+	return words, err
 }
 
 // prefixes takes the special letters off the program (systemd.service(5)).
@@ -274,9 +303,12 @@ func (s *service) expanded(at place, word string) []string {
 		if isSecret(variable{name, value}) {
 			return []string{"{env." + name + "}"}
 		}
-		var words []string
-		for _, word := range strings.Fields(value) {
-			words = append(words, s.text(word))
+		words, err := unitWords(value) // which takes quotes into account, as systemd does
+		if err != nil {
+			words = strings.Fields(value)
+		}
+		for i := range words {
+			words[i] = s.text(words[i])
 		}
 		return words
 	}
@@ -340,7 +372,7 @@ func (s *service) assigned(name string) (value string, known bool) {
 
 func (s *service) assignments() (env []variable) {
 	for _, line := range s.every("Environment") {
-		words, err := unitWords(s.specifiers(line.place, line.value, true))
+		words, err := s.words(line, true)
 		if err != nil {
 			s.errors.add(line.place, "Environment: %s", err)
 		}
@@ -429,6 +461,10 @@ func (s *service) environmentFiles(files []setting) {
 		}
 		if len(s.d.secrets) > 0 {
 			s.note(ByHand, file.place, "what looks like a secret in the command is in an env_file of its own: put EnvironmentFile= into it, or it into that")
+			continue
+		}
+		if strings.ContainsAny(path, "*?[") {
+			s.note(ByHand, file.place, "EnvironmentFile=%s: env_file is one file: name it, with what is in all of them", printable(path))
 			continue
 		}
 		if path != file.value {

@@ -48,7 +48,7 @@ func (s *service) hook(line setting) (string, bool) {
 		return "", false
 	}
 	broken := s.broken
-	argv := s.argv(setting{line.place, value}, true)
+	argv := s.argv(setting{line.place, value, line.n}, true)
 	failed := s.broken
 	if s.broken = broken; failed {
 		return "", false

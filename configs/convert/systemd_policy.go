@@ -88,12 +88,20 @@ func duration(seconds float64) string {
 func (s *service) patience(name string) float64 {
 	wait := 90.0
 	for _, name := range []string{"TimeoutSec", name} {
-		if span, _, set := s.span(name); set && span > 0 {
+		span, at, set := s.span(name)
+		switch {
+		case !set:
+		case span == 0 || span >= aDay: // infinity
+			wait = aDay
+			s.note(Different, at, "%s: a day is waited here, and not for ever", name)
+		default:
 			wait = span
 		}
 	}
 	return wait
 }
+
+const aDay = 24 * 3600
 
 // readiness is Type=, and how long a start may take.
 func (s *service) readiness() {
@@ -110,7 +118,10 @@ func (s *service) readiness() {
 		if !s.d.has("restart") {
 			s.d.set("restart", quote("never"))
 		}
-		s.d.set("ready", inline(pair{"exit", "true"}, pair{"timeout", duration(max(timeout, 3600))}))
+		if _, _, set := s.span("TimeoutStartSec"); !set { // for ever
+			timeout = aDay
+		}
+		s.d.set("ready", inline(pair{"exit", "true"}, pair{"timeout", duration(timeout)}))
 	case "forking":
 		s.unable(at, "Type=forking: the program has to stay in the foreground; take -D, --daemon and the like off, write Type=simple, and remove PIDFile")
 	case "dbus":
@@ -171,8 +182,13 @@ func (s *service) stop() {
 	case "", "control-group":
 		step += ", " + quote("group")
 	case "mixed":
+	case "none":
+		s.note(Different, at, "KillMode=none: it gets a signal here, and is killed where that is not enough; systemd sent none")
 	default:
 		s.note(Different, at, "KillMode=%s: what it leaves behind is killed", mode)
+	}
+	if kills, at := s.get("SendSIGKILL"); kills != "" && !yes(kills) {
+		s.note(Different, at, "SendSIGKILL=no: it is killed here where it has not ended in time: see the time of stop")
 	}
 	s.d.set("stop", "["+step+"]]")
 }

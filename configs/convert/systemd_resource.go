@@ -142,7 +142,6 @@ func (s *service) logs() {
 	default:
 		s.unable(at, "StandardOutput=%s has no counterpart", printable(out))
 	}
-	s.get("SyslogIdentifier")
 }
 
 var hardening = regexp.MustCompile(`^(Private|Protect|Restrict|ReadWrite|ReadOnly|Inaccessible|NoExecPaths|ExecPaths|SystemCall|Memory(Deny|Max|High|Low|Swap)|CPU(Quota|Weight)|Tasks|IO|IP|Lock|Device|Slice|Delegate|KeyringMode|ProcSubset|SecureBits|UtmpIdentifier|RemoveIPC)`)

@@ -51,6 +51,8 @@ var withoutCounterpart = []struct {
 	{regexp.MustCompile(`^RestartPreventExitStatus$`), ByHand, "with restart = \"on-failure\" no code of success_exit is followed by a start"},
 	{regexp.MustCompile(`^(StandardInput|TTY|UtmpMode)`), ByHand, "standard input is empty, and there is no terminal"},
 	{regexp.MustCompile(`^(Failure|Success)Action|^StartLimitAction$|^RebootArgument$`), ByHand, "no end of a process does anything to the machine: hooks.on_failure runs a command"},
+	{regexp.MustCompile(`^(PermissionsStartOnly|RootDirectoryStartOnly)$`), ByHand, "hooks run as the user of the process: do what needs root elsewhere"},
+	{regexp.MustCompile(`^SyslogIdentifier$`), Different, "lines are marked with the name of the worker (journal: SUPD_WORKER)"},
 	{regexp.MustCompile(`^UnsetEnvironment$`), ByHand, "take the variables out of env and env_file"},
 	{regexp.MustCompile(`^PAMName$`), ByHand, "no session is opened: set limits and variables here"},
 	{regexp.MustCompile(`^(RestartForceExitStatus|RestartSteps|RestartMaxDelaySec|RestartMode)$`), Different, "see restart and backoff"},

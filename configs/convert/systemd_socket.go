@@ -9,12 +9,24 @@ import (
 func (s *service) listen(a *app) {
 	var names []string
 	for _, u := range s.sockets {
+		type listen struct {
+			setting
+			key string
+		}
+		var lines []listen
 		for _, key := range []string{"ListenStream", "ListenDatagram"} {
 			for _, line := range u.all("Socket." + key) {
-				if name, ok := s.socket(a, u, key, line); ok {
-					names = append(names, name)
-				}
+				lines = append(lines, listen{line, key})
 			}
+		}
+		slices.SortFunc(lines, func(a, b listen) int { return a.n - b.n })
+		for _, line := range lines {
+			if name, ok := s.socket(a, u, line.key, line.setting); ok {
+				names = append(names, name)
+			}
+		}
+		if _, named := u.last("Socket.FileDescriptorName"); named || len(lines) > 1 {
+			s.note(Different, place{}, "LISTEN_FDNAMES has the names of [socket.NAME], which are of lower case letters and each its own; a program that goes by systemd's wants them in its configuration")
 		}
 		s.socketRest(u)
 	}
@@ -31,7 +43,7 @@ func (s *service) socket(a *app, u *unit, key string, line setting) (string, boo
 	}
 	named := stem(u.source)
 	if v, set := u.last("Socket.FileDescriptorName"); set {
-		named = v.value
+		named = s.specifiers(v.place, v.value, false)
 	}
 	l := listener{name: a.socketName(strings.TrimSuffix(named, "@"))}
 	l.keys = append(l.keys, pair{"listen", quote(literal(address))})

@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -70,6 +71,11 @@ func TestServiceSettings(t *testing.T) {
 		"semicolon":        {"ExecStart=\nExecStart=/bin/find . -exec rm {} \\; x\n", []string{`command = "/bin/find . -exec rm {{}} ; x"`}},
 		"no limit":         {"LimitNOFILE=infinity\nLimitNPROC=infinity\n", []string{`limits = { nofile = 1048576, nproc = "unlimited" }`, "different: LimitNOFILE=infinity"}},
 		"clean signals":    {"Restart=on-failure\n", []string{"different: Restart=on-failure: a worker that somebody kills"}},
+		"for ever":         {"Type=notify\nTimeoutStartSec=0\nTimeoutStopSec=infinity\n", []string{`ready = { notify = true, timeout = "24h0m0s" }`, `stop = [["TERM", "24h0m0s", "group"]]`, "different: TimeoutStartSec: a day", "different: TimeoutStopSec: a day"}},
+		"a one-off's time": {"Type=oneshot\nTimeoutStartSec=30\n", []string{`ready = { exit = true, timeout = "30s" }`}},
+		"as root":          {"PermissionsStartOnly=true\nSendSIGKILL=no\nKillMode=none\nSyslogIdentifier=x\n", []string{"by_hand: PermissionsStartOnly", "different: SendSIGKILL=no", "different: KillMode=none: it gets", "different: SyslogIdentifier"}},
+		"words":            {"Environment=ONE='one' \"TWO='two two' too\" THREE=\nExecStart=\nExecStart=/bin/echo $ONE $TWO $THREE\n", []string{`command = ["/bin/echo", "one", "two two", "too"]`}},
+		"several files":    {"EnvironmentFile=/etc/x/*.env\n", []string{"by_hand: EnvironmentFile=/etc/x/*.env", "!env_file ="}},
 		"dynamic":          {"DynamicUser=yes\nEnvironment=API_KEY=hunter2\nProtectSystem=full\n", []string{"by_hand: not converted: DynamicUser", "!different", "!secrets"}},
 		"hardening":        {"ProtectSystem=full\nPrivateTmp=no\nMemoryMax=1G\n", []string{"different: ProtectSystem:", "different: MemoryMax:", "!PrivateTmp"}},
 		"before":           {"ExecStartPre=/bin/mkdir {x}\nExecStopPost=-/bin/rm \"a b\"\n", []string{`hooks = { pre_start = { command = "/bin/mkdir {{x}}", timeout = "1m30s" }, post_stop = { command = ["/bin/sh", "-c", "\"$0\" \"$@\" || :", "/bin/rm", "a b"], timeout = "1m30s" } }`, "!by_hand: "}},
@@ -104,6 +110,8 @@ func TestTemplateUnits(t *testing.T) {
 	}
 	got = converted(t, "web@.service", text+"Environment=DB=postgres://u:hunter2x@db%i/x\n", Options{})
 	wants(t, got, []string{`DB = "postgres://u:{env.SECRET_1}@db{slot}/x"`, "SECRET_1=\"hunter2x\"\n", "!u:hunter2x"})
+	got = converted(t, `web@srv-a\x2db.service`, "[Service]\nUser=www\nExecStart=/bin/web %I %i\n", Options{})
+	wants(t, got, []string{`command = ["/bin/web", "srv/a-b", "srv-a\\x2db"]`})
 	if got = converted(t, "web@.service", text+"WorkingDirectory=/srv/%i\n", Options{}); strings.Contains(got, "[process") {
 		t.Errorf("%s", got)
 	}
@@ -136,7 +144,14 @@ func TestDropInsElsewhere(t *testing.T) {
 		"lib/web@x.service.d/20-b.conf":   "[Service]\nNice=4\nUMask=0077\n",
 		"lib/web@.service.d/30-c.conf":    "[Service]\nExecStart=\nExecStart=/bin/b %i\n",
 		"other/web@x.service.d/40-d.conf": "[Service]\nNice=9\n",
+		"etc/service.d/50-all.conf":       "[Service]\nOOMScoreAdjust=7\n",
+		"lib/a-b.service":                 "[Service]\nExecStart=/bin/a\nUser=www\n",
+		"lib/a-.service.d/x.conf":         "[Service]\nUMask=0001\n",
+		"lib/a-b.service.d/x.conf":        "[Service]\nUMask=0002\n",
 	})
+	if err := os.Symlink("/dev/null", filepath.Join(dir, "etc/service.d/60-off.conf")); err != nil {
+		t.Fatal(err)
+	}
 	was := unitDirectories
 	defer func() { unitDirectories = was }()
 	unitDirectories = []string{filepath.Join(dir, "etc"), filepath.Join(dir, "lib")}
@@ -144,7 +159,11 @@ func TestDropInsElsewhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wants(t, told(r), []string{`command = "/bin/b x"`, "nice = 3\n", "!0077"})
+	wants(t, told(r), []string{`command = "/bin/b x"`, "nice = 3\n", "oom_score_adjust = 7", "!0077"})
+	if r, err = Convert([]string{filepath.Join(dir, "lib/a-b.service")}, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, told(r), []string{`umask = "0002"`})
 }
 
 func TestSockets(t *testing.T) {

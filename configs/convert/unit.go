@@ -2,6 +2,7 @@ package convert
 
 import (
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -12,12 +13,14 @@ type unit struct {
 	source   string
 	settings map[string][]setting // by "Service.ExecStart"
 	order    []string             // the keys, as they come
+	count    int                  // of settings
 }
 
 // setting is one assignment.
 type setting struct {
 	place
 	value string
+	n     int // of all settings of the unit, as they come
 }
 
 func isUnit(file string) bool { return isService(file) || strings.HasSuffix(file, ".socket") }
@@ -62,6 +65,12 @@ func dropIns(file string) (all []string) {
 	if prefix, instance, is := strings.Cut(names[0], "@"); is && !strings.HasPrefix(instance, ".") {
 		names = append(names, prefix+"@"+filepath.Ext(file))
 	}
+	for prefix, rest := "", stem(file); strings.Contains(rest, "-"); {
+		before, after, _ := strings.Cut(rest, "-")
+		prefix, rest = prefix+before+"-", after
+		names = slices.Insert(names, 1, prefix+filepath.Ext(file)) // the longer is the stronger
+	}
+	names = append(names, strings.TrimPrefix(filepath.Ext(file), "."))
 	byName := map[string]string{}
 	for _, dir := range slices.Backward(dirs) {
 		for _, name := range slices.Backward(names) {
@@ -72,7 +81,9 @@ func dropIns(file string) (all []string) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(byName)) {
-		all = append(all, byName[name])
+		if target, err := filepath.EvalSymlinks(byName[name]); err != nil || target != os.DevNull { // which switches one off
+			all = append(all, byName[name])
+		}
 	}
 	return all
 }
@@ -106,7 +117,8 @@ func (u *unit) read(file, text string, errors *Errors) {
 		case !is || section == "":
 			errors.add(from, "is no [Section], no NAME=VALUE and no comment")
 		default:
-			u.set(section+"."+strings.TrimSpace(name), setting{from, strings.TrimSpace(value)})
+			u.count++
+			u.set(section+"."+strings.TrimSpace(name), setting{from, strings.TrimSpace(value), u.count})
 		}
 	}
 }
