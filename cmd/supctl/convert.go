@@ -12,6 +12,7 @@ import (
 
 	"supd/configs"
 	"supd/configs/convert"
+	"supd/supervisor"
 	"supd/supervisor/api"
 )
 
@@ -58,6 +59,7 @@ func (v *converting) run(files []string) error {
 	if err := v.read(); err != nil {
 		return err
 	}
+	v.options.Start = func(c *configs.Config) []error { return supervisor.CheckStart(c, false) }
 	result, err := convert.Convert(files, v.options)
 	if unread, is := errors.AsType[convert.Errors](err); is {
 		v.worst(api.CodeInvalid)

@@ -57,6 +57,22 @@ func TestConvertTells(t *testing.T) {
 	}
 }
 
+// What a start would say of this machine is in the report, as check has it.
+func TestConvertTellsOfTheStart(t *testing.T) {
+	dir := t.TempDir()
+	must(t, os.Symlink("/dev/stdout", filepath.Join(dir, "out")))
+	must(t, os.WriteFile(filepath.Join(dir, "file"), nil, 0o644))
+	_, _, err := supctl(t, "convert", "--app", "site", shop(t, "stdout_logfile="+dir+"/out\n[fcgi-program:f]\ncommand=/bin/sleep 1\nuser=daemon\nsocket=unix://"+dir+"/file\n"))
+	for _, want := range []string{"/out is a symbolic link", "/file is there and is not a socket"} {
+		if !strings.Contains(err, want) {
+			t.Errorf("without %q: %s", want, err)
+		}
+	}
+	if strings.Contains(err, "daemon.") || strings.Contains(err, "control.") {
+		t.Errorf("of supd itself: %s", err)
+	}
+}
+
 // Into a directory secrets go as well, and are nobody's else.
 func TestConvertOut(t *testing.T) {
 	path, dir := shop(t, ""), t.TempDir()

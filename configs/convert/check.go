@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"supd/configs"
@@ -41,12 +42,26 @@ func (c *conversion) check(apps []App) error {
 	for _, e := range config.Verify() {
 		c.report.add(Host, "", place{}, withoutDir(dir, e.Error()))
 	}
+	if c.options.Start != nil {
+		c.start(dir, config, apps)
+	}
 	for _, w := range config.Traps() {
 		if text := withoutDir(dir, w.String()); !strings.Contains(text, filepath.Base(dir)) {
 			c.trap(w)
 		}
 	}
 	return nil
+}
+
+// start notes what a start would say of the apps. What it says of supd itself is about
+// another configuration than the one that will be.
+func (c *conversion) start(dir string, config *configs.Config, apps []App) {
+	for _, err := range c.options.Start(config) {
+		text := withoutDir(dir, err.Error())
+		if slices.ContainsFunc(apps, func(a App) bool { return strings.HasPrefix(text, a.Name+".toml:") }) {
+			c.report.add(Host, "", place{}, text)
+		}
+	}
 }
 
 // trap notes once what several processes have in common.

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"supd/configs"
 )
 
 // Options say what the files leave open.
@@ -15,6 +17,10 @@ type Options struct {
 	User      string            // of programs for which no file names one
 	Directory string            // absolute; where the old supervisor was started
 	Env       map[string]string // values of variables that it was started with
+
+	// Start says what a start of supd under the configuration would find wrong on this
+	// machine; nil is not asked.
+	Start func(*configs.Config) []error
 }
 
 // App is an app file, and what goes beside it.
@@ -153,16 +159,16 @@ func absolute(path string) string {
 // app gives the app that a program belongs to, made with its first program. What names
 // it is a group, or else the file; --app makes one of all.
 func (c *conversion) app(group, file string) *app {
-	from := file
+	key := file
 	if group != "" {
-		from = file + "\x00" + group
+		key = file + "\x00" + group
 	}
 	if c.options.App != "" {
-		from, file = "", c.options.App
-		group = file
+		key, group = "", c.options.App
 	}
 	for _, a := range c.apps {
-		if a.key == from {
+		if a.key == key {
+			a.comesFrom(file)
 			return a
 		}
 	}
@@ -170,9 +176,10 @@ func (c *conversion) app(group, file string) *app {
 	if group == "" {
 		name = fileName(file)
 	}
-	a := &app{key: from, from: file, name: unused(name, func(name string) bool {
+	a := &app{key: key, name: unused(name, func(name string) bool {
 		return slices.ContainsFunc(c.apps, func(a *app) bool { return a.name == name })
 	})}
+	a.comesFrom(file)
 	c.apps = append(c.apps, a)
 	return a
 }

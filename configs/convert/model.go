@@ -1,6 +1,7 @@
 package convert
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -9,9 +10,15 @@ import (
 type app struct {
 	key       string // what it is made of
 	name      string
-	from      string // file
+	from      []string // names of files
 	sockets   []listener
 	processes []*process
+}
+
+func (a *app) comesFrom(file string) {
+	if name := filepath.Base(file); !slices.Contains(a.from, name) {
+		a.from = append(a.from, name)
+	}
 }
 
 // process is what becomes a [process.NAME]. Texts are as TOML files have them, with

@@ -2,7 +2,6 @@ package convert
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -10,7 +9,7 @@ import (
 // text writes the file of an app.
 func (a *app) text() string {
 	w := &writer{}
-	w.line("# Converted from %s by supctl convert.", printable(filepath.Base(a.from)))
+	w.line("# Converted from %s by supctl convert.", printable(strings.Join(a.from, ", ")))
 	user, group := a.common(func(p *process) string { return p.user }), a.common(func(p *process) string { return p.group })
 	w.pair("user", quoteSet(user))
 	w.pair("group", quoteSet(group))
