@@ -95,7 +95,7 @@ func (p *program) unwrap(d *process, argv []string) []string {
 	o := p.option("command")
 	p.differs(o, filepath.Base(argv[0])+" is left out: user says the same, and HOME, USER and LOGNAME are that user's")
 	d.user, d.group = user, group
-	if filepath.Base(argv[0]) == "sudo" {
+	if filepath.Base(argv[0]) == "sudo" && !slices.Contains(argv[:len(argv)-len(c.command)], "-E") {
 		p.differs(o, "the program has the whole environment, of which sudo left little")
 	}
 	for len(c.command) > 1 {
@@ -153,10 +153,40 @@ func changesUser(argv []string) change {
 	switch name := filepath.Base(argv[0]); {
 	case slices.Contains([]string{"gosu", "su-exec", "setuidgid", "s6-setuidgid"}, name) && len(argv) > 2 && argv[1][0] != '-':
 		return change{user: argv[1], command: argv[2:]}
-	case name == "sudo" && len(argv) > 3 && argv[1] == "-u" && argv[3] != "" && argv[3][0] != '-':
+	case name == "chpst" && len(argv) > 3 && argv[1] == "-u" && argv[3][0] != '-':
 		return change{user: argv[2], command: argv[3:]}
-	case name == "su":
+	case name == "sudo", name == "runuser" && slices.Contains(argv, "-u"):
+		return changedBySudo(argv[1:])
+	case name == "su", name == "runuser":
 		return changedBySu(argv[1:])
+	}
+	return change{}
+}
+
+// changedBySudo reads -u USER [-g GROUP] [-E] [-H] [-n] [--] COMMAND.
+func changedBySudo(args []string) (c change) {
+	group := ""
+	for i := 0; i < len(args); i++ {
+		value := ""
+		if i+1 < len(args) {
+			value = args[i+1]
+		}
+		switch arg := args[i]; {
+		case arg == "-u" || arg == "--user":
+			c.user = value
+			i++
+		case arg == "-g" || arg == "--group":
+			group = ":" + value
+			i++
+		case strings.HasPrefix(arg, "--user="):
+			c.user = strings.TrimPrefix(arg, "--user=")
+		case arg == "-E" || arg == "-H" || arg == "-n" || arg == "--":
+		case arg == "" || arg[0] == '-' || c.user == "":
+			return change{}
+		default:
+			c.user, c.command = c.user+group, args[i:]
+			return c
+		}
 	}
 	return change{}
 }
