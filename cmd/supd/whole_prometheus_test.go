@@ -70,7 +70,7 @@ type (
 		port     string
 		began    time.Time
 		away     []span
-		requests float64 // that were counted the last time
+		requests map[string]float64 // that each of two series had counted the last time
 	}
 	span struct{ from, to time.Time } // to is zero while it lasts
 )
@@ -80,7 +80,7 @@ func (s span) String() string { return s.from.Format(clock) + " to " + s.to.Form
 const clock = "15:04:05.000"
 
 func setupPrometheus(e *testscript.Env) error {
-	e.Values[watchKey{}] = &watch{}
+	e.Values[watchKey{}] = &watch{requests: map[string]float64{}}
 	return setup(e)
 }
 
@@ -218,7 +218,8 @@ func (w *watch) scrapes(ts *testscript.TestScript) (at []time.Time) {
 }
 
 // countedRequests compares Prometheus's count of requests with what the load generator
-// has sent. Without a load, it is where the next one begins.
+// has sent. Without a load, it is where the next one begins: of what was sent while supd was
+// away one series may have lost more than the other.
 func countedRequests(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, len(args) <= 1, "counted [LOAD]")
 	w, sent := watchOf(ts), 0.0
@@ -229,15 +230,15 @@ func countedRequests(ts *testscript.TestScript, neg bool, args []string) {
 		poll(ts, func() error {
 			now, err := w.sum(name + `{app="whois"}`)
 			if err == nil && len(args) == 0 {
-				w.requests = now
+				w.requests[name] = now
 			}
-			if err == nil && now != w.requests+sent {
-				err = fmt.Errorf("%s is %v, and was %v; %v were sent", name, now, w.requests, sent)
+			if err == nil && now != w.requests[name]+sent {
+				err = fmt.Errorf("%s is %v, and was %v; %v were sent", name, now, w.requests[name], sent)
 			}
 			return err
 		})
+		w.requests[name] += sent
 	}
-	w.requests += sent
 }
 
 // sum adds up the last samples of series.
