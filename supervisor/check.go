@@ -26,12 +26,13 @@ import (
 // With self, it is this very process that is to start. Else what it may not look into
 // is not checked, unless it is root.
 func CheckStart(c *configs.Config, self bool) []error {
-	return checkStart(c, self, func(*configs.App, error) bool { return false })
+	return checkStart(c, self, 0, func(*configs.App, error) bool { return false })
 }
 
-// checkStart leaves out what is wrong with an app, and is not to be told.
-func checkStart(c *configs.Config, self bool, leave func(*configs.App, error) bool) []error {
-	h := handedOn(c)
+// checkStart is for one in the place of another supd, with that pid, or of none. It leaves
+// out what is wrong with an app, and is not to be told.
+func checkStart(c *configs.Config, self bool, replaced int, leave func(*configs.App, error) bool) []error {
+	h := handedOn(c.Daemon.Runtime, replaced)
 	all := checkDaemon(c, h)
 	s := &Supervisor{log: slog.New(slog.DiscardHandler), store: release.Open(c.Daemon.State)}
 	p := s.looker(c, nil)

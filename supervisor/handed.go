@@ -4,11 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"strconv"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -28,11 +26,15 @@ type handed struct {
 	inodes map[uint64]bool
 }
 
-func handedOn(c *configs.Config) handed {
-	h, runtime := handed{inodes: map[uint64]bool{}}, c.Daemon.Runtime
-	if pid, held := holder(runtime.Lock()); held {
-		h.addOpen(pid, h.inodes)
-	} else if pid := listener(c.Control.Socket); pid != 0 { // somebody has removed the lock
+// handedOn asks for the supd that has the lock, or, where somebody has removed that, for
+// replaced, which is 0 where it is not known.
+func handedOn(runtime configs.Runtime, replaced int) handed {
+	h := handed{inodes: map[uint64]bool{}}
+	pid, held := holder(runtime.Lock())
+	if !held {
+		pid, held = replaced, replaced != 0
+	}
+	if held {
 		h.addOpen(pid, h.inodes)
 	}
 	switch data, err := files.ReadOurs(runtime.Record(), record.MostBytes); { // that of a stranger says nothing
@@ -46,31 +48,6 @@ func handedOn(c *configs.Config) handed {
 	h.sockets = socket.HandedOn(h.inodes)
 	h.keptBy(systemd())
 	return h
-}
-
-// listener is the pid of whoever listens on a unix socket that is this user's or root's; 0 is
-// nobody.
-func listener(path string) int {
-	var st unix.Stat_t
-	if unix.Lstat(path, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK || st.Uid != 0 && int(st.Uid) != os.Geteuid() {
-		return 0
-	}
-	c, err := net.DialTimeout("unix", path, time.Second)
-	if err != nil {
-		return 0
-	}
-	defer c.Close()
-	raw, err := c.(*net.UnixConn).SyscallConn()
-	if err != nil {
-		return 0
-	}
-	pid := 0
-	raw.Control(func(fd uintptr) {
-		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-			pid = int(cred.Pid)
-		}
-	})
-	return pid
 }
 
 // systemd is its pid where it is the init, or 0.

@@ -95,16 +95,16 @@ func (h *host) stopReading(o *engine.Owner) {
 	o.IsQuiet()
 }
 
-// CheckTakeover says what keeps this program from going on with what a running supd
-// has recorded under the configuration: the record, and all that a start would say, but for
-// what an app's user decides: an app is held back for that alone, and its user could keep
-// supd from being replaced. It changes nothing.
+// CheckTakeover says what keeps this program from going on with what the supd that has
+// started it has recorded under the configuration: the record, and all that a start would
+// say, but for what an app's user decides: an app is held back for that alone, and its user
+// could keep supd from being replaced. It changes nothing.
 func CheckTakeover(c *configs.Config) error {
 	boot, err := tree.BootID()
 	if err != nil {
 		return err
 	}
-	errs := checkStart(c, true, c.OthersDecide)
+	errs := checkStart(c, true, os.Getppid(), c.OthersDecide)
 	path := c.Daemon.Runtime.Record()
 	switch data, err := files.ReadOurs(path, record.MostBytes); {
 	case errors.Is(err, fs.ErrNotExist):

@@ -95,16 +95,9 @@ func (p *program) unwrap(d *process, argv []string) []string {
 	o := p.option("command")
 	p.differs(o, filepath.Base(argv[0])+" is left out: user says the same, and HOME, USER and LOGNAME are that user's")
 	d.user, d.group = user, group
-	if filepath.Base(argv[0]) == "sudo" && !slices.Contains(argv[:len(argv)-len(c.command)], "-E") {
+	d.wrapped = c.sets
+	if c.clears {
 		p.differs(o, "the program has the whole environment, of which sudo left little")
-	}
-	for len(c.command) > 1 {
-		name, value, is := strings.Cut(c.command[0], "=")
-		if !is || !isName(name) || filepath.Base(argv[0]) != "sudo" {
-			break
-		}
-		d.wrapped = append(d.wrapped, variable{name, value})
-		c.command = c.command[1:]
 	}
 	if c.line == "" {
 		return c.command
@@ -147,25 +140,46 @@ type change struct {
 	shell   string   // instead of a command: what runs line; "" is the user's
 	line    string
 	login   bool
+	sets    []variable // for the command
+	clears  bool       // most of the environment
 }
 
 func changesUser(argv []string) change {
 	switch name := filepath.Base(argv[0]); {
-	case slices.Contains([]string{"gosu", "su-exec", "setuidgid", "s6-setuidgid"}, name) && len(argv) > 2 && argv[1][0] != '-':
+	case slices.Contains([]string{"gosu", "su-exec", "setuidgid", "s6-setuidgid"}, name) && len(argv) > 2 && !strings.HasPrefix(argv[1], "-"):
 		return change{user: argv[1], command: argv[2:]}
-	case name == "chpst" && len(argv) > 3 && argv[1] == "-u" && argv[3][0] != '-':
+	case name == "chpst" && len(argv) > 3 && argv[1] == "-u" && argv[3] != "" && !strings.HasPrefix(argv[3], "-"):
 		return change{user: argv[2], command: argv[3:]}
-	case name == "sudo", name == "runuser" && slices.Contains(argv, "-u"):
-		return changedBySudo(argv[1:])
+	case name == "sudo":
+		c := changedBySudo(argv[1:])
+		c.takeVariables()
+		return c
+	case name == "runuser" && slices.Contains(argv, "-u"):
+		c := changedBySudo(argv[1:])
+		c.clears = false
+		return c
 	case name == "su", name == "runuser":
 		return changedBySu(argv[1:])
 	}
 	return change{}
 }
 
+// takeVariables takes what sudo sets off the command.
+func (c *change) takeVariables() {
+	for len(c.command) > 1 {
+		name, value, is := strings.Cut(c.command[0], "=")
+		if !is || !isName(name) {
+			return
+		}
+		c.sets = append(c.sets, variable{name, value})
+		c.command = c.command[1:]
+	}
+}
+
 // changedBySudo reads -u USER [-g GROUP] [-E] [-H] [-n] [--] COMMAND.
 func changedBySudo(args []string) (c change) {
 	group := ""
+	c.clears = true
 	for i := 0; i < len(args); i++ {
 		value := ""
 		if i+1 < len(args) {
@@ -180,7 +194,9 @@ func changedBySudo(args []string) (c change) {
 			i++
 		case strings.HasPrefix(arg, "--user="):
 			c.user = strings.TrimPrefix(arg, "--user=")
-		case arg == "-E" || arg == "-H" || arg == "-n" || arg == "--":
+		case arg == "-E":
+			c.clears = false
+		case arg == "-H" || arg == "-n" || arg == "--":
 		case arg == "" || arg[0] == '-' || c.user == "":
 			return change{}
 		default:

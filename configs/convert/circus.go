@@ -282,7 +282,7 @@ func (w *watcher) variable(option, whole, name string) string {
 			return literal(value)
 		}
 		w.inherits[env] = true
-		w.note(Different, option, "$(circus.env."+env+"): supd has to be started with "+env+" (Environment= in a drop-in of supd.service), which is one word in a command; or say --env "+env+"=VALUE")
+		w.note(Different, option, startedWith("$(circus.env."+env+")", env))
 		return "{env." + env + "}"
 	}
 	return literal(whole) // as circus leaves it

@@ -48,7 +48,8 @@ type Result struct {
 // supervisord does. The error is an Errors with all that cannot be read.
 func Convert(files []string, o Options) (*Result, error) {
 	c := &conversion{options: o}
-	c.sites = [2]sites{{begin: c.supervisord, errors: &c.errors}, {begin: c.circus, errors: &c.errors}}
+	c.supervisords = sites{begin: c.supervisord, errors: &c.errors}
+	c.circuses = sites{begin: c.circus, errors: &c.errors}
 	var units []string
 	files = slices.Clone(files)
 	slices.SortStableFunc(files, func(a, b string) int { return strings.Compare(order(a), order(b)) })
@@ -59,9 +60,8 @@ func Convert(files []string, o Options) (*Result, error) {
 		}
 		c.file(file)
 	}
-	for i := range c.sites {
-		c.sites[i].convert()
-	}
+	c.supervisords.convert()
+	c.circuses.convert()
 	c.units(units)
 	if len(c.errors) > 0 {
 		return nil, c.errors.sorted()
@@ -99,7 +99,8 @@ type conversion struct {
 	errors  Errors
 	apps    []*app
 	read    []string // files, absolute
-	sites   [2]sites // supervisord's and circus'
+
+	supervisords, circuses sites
 }
 
 func (c *conversion) file(file string) {
@@ -112,9 +113,9 @@ func (c *conversion) file(file string) {
 	case isProcfile(file):
 		c.procfile(file, text)
 	case isCircus(text):
-		c.sites[1].file(file, text, circusMain.MatchString(text))
+		c.circuses.file(file, text, circusMain.MatchString(text))
 	default:
-		c.sites[0].file(file, text, supervisordMain.MatchString(text))
+		c.supervisords.file(file, text, supervisordMain.MatchString(text))
 	}
 }
 

@@ -76,11 +76,11 @@ func (p *program) log(d *process, r run) {
 	if p.boolean("redirect_stderr", false) {
 		err = output{to: "redirected"}
 	}
-	p.told = p.printed && (p.boolean("stdout_events_enabled", false) || p.boolean("stderr_events_enabled", false))
-	if r.count > 1 && out.numbered && !p.told {
+	told := p.printed && (p.boolean("stdout_events_enabled", false) || p.boolean("stderr_events_enabled", false))
+	if r.count > 1 && out.numbered && !told {
 		p.differs(out.at, "one log for all processes of the program; each had one of its own; with prefix = true each line says whose it is")
 	}
-	if p.told {
+	if told { // by a listener
 		p.toStdout(d, out, err)
 		return
 	}
@@ -100,7 +100,7 @@ func (p *program) toStdout(d *process, out, err output) {
 			break
 		}
 	}
-	d.set("log", inline(pair{"to", quote("stdout")}))
+	p.writeLog(d, output{to: "supd"})
 }
 
 // merged notes an output that had a place of its own.

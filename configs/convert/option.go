@@ -21,7 +21,6 @@ type program struct {
 	x       expansion // of what is the same for all numbers
 	inner   expansion // of the rest
 	missing bool      // a variable's value, so that the program is left out
-	told    bool      // a listener printed what it printed
 	done    bool      // it is converted, or was nothing
 }
 

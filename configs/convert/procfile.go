@@ -36,11 +36,12 @@ func (c *conversion) procfile(file, text string) {
 		case m[1] == "release":
 			c.report.program(m[1])
 			c.report.add(ByHand, m[1], at, "not converted: what runs before a release is a step of the deployment, or a process with ready = { exit = true } that others come `after`")
-			port += 100
 		default:
 			l := procType{c, file, at, m[1], &process{old: m[1]}}
 			l.convert(strings.TrimSpace(m[2]), port)
-			port += 100 // as foreman does
+		}
+		if m != nil {
+			port += 100 // as foreman does, also for what is left out
 		}
 	}
 	if none {

@@ -296,7 +296,7 @@ func (p *program) rendered(d *process, argv []string, r run) string {
 	}
 	for i, arg := range hidden {
 		for _, m := range p.marks.in(arg) {
-			p.filledIn(d, m, "command")
+			p.noteFilled(d, m, "command")
 		}
 		hidden[i] = p.render(arg, r)
 	}
@@ -306,16 +306,21 @@ func (p *program) rendered(d *process, argv []string, r run) string {
 // accountOnes are what each worker has of its user's, whatever supd was started with.
 var accountOnes = []string{"HOME", "USER", "LOGNAME", "SHELL"}
 
-// filledIn notes a variable that is filled in at the launch.
-func (p *program) filledIn(d *process, m mark, option string) {
+// noteFilled notes a variable that is filled in at the launch.
+func (p *program) noteFilled(d *process, m mark, option string) {
 	switch o := p.option(option); {
 	case m.env == "" || option == "command" && d.sets(m.env):
 	case slices.Contains(accountOnes, m.env) && isRoot(d.user):
 	case slices.Contains(accountOnes, m.env):
 		p.differs(o, "%(ENV_"+m.env+")s is that of the user here; supervisord filled in its own, which was root's mostly: say --env "+m.env+"=VALUE if that is meant")
 	case m.env != "PATH":
-		p.differs(o, "%(ENV_"+m.env+")s: supd has to be started with "+m.env+" (Environment= in a drop-in of supd.service), which is one word in a command; or say --env "+m.env+"=VALUE")
+		p.differs(o, startedWith("%(ENV_"+m.env+")s", m.env))
 	}
+}
+
+// startedWith says what a variable of the old supervisor's environment wants here.
+func startedWith(written, name string) string {
+	return written + ": supd has to be started with " + name + " (Environment= in a drop-in of supd.service), which is one word in a command; or say --env " + name + "=VALUE"
 }
 
 // render gives a text as supd expands it at the launch.

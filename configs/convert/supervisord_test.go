@@ -127,6 +127,7 @@ func TestOptions(t *testing.T) {
 		"another main user":      {"[supervisord]\nuser=www\n" + strings.Replace(one(""), "=www", "=root", 1) + "[program:b]\ncommand=/bin/b\n", []string{"by_hand: not converted: it never started, for supervisord ran as www", "[process.b]", "!process.web", "!root\""}},
 		"sudo with options":      {"[program:web]\ncommand=sudo -H -E --user=www -g adm -- /bin/web -x\n", []string{"user = \"www\"\ngroup = \"adm\"\n", `command = "/bin/web -x"`, "!whole environment"}},
 		"sudo as root":           {"[program:web]\ncommand=sudo /bin/web\n", []string{`command = "sudo /bin/web"`}},
+		"nobody to become":       {"[program:web]\ncommand=gosu '' x\nuser=www\n[program:b]\ncommand=chpst -u www ''\nuser=www\n", []string{"[process.web]"}},
 		"runuser":                {"[program:web]\ncommand=runuser -u www -- /bin/web -u x\n[program:b]\ncommand=chpst -u www:adm /bin/b\n", []string{"user = \"www\"\n", `command = "/bin/web -u x"`, "group = \"adm\"", `command = "/bin/b"`}},
 		"other su":               {"[program:web]\ncommand=su --preserve-environment www\nuser=root\n", []string{"user = \"root\"\n"}},
 		"gosu with group":        {"[program:web]\ncommand=gosu www:adm /bin/web\n", []string{"user = \"www\"\ngroup = \"adm\"\n", `command = "/bin/web"`}},

@@ -44,7 +44,7 @@ func (p *program) variable(d *process, v variable, r run) {
 	}
 	text := v.value
 	for _, m := range p.marks.in(text) {
-		p.filledIn(d, m, "environment")
+		p.noteFilled(d, m, "environment")
 	}
 	if isSecret(v) {
 		if text = d.hideAround(text, marked); text != v.value {

@@ -167,18 +167,16 @@ func (s *service) specifier(c byte) (string, bool) {
 // unescapedName takes back what systemd-escape(1) does: "-" is "/", and "\x2d" a "-".
 func unescapedName(name string) string {
 	var b strings.Builder
-	for name != "" {
-		if n, err := strconv.ParseUint(name[min(2, len(name)):min(4, len(name))], 16, 8); err == nil && strings.HasPrefix(name, `\x`) && len(name) >= 4 {
-			b.WriteByte(byte(n))
-			name = name[4:]
-			continue
+	for i := 0; i < len(name); i++ {
+		c := name[i]
+		if digits, is := strings.CutPrefix(name[i:], `\x`); is && len(digits) >= 2 {
+			if n, err := strconv.ParseUint(digits[:2], 16, 8); err == nil {
+				c, i = byte(n), i+3
+			}
+		} else if c == '-' {
+			c = '/'
 		}
-		if name[0] == '-' {
-			b.WriteByte('/')
-		} else {
-			b.WriteByte(name[0])
-		}
-		name = name[1:]
+		b.WriteByte(c)
 	}
 	return b.String()
 }

@@ -84,9 +84,9 @@ func duration(seconds float64) string {
 }
 
 // patience is how many seconds systemd waits: as is said of this alone, or of starts and
-// stops, or its default (systemd-system.conf(5)).
-func (s *service) patience(name string) float64 {
-	wait := 90.0
+// stops, or its default.
+func (s *service) patience(name string, otherwise float64) float64 {
+	wait := otherwise
 	for _, name := range []string{"TimeoutSec", name} {
 		span, at, set := s.span(name)
 		switch {
@@ -101,13 +101,20 @@ func (s *service) patience(name string) float64 {
 	return wait
 }
 
-const aDay = 24 * 3600
+const (
+	usualWait = 90 // systemd-system.conf(5)
+	aDay      = 24 * 3600
+)
 
 // readiness is Type=, and how long a start may take.
 func (s *service) readiness() {
-	timeout := s.patience("TimeoutStartSec")
 	_, at := s.get("Type")
-	switch kind := s.kind(); kind {
+	kind, otherwise := s.kind(), float64(usualWait)
+	if kind == "oneshot" {
+		otherwise = aDay // for ever
+	}
+	timeout := s.patience("TimeoutStartSec", otherwise)
+	switch kind {
 	case "simple", "exec", "idle":
 	case "notify", "notify-reload":
 		s.d.set("ready", inline(pair{"notify", "true"}, pair{"timeout", duration(timeout)}))
@@ -117,9 +124,6 @@ func (s *service) readiness() {
 	case "oneshot":
 		if !s.d.has("restart") {
 			s.d.set("restart", quote("never"))
-		}
-		if _, _, set := s.span("TimeoutStartSec"); !set { // for ever
-			timeout = aDay
 		}
 		s.d.set("ready", inline(pair{"exit", "true"}, pair{"timeout", duration(timeout)}))
 	case "forking":
@@ -164,7 +168,7 @@ func signalOf(line string) string {
 }
 
 func (s *service) stop() {
-	wait := s.patience("TimeoutStopSec")
+	wait := s.patience("TimeoutStopSec", usualWait)
 	signal, at := s.get("KillSignal")
 	sig, err := configs.ParseSignal(first(signal, "TERM"))
 	if err != nil {

@@ -73,6 +73,8 @@ func TestServiceSettings(t *testing.T) {
 		"clean signals":    {"Restart=on-failure\n", []string{"different: Restart=on-failure: a worker that somebody kills"}},
 		"for ever":         {"Type=notify\nTimeoutStartSec=0\nTimeoutStopSec=infinity\n", []string{`ready = { notify = true, timeout = "24h0m0s" }`, `stop = [["TERM", "24h0m0s", "group"]]`, "different: TimeoutStartSec: a day", "different: TimeoutStopSec: a day"}},
 		"a one-off's time": {"Type=oneshot\nTimeoutStartSec=30\n", []string{`ready = { exit = true, timeout = "30s" }`}},
+		"of both":          {"Type=oneshot\nTimeoutSec=40\n", []string{`ready = { exit = true, timeout = "40s" }`, `stop = [["TERM", "40s"`}},
+		"a one-off":        {"Type=oneshot\n", []string{`ready = { exit = true, timeout = "24h0m0s" }`, "!a day is waited"}},
 		"as root":          {"PermissionsStartOnly=true\nSendSIGKILL=no\nKillMode=none\nSyslogIdentifier=x\n", []string{"by_hand: PermissionsStartOnly", "different: SendSIGKILL=no", "different: KillMode=none: it gets", "different: SyslogIdentifier"}},
 		"words":            {"Environment=ONE='one' \"TWO='two two' too\" THREE=\nExecStart=\nExecStart=/bin/echo $ONE $TWO $THREE\n", []string{`command = ["/bin/echo", "one", "two two", "too"]`}},
 		"several files":    {"EnvironmentFile=/etc/x/*.env\n", []string{"by_hand: EnvironmentFile=/etc/x/*.env", "!env_file ="}},

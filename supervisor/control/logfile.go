@@ -143,7 +143,7 @@ func (l *logFile) reopen(p logPart) output.Text {
 // lines begin. A worker that owns its log may make it of any length, without a line in it.
 const mostSought = 1 << 30
 
-var errLong = fmt.Errorf("no line begins in the last %d MiB of the log; a file of text is none of that kind", mostSought>>20)
+var errLong = fmt.Errorf("no line begins in the %d MiB of the log that were looked at: it seems to be no text", mostSought>>20)
 
 // search is for whoever asks for lines, and no longer than he does.
 type search struct {

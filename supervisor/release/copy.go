@@ -112,6 +112,9 @@ const copyPart = 16 << 20
 // lseek(2)): whoever made it may have written little of a large size.
 func copyData(ctx context.Context, dst, src *os.File, size int64) error {
 	for at := int64(0); at < size; {
+		if err := context.Cause(ctx); err != nil { // also where its owner makes holes all the time
+			return err
+		}
 		begin, err := unix.Seek(int(src.Fd()), at, unix.SEEK_DATA)
 		if errors.Is(err, unix.ENXIO) { // the rest is a hole
 			break
