@@ -55,8 +55,7 @@ func (l *logFile) openLog(n int) (output.Text, *textInfo, error) {
 // openAt opens the log where its last lines begin, those that were written since a time
 // if that is not zero; in a rotated file if the newer ones have too few. errUndated says
 // that no line tells when it was written.
-func (l *logFile) openAt(ctx context.Context, lines int, since time.Time) error {
-	search := &search{ctx, mostSought}
+func (l *logFile) openAt(search *search, lines int, since time.Time) error {
 	f, info, err := l.openLog(0)
 	if err != nil {
 		return err

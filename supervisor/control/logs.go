@@ -83,7 +83,7 @@ func (s *Server) openAt(r *http.Request, log *logFile, from *position, lines int
 	if from != nil {
 		err = log.resume(*from)
 	} else {
-		err = log.openAt(r.Context(), lines, since)
+		err = log.openAt(&search{r.Context(), mostSought}, lines, since)
 	}
 	if err == nil || errors.Is(err, fs.ErrNotExist) { // nothing was written yet
 		return nil

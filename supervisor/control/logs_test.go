@@ -83,7 +83,7 @@ func TestRotatedIsTheSameFile(t *testing.T) {
 	must(t, os.Link(path, path+".1"))
 	l := &logFile{path: path, open: output.NewFiles(slog.New(slog.DiscardHandler)).View}
 	defer l.close()
-	must(t, l.openAt(t.Context(), 10, time.Time{}))
+	must(t, l.openAt(&search{t.Context(), mostSought}, 10, time.Time{}))
 	var b strings.Builder
 	must(t, l.writeLast(&b))
 	if b.String() != "one\n" {
@@ -216,7 +216,7 @@ func TestCompressedLogs(t *testing.T) {
 	add(t, path, dated(0, 4999))
 	var there position // where a reader is, who then loses the connection
 	l := &logFile{path: path, open: set.View}
-	must(t, l.openAt(t.Context(), 0, time.Time{}))
+	must(t, l.openAt(&search{t.Context(), mostSought}, 0, time.Time{}))
 	there, err = l.begin()
 	must(t, err)
 	l.close()
@@ -229,9 +229,9 @@ func TestCompressedLogs(t *testing.T) {
 		open func(*logFile) error
 		want string
 	}{
-		"last lines": {func(l *logFile) error { return l.openAt(t.Context(), 6000, time.Time{}) }, dated(4010, 10009)},
+		"last lines": {func(l *logFile) error { return l.openAt(&search{t.Context(), mostSought}, 6000, time.Time{}) }, dated(4010, 10009)},
 		"since": {func(l *logFile) error {
-			return l.openAt(t.Context(), maxLines, time.Date(2026, 1, 1, 1, 0, 0, 0, time.Local))
+			return l.openAt(&search{t.Context(), mostSought}, maxLines, time.Date(2026, 1, 1, 1, 0, 0, 0, time.Local))
 		}, dated(3600, 10009)},
 		"resumed": {func(l *logFile) error { return l.resume(there) }, dated(5000, 10009)},
 	} {
@@ -249,7 +249,7 @@ func TestCompressedLogs(t *testing.T) {
 	must(t, os.WriteFile(path+".3", []byte("the oldest\n"), 0o600))
 	l = &logFile{path: path, open: set.View}
 	defer l.close()
-	must(t, l.openAt(t.Context(), 10011, time.Time{}))
+	must(t, l.openAt(&search{t.Context(), mostSought}, 10011, time.Time{}))
 	rotate()
 	var b strings.Builder
 	must(t, l.writeLast(&b))
@@ -266,7 +266,7 @@ func TestLongLogIsGivenUp(t *testing.T) {
 	open := func(ctx context.Context, lines int, since time.Time) error {
 		l := &logFile{path: path, open: output.NewFiles(slog.New(slog.DiscardHandler)).View}
 		defer l.close()
-		return l.openAt(ctx, lines, since)
+		return l.openAt(&search{ctx, 4 << 20}, lines, since)
 	}
 	must(t, os.Truncate(path, 900<<30))
 	for _, since := range []time.Time{{}, time.Now()} {
