@@ -13,7 +13,7 @@ import (
 	"supd/supervisor/tree"
 )
 
-// Launcher is what all launches share. It does not change.
+// Launcher is what all launches share. What it is made with does not change.
 type Launcher struct {
 	Log     *slog.Logger
 	Runtime configs.Runtime
@@ -30,6 +30,8 @@ type Launcher struct {
 	// RunAlone is Run, and ends what the command has left behind too: what says so by its
 	// environment, as left has it, or is in its session.
 	RunAlone func(ctx context.Context, plan *privdrop.Plan, left tree.Worker) (failure string, err error)
+
+	firstLooks firstLooks
 }
 
 // Report is told what happens to a worker. Its methods may wait for the owner of

@@ -27,11 +27,11 @@ func (w *Worker) Watch(closely bool) {
 	case w.watching == nil && !h.Asks() && !closely:
 		done := make(chan struct{})
 		w.watching = done
-		w.timer = time.AfterFunc(h.Interval, func() { w.watchParent(h, done) })
+		w.launcher.firstLooks.add(w, h.Interval, func() { w.watchParent(h, done) })
 	case w.watching == nil || closely && isClosed(w.watching):
 		w.watching = make(chan struct{})
 		go w.watch(h, w.watching)
-	case closely && w.timer != nil && w.timer.Stop():
+	case closely && w.launcher.firstLooks.take(w):
 		go w.watch(h, w.watching)
 	default:
 		w.wakeUp()
@@ -61,7 +61,7 @@ func (w *Worker) watchParent(h *configs.Health, done chan<- struct{}) {
 		close(done)
 		return
 	}
-	w.watch(h, done)
+	go w.watch(h, done)
 }
 
 // Treat changes what the worker is asked and where its output goes from now on; of an
@@ -75,8 +75,8 @@ func (w *Worker) Treat(c *configs.Process, log *output.Log) {
 	w.health.Store(h)
 	switch {
 	case before == nil:
-	case w.timer != nil && w.timer.Stop(): // nobody watches yet
-		w.watching, w.timer = nil, nil
+	case w.launcher.firstLooks.take(w): // nobody watches yet
+		w.watching = nil
 	default:
 		w.wakeUp() // who watches sees that it is over
 		if !h.IsSet() {
@@ -93,7 +93,7 @@ func (w *Worker) Treat(c *configs.Process, log *output.Log) {
 
 // stopWatching waits until nobody watches any more.
 func (w *Worker) stopWatching() {
-	if w.timer != nil && w.timer.Stop() {
+	if w.launcher.firstLooks.take(w) {
 		return
 	}
 	if w.watching != nil {

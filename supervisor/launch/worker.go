@@ -5,7 +5,6 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -51,8 +50,9 @@ type Worker struct {
 	health   atomic.Pointer[configs.Health] // what is watched
 	often    atomic.Bool                    // it is watched closely: it is part of a rollout
 	wake     chan struct{}                  // with room for one: often has changed
-	timer    *time.Timer                    // when its children are looked at first
 	watching chan struct{}                  // closed once nobody watches any more; nil if nobody did
+
+	firstLook second // at its children
 }
 
 func (l *Launcher) worker(s Spec) *Worker {
