@@ -51,11 +51,14 @@ func (o *Owner) Run() {
 		} else {
 			timer.Reset(time.Until(o.timer))
 		}
+		o.isTurning.Store(false)
 		select {
 		case e := <-o.events:
+			o.isTurning.Store(true)
 			e(o)
 			o.drain()
 		case <-timer.C:
+			o.isTurning.Store(true)
 		}
 	}
 }
@@ -118,13 +121,17 @@ func (o *Owner) Post(e Event) {
 // published last.
 const statusTime = time.Second
 
-// Status is what runs now. It is made when somebody reads it.
+// Status is what runs now. It is made when somebody reads it. Whoever had an answer of the
+// owner's sees what it tells of.
 func (o *Owner) Status() *api.Status {
+	rests := !o.isTurning.Load() // asked first: at the end of a turn what it has changed is superseded
 	last := o.status.Load()
 	select {
 	case <-last.Next():
 	default:
-		return last
+		if rests {
+			return last
+		}
 	}
 	fresh := make(chan *api.Status, 1)
 	late := time.NewTimer(statusTime)

@@ -48,6 +48,26 @@ func TestStart(t *testing.T) {
 	})
 }
 
+// TestStatusAfterAnswer: whoever has an answer of the owner's, and asks for the status at
+// once, sees what the answer tells of, although the owner is not at the end of its turn.
+func TestStatusAfterAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(healthy), configured("web", 1))
+		w.expect(10*time.Second, "a/web.1", api.Running)
+		refused, answered := &api.Refusal{}, make(chan struct{})
+		w.s.post(func(o *Owner) {
+			o.Refused(refused)
+			close(answered)
+			time.Sleep(time.Millisecond)
+		})
+		<-answered
+		if got := w.s.Status().Refused; got != refused {
+			t.Errorf("refused: %v", got)
+		}
+		w.quit()
+	})
+}
+
 func TestUptime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := configured("web", 1)

@@ -21,6 +21,8 @@ type Owner struct {
 	status atomic.Pointer[api.Status]
 	done   chan struct{} // closed when Run has stopped everything
 
+	isTurning atomic.Bool // status may be out of date, and not say so yet
+
 	config         *configs.Config
 	refused        *api.Refusal       // since the last apply
 	apps           []*app             // by name
