@@ -102,7 +102,7 @@ says supctl status -- 'whois/web\.1 +RUNNING +pid [0-9]+, uptime .*, release 1\.
 says page -- '^hello from 1\.0$'
 says supctl start whois/note -- 'whois/note\.1: (started|finished)'
 until_says cat /srv/whois/notes -- 'from a job'
-says supctl status -- 'whois/note\.1 +EXITED'
+until_says supctl status -- 'whois/note\.1 +EXITED'
 says stat -c %U /proc/$(supctl pid whois/web) -- '^whois$'
 
 step "a change of the configuration"
