@@ -18,8 +18,12 @@ import (
 )
 
 // freezeTime is how long a supd that is to give its place to another one waits for
-// launches that are under way.
-const freezeTime = 10 * time.Second
+// launches that are under way: longer than a process of a worker's user can hold one up. A
+// pre_start hook has hookPatience of that.
+const (
+	freezeTime   = 15 * time.Second
+	hookPatience = 5 * time.Second
+)
 
 // Reexec brings everything to rest, records it and calls exec, which puts another
 // program into this process. If exec returns, with an error, all goes on as before.
@@ -35,6 +39,8 @@ func (s *Supervisor) Reexec(ctx context.Context, exec func() error) error {
 			}
 		})
 	})
+	hooks := time.AfterFunc(hookPatience, func() { s.owner.Post((*engine.Owner).PutOff) })
+	defer hooks.Stop()
 	select {
 	case err := <-failed:
 		return err

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -474,6 +475,35 @@ func TestForgivenByAMigration(t *testing.T) {
 		if mark, is := f.state().Failed["1"]; is || f.state().Active != "1" {
 			t.Errorf("still marked: %+v", mark)
 		}
+		f.quit()
+	})
+}
+
+// TestMigrationOfALostRelease: supd was killed in the middle of a rollout that cannot go on.
+// The migration of the old release does not run once more.
+func TestMigrationOfALostRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFleet(t, quick, migrating(func(l Launch) behaviour {
+			if l.Release.Name == "2" {
+				return works(time.Hour, 0)
+			}
+			return works(time.Second, 0)
+		}), migration("migrate"), afterwards("web", "migrate"))
+		f.expect(20*time.Second, "a/web.2", api.Running)
+		f.deploy(api.ActionDeploy, "2")
+		f.expect(5*time.Second, "a/migrate.1", api.Starting)
+		f.ends(false)
+		state := f.journals["a"][len(f.journals["a"])-1].Clone()
+		one := f.prepared("1")
+		one.State, one.Journal = state, f.journal("a")
+		p := Prepared{Config: &configs.Config{Apps: []configs.App{*one.Config}}, Apps: []App{one}}
+		f.takesOver(p, false, time.Second, func(o *Owner) { o.Unfinished("a", true, App{}, errors.New("its files are gone")) })
+		if got := f.expect(time.Minute, "a/migrate.1", api.Exited); !got.AsWished {
+			t.Errorf("status %+v", got)
+		}
+		f.wantRan("migrate", "1", "2")
+		f.wantRan("web", "1", "1")
+		f.expect(0, "a/web.2", api.Running)
 		f.quit()
 	})
 }

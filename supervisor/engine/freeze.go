@@ -1,11 +1,34 @@
 package engine
 
+import "supd/supervisor/api"
+
 // Freeze lets nothing new begin, and calls do once nothing is under way that another
 // supd could not go on with; again and again, until Thaw.
 func (o *Owner) Freeze(do func()) { o.frozen = do }
 
 // Thaw lets all go on as before.
 func (o *Owner) Thaw() { o.frozen = nil }
+
+// PutOff ends the launches that wait for a pre_start hook, where nothing new begins: they
+// begin again under another supd, or here after all.
+func (o *Owner) PutOff() {
+	if o.frozen == nil {
+		return
+	}
+	o.eachSlot(func(s *slot) {
+		for _, w := range s.workers {
+			if w.State == api.Starting && w.handle == nil && w.cancel != nil {
+				w.isPutOff = true
+				w.cancelLaunch()
+			}
+		}
+	})
+}
+
+func (w *worker) cancelLaunch() {
+	close(w.cancel)
+	w.cancel = nil
+}
 
 // IsFrozen reports whether nothing new begins.
 func (o *Owner) IsFrozen() bool { return o.frozen != nil }

@@ -280,7 +280,9 @@ func (o *Owner) unsavedRecord() *record.Record {
 	o.gone = nil
 	for _, s := range o.unsaved {
 		s.unsaved = false
-		r.Slots = append(r.Slots, s.record())
+		if !s.isGone { // else it would be there again
+			r.Slots = append(r.Slots, s.record())
+		}
 	}
 	o.unsaved = o.unsaved[:0]
 	return r

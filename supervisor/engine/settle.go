@@ -12,20 +12,12 @@ import (
 // idle reports whether nothing runs, and nothing is being launched.
 func (o *Owner) idle() bool { return o.launching == 0 && o.busy == 0 }
 
-// maxLaunching bounds the launches that are under way at a time: they share the
-// processors, and a launch that hangs (a dead file server) must not leave the
-// others without a turn.
-const (
-	maxLaunching = 16
-	// maxOfApp leaves room for the launches of others where those of one app hang: a
-	// process of its user may stop them (see privdrop).
-	maxOfApp = 8
-)
-
 // settle brings every slot that was touched as near to what is desired as can be
 // now. It is idempotent, and sets alarms for the next moment at which it would do
 // more.
 func (o *Owner) settle(now time.Time) {
+	o.leavePlaces(now)
+
 	o.offerLaunches()
 	for len(o.queue) > 0 {
 		touched := o.queue
@@ -45,19 +37,11 @@ func (o *Owner) settle(now time.Time) {
 		}
 	}
 	o.tend()
+	o.wakeForPlaces()
 	if o.mayGo {
 		o.mayGo = false
 		o.forget()
 	}
-}
-
-// offerLaunches touches those that have waited for the end of others' launches.
-func (o *Owner) offerLaunches() {
-	for _, a := range o.crowdedApps {
-		o.unpark(&a.crowded, parkedForLaunch, maxOfApp-a.launching)
-	}
-	o.crowdedApps = slices.DeleteFunc(o.crowdedApps, func(a *app) bool { return len(a.crowded) == 0 })
-	o.unpark(&o.crowded, parkedForLaunch, maxLaunching-o.launching)
 }
 
 func (o *Owner) settleSlot(s *slot, now time.Time) {
@@ -126,7 +110,7 @@ func (o *Owner) launch(s *slot, now time.Time) {
 		park(&u.parked, s, parkedForStrays)
 		return
 	}
-	if o.launching >= maxLaunching {
+	if len(o.places) >= maxLaunching {
 		park(&o.crowded, s, parkedForLaunch)
 		return
 	}
@@ -138,8 +122,6 @@ func (o *Owner) launch(s *slot, now time.Time) {
 		}
 		return
 	}
-	o.launching++
-	a.launching++
 	again := s.launched == 0 || s.launched == number(s.revision) // not for a rollout
 	if s.Generation > 0 && !s.Gated && !s.hasOlder() && again {
 		s.Restarts++
@@ -158,7 +140,7 @@ func (o *Owner) launch(s *slot, now time.Time) {
 	}
 	s.workers = append(s.workers, w)
 	o.join(w)
-	o.user(w).starts++
+	o.launchBegins(w)
 	s.revision.Program.Start(o.launchOf(w))
 }
 
@@ -277,7 +259,7 @@ func (o *Owner) forget() {
 func (o *Owner) forgetSlot(s *slot) {
 	p := s.process
 	p.launched[s.number] = s.Generation
-	o.gone = append(o.gone, s.name())
+	o.gone, s.isGone = append(o.gone, s.name()), true
 	if s.number == record.Candidate { // another one may have the same name
 		o.wholes = 0
 	}

@@ -188,7 +188,7 @@ func (s *slot) remove(w *worker) {
 // record is the slot as the next supd has to know it.
 func (s *slot) record() record.Slot {
 	r := record.Slot{App: s.process.app.name, Process: s.process.name, Number: s.number, SlotState: s.SlotState}
-	r.Up = s.Up || s.leaves
+	r.Up, r.Removed = s.Up || s.leaves, s.removed
 	for _, w := range s.workers {
 		if w.handle != nil { // else it is found by the note of its launch, if it comes to be
 			r.Workers = append(r.Workers, w.record())
@@ -197,11 +197,16 @@ func (s *slot) record() record.Slot {
 	return r
 }
 
-// restore puts back what is known of a slot.
+// restore puts back what is known of a slot. One that the configuration had no more, and has
+// again, is as a new one.
 func (s *slot) restore(saved *record.Slot) {
+	isBack, isWanted := saved.Removed && !s.removed, s.Up
 	s.SlotState = saved.SlotState
 	s.Up = saved.Up && !s.removed && s.number != record.Candidate
 	s.Gated = saved.Gated && saved.Generation == 0
+	if isBack && isWanted {
+		s.want()
+	}
 }
 
 // settleRevision lets a slot that is held back go on with what it has.

@@ -36,7 +36,8 @@ type Owner struct {
 	heldBack       []*app                 // to be prepared again
 	lasting        map[string]api.Lasting // what was said of processes for good, by full name
 	launching      int
-	revisions      int // so many were made
+	places         []*worker // launches that have one of maxLaunching, the oldest first
+	revisions      int       // so many were made
 	waiters        []*waiter
 	dead           []*worker       // to be swept
 	left           map[int]*worker // by pid: dead, and what they left behind is not swept yet
@@ -168,6 +169,7 @@ type slot struct {
 
 	label                    string
 	queued, unshown, unsaved bool
+	isGone                   bool // and its record is
 	parked                   uint8
 	waiters                  []*waiter
 	words                    []string // the last lines of the worker that failed last, while somebody waits
@@ -193,7 +195,8 @@ type worker struct {
 	isUntold bool          // how it is treated is another than when its launch began
 	stopped  time.Time     // when it was told to stop
 
-	cancel   chan struct{}      // Launch.Cancelled; nil: nothing looks at it
+	cancel   chan struct{}      // Launch.Cancelled; nil: nothing looks at it, or it is closed
+	isPutOff bool               // its launch was cancelled although the worker is desired
 	preStop  bool               // its hook runs before the first signal
 	last     []configs.HookName // to be run when nothing of it is left
 	end      *api.Exit          // which they are told of

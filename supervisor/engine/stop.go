@@ -84,7 +84,7 @@ func (o *Owner) stop(w *worker, why string, draining bool) {
 	o.transit(w, api.Stopping, time.Time{}, why)
 	switch {
 	case w.handle == nil && w.cancel != nil:
-		close(w.cancel)
+		w.cancelLaunch()
 	case w.handle == nil || served && o.runPreStop(w):
 	default:
 		o.nextStep(w)

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,9 +19,14 @@ var nginx = Strays{UID: 1000, Count: 1, Some: []Stray{{Pid: 4711, Is: `"nginx" (
 
 // twoApps are a and b, with a process each.
 func (w *world) twoApps() Prepared {
+	return w.appsOf(map[string]configs.Process{"a": configured("web", 1), "b": configured("web", 1)})
+}
+
+// appsOf are apps with a process each.
+func (w *world) appsOf(all map[string]configs.Process) Prepared {
 	p := Prepared{Config: &configs.Config{}}
-	for _, name := range []string{"a", "b"} {
-		a := &configs.App{Name: name, Processes: []configs.Process{configured("web", 1)}, Rollout: configs.Rollout{Surge: configs.Surge{Workers: 1}}}
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		a := &configs.App{Name: name, Processes: []configs.Process{all[name]}, Rollout: configs.Rollout{Surge: configs.Surge{Workers: 1}}}
 		p.Config.Apps = append(p.Config.Apps, *a)
 		p.Apps = append(p.Apps, w.preparedOf(a, nil))
 	}

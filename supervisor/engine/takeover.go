@@ -170,8 +170,10 @@ func (o *Owner) revisionOf(s *slot, saved *record.Worker, p Predecessor) *revisi
 	process := s.process
 	if r := process.app.rollout; r != nil {
 		for _, t := range r.stages {
-			if t.process == process && t.to != nil && t.to.launched(saved) && o.hasSockets(t.to, process.app.name, saved) {
-				return t.to
+			for _, e := range []*revision{t.to, t.from} {
+				if t.process == process && e != nil && e.launched(saved) && o.hasSockets(e, process.app.name, saved) {
+					return e
+				}
 			}
 		}
 	}
@@ -223,6 +225,9 @@ func (o *Owner) hasSockets(r *revision, app string, saved *record.Worker) bool {
 
 // goOn begins again where a rollout stood.
 func (o *Owner) goOn(r *rollout) {
+	if len(r.stages) == 0 { // it cannot, and its end is being journaled
+		r.app.isBack()
+	}
 	for _, t := range r.stages {
 		for _, s := range t.process.slots {
 			if t.to != nil && (s.runs(t.to) != nil || s.Done && s.LastClean && r.isPrepared(s, t.to)) || r.status.Step == release.StepBake {
@@ -243,6 +248,17 @@ func (o *Owner) goOn(r *rollout) {
 			return
 		}
 		o.startUndo(r)
+	}
+}
+
+// isBack lets rest what has ended well before: the way back is no reason to run it again.
+func (a *app) isBack() {
+	for _, p := range a.processes {
+		for _, s := range p.slots {
+			if s.Up && s.Well != nil && s.ends() {
+				s.restWell()
+			}
+		}
 	}
 }
 

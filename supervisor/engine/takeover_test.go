@@ -455,3 +455,68 @@ func TestPausedSince(t *testing.T) {
 		})
 	}
 }
+
+// TestBackAfterATakeOver: slots and processes that the configuration had no more, and has
+// again under the next supd, are started: nobody has stopped them.
+func TestBackAfterATakeOver(t *testing.T) {
+	for name, became := range ways {
+		for _, later := range []time.Duration{5 * time.Second, time.Minute} {
+			t.Run(name+" "+later.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					slow := healthy
+					slow.drain = 20 * time.Second
+					all := []configs.Process{configured("web", 3), configured("worker", 1)}
+					w := newWorld(t, always(slow), all...)
+					w.expect(10*time.Second, "a/web.3", api.Running)
+					w.apply(configured("web", 1))
+					time.Sleep(later)
+					w.ends(became)
+					if r, err := record.Read(w.writer.Path, w.writer.Boot); err != nil || later == time.Minute && len(r.Slots) != 1 {
+						t.Errorf("recorded: %+v, %v", r, err)
+					}
+					w.procs = slices.DeleteFunc(w.procs, func(p *proc) bool { return p.reaped }) // a slot that was forgotten counts anew
+					w.takesOver(w.config(configs.Rollout{Surge: configs.Surge{Workers: 1}}, all...), became, time.Second, nil)
+					time.Sleep(time.Minute)
+					for _, name := range []string{"a/web.1", "a/web.2", "a/web.3", "a/worker.1"} {
+						w.expect(0, name, api.Running)
+					}
+					w.quit()
+				})
+			})
+		}
+	}
+}
+
+// TestUndoneAfterATakeOver: a rollback does not wait for the hook of the release that it
+// leaves, under which supd soever it began.
+func TestUndoneAfterATakeOver(t *testing.T) {
+	for name, became := range ways {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFleet(t, quick, func(l Launch) behaviour {
+					b := healthy
+					if l.Release.Name == "2" {
+						b.launch = -1
+					}
+					return b
+				}, hooked("web", configs.HookPreStart))
+				f.expect(10*time.Second, "a/web.1", api.Running)
+				f.deploy(api.ActionDeploy, "2")
+				f.expect(2*time.Second, "a/web.1", api.Running)
+				late := time.AfterFunc(time.Second, func() { f.s.post((*Owner).PutOff) })
+				f.ends(became)
+				late.Stop()
+				f.next(became, time.Second)
+				f.expect(2*time.Second, "a/web.1", api.Running)
+				reply, began := make(chan *api.Result, 1), time.Now()
+				f.s.post(func(o *Owner) { o.Undo(api.Request{Action: api.ActionRollback, Targets: []string{"a"}}, reply) })
+				f.wantResult(reply, api.CodeDone, "1 serves again")
+				if took := time.Since(began); took > 10*time.Second {
+					t.Errorf("it took %s", took)
+				}
+				f.wantServing("1", 1)
+				f.quit()
+			})
+		})
+	}
+}

@@ -10,9 +10,7 @@ import (
 
 // started is the event that ends a launch.
 func (o *Owner) started(w *worker, h Handle) {
-	o.launching--
-	w.slot.process.app.launching--
-	o.user(w).starts--
+	o.launchEnds(w)
 	w.Process, w.handle, w.observer = h.Record, h.Process, h.Observer
 	w.key = h.Key
 	w.Launched = time.Now()
@@ -43,11 +41,23 @@ func (o *Owner) started(w *worker, h Handle) {
 
 // notStarted is the event of a launch that has come to nothing.
 func (o *Owner) notStarted(w *worker, why error) {
-	o.launching--
-	w.slot.process.app.launching--
-	o.user(w).starts--
+	o.launchEnds(w)
 	o.forgetEarlyDeaths()
+	if w.isPutOff && w.State == api.Starting {
+		o.leaveOut(w)
+		return
+	}
 	o.ended(w, Exit{Code: -1, Reason: why.Error()})
+}
+
+// leaveOut forgets a launch that was put off: its slot begins another one.
+func (o *Owner) leaveOut(w *worker) {
+	o.log.Info("launch is put off", "worker", w.slot.name(), "generation", w.Generation)
+	w.slot.remove(w)
+	o.part(w)
+	o.clearIdle(o.user(w)) // of what its hook has left
+	w.set(api.Exited, time.Time{})
+	o.touch(w.slot)
 }
 
 // becameReady is the event of a worker that answered, or lived long enough.

@@ -42,6 +42,7 @@ type Slot struct {
 	App     string `json:"app"`
 	Process string `json:"process"`
 	Number  int    `json:"number"`
+	Removed bool   `json:"removed,omitempty"` // the configuration has it no more
 	SlotState
 	Workers []Worker `json:"workers,omitempty"`
 }

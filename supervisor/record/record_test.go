@@ -31,7 +31,7 @@ func whole() *Record {
 		Passed: map[string]int{"socket whois/web 0": 7, "output whois.web.2.6": 9},
 		Logs:   map[string]output.Count{"/var/log/supd/whois/web.log": {Written: 4711, Dropped: 12}},
 		Slots: []Slot{{
-			App: "whois", Process: "web", Number: 2,
+			App: "whois", Process: "web", Number: 2, Removed: true,
 			SlotState: SlotState{Up: true, Gated: true, Done: true, GaveUp: true,
 				Retry: at.Add(time.Second), InARow: 3, Generation: 7, Restarts: 4, Failures: 5, Trouble: "not ready within 30s",
 				LastExit: &api.Exit{Code: -1, Signal: "SIGKILL", At: at, Reason: "killed by SIGKILL"}, LastClean: true, Scaled: 3,
