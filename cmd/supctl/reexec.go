@@ -39,9 +39,7 @@ func (c *call) replaceSupd(ctx context.Context) error {
 	if _, err := client.Do(ctx, api.Request{Action: api.ActionReexec}); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, reexecTime)
-	defer cancel()
-	for {
+	for late := time.Now().Add(reexecTime); ; {
 		now, err := client.Version(ctx)
 		switch {
 		case err == nil && !now.StartedAt.Equal(before.StartedAt):
@@ -50,9 +48,10 @@ func (c *call) replaceSupd(ctx context.Context) error {
 			}
 			fmt.Fprintf(c.out, "supd %s is now %s, pid %d\n", before.Version, now.Version, now.Pid)
 			return nil
-		case ctx.Err() != nil && err == nil:
+		case time.Now().Before(late) && ctx.Err() == nil:
+		case err == nil:
 			return &control.Error{Code: api.CodeFailed, Message: "the old supd goes on; its log says why"}
-		case ctx.Err() != nil:
+		default:
 			return &control.Error{Code: api.CodeNoTarget, Message: "no supd answers since the old one was asked to give way; its log says why"}
 		}
 		time.Sleep(reexecLook)

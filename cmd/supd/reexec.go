@@ -70,10 +70,10 @@ func (r *replacement) Check(ctx context.Context) error {
 	return err
 }
 
-// Exec returns only if it has failed. SIGHUP and SIGUSR1 are ignored until the next
+// Exec calls gone before execve, and returns only if it has failed. SIGHUP and SIGUSR1 are ignored until the next
 // program handles them: before that they would end it. SIGTERM cannot be blocked
 // meanwhile, since Go's runtime clears the mask that it is started with.
-func (r *replacement) Exec() error {
+func (r *replacement) Exec(gone func()) error {
 	path, err := installed()
 	if err != nil {
 		return err
@@ -84,6 +84,7 @@ func (r *replacement) Exec() error {
 		if r.stop.Err() != nil {
 			return errStops
 		}
+		gone()
 		r.flush()
 		return os.NewSyscallError("execve "+path, syscall.Exec(path, os.Args, r.environ))
 	})

@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"sync"
 	"time"
 
 	"supd/supervisor/api"
@@ -118,8 +119,11 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return body, nil
 }
 
-// reexec answers before supd gives way, since nothing can be answered afterwards.
-// The client asks for the version to see that it has happened.
+// answerTime is how long the answer may take before which supd does not give way.
+const answerTime = time.Second
+
+// reexec answers just before supd gives way, since nothing can be answered afterwards, or
+// tells why it does not. The client asks for the version to see that it has happened.
 func (s *Server) reexec(w http.ResponseWriter, r *http.Request, who peer) error {
 	way := s.options.Reexec
 	if way == nil {
@@ -129,11 +133,18 @@ func (s *Server) reexec(w http.ResponseWriter, r *http.Request, who peer) error 
 	if err := way.Check(r.Context()); err != nil {
 		return fail(api.CodeFailed, "the installed supd cannot go on in the place of this one, which stays: %s", err)
 	}
-	w.Header().Set("Connection", "close")
-	_ = writeJSON(w, http.StatusOK, &api.Result{Outcomes: []api.Outcome{}})
-	_ = http.NewResponseController(w).Flush()
-	if err := way.Exec(); err != nil {
-		s.options.Log.Error("supd was not replaced and goes on", "error", err)
-	}
-	return nil
+	var answer sync.Once // an exec that comes too late may be called meanwhile
+	err := way.Exec(func() {
+		answer.Do(func() {
+			c := http.NewResponseController(w)
+			_ = c.SetWriteDeadline(time.Now().Add(answerTime))
+			w.Header().Set("Connection", "close")
+			_ = writeJSON(w, http.StatusOK, &api.Result{Outcomes: []api.Outcome{}})
+			_ = c.Flush()
+		})
+	})
+	s.options.Log.Error("supd was not replaced and goes on", "error", err)
+	var refused error
+	answer.Do(func() { refused = fail(api.CodeFailed, "supd was not replaced and goes on: %s", err) })
+	return refused
 }

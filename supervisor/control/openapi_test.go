@@ -27,7 +27,7 @@ func TestOpenAPI(t *testing.T) {
 	must(t, doc.Validate(t.Context()))
 	d := newFake("/nonexistent")
 	d.releases, d.findings = &api.ReleaseList{App: "other", Releases: []api.ReleaseStatus{}, History: []release.Rollout{}}, []api.Finding{{App: "whois", Message: "gone"}}
-	served := NewServer(d, testOptions()).http.Handler.(routes)
+	served := NewServer(d, testOptions()).routes().(routes)
 	described := map[string]string{}
 	for path, item := range doc.Paths.Map() {
 		for method := range item.Operations() {

@@ -3,6 +3,7 @@ package control
 import (
 	"fmt"
 	"net/http"
+	"time"
 
 	"supd/supervisor/api"
 )
@@ -23,7 +24,11 @@ func (s *Server) permit(r *http.Request, what string, may func(app string, uid i
 }
 
 func (s *Server) refuse(who peer, what, why string) error {
-	s.options.Log.Warn("refused", "request", what, "by", who.String())
+	if s.refusals.has(who.uid, time.Now()) {
+		s.options.Log.Warn("refused", "request", what, "by", who.String(), "not_told", s.notTold.Swap(0))
+	} else {
+		s.notTold.Add(1)
+	}
 	return fail(api.CodeDenied, "not permitted for %s: %s", who, why)
 }
 

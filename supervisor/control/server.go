@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"supd/configs"
@@ -50,7 +51,9 @@ type Options struct {
 // cannot be done.
 type Reexec interface {
 	Check(context.Context) error // whether the installed one could go on
-	Exec() error                 // returns only if it failed; supd goes on then
+	// Exec calls gone when nothing but execve is left to be done. It returns only if it
+	// failed; supd goes on then.
+	Exec(gone func()) error
 }
 
 // Version is the answer to GET /v1/version.
@@ -83,21 +86,23 @@ const (
 
 // Server answers the API. Its methods may be called from any goroutine.
 type Server struct {
-	daemon  Daemon
-	options Options
-	http    *http.Server
-	closing context.Context // ends all streams
-	turns   turns
-	runs    sync.WaitGroup // clients that have left HTTP
-	started time.Time
+	daemon   Daemon
+	options  Options
+	http     *http.Server
+	closing  context.Context // ends all streams
+	turns    turns
+	refusals *pace          // that are told
+	notTold  atomic.Int64   // refusals since the last that was
+	runs     sync.WaitGroup // clients that have left HTTP
+	started  time.Time
 }
 
 // NewServer makes a server that asks d.
 func NewServer(d Daemon, o Options) *Server {
 	closing, end := context.WithCancel(context.Background())
-	s := &Server{daemon: d, options: o, closing: closing, started: time.Now(), turns: newTurns()}
+	s := &Server{daemon: d, options: o, closing: closing, started: time.Now(), turns: newTurns(), refusals: refusalPace()}
 	s.http = &http.Server{
-		Handler:           s.routes(),
+		Handler:           paced(requestPace(), s.routes()),
 		ConnContext:       withPeer,
 		ReadHeaderTimeout: requestTime,
 		IdleTimeout:       idleTime,
