@@ -226,7 +226,7 @@ func (o *Owner) hasSockets(r *revision, app string, saved *record.Worker) bool {
 // goOn begins again where a rollout stood.
 func (o *Owner) goOn(r *rollout) {
 	if len(r.stages) == 0 { // it cannot, and its end is being journaled
-		r.app.isBack()
+		r.app.letRest()
 	}
 	for _, t := range r.stages {
 		for _, s := range t.process.slots {
@@ -251,8 +251,8 @@ func (o *Owner) goOn(r *rollout) {
 	}
 }
 
-// isBack lets rest what has ended well before: the way back is no reason to run it again.
-func (a *app) isBack() {
+// letRest lets rest what has ended well before: the way back is no reason to run it again.
+func (a *app) letRest() {
 	for _, p := range a.processes {
 		for _, s := range p.slots {
 			if s.Up && s.Well != nil && s.ends() {
