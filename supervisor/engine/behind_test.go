@@ -356,3 +356,35 @@ func TestTreated(t *testing.T) {
 		w.quit()
 	})
 }
+
+// TestTreatedWhileIll: a worker is not replaced by what a question has said that is not
+// asked any more.
+func TestTreatedWhileIll(t *testing.T) {
+	for name, c := range map[string]struct {
+		ill  func(*Owner, *worker)
+		want api.State
+	}{
+		"health":   {func(o *Owner, w *worker) { o.ill(w, "no answer") }, api.Running},
+		"watchdog": {(*Owner).expired, api.Unhealthy},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				slow, p := healthy, configured("web", 1)
+				slow.launch = 10 * time.Second
+				w := newWorld(t, always(slow), p)
+				pid := w.expect(20*time.Second, "a/web.1", api.Running).Pid
+				w.in(func(o *Owner) { c.ill(o, o.findApp("a").processes[0].slots[0].workers[0]) })
+				w.expect(time.Second, "a/web.1", api.Unhealthy)
+				p.Health = configs.Health{HTTP: "/other", Failures: 9}
+				w.apply(p)
+				if got := w.expect(time.Second, "a/web.1", c.want); got.Pid != pid {
+					t.Errorf("status %+v", got)
+				}
+				if got := w.expect(time.Minute, "a/web.1", api.Running); (got.Pid == pid) != (c.want == api.Running) {
+					t.Errorf("later: %+v", got)
+				}
+				w.quit()
+			})
+		})
+	}
+}
