@@ -109,8 +109,8 @@ func (o *Owner) treat(w *worker, was *revision) {
 	}
 	w.unwell = 0
 	w.revision.Program.Treat(o.launchOf(w), w.handle)
-	if w.slot.Cause != measure.Watchdog && !reflect.DeepEqual(before.Health, now.Health) {
-		o.recovered(w, "its health is another question now") // the last answer may stand for ever
+	if w.config.Watchdog == 0 && !reflect.DeepEqual(before.Health, now.Health) { // else it may be ill by that
+		o.recovered(w, "its health is another question now")
 	}
 	switch w.State {
 	case api.Running, api.Unhealthy:

@@ -371,6 +371,9 @@ func TestTreatedWhileIll(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				slow, p := healthy, configured("web", 1)
 				slow.launch = 10 * time.Second
+				if name == "watchdog" {
+					p.Watchdog = time.Hour
+				}
 				w := newWorld(t, always(slow), p)
 				pid := w.expect(20*time.Second, "a/web.1", api.Running).Pid
 				w.in(func(o *Owner) { c.ill(o, o.findApp("a").processes[0].slots[0].workers[0]) })
