@@ -37,6 +37,8 @@ func TestBounds(t *testing.T) {
 		"long key":         {process + "[" + strings.Repeat("a", 100_000) + "]\n" + many(4000, "k%d = 1\n"), "app.toml: its keys have more than 8388608 bytes together, each with those above it; shorten them, or split the file"},
 		"env of each":      {"user = \"nobody\"\n[env]\n" + many(2000, "k%d = \"\"\n") + many(1000, "[process.p%d]\ncommand = \"a\"\n"), "app.toml: its processes take more than 32 MiB together, with what is said for all of them: too many, or too much in env"},
 		"workers":          {process + "count = 20000\n[process.more]\ncommand = \"true\"\ncount = 20000\n", "app.toml:4: process.web.count: the app has more than 32768 workers with those of web"},
+		"long expression":  {process + "ready = { log = \"" + strings.Repeat("a{1000}", 3200) + "\" }\n", "app.toml:4: process.web.ready.log: a regular expression of 22400 bytes: want at most 1000; match a shorter part of the line"},
+		"expression":       {process + "ready = { log = \"" + strings.Repeat("a{1000}", 140) + "\" }\n", "app.toml:4: process.web.ready.log: a regular expression as large as one of 140000 letters, with each {n} written out: want at most 1000; repeat less in it"},
 		"workers of one":   {process + "count = 1000000\n", "app.toml:4: process.web.count: 1000000: want 0 to 32768"},
 	} {
 		var before, after runtime.MemStats
@@ -82,6 +84,7 @@ func TestMappingBounds(t *testing.T) {
 		"aliases": {"- &m\n  match: a.*\n  name: a\n" + strings.Repeat("- *m\n", 40_000), "40001 mappings with 80002 parts in all"},
 		"large":   {strings.Repeat("# \n", 100_000), "is longer than 262144 bytes"},
 		"nested":  {"- match: " + strings.Repeat("[", 200_000), "exceeded max depth of 10000"},
+		"regex":   {"- match: \"" + strings.Repeat("a{1000}", 140) + "\"\n  match_type: regex\n  name: a\n", "a regular expression as large as one of 140000 letters"},
 		"enough":  {many(300, mapping), ""},
 	} {
 		put(t, filepath.Dir(path), filepath.Base(path), "mappings:\n"+c.text)

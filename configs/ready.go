@@ -1,10 +1,6 @@
 package configs
 
-import (
-	"regexp"
-	"strings"
-	"time"
-)
+import "time"
 
 // readyKinds exclude each other.
 var readyKinds = []string{"notify", "http", "tcp", "log", "exec", "file", "exit", "uptime"}
@@ -31,18 +27,6 @@ func onlyTrue(in input) bool {
 		in.fail("false chooses nothing; remove it")
 	}
 	return on
-}
-
-func regular(in input) (string, bool) {
-	s, ok := filled(in)
-	if !ok {
-		return "", false
-	}
-	if _, err := regexp.Compile(s); err != nil {
-		in.fail("%s (RE2 syntax)", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
-		return "", false
-	}
-	return s, true
 }
 
 func checkReady(ready input, app *App, p *Process) {

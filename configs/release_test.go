@@ -259,6 +259,7 @@ FILE:5: process.web.env.LISTEN_FDS: is set by supd for each worker; remove it`},
 		{"after", command + "after = [\"wbe\"]\n", `FILE:3: process.web.after: "wbe": no [process.wbe] in the app's file or the release's, did you mean "web"?`},
 		{"a cycle", command + "after = [\"job\"]\n[process.job]\ncommand = \"x\"\nafter = [\"web\"]\n", "FILE:6: process.job.after: waits for itself: job → web → job"},
 		{"a question", command + "ready = { http = \"/\" }\nhealth = { exec = \"{socket.probe}\" }\n", "FILE:3: process.web.ready.http: asks through a socket that the worker inherits, but sockets names none that connections come in on; name one, or give the address that the program binds itself"},
+		{"an expression", command + "ready = { log = \"" + strings.Repeat("a{1000}", 140) + "\" }\n", "FILE:3: process.web.ready.log: a regular expression as large as one of 140000 letters, with each {n} written out: want at most 1000; repeat less in it"},
 		{"a variable", command + "env = { A = \"{env.QQQQQQQQ}\" }\nhealth = { exec = \"{relase}\" }\n", "FILE:3: process.web.env.A: no such variable; set it in env or env_file, or name it in env_inherit\nFILE:4: process.web.health.exec: {relase}: unknown variable, did you mean {release}?"},
 	}
 	for _, test := range tests {

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -81,6 +82,11 @@ func checkMapping(text []byte) error {
 		errs = append(errs, errors.New("defaults: supd has no ttl, no summaries and no buckets to choose; remove them"))
 	}
 	for _, one := range file.Mappings {
+		if cmp.Or(one.MatchType, d.MatchType) == mapper.MatchTypeRegex {
+			if err := checkPattern(one.Match); err != nil {
+				errs = append(errs, fmt.Errorf("match %.40q: %w", one.Match, err))
+			}
+		}
 		if what := undone(one); what != "" {
 			errs = append(errs, fmt.Errorf("match %q: supd has no %s; remove it", one.Match, what))
 		}
@@ -101,7 +107,7 @@ func checkMapping(text []byte) error {
 // a state for each part of a name, with room to go on to all others.
 const (
 	mostMapping  = 256 << 10 // bytes
-	mostMappings = 500       // a regular expression may take 100 KB
+	mostMappings = 500       // a regular expression may take 100 KB, see mostPattern
 	mostStates   = 1 << 20   // times mappings
 )
 

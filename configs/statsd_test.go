@@ -120,7 +120,7 @@ func TestMappingErrors(t *testing.T) {
 		{rule("  labls: {a: b}\n"), "line 4: field labls not found"},
 		{"mappings:\n- match: a\n  name: supd_x\n", `match "a": name "supd_x" begins as supd's own do; choose another one`},
 		{"mappings:\n- match: a\n", `match "a": has no name; write one, also with action: drop`},
-		{"mappings:\n- match: '('\n  match_type: regex\n  name: a\n", "invalid regex ( in mapping: error parsing regexp: missing closing ): `(`"},
+		{"mappings:\n- match: '('\n  match_type: regex\n  name: a\n", "match \"(\": missing closing ): `(` (RE2 syntax)"},
 		{"mappings:\n- match: a\n  name: shop orders\n", `match "a": name "shop orders": want letters, digits and _, and $1 for what the first * has matched`},
 		{"foo: bar\n", "line 1: field foo not found"},
 		{"mappings: 1\n", "line 1: cannot unmarshal !!int `1`"},

@@ -12,6 +12,9 @@ type Target struct {
 	app, process, slot string // patterns of path.Match
 }
 
+// mostPattern bounds each part: names are shorter, and each is compared with all of them.
+const mostPattern = 256
+
 // anything is the pattern of a part that was left out.
 const anything = "*"
 
@@ -31,7 +34,7 @@ func ParseTarget(s string) (Target, error) {
 		}
 	}
 	if err := t.check(); err != nil {
-		return Target{}, fmt.Errorf("target %q: %w", s, err)
+		return Target{}, fmt.Errorf("target %.100q: %w", s, err)
 	}
 	return t, nil
 }
@@ -41,6 +44,9 @@ func (t Target) check() error {
 		return fmt.Errorf("want APP, APP/PROCESS, APP/PROCESS.SLOT or all")
 	}
 	for _, pattern := range []string{t.app, t.process, t.slot} {
+		if len(pattern) > mostPattern {
+			return fmt.Errorf("a name or glob of %d bytes: want at most %d, names have 64", len(pattern), mostPattern)
+		}
 		if _, err := path.Match(pattern, ""); err != nil {
 			return fmt.Errorf("%q is not a valid glob: %w", pattern, err)
 		}

@@ -67,7 +67,7 @@ func (w *Worker) onLine() func([]byte) {
 			w.tail.add(line)
 		}
 		if !found && want.Match(line) {
-			found = true
+			found, want = true, nil // which is held by every worker
 			w.spec.Report.Ready("logged the line")
 		}
 	}
