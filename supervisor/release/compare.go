@@ -45,7 +45,9 @@ func (c *comparison) run(root *directory) error {
 }
 
 func (c *comparison) differs(path, why string) {
-	c.found = append(c.found, path+": "+why)
+	if !c.enough() {
+		c.found = append(c.found, path+": "+why)
+	}
 }
 
 func (c *comparison) enough() bool { return c.most > 0 && len(c.found) >= c.most }
@@ -56,7 +58,7 @@ func (c *comparison) directory(d *directory, path string, i int) (next int, err 
 	if err := context.Cause(c.ctx); err != nil {
 		return 0, err
 	}
-	names, err := d.names()
+	names, err := d.names(newRoom())
 	if err != nil {
 		return 0, err
 	}
@@ -98,6 +100,9 @@ func (c *comparison) leave(i, depth int) int {
 // child compares entry i, which is in d, and what is in it.
 func (c *comparison) child(d *directory, path string, i int) (next int, err error) {
 	name := c.entries[i].name
+	if err := d.within(name); err != nil {
+		return 0, err
+	}
 	st, err := d.stat(name)
 	if err != nil {
 		return 0, err

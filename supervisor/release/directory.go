@@ -2,6 +2,7 @@ package release
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,8 +14,9 @@ import (
 // descriptor and without following links, so that nobody who may rename things in
 // an installed tree can lead root elsewhere.
 type directory struct {
-	fd   int
-	path string // for messages
+	fd    int
+	path  string // for messages
+	depth int    // 0 is the one that was opened by its path
 }
 
 func openDirectory(path string) (*directory, error) {
@@ -36,7 +38,11 @@ func openDirectoryAt(parent int, name, full string) (*directory, error) {
 func (d *directory) close() { unix.Close(d.fd) }
 
 func (d *directory) open(name string) (*directory, error) {
-	return openDirectoryAt(d.fd, name, filepath.Join(d.path, name))
+	child, err := openDirectoryAt(d.fd, name, filepath.Join(d.path, name))
+	if err == nil {
+		child.depth = d.depth + 1
+	}
+	return child, err
 }
 
 // openFile opens a file to read. O_NONBLOCK, since it may have become a fifo.
@@ -69,8 +75,9 @@ func (d *directory) self() (unix.Stat_t, error) {
 	return st, d.fail("stat", "", err)
 }
 
-// names lists the directory, sorted. It works once, since reading moves the offset.
-func (d *directory) names() ([]string, error) {
+// names lists the directory, sorted, if there is room for all. It works once, since
+// reading moves the offset.
+func (d *directory) names(left room) ([]string, error) {
 	var names []string
 	buf := make([]byte, 16<<10)
 	for {
@@ -85,13 +92,19 @@ func (d *directory) names() ([]string, error) {
 			slices.Sort(names)
 			return names, nil
 		}
+		before := len(names)
 		_, _, names = unix.ParseDirent(buf[:n], -1, names)
+		for _, name := range names[before:] {
+			if !left.has(name) {
+				return nil, fmt.Errorf("%s: %w", d.path, errMany)
+			}
+		}
 	}
 }
 
 // readLink reads a symbolic link.
 func (d *directory) readLink(name string, size int64) (string, error) {
-	buf := make([]byte, size+1)
+	buf := make([]byte, min(size, unix.PathMax)+1)
 	n, err := unix.Readlinkat(d.fd, name, buf)
 	if errors.Is(err, unix.EINVAL) {
 		err = unix.ENOENT // it is no link any more

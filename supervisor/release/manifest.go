@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 const (
@@ -94,7 +96,12 @@ func encodeManifest(entries []entry) []byte {
 // readManifest reads the manifest of the snapshot in dir.
 func readManifest(dir string) ([]entry, error) {
 	path := filepath.Join(dir, manifestName)
-	data, err := os.ReadFile(path)
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	data, err := files.ReadUpTo(file, mostManifest)
 	if err != nil {
 		return nil, err
 	}
@@ -139,7 +146,7 @@ func parseEntry(line string) (entry, error) {
 	if len(f) != 12 || len(f[0]) != 1 || !strings.Contains("dfl", f[0]) {
 		return entry{}, fmt.Errorf("%.40q is none", line)
 	}
-	e := entry{kind: f[0][0], name: f[11]}
+	e := entry{kind: f[0][0], name: strings.Clone(f[11])} // without the rest of the line
 	if e.name == "" || strings.Contains(e.name, "/") || e.name == ".." {
 		return entry{}, fmt.Errorf("%q is no name", e.name)
 	}

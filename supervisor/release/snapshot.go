@@ -107,7 +107,7 @@ func (s *Store) fill(ctx context.Context, fresh, path string) error {
 	if err := unix.Stat(s.dir, &own); err != nil {
 		return &os.PathError{Op: "stat", Path: s.dir, Err: err}
 	}
-	b := &builder{ctx: ctx, own: own}
+	b := &builder{ctx: ctx, own: own, room: newRoom()}
 	if err := b.tree(from, top, treeName, 0); err != nil {
 		return changing(err)
 	}
@@ -147,7 +147,16 @@ type builder struct {
 	ctx     context.Context
 	own     unix.Stat_t // the state directory
 	entries []entry
+	room    room // for more of them
 	copied  bool // at least one file could not be linked
+}
+
+func (b *builder) add(from *directory, e entry) error {
+	if !b.room.has(e.name) {
+		return fmt.Errorf("%s: %w", from.path, errMany)
+	}
+	b.entries = append(b.entries, e)
+	return nil
 }
 
 // tree puts the content of from into a new directory in into.
@@ -175,8 +184,10 @@ func (b *builder) tree(from, into *directory, name string, depth int) error {
 		name = "."
 	}
 	at := len(b.entries)
-	b.entries = append(b.entries, newEntry(depth, name, &st, &kept, false))
-	names, err := from.names()
+	if err := b.add(from, newEntry(depth, name, &st, &kept, false)); err != nil {
+		return err
+	}
+	names, err := from.names(b.room)
 	if err != nil {
 		return err
 	}
@@ -195,6 +206,9 @@ func (b *builder) tree(from, into *directory, name string, depth int) error {
 
 // put puts one file, link or directory of from into to.
 func (b *builder) put(from, to *directory, name string, depth int) error {
+	if err := from.within(name); err != nil {
+		return err
+	}
 	st, err := from.stat(name)
 	if err != nil {
 		return err
@@ -230,8 +244,7 @@ func (b *builder) file(from, to *directory, name string, st *unix.Stat_t, depth 
 	if linked && kept.Ino != st.Ino { // another file has taken the name
 		return fmt.Errorf("%s: %w", filepath.Join(from.path, name), ErrChanging)
 	}
-	b.entries = append(b.entries, newEntry(depth, name, st, &kept, !linked))
-	return nil
+	return b.add(from, newEntry(depth, name, st, &kept, !linked))
 }
 
 // verify checks that the installed tree is still as it was kept.

@@ -1,0 +1,50 @@
+package release
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// Bounds of what is kept as a snapshot: an app's user may have made it so that it costs
+// a descriptor for each level, and memory for each name.
+const (
+	mostLevels   = 128       // directories in each other
+	mostManifest = 128 << 20 // bytes: of some 700 000 files
+	mostLine     = 170       // bytes of an entry in it, but for the name
+)
+
+var errMany = errors.New("the release has more files than one can have, some 700 000; remove what is not its own")
+
+// within is an error of a name in the directory that is too deep, or has too long a path.
+func (d *directory) within(name string) error {
+	switch path := filepath.Join(d.path, name); {
+	case d.depth == mostLevels:
+		return fmt.Errorf("%s: is more than %d directories deep, which no release can be; remove it", shortened(path), mostLevels)
+	case len(path) >= unix.PathMax:
+		return fmt.Errorf("%s: has a path of more than %d bytes, by which nobody can open it; remove it", shortened(path), unix.PathMax-1)
+	}
+	return nil
+}
+
+// shortened leaves of a long path what tells where to look.
+func shortened(path string) string {
+	const most = 200
+	if len(path) <= most {
+		return path
+	}
+	return path[:most] + "…"
+}
+
+// room is how many bytes of a manifest are left for more entries.
+type room int
+
+func newRoom() room { return mostManifest }
+
+// has takes the room of one more entry, and reports whether there was some.
+func (r *room) has(name string) bool {
+	*r -= room(mostLine + len(name))
+	return *r >= 0
+}
