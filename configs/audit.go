@@ -190,11 +190,15 @@ func (a *audit) capabilities(p *Process) {
 	}
 }
 
-// environment is for an env_file that a group reads which is not the process's: that all
-// users read it is said by the trap.
+// environment is for an env_file that a group reads which is not the process's, or who is
+// named in an access control list: that all users read it is said by the trap.
 func (a *audit) environment(p *Process) {
 	info, err := os.Stat(p.EnvFile)
 	if p.EnvFile == "" || err != nil || info.Mode()&0o044 != 0o040 {
+		return
+	}
+	if path, err := filepath.EvalSymlinks(p.EnvFile); err == nil && files.HasList(path) {
+		a.add(a.app.place(p.Name, "env_file"), "%s has an access control list, by which others can read it; setfacl -b it and chmod 0600 it, supd reads it before it drops root", p.EnvFile)
 		return
 	}
 	gid := int(info.Sys().(*syscall.Stat_t).Gid)

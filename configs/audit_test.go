@@ -1,12 +1,16 @@
 package configs
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"supd/privdrop"
+	"supd/privdrop/files"
 )
 
 // accountsOfTest are users that no machine needs to have.
@@ -108,13 +112,31 @@ func TestAuditOfSupd(t *testing.T) {
 	}
 }
 
+// acl lets uid 4009 write to a file, as setfacl -m u:4009:rwx does (acl(5), xattr(7)).
+func acl(t *testing.T, path string) {
+	t.Helper()
+	const undefined = "\xff\xff\xff\xff"
+	err := unix.Setxattr(path, files.AccessList, []byte("\x02\x00\x00\x00"+
+		"\x01\x00\x07\x00"+undefined+
+		"\x02\x00\x07\x00\xa9\x0f\x00\x00"+ // uid 4009
+		"\x04\x00\x00\x00"+undefined+
+		"\x10\x00\x07\x00"+undefined+ // the mask
+		"\x20\x00\x00\x00"+undefined), 0)
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		t.Skip("the file system has no access control lists")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestAuditOfFiles: an env_file that others than the process's group read, and a program
 // that others than root can change.
 func TestAuditOfFiles(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("gives files away: needs root")
 	}
-	dir := lay(t, map[string]string{"good.env": "A=b\n", "all.env": "A=b\n", "group.env": "A=b\n", "own.env": "A=b\n", "bin/program": "", "theirs/program": ""})
+	dir := lay(t, map[string]string{"good.env": "A=b\n", "all.env": "A=b\n", "group.env": "A=b\n", "own.env": "A=b\n", "listed.env": "A=b\n", "bin/program": "", "theirs/program": ""})
 	for file, mode := range map[string]os.FileMode{"good.env": 0o600, "group.env": 0o640, "own.env": 0o640, "all.env": 0o644} {
 		if err := os.Chmod(filepath.Join(dir, file), mode); err != nil {
 			t.Fatal(err)
@@ -128,6 +150,7 @@ func TestAuditOfFiles(t *testing.T) {
 	if err := os.Chmod(filepath.Join(dir, "theirs"), 0o775); err != nil {
 		t.Fatal(err)
 	}
+	acl(t, filepath.Join(dir, "listed.env"))
 	put(t, dir, "apps/shop.toml", `user = "nobody"
 group = "65534"
 [process.good]
@@ -142,12 +165,15 @@ env_file = "../all.env"
 [process.group]
 command  = "`+dir+`/theirs/program"
 env_file = "../group.env"
+[process.listed]
+command  = "a"
+env_file = "../listed.env"
 `)
 	c, err := Load(filepath.Join(dir, "supd.toml"), Environ(nil), Root(true))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"env_file: " + dir + "/all.env is readable by every user", "command: others than root can change the program: " + dir + "/theirs", "env_file: " + dir + "/group.env is readable by a group that is not the process's (gid 4009)"}
+	want := []string{"env_file: " + dir + "/all.env is readable by every user", "command: others than root can change the program: " + dir + "/theirs", "env_file: " + dir + "/group.env is readable by a group that is not the process's (gid 4009)", "env_file: " + dir + "/listed.env has an access control list, by which others can read it"}
 	got := c.Audit()
 	if len(got) != len(want) {
 		t.Fatalf("%v, want %q", got, want)

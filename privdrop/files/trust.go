@@ -288,7 +288,7 @@ func (w *walker) judgeThing() error {
 // hasList reports whether there is an access control list beside the mode. Which it is
 // cannot be asked of an O_PATH descriptor itself.
 func (w *walker) hasList() bool {
-	size, err := unix.Getxattr(fmt.Sprintf("/proc/self/fd/%d", w.fd), "system.posix_acl_access", nil)
+	size, err := unix.Getxattr(fmt.Sprintf("/proc/self/fd/%d", w.fd), AccessList, nil)
 	return err == nil && size > 0
 }
 

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"supd/privdrop"
+	"supd/privdrop/files"
 )
 
 // mounts gives what the worker sees in the place of what is installed: its own
@@ -44,7 +45,7 @@ func (s Spec) coverFrom(to string) (from string) {
 	for dir := filepath.Dir(to); dir != "/"; dir = filepath.Dir(dir) {
 		var st unix.Stat_t
 		err := unix.Stat(dir, &st)
-		if err == nil && (st.Uid != 0 || st.Gid != 0 || st.Mode&0o002 != 0) {
+		if err == nil && (st.Uid != 0 || st.Gid != 0 || st.Mode&0o002 != 0 || files.HasList(dir)) {
 			break
 		}
 		if err == nil {

@@ -137,6 +137,8 @@ func (c *comparison) entry(d *directory, name, path string, i int, st *unix.Stat
 		return "is of another type", nil
 	case st.Mode&0o7777 != want.mode:
 		return "has another mode", nil
+	case !c.installed && e.kind != 'l' && os.Geteuid() == 0 && d.isListed(name, st):
+		return "has an access control list: others may write to it", nil
 	case e.kind == 'd':
 		return "", nil
 	case st.Size != e.size:

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // cannotLink reports whether a file that cannot be linked may still be copied:
@@ -43,11 +45,23 @@ func (d *directory) isRoots(name string, st *unix.Stat_t) bool {
 		return false
 	case kindOf(st.Mode) == 'l':
 		return true
-	case st.Mode&(unix.S_ISUID|unix.S_ISGID|unix.S_IWOTH) != 0, st.Mode&unix.S_IWGRP != 0 && st.Gid != 0:
+	case st.Mode&(unix.S_ISUID|unix.S_ISGID|unix.S_IWOTH) != 0, st.Mode&unix.S_IWGRP != 0 && st.Gid != 0, d.isListed(name, st):
 		return false
 	}
 	_, err := unix.Lgetxattr(d.byDescriptor(name), "security.capability", nil)
 	return err != nil // mostly ENODATA
+}
+
+// isListed reports whether an access control list may let others write to a file.
+func (d *directory) isListed(name string, st *unix.Stat_t) bool {
+	return st.Mode&unix.S_IWGRP != 0 && files.HasList(d.byDescriptor(name))
+}
+
+// withoutList is st as it is where nobody is named in an access control list.
+func (d *directory) withoutList(name string, st *unix.Stat_t) *unix.Stat_t {
+	plain := *st
+	plain.Mode = files.WithoutList(d.byDescriptor(name), st.Mode)
+	return &plain
 }
 
 // byDescriptor is a path for calls that take no descriptor.
@@ -73,7 +87,7 @@ func copyFile(ctx context.Context, from, to *directory, name string, st *unix.St
 	if err := to.setTimes(name, st); err != nil {
 		return err
 	}
-	return to.protect(name, st)
+	return to.protect(name, from.withoutList(name, st))
 }
 
 // copyContent shares the data of a file where the file system can (FICLONE), and
@@ -158,7 +172,15 @@ func (d *directory) make(name string) (*directory, error) {
 	if err := unix.Mkdirat(d.fd, name, 0o700); err != nil {
 		return nil, d.fail("mkdir", name, err)
 	}
-	return d.open(name)
+	child, err := d.open(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := files.DropLists(child.fd); err != nil {
+		child.close()
+		return nil, d.fail("setfacl", name, err)
+	}
+	return child, nil
 }
 
 // become gives d, once it is filled, the times of the installed directory, and
@@ -172,7 +194,8 @@ func (d *directory) become(st *unix.Stat_t) error {
 
 // protect makes a copy root's, with the group and mode of the installed file, less what
 // lets others write to it or gives them rights: set-user-ID and the like. Whoever could
-// read the installed one as its owner may read the copy.
+// read the installed one as its owner may read the copy; who is named in an access control
+// list alone may not.
 func (d *directory) protect(name string, st *unix.Stat_t) error {
 	mode := st.Mode & 0o1777
 	if os.Geteuid() == 0 {
@@ -187,7 +210,7 @@ func (d *directory) protect(name string, st *unix.Stat_t) error {
 	if os.Geteuid() != 0 || st.Uid == 0 || mode>>6&0o5&^mode == 0 {
 		return nil
 	}
-	err := unix.Lsetxattr(d.byDescriptor(name), "system.posix_acl_access", readers(mode, st.Uid), 0)
+	err := unix.Lsetxattr(d.byDescriptor(name), files.AccessList, readers(mode, st.Uid), 0)
 	if errors.Is(err, unix.EOPNOTSUPP) {
 		return fmt.Errorf("%s can only be read by its owner, uid %d, and the file system of the snapshots has no access control lists: make it root's, and let a group read it (chown, chmod)", filepath.Join(d.path, name), st.Uid)
 	}
@@ -195,29 +218,21 @@ func (d *directory) protect(name string, st *unix.Stat_t) error {
 }
 
 // readers is an access control list that lets one more user read what the owner may by
-// the mode, as the kernel takes it (acl(5), include/uapi/linux/posix_acl_xattr.h).
+// the mode.
 func readers(mode, uid uint32) []byte {
-	const (
-		version   = 2
-		userObj   = 0x01
-		user      = 0x02
-		groupObj  = 0x04
-		mask      = 0x10
-		other     = 0x20
-		undefined = ^uint32(0)
-	)
+	const undefined = ^uint32(0)
 	read, group := mode>>6&0o5, mode>>3&0o7
-	list := binary.LittleEndian.AppendUint32(nil, version)
+	list := binary.LittleEndian.AppendUint32(nil, files.ListVersion)
 	for _, e := range []struct {
 		tag  uint16
 		perm uint32
 		id   uint32
 	}{
-		{userObj, mode >> 6 & 0o7, undefined},
-		{user, read, uid},
-		{groupObj, group, undefined},
-		{mask, read | group, undefined},
-		{other, mode & 0o7, undefined},
+		{files.ListOwner, mode >> 6 & 0o7, undefined},
+		{files.ListUser, read, uid},
+		{files.ListGroup, group, undefined},
+		{files.ListMask, read | group, undefined},
+		{files.ListOthers, mode & 0o7, undefined},
 	} {
 		list = binary.LittleEndian.AppendUint16(list, e.tag)
 		list = binary.LittleEndian.AppendUint16(list, uint16(e.perm))

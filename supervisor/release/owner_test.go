@@ -140,3 +140,88 @@ func TestStrangersParent(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// list lets the owner of files write to a path, or what is made in it, by an access
+// control list (acl(5), xattr(7)), whatever its group may do.
+func list(t *testing.T, path, attribute string, group byte) {
+	t.Helper()
+	const undefined = "\xff\xff\xff\xff"
+	err := unix.Setxattr(path, attribute, []byte("\x02\x00\x00\x00"+
+		"\x01\x00\x07\x00"+undefined+
+		"\x02\x00\x07\x00\x31\xd4\x00\x00"+ // the owner
+		"\x04\x00"+string(group)+"\x00"+undefined+
+		"\x10\x00\x07\x00"+undefined+ // the mask
+		"\x20\x00\x05\x00"+undefined), 0)
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		t.Skip("the file system has no access control lists")
+	}
+	must(t, err)
+}
+
+// TestSnapshotHasNoLists: what an access control list lets others change is copied, and
+// in the snapshot there is none, neither of the installed tree nor of the state directory.
+func TestSnapshotHasNoLists(t *testing.T) {
+	root := ownedTree(t)
+	put(t, root, "listed", "listed", 0o644)
+	put(t, root, "group", "group", 0o640)
+	must(t, os.Chown(filepath.Join(root, "group"), 0, owner))
+	list(t, filepath.Join(root, "listed"), files.AccessList, 5)
+	list(t, filepath.Join(root, "group"), files.AccessList, 0)
+	list(t, filepath.Join(root, "lib"), files.AccessList, 5)
+	list(t, filepath.Join(root, "lib"), files.DefaultList, 5)
+	state := filepath.Join(t.TempDir(), "state")
+	must(t, os.Mkdir(state, 0o755))
+	list(t, state, files.DefaultList, 5)
+	r, _ := mustRegister(t, Open(state), inPlace(root, "1.0"))
+	was := filesIn(t, root)
+	for name, f := range filesIn(t, r.Snapshot) {
+		path := filepath.Join(r.Snapshot, name)
+		listed := name == "listed" || name == "group" || name == "lib"
+		if own := f.mode.Type() == 0 && f.ino != was[name].ino || f.mode.IsDir(); listed && !own {
+			t.Errorf("%s is linked", name)
+		} else if own && was[name].uid == 0 && files.HasList(path) {
+			t.Errorf("%s has an access control list", name)
+		}
+		if _, err := unix.Getxattr(path, files.DefaultList, nil); f.mode.IsDir() && !errors.Is(err, unix.ENODATA) {
+			t.Errorf("%s hands on an access control list: %v", name, err)
+		}
+	}
+	for name, want := range map[string]fs.FileMode{"listed": 0o755, "group": 0o705, "lib": 0o755} {
+		info, err := os.Stat(filepath.Join(r.Snapshot, name))
+		if must(t, err); info.Mode().Perm() != want {
+			t.Errorf("%s: mode %v, want %v", name, info.Mode(), want)
+		}
+	}
+}
+
+// TestListOpensNoSnapshot: who is named in the list of a directory above, and not the
+// group that it is of, may enter that; so the group may not enter the snapshot.
+func TestListOpensNoSnapshot(t *testing.T) {
+	root := ownedTree(t)
+	above := filepath.Dir(root)
+	must(t, os.Chown(above, 0, 7))
+	list(t, above, files.AccessList, 0)
+	must(t, os.Chmod(above, 0o750))
+	r, _ := mustRegister(t, Open(filepath.Join(t.TempDir(), "state")), inPlace(root, "1.0"))
+	if info, err := os.Stat(filepath.Dir(r.Snapshot)); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
+
+// TestListIsTold: one that root has given a shared file since then is a change.
+func TestListIsTold(t *testing.T) {
+	root, s := ownedTree(t), Open(filepath.Join(t.TempDir(), "state"))
+	put(t, root, "writable", "writable", 0o664) // by root's group
+	r, _ := mustRegister(t, s, inPlace(root, "1.0"))
+	if found, err := s.Changed(r); len(found) > 0 || err != nil {
+		t.Fatalf("%q, %v", found, err)
+	}
+	list(t, filepath.Join(root, "writable"), files.AccessList, 6)
+	must(t, os.Chmod(filepath.Join(root, "writable"), 0o664))
+	if found, err := s.Changed(r); strings.Join(found, " ") != "writable: has an access control list: others may write to it" || err != nil {
+		t.Errorf("%q, %v", found, err)
+	}
+	if _, changed := mustRegister(t, s, inPlace(root, "1.0")); !changed {
+		t.Error("registered again, it is the same snapshot")
+	}
+}

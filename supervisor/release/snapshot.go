@@ -61,6 +61,7 @@ func admit(fresh, path string) error {
 		if err := unix.Stat(dir, &st); err != nil {
 			return &os.PathError{Op: "stat", Path: dir, Err: err}
 		}
+		st.Mode = files.WithoutList(dir, st.Mode)
 		switch {
 		case st.Mode&0o001 != 0:
 		case st.Mode&0o010 != 0 && (gid == -1 || gid == int(st.Gid)) && mode != 0o700:
@@ -98,6 +99,9 @@ func (s *Store) fill(ctx context.Context, fresh, path string) error {
 		return err
 	}
 	defer top.close()
+	if err := files.DropLists(top.fd); err != nil { // what is in it is closed or opened by its mode
+		return top.fail("setfacl", "", err)
+	}
 	from, err := openInstalled(path)
 	if err != nil {
 		return err
@@ -196,7 +200,7 @@ func (b *builder) tree(from, into *directory, name string, depth int) error {
 			return err
 		}
 	}
-	if err := to.become(&st); err != nil {
+	if err := to.become(from.withoutList(".", &st)); err != nil {
 		return err
 	}
 	kept, err = to.self()
