@@ -2,7 +2,9 @@ package configs
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -26,7 +28,7 @@ type Weakness struct {
 func (c *Config) Audit(apps ...string) []Weakness { return newAudit(c).all(apps) }
 
 func newAudit(c *Config) *audit {
-	return &audit{config: c, report: report{home: c.home}, accounts: map[string]*privdrop.Account{}, paths: newForeign()}
+	return &audit{config: c, report: report{home: c.home}, accounts: map[string]*privdrop.Account{}, paths: newForeign(), venvs: map[string]error{}}
 }
 
 func (a *audit) all(apps []string) []Weakness {
@@ -55,6 +57,7 @@ type audit struct {
 	report   report // of the app, or of supd itself
 	accounts map[string]*privdrop.Account
 	paths    *foreign
+	venvs    map[string]error
 	found    []Weakness
 }
 
@@ -166,7 +169,7 @@ func (a *audit) process(p *Process) {
 	a.report.include(&t.report)
 	a.capabilities(p)
 	a.environment(p)
-	if a.app.Release == nil && os.Geteuid() == 0 { // else a release's files are looked at by themselves
+	if os.Geteuid() == 0 {
 		a.programs(p)
 	}
 }
@@ -208,16 +211,73 @@ func (a *audit) environment(p *Process) {
 	a.add(a.app.place(p.Name, "env_file"), "%s is readable by a group that is not the process's (gid %d); chmod 0600 it, supd reads it before it drops root", p.EnvFile, gid)
 }
 
-// programs are for what root starts, and others can change.
+// programs are for what root starts, and others can change. What is in a release is looked
+// at by itself.
 func (a *audit) programs(p *Process) {
-	if p.Venv != "" {
-		if why := (files.Way{}).Untrusted(p.Venv); why != nil {
+	if filepath.IsAbs(p.Venv) && !a.inRelease(p.Venv) {
+		switch why := a.venv(p.Venv); {
+		case files.IsUntrusted(why):
 			a.add(a.app.place(p.Name, "venv"), "others than root can change the program: %s", why)
+		case why != nil:
+			a.add(a.app.place(p.Name, "venv"), "cannot be looked at as a whole: %s", why)
 		}
 	}
-	if len(p.Command) > 0 && filepath.IsAbs(p.Command[0]) {
-		if why := (files.Way{}).Untrusted(filepath.Dir(p.Command[0])); why != nil {
-			a.add(a.app.place(p.Name, "command"), "others than root can change the program: %s", why)
+	for _, one := range p.programs() {
+		path := a.pathOf(p, one.argv)
+		if path == "" || a.inRelease(path) {
+			continue
+		}
+		why := files.Way{}.Untrusted(path)
+		if script, _ := (privdrop.View{}).ScriptAt(path); why == nil && filepath.IsAbs(script.Interpreter) {
+			why = files.Way{}.Untrusted(script.Interpreter)
+		}
+		if why != nil {
+			a.add(a.app.place(p.Name, one.key), "others than root can change the program: %s", why)
 		}
 	}
+}
+
+// venv says who else than root can change something in a virtual environment. It is asked
+// once, however many processes have it.
+func (a *audit) venv(path string) error {
+	why, known := a.venvs[path]
+	if !known {
+		found, err := files.UntrustedBelow(path, 1)
+		if why = err; errors.Is(err, fs.ErrNotExist) { // which is said by check
+			why = nil
+		}
+		for _, one := range found {
+			why = one
+		}
+		a.venvs[path] = why
+	}
+	return why
+}
+
+// inRelease reports whether a path is where each worker sees the snapshot of its release,
+// which is root's.
+func (a *audit) inRelease(path string) bool {
+	r := a.app.Release
+	return r != nil && r.Path != "" && (path == r.Path || strings.HasPrefix(path, r.Path+"/"))
+}
+
+// pathOf is where the program of a command is, "" where only a launch tells.
+func (a *audit) pathOf(p *Process, argv []string) string {
+	if len(argv) == 0 {
+		return ""
+	}
+	v := verification{config: a.config, app: a.app}
+	name, known := v.expand(p, argv[0])
+	if known && !strings.Contains(name, "/") {
+		var path string
+		if path, known = v.expand(p, v.searchPath(p)); known {
+			name, _ = v.find(p, name, path)
+		}
+	} else if known && !filepath.IsAbs(name) {
+		name = filepath.Join(p.Directory, name)
+	}
+	if !known || !filepath.IsAbs(name) {
+		return ""
+	}
+	return name
 }

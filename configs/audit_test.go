@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"supd/privdrop"
@@ -109,6 +110,69 @@ func TestAuditOfSupd(t *testing.T) {
 	}
 	if got := audited(t, map[string]string{"supd.toml": "[metrics]\nlisten = \"[::1]:9188\"\n"}); len(got) > 0 {
 		t.Errorf("loopback: %q", got)
+	}
+}
+
+// TestAuditOfPrograms: a program that others than root can change is named wherever it is,
+// and so is what runs it.
+func TestAuditOfPrograms(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("gives files away: needs root")
+	}
+	dir := lay(t, map[string]string{
+		"bin/good": "", "bin/owned": "", "bin/listed": "", "bin/open": "", "bin/script": "", "bin/hook": "",
+		"venv/bin/python": "", "venv/lib/x.py": "", "opt/1/prog": "", "snap/prog": "",
+	})
+	put(t, dir, "bin/script", "#!"+dir+"/bin/owned -u\n")
+	acl(t, filepath.Join(dir, "bin/listed"))
+	for file, mode := range map[string]os.FileMode{"bin/good": 0o755, "bin/owned": 0o755, "bin/hook": 0o755, "bin/open": 0o757, "bin/script": 0o755} {
+		if err := os.Chmod(filepath.Join(dir, file), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, file := range []string{"bin/owned", "bin/hook", "venv/lib/x.py", "opt/1/prog", "snap/prog"} {
+		if err := os.Chown(filepath.Join(dir, file), 4009, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	process := func(name, text string) string {
+		return "[process." + name + "]\n" + strings.ReplaceAll(text, "DIR", dir) + "\n"
+	}
+	put(t, dir, "apps/shop.toml", "user = \"nobody\"\ngroup = \"65534\"\n"+
+		process("a", "command = \"DIR/bin/good\"")+
+		process("b", "command = \"DIR/bin/owned\"")+
+		process("c", "command = \"DIR/bin/listed\"")+
+		process("d", "command = \"open\"\nenv = { PATH = \"DIR/bin\" }")+
+		process("e", "command = \"bin/script\"\ndirectory = \"DIR\"")+
+		process("f", "command = \"DIR/bin/good\"\nhooks = { pre_start = \"DIR/bin/hook\" }")+
+		process("g", "command = \"DIR/bin/good\"\nvenv = \"DIR/venv\""))
+	put(t, dir, "apps/side.toml", "user = \"nobody\"\ngroup = \"65534\"\n[release]\ndirectory = \""+dir+"/opt\"\n"+
+		process("a", "command = \"{release}/prog\"")+process("b", "command = \"DIR/bin/owned\""))
+	put(t, dir, "apps/snap.toml", "user = \"nobody\"\ngroup = \"65534\"\n[release]\npath = \""+dir+"/snap\"\n"+
+		process("a", "command = \"DIR/snap/prog\"")+process("b", "command = \"DIR/bin/owned\""))
+	c, err := Load(filepath.Join(dir, "supd.toml"), Environ(nil), Root(true))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, w := range c.Audit() {
+		if _, why, is := strings.Cut(w.String(), ": others than root can change the program: "); is {
+			got = append(got, w.App+" "+w.Key+" "+strings.ReplaceAll(why, dir, "DIR"))
+		}
+	}
+	const owned = "DIR/bin/owned belongs to uid 4009, and not to root; chown -h 0 DIR/bin/owned"
+	want := []string{
+		"shop process.b.command " + owned,
+		"shop process.c.command DIR/bin/listed has an access control list: others may write to it; setfacl -b DIR/bin/listed",
+		"shop process.d.command DIR/bin/open has mode 0757: everybody may write to it; chmod go-w DIR/bin/open",
+		"shop process.e.command " + owned,
+		"shop process.f.hooks.pre_start DIR/bin/hook belongs to uid 4009, and not to root; chown -h 0 DIR/bin/hook",
+		"shop process.g.venv DIR/venv/lib/x.py belongs to uid 4009, and not to root; chown -h 0 DIR/venv/lib/x.py",
+		"side process.b.command " + owned,
+		"snap process.b.command " + owned,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }
 

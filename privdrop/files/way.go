@@ -86,13 +86,21 @@ func (w Way) walker() *walker {
 	return &walker{trust: Trust{SystemGroups: true, Except: w.As.groups()}, fd: -1}
 }
 
-// Untrusted says why somebody else than root could change where a directory is, or what
-// is in it: an *UntrustedError, or nil where that is not so or it is not there. The app
-// counts as somebody else.
-func (w Way) Untrusted(dir string) error {
+// Untrusted says why somebody else than root could change where a directory or a file is,
+// or what is in it: an *UntrustedError, or nil where that is not so or it is not there. The
+// app counts as somebody else.
+func (w Way) Untrusted(path string) error {
 	walk := w.walker()
 	defer walk.close()
-	if err := walk.in(filepath.Clean(dir), func(Place) error { return nil }); IsUntrusted(err) {
+	err := walk.reach(filepath.Clean(path))
+	switch {
+	case err != nil:
+	case walk.st.Mode&unix.S_IFMT == unix.S_IFDIR:
+		err = walk.judgeWay()
+	default:
+		err = walk.judgeThing()
+	}
+	if IsUntrusted(err) {
 		return err
 	}
 	return nil

@@ -117,15 +117,32 @@ func deployedAt(state release.State, version string) *time.Time {
 }
 
 // auditOwner says whether somebody else than root, where this process is that, can
-// change what a release is.
-func auditOwner(r release.Release) []Finding {
-	if os.Geteuid() != 0 {
+// change what a release is, or is made from. What is in a snapshot is root's.
+func auditOwner(r release.Release) (found []Finding) {
+	add := func(format string, args ...any) {
+		found = append(found, Finding{App: r.App, Release: r.Version, Path: r.Path, Message: fmt.Sprintf(format, args...)})
+	}
+	switch {
+	case os.Geteuid() != 0:
 		return nil
+	case r.Snapshot != "":
+		if why := (files.Way{}).Untrusted(r.Path); why != nil {
+			add("others than root can change the release: %s", why)
+		}
+		return found
 	}
-	if why := (files.Way{}).Untrusted(r.Path); why != nil {
-		return []Finding{{App: r.App, Release: r.Version, Path: r.Path, Message: "others than root can change the release: " + why.Error()}}
+	const most = 10
+	all, err := files.UntrustedBelow(r.Path, most+1)
+	for _, why := range all[:min(most, len(all))] {
+		add("others than root can change the release: %s", why)
 	}
-	return nil
+	if len(all) > most {
+		add("others than root can change more of it than these; find %s ! -type l '(' ! -uid 0 -o -perm /022 ')' shows all", r.Path)
+	}
+	if err != nil { // whoever has made it so hides no other finding
+		add("cannot be looked at as a whole: %s", err)
+	}
+	return found
 }
 
 // AuditReleases lists what of the registered releases of apps is not as it was

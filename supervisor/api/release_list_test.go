@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -107,5 +108,51 @@ func TestAuditReleases(t *testing.T) {
 	}
 	if f := found[1]; f.Release != "1.5" || f.Path != r.Files() || !strings.HasPrefix(f.Message, "its files are gone") {
 		t.Errorf("%+v", f)
+	}
+}
+
+// TestAuditInsideReleases: a file in a release that others than root can change is named.
+func TestAuditInsideReleases(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("gives files away: needs root")
+	}
+	store, dir := registered(t, false, "1.4", "1.5")
+	const stranger = 54321
+	for i := range 12 {
+		path := fmt.Sprintf("%s/1.5/file%d", dir, i)
+		if err := errors.Join(os.WriteFile(path, nil, 0o644), os.Chown(path, stranger, 0)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(dir+"/1.4/app.py", 0o646); err != nil {
+		t.Fatal(err)
+	}
+	found, err := AuditReleases(store, []string{"whois"})
+	if err != nil || len(found) != 12 {
+		t.Fatalf("%v, %v", found, err)
+	}
+	if f := found[0]; f.Release != "1.4" || f.Message != "others than root can change the release: "+dir+"/1.4/app.py has mode 0646: everybody may write to it; chmod go-w "+dir+"/1.4/app.py" {
+		t.Errorf("%+v", f)
+	}
+	if f := found[1]; f.Release != "1.5" || !strings.Contains(f.Message, "belongs to uid 54321, and not to root") {
+		t.Errorf("%+v", f)
+	}
+	if f := found[11]; !strings.HasPrefix(f.Message, "others than root can change more of it than these; find "+dir+"/1.5 ") {
+		t.Errorf("%+v", f)
+	}
+}
+
+// TestAuditOfADeepRelease: one that is too deep to be looked at hides nothing of the others.
+func TestAuditOfADeepRelease(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("whose a release is counts for root alone")
+	}
+	store, dir := registered(t, false, "1.4", "1.5")
+	if err := errors.Join(os.MkdirAll(dir+"/1.4"+strings.Repeat("/d", 200), 0o755), os.Chmod(dir+"/1.5", 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	found, err := AuditReleases(store, []string{"whois"})
+	if err != nil || len(found) != 2 || !strings.HasPrefix(found[0].Message, "cannot be looked at as a whole: ") || !strings.Contains(found[1].Message, "0777: everybody may write") {
+		t.Errorf("%v, %v", found, err)
 	}
 }

@@ -6,12 +6,13 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
-// Bounds of what is kept as a snapshot: an app's user may have made it so that it costs
-// a descriptor for each level, and memory for each name.
+// Bounds of what is kept as a snapshot, beside files.MostLevels: an app's user may have
+// made it so that it costs memory for each name.
 const (
-	mostLevels   = 128       // directories in each other
 	mostManifest = 128 << 20 // bytes: of some 700 000 files
 	mostLine     = 170       // bytes of an entry in it, but for the name
 )
@@ -21,21 +22,12 @@ var errMany = errors.New("the release has more files than one can have, some 700
 // within is an error of a name in the directory that is too deep, or has too long a path.
 func (d *directory) within(name string) error {
 	switch path := filepath.Join(d.path, name); {
-	case d.depth == mostLevels:
-		return fmt.Errorf("%s: is more than %d directories deep, which no release can be; remove it", shortened(path), mostLevels)
+	case d.depth == files.MostLevels:
+		return fmt.Errorf("%s: is more than %d directories deep, which no release can be; remove it", files.Shortened(path), files.MostLevels)
 	case len(path) >= unix.PathMax:
-		return fmt.Errorf("%s: has a path of more than %d bytes, by which nobody can open it; remove it", shortened(path), unix.PathMax-1)
+		return fmt.Errorf("%s: has a path of more than %d bytes, by which nobody can open it; remove it", files.Shortened(path), unix.PathMax-1)
 	}
 	return nil
-}
-
-// shortened leaves of a long path what tells where to look.
-func shortened(path string) string {
-	const most = 200
-	if len(path) <= most {
-		return path
-	}
-	return path[:most] + "…"
 }
 
 // room is how many bytes of a manifest are left for more entries.

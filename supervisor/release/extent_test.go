@@ -41,8 +41,8 @@ func TestExtent(t *testing.T) {
 		name   string
 		want   string
 	}{
-		{mostLevels, "d", ""},
-		{mostLevels + 1, "d", "is more than 128 directories deep, which no release can be; remove it"},
+		{files.MostLevels, "d", ""},
+		{files.MostLevels + 1, "d", "is more than 128 directories deep, which no release can be; remove it"},
 		{2000, "d", "is more than 128 directories deep"},
 		{600, strings.Repeat("d", 255), "has a path of more than 4095 bytes, by which nobody can open it; remove it"},
 	} {
