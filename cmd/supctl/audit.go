@@ -13,7 +13,6 @@ import (
 	"supd/configs"
 	"supd/supervisor/api"
 	"supd/supervisor/control"
-	"supd/supervisor/release"
 )
 
 func (c *call) audit() *cobra.Command {
@@ -23,11 +22,12 @@ func (c *call) audit() *cobra.Command {
 		Long: "Go through the hardening checklist: a user of its own for each app, without a shell, and\n" +
 			"not root; no capability that is as good; sockets and files that not every user can get at;\n" +
 			"no open port where a unix socket would do; releases whose files are as they were\n" +
-			"registered. It reads the configuration itself, and needs no supd; of a supd that answers\n" +
-			"it asks what became of the releases. What it finds may be meant so: it exits with 1.",
+			"registered, and root's alone. It reads the configuration itself, with --socket that of the\n" +
+			"supd there, and needs no supd; of one that answers it asks what became of the releases.\n" +
+			"What it finds may be meant so: it exits with 1.",
 		ValidArgsFunction: c.completeMoreApps,
 		RunE: func(cmd *cobra.Command, apps []string) error {
-			config, err := c.auditedConfig()
+			config, err := c.auditedConfig(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -69,14 +69,19 @@ func (c *call) showFindings(findings []api.Finding, all bool) error {
 	return nil
 }
 
-// auditedConfig is nil where there is no configuration in the usual place: then it is
-// somewhere else.
-func (c *call) auditedConfig() (*configs.Config, error) {
-	if _, err := os.Stat(c.config); errors.Is(err, fs.ErrNotExist) && !c.configGiven {
+// auditedConfig is that of the supd that is meant, nil where none tells its file and there
+// is none in the usual place: then it is somewhere else.
+func (c *call) auditedConfig(ctx context.Context) (*configs.Config, error) {
+	path, err := c.configFile(ctx, "audits")
+	if _, missing := os.Stat(c.config); errors.Is(missing, fs.ErrNotExist) && !c.configGiven && (err != nil || path == c.config) {
 		c.warn("%s: no such file; only releases are looked at, name the file with --config", c.config)
 		return nil, nil
 	}
-	config, err := configs.Load(c.config, configs.ForCheck())
+	if err != nil {
+		return nil, err
+	}
+	c.config = path
+	config, err := configs.Load(path, configs.ForCheck())
 	if err != nil {
 		return nil, &control.Error{Code: api.CodeInvalid, Message: err.Error()}
 	}
@@ -89,11 +94,17 @@ func (c *call) auditedConfig() (*configs.Config, error) {
 // releaseFindings asks supd, or looks at the files where none answers or it does not know the
 // app, and the configuration says where they are.
 func (c *call) releaseFindings(ctx context.Context, config *configs.Config, apps []string) ([]api.Finding, error) {
-	if config != nil {
-		c.askTheFile()
+	if config == nil {
+		return c.findings(ctx, apps)
+	}
+	c.askTheFile()
+	h := c.host()
+	store, err := c.store(ctx, &h)
+	if err != nil {
+		return nil, err
 	}
 	all, err := c.findings(ctx, apps)
-	if config == nil || ctx.Err() != nil || codeOfError(err) != api.CodeNoTarget {
+	if ctx.Err() != nil || codeOfError(err) != api.CodeNoTarget {
 		return all, err
 	}
 	for _, app := range apps {
@@ -106,7 +117,7 @@ func (c *call) releaseFindings(ctx context.Context, config *configs.Config, apps
 			apps = append(apps, config.Apps[i].Name)
 		}
 	}
-	return api.AuditReleases(release.Open(config.Daemon.State), apps)
+	return api.AuditReleases(store, apps)
 }
 
 func (c *call) findings(ctx context.Context, apps []string) ([]api.Finding, error) {

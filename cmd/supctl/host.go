@@ -73,11 +73,8 @@ func (c *call) ask(ctx context.Context, h *host) error {
 			Message: fmt.Sprintf("%s; name the file of that supd with --config, since %s may not be where it has its releases", err, h.state)}
 	case !known, !h.another && !isTrusted(client.ServerUID()):
 		return nil
-	case c.configGiven && !sameDirectory(h.state, v.Where.State):
-		return failed("the supd on %s has its releases in %s, and %s says %s; leave out --socket or --config, or start supd anew if the file has changed",
-			h.socket, v.Where.State, c.config, h.state)
 	case c.configGiven:
-		return nil
+		return c.agrees(*h, v)
 	case !isTrusted(client.ServerUID()):
 		return failed("the supd on %s is that of %s, which may not say where %s writes; be that user, or name its file with --config",
 			h.socket, privdrop.UserTitle(client.ServerUID()), privdrop.UserName(os.Geteuid()))
@@ -86,10 +83,55 @@ func (c *call) ask(ctx context.Context, h *host) error {
 	return nil
 }
 
+// agrees is an error where a file was named that is another one's than that of the supd
+// which answers.
+func (c *call) agrees(h host, v control.Version) error {
+	if !c.configGiven || v.Where == nil || sameDirectory(h.state, v.Where.State) {
+		return nil
+	}
+	return failed("the supd on %s has its releases in %s, and %s says %s; leave out --socket or --config, or start supd anew if the file has changed",
+		h.socket, v.Where.State, c.config, h.state)
+}
+
+// configFile is the file of the supd that is meant: the one that was named, or that the supd
+// on the socket that was named goes by. Where both were, they are to be the same. does says
+// what this user would do by the file.
+func (c *call) configFile(ctx context.Context, does string) (string, error) {
+	if !c.socketGiven() {
+		return c.config, nil
+	}
+	v, uid, err := c.asked(ctx)
+	known, another := err == nil && v.Where != nil && v.Where.Config != "", c.host().another
+	switch {
+	case ctx.Err() != nil:
+		return "", ctx.Err()
+	case known && c.configGiven && !sameDirectory(c.config, v.Where.Config):
+		return "", failed("the supd on %s goes by %s, and not by %s; leave out --socket, or --config and SUPD_CONFIG", c.socket, v.Where.Config, c.config)
+	case c.configGiven, !another && !(known && isTrusted(uid)):
+		return c.config, nil
+	case !known:
+		return "", &control.Error{Code: api.CodeNoTarget, Message: fmt.Sprintf("no supd on %s tells which file it goes by; name that with --config", c.socket)}
+	case !isTrusted(uid):
+		return "", &control.Error{Code: api.CodeDenied, Message: fmt.Sprintf("the supd on %s is that of %s, which may not say what %s %s; be that user, or name its file with --config",
+			c.socket, privdrop.UserTitle(uid), privdrop.UserName(os.Geteuid()), does)}
+	}
+	return v.Where.Config, nil
+}
+
+// asked is what the supd on the socket says of itself, and whose it is.
+func (c *call) asked(ctx context.Context) (v control.Version, uid int, err error) {
+	client := c.client()
+	defer client.Close()
+	short, cancel := context.WithTimeoutCause(ctx, nudgeTime, errSlow)
+	defer cancel()
+	v, err = client.Version(short)
+	return v, client.ServerUID(), err
+}
+
 // isTrusted reports whether this user does what that one says.
 func isTrusted(uid int) bool { return uid == 0 || uid == os.Geteuid() }
 
-// sameDirectory knows that a directory may have two names.
+// sameDirectory knows that a directory, or a file, may have two names.
 func sameDirectory(a, b string) bool {
 	if a == b {
 		return true

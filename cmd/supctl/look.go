@@ -100,11 +100,19 @@ func (c *call) check() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check [FILE…]",
 		Short: "Tell whether the configuration, or app files, are valid; needs no supd",
-		RunE: func(_ *cobra.Command, files []string) error {
+		Long: "Tell whether the configuration, or app files, are valid. It needs no supd: where one answers\n" +
+			"on a --socket that was named, and no --config was, its configuration is meant.",
+		RunE: func(cmd *cobra.Command, files []string) error {
 			if c.json {
 				return errors.New("check has no --json")
 			}
-			c.worst(c.checkFiles(c.config, files))
+			path := c.config
+			if !c.configGiven && c.socketGiven() { // which may be that of another supd's files
+				if v, _, err := c.asked(cmd.Context()); err == nil && v.Where != nil && v.Where.Config != "" {
+					path = v.Where.Config
+				}
+			}
+			c.worst(c.checkFiles(path, files))
 			return nil
 		},
 	}

@@ -296,6 +296,54 @@ func TestHostOfAnother(t *testing.T) {
 	}
 }
 
+// TestFileOfAnother: what is said of a configuration, or done by it, is of the supd on
+// --socket, and a file that contradicts it is refused.
+func TestFileOfAnother(t *testing.T) {
+	mine := newMachine(t, map[string]string{"whois": appOfAudit()})
+	theirs := layAudited(t, strings.Replace(appOfAudit(), "unix:/run/whois.sock\"", "unix:/run/whois.sock\"\nmode = \"0666\"", 1))
+	t.Setenv("SUPD_CONFIG", "")
+	path := socketPath(t)
+	t.Setenv("SUPD_SOCKET", "")
+	where := control.Where{Config: theirs + "/supd.toml", State: theirs + "/state", Apps: theirs + "/apps", DropIns: theirs + "/drop"}
+	d := newFake("")
+	d.result = api.Result{Outcomes: []api.Outcome{{Name: "whois"}}}
+	_, stop := serveFrom(t, path, d, &where)
+	defer stop()
+	for command, want := range map[string]string{
+		"audit":                  "goes by " + theirs + "/supd.toml, and not by " + mine.dir + "/supd.toml; leave out --socket, or --config and SUPD_CONFIG",
+		"run nosuch -- true":     "goes by " + theirs + "/supd.toml, and not by " + mine.dir + "/supd.toml",
+		"releases whois":         "has its releases in " + theirs + "/state, and " + mine.dir + "/supd.toml says " + mine.dir + "/state",
+		"unregister whois 1.5.0": "has its releases in " + theirs + "/state, and " + mine.dir + "/supd.toml says " + mine.dir + "/state",
+	} {
+		name, rest, _ := strings.Cut(command, " ")
+		args := append([]string{"--socket", path, name, "--config", mine.dir + "/supd.toml"}, strings.Fields(rest)...)
+		if code, out, err := supctl(t, args...); code != api.CodeFailed || !strings.Contains(err, want) || out != "" {
+			t.Errorf("%s: exited with %d, %s%s, want %s", command, code, out, err, want)
+		}
+		t.Setenv("SUPD_CONFIG", mine.dir+"/supd.toml")
+		if code, _, err := supctl(t, append([]string{"--socket", path, name}, strings.Fields(rest)...)...); code != api.CodeFailed || !strings.Contains(err, want) {
+			t.Errorf("%s by SUPD_CONFIG: exited with %d, %s", command, code, err)
+		}
+		t.Setenv("SUPD_CONFIG", "")
+	}
+	if d.last.Action != "" {
+		t.Errorf("supd was asked for %+v", d.last)
+	}
+	for _, more := range [][]string{nil, {"--config", theirs + "/supd.toml"}} {
+		code, out, err := supctl(t, append([]string{"--socket", path, "audit", "whois"}, more...)...)
+		if code != 1 || !strings.Contains(out, ": socket.web.mode: 0666 lets every user") || err != "" {
+			t.Errorf("audit %q: exited with %d, %s%s", more, code, out, err)
+		}
+	}
+	must(t, os.WriteFile(theirs+"/apps/whois.toml", []byte("usr = \"x\"\n"), 0o644))
+	if code, _, err := supctl(t, "--socket", path, "check"); code != api.CodeInvalid || !strings.Contains(err, "apps/whois.toml:1: usr: unknown key") {
+		t.Errorf("check: exited with %d, %s", code, err)
+	}
+	if code, _, err := supctl(t, "--socket", path, "check", "--config", mine.dir+"/supd.toml"); strings.Contains(err, "usr") {
+		t.Errorf("check of a file that is not applied yet: exited with %d, %s", code, err)
+	}
+}
+
 // TestHostOfAStranger: root does not write where somebody else says.
 func TestHostOfAStranger(t *testing.T) {
 	if os.Geteuid() != 0 {

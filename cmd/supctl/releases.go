@@ -58,6 +58,11 @@ func (c *call) releaseList(ctx context.Context, app string) (*api.ReleaseList, e
 	h := c.host()
 	client := control.Dial(h.socket)
 	defer client.Close()
+	if v, answers := answerOf(ctx, client); answers {
+		if err := c.agrees(h, v); err != nil {
+			return nil, err
+		}
+	}
 	list, asked := client.Releases(ctx, app)
 	switch {
 	case asked == nil:

@@ -136,21 +136,9 @@ func notRun(err error) error {
 // configOfRun reads the configuration of the supd that is meant: of the socket that was
 // named, or of the file.
 func (c *call) configOfRun(ctx context.Context, app string) (*configs.Config, error) {
-	path := c.config
-	if !c.configGiven && c.host().another {
-		client := c.client()
-		defer client.Close()
-		short, cancel := context.WithTimeoutCause(ctx, nudgeTime, errSlow)
-		defer cancel()
-		switch v, err := client.Version(short); {
-		case err != nil || v.Where == nil || v.Where.Config == "":
-			return nil, &control.Error{Code: api.CodeNoTarget, Message: fmt.Sprintf("no supd on %s tells which file it goes by; name that with --config", c.socket)}
-		case !isTrusted(client.ServerUID()):
-			return nil, &control.Error{Code: api.CodeDenied, Message: fmt.Sprintf("the supd on %s is that of %s, which may not say what %s runs; be that user, or name its file with --config",
-				c.socket, privdrop.UserTitle(client.ServerUID()), privdrop.UserName(os.Geteuid()))}
-		default:
-			path = v.Where.Config
-		}
+	path, err := c.configFile(ctx, "runs")
+	if err != nil {
+		return nil, err
 	}
 	config, err := configs.Load(path, configs.Only(app))
 	if err != nil {

@@ -119,8 +119,12 @@ func (c *call) unregisterOne(ctx context.Context, r removal) error {
 	h := c.host()
 	client := control.Dial(h.socket)
 	defer client.Close()
-	if !answers(ctx, client) {
+	v, answers := answerOf(ctx, client)
+	if !answers {
 		return c.unregisterHere(ctx, r, h)
+	}
+	if err := c.agrees(h, v); err != nil {
+		return err
 	}
 	result, err := client.Do(ctx, api.Request{Action: api.ActionUnregister, Targets: []string{r.app},
 		Version: r.version, Force: r.force, Timeout: r.timeout})
@@ -144,12 +148,12 @@ func (c *call) unregisterOne(ctx context.Context, r removal) error {
 	}
 }
 
-// answers reports whether a supd answers within nudgeTime.
-func answers(ctx context.Context, client *control.Client) bool {
+// answerOf is what a supd says that answers within nudgeTime.
+func answerOf(ctx context.Context, client *control.Client) (v control.Version, answers bool) {
 	ctx, cancel := context.WithTimeout(ctx, nudgeTime)
 	defer cancel()
-	_, err := client.Version(ctx)
-	return err == nil
+	v, err := client.Version(ctx)
+	return v, err == nil
 }
 
 // serves reports whether the version is active or part of a rollout.
