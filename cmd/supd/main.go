@@ -186,7 +186,7 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 	lines := newLogWriter(os.Stderr)
 	defer lines.flush()
 	log := slog.New(logHandler(lines))
-	given := inherited() // before environ, which it changes: a supd that replaces this one gets its sockets in another way
+	given := inherited(log) // before environ, which it changes: a supd that replaces this one gets its sockets in another way
 	environ := os.Environ()
 	started := startedBy(log)
 	orders := make(chan os.Signal, 4)

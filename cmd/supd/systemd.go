@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,7 +25,17 @@ type systemd struct {
 	socket string // "" is nobody
 }
 
-func startedBy(log *slog.Logger) systemd { return systemd{log, os.Getenv("NOTIFY_SOCKET")} }
+// maxNotifySocket is sun_path (unix(7)); a path may go without the zero byte.
+const maxNotifySocket = 108
+
+func startedBy(log *slog.Logger) systemd {
+	socket := os.Getenv("NOTIFY_SOCKET")
+	if len(socket) > maxNotifySocket {
+		log.Warn("NOTIFY_SOCKET is longer than the address of a unix socket can be; nobody is told that supd is ready", "bytes", len(socket), "most", maxNotifySocket)
+		socket = ""
+	}
+	return systemd{log, socket}
+}
 
 const (
 	// sendTime bounds the wait for a systemd that does not read.
@@ -85,13 +97,35 @@ func (s systemd) attend(ctx context.Context, supd *supervisor.Supervisor) {
 		return
 	}
 	go s.report(ctx, supd)
-	interval, err := daemon.SdWatchdogEnabled(false)
+	interval, err := watchdogInterval()
 	if err != nil {
 		s.log.Warn("watchdog", "error", err)
 	}
 	if interval > 0 {
 		go s.feedWatchdog(ctx, supd, interval/2)
 	}
+}
+
+// shortestWatchdog is what supd can be held to: to send more often would keep it busy
+// with nothing else.
+const shortestWatchdog = 20 * time.Millisecond
+
+// watchdogInterval is how long systemd waits for the next WATCHDOG=1; 0: it does not.
+func watchdogInterval() (time.Duration, error) {
+	interval, err := daemon.SdWatchdogEnabled(false)
+	if err != nil || interval == 0 {
+		return 0, err
+	}
+	// A duration counts in nanoseconds, and a number that is too large for it becomes any
+	// other one there.
+	usec := os.Getenv("WATCHDOG_USEC")
+	switch n, err := strconv.ParseInt(usec, 10, 64); {
+	case err != nil || n > int64(math.MaxInt64/time.Microsecond):
+		return 0, fmt.Errorf("WATCHDOG_USEC=%s is longer than any time; nobody is told that supd lives", usec)
+	case interval < shortestWatchdog:
+		return 0, fmt.Errorf("WATCHDOG_USEC=%s is shorter than %s; nobody is told that supd lives, set a longer WatchdogSec", usec, shortestWatchdog)
+	}
+	return interval, nil
 }
 
 // feedWatchdog says that supd lives, each time after the owner's loop has turned:

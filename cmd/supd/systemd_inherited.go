@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"strconv"
 	"strings"
@@ -16,9 +17,12 @@ const firstInherited = 3
 // inherited gives the sockets that supd was started with: those of socket units,
 // and of the store. It removes the variables that name them, since a supd that
 // replaces this one gets the sockets in another way.
-func inherited() []supervisor.Inherited { return inheritedFrom(firstInherited) }
+//
+// They are descriptors one after the other, so that the first one that is not open ends
+// them, whatever the variable says.
+func inherited(log *slog.Logger) []supervisor.Inherited { return inheritedFrom(firstInherited, log) }
 
-func inheritedFrom(first int) (all []supervisor.Inherited) {
+func inheritedFrom(first int, log *slog.Logger) (all []supervisor.Inherited) {
 	pid, count := os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS")
 	names := strings.Split(os.Getenv("LISTEN_FDNAMES"), ":")
 	for _, name := range []string{"LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES"} {
@@ -30,10 +34,13 @@ func inheritedFrom(first int) (all []supervisor.Inherited) {
 	}
 	for i := range n {
 		one := supervisor.Inherited{Name: "unknown", Fd: first + i}
+		if _, err := unix.FcntlInt(uintptr(one.Fd), unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
+			log.Warn("LISTEN_FDS says that there are more descriptors than supd was started with; the rest is left out", "says", n, "open", i)
+			break
+		}
 		if i < len(names) && names[i] != "" {
 			one.Name = names[i]
 		}
-		unix.CloseOnExec(one.Fd)
 		all = append(all, one)
 	}
 	return all

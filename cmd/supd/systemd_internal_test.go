@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"supd/supervisor"
 	"supd/supervisor/api"
@@ -73,16 +74,59 @@ func TestInherited(t *testing.T) {
 		{"", "", "", nil},
 		{own, "2", "whois/web:whois/admin", []supervisor.Inherited{{Name: "whois/web", Fd: 900}, {Name: "whois/admin", Fd: 901}}},
 		{own, "3", "whois/web:", []supervisor.Inherited{{Name: "whois/web", Fd: 900}, {Name: "unknown", Fd: 901}, {Name: "unknown", Fd: 902}}},
+		{own, "50000000", "a", []supervisor.Inherited{{Name: "a", Fd: 900}, {Name: "unknown", Fd: 901}, {Name: "unknown", Fd: 902}}},
+		{own, "9223372036854775807", "a:b:c:d", []supervisor.Inherited{{Name: "a", Fd: 900}, {Name: "b", Fd: 901}, {Name: "c", Fd: 902}}},
+		{own, "-1", "a", nil},
+	}
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer null.Close()
+	for fd := 900; fd < 903; fd++ { // numbers that are not open here, with none behind them
+		if err := unix.Dup3(int(null.Fd()), fd, 0); err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Close(fd)
 	}
 	for _, test := range tests {
 		t.Setenv("LISTEN_PID", test.pid)
 		t.Setenv("LISTEN_FDS", test.fds)
 		t.Setenv("LISTEN_FDNAMES", test.names)
-		if diff := cmp.Diff(test.want, inheritedFrom(900)); diff != "" { // a number that is not open here
+		if diff := cmp.Diff(test.want, inheritedFrom(900, slog.New(slog.DiscardHandler))); diff != "" {
 			t.Errorf("%+v (-want +got):\n%s", test, diff)
 		}
 		if _, set := os.LookupEnv("LISTEN_FDS"); set {
 			t.Error("LISTEN_FDS is left in the environment")
+		}
+	}
+}
+
+// TestWatchdogInterval: a time that no systemd means is told, and never waited for.
+func TestWatchdogInterval(t *testing.T) {
+	for usec, want := range map[string]time.Duration{
+		"": 0, "30000000": 30 * time.Second, "20000": shortestWatchdog,
+		"1": -1, "19999": -1, "0": -1, "-5": -1, "many": -1,
+		"9223372036854776": -1, "9223372036854775807": -1, "18446744073709551615": -1,
+		"18446744073709552": -1, // 384 ns, as the number wraps around
+	} {
+		t.Setenv("WATCHDOG_USEC", usec)
+		got, err := watchdogInterval()
+		if err != nil {
+			got = -1
+		}
+		if got != want {
+			t.Errorf("WATCHDOG_USEC=%q: %v, %v, want %v", usec, got, err, want)
+		}
+	}
+}
+
+// TestNotifySocketTooLong: it is said once, and not with each message.
+func TestNotifySocketTooLong(t *testing.T) {
+	for length, want := range map[int]bool{108: true, 109: false, 100_000: false} {
+		t.Setenv("NOTIFY_SOCKET", strings.Repeat("x", length))
+		if s := startedBy(slog.New(slog.DiscardHandler)); (s.socket != "") != want {
+			t.Errorf("%d bytes: %q", length, s.socket)
 		}
 	}
 }
