@@ -354,6 +354,8 @@ func (l *loader) result() (*Config, error) {
 	l.leaveOut()
 	l.checkAddresses()
 	l.leaveOut() // what has another one's address
+	l.checkLogs()
+	l.leaveOut() // what writes to another one's file
 	for _, own := range l.wrong {
 		l.scope.report.include(own)
 	}

@@ -10,7 +10,7 @@ import (
 
 // TestFault: it is placed like what Load finds, and still is what it was.
 func TestFault(t *testing.T) {
-	c, _ := loadApp(t, "user = \"nobody\"\n[process.web]\ncommand = \"true\"\nlog = \"x.log\"\n")
+	c, _ := loadApp(t, "user = \"nobody\"\n[process.web]\ncommand = \"true\"\nlog = \"../x.log\"\n")
 	a := &c.Apps[0]
 	log := c.Fault(a, "web", "log", fs.ErrPermission)
 	if want := "apps/app.toml:4: process.web.log: permission denied"; log.Error() != want || !errors.Is(log, fs.ErrPermission) {

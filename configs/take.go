@@ -6,8 +6,8 @@ import (
 )
 
 // Take gives c with the named apps as next has them, which is not at all where that has
-// no such, and with all others as they are. The error is an *Errors: an address may
-// belong to one of the others.
+// no such, and with all others as they are. The error is an *Errors: an address or a
+// log may belong to one of the others.
 func (c *Config) Take(next *Config, apps ...string) (*Config, error) {
 	all, named := *c, func(name string) bool { return slices.Contains(apps, name) }
 	all.Apps = slices.DeleteFunc(slices.Clone(c.Apps), func(a App) bool { return named(a.Name) })
@@ -25,6 +25,7 @@ func (c *Config) Take(next *Config, apps ...string) (*Config, error) {
 	all.sort()
 	r := report{home: c.home}
 	distinguish(all.listeners(), asWritten, false, func(Place) *report { return &r })
+	all.keepApart(all.loggers(), asWritten, func(Place) *report { return &r })
 	if errs := r.sorted(); len(errs) > 0 {
 		return nil, &errs
 	}

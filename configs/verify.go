@@ -20,6 +20,7 @@ func (c *Config) Verify() []Error {
 	v := &verification{config: c, report: report{home: c.home}}
 	v.daemon()
 	v.paths()
+	v.logs()
 	for i := range c.Apps {
 		v.app = &c.Apps[i]
 		v.people(func(key, format string, args ...any) { v.fail("", key, format, args...) }, "", v.app.Operators, v.app.Readers)

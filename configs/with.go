@@ -23,6 +23,7 @@ func (c *Config) With(app string, v Version) (*App, error) {
 	var a *App
 	if own, ok := l.releaseFile(top.Place.File, v, c.account(app)); ok {
 		a = l.resolved(top, v, own)
+		l.checkOwnLogs(a)
 	}
 	if errs := l.scope.report.sorted(); len(errs) > 0 {
 		return nil, &errs

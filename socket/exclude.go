@@ -53,14 +53,19 @@ func Place(listen string) string {
 	if err != nil || at.network != "unix" {
 		return listen
 	}
-	dir, missing := path.Dir(at.path), path.Base(at.path)
+	return "unix:" + PlaceOf(at.path)
+}
+
+// PlaceOf is Place of the absolute path of any file that is made like a socket.
+func PlaceOf(file string) string {
+	dir, missing := path.Dir(file), path.Base(file)
 	for {
 		real, err := filepath.EvalSymlinks(dir)
 		if err == nil {
-			return "unix:" + path.Join(real, missing)
+			return path.Join(real, missing)
 		}
 		if !errors.Is(err, fs.ErrNotExist) || dir == "/" {
-			return listen
+			return file
 		}
 		dir, missing = path.Dir(dir), path.Join(path.Base(dir), missing)
 	}
