@@ -79,7 +79,7 @@ func (l *loader) checkAddresses() {
 
 // paths wants each path of a unix socket once, by what it leads to.
 func (v *verification) paths() {
-	distinguish(v.config.listeners(), socket.Place, true, func(Place) *report { return &v.report })
+	distinguish(v.config.listeners(), v.led(socket.Place), true, func(Place) *report { return &v.report })
 }
 
 // metricsTrap finds an app that takes the address which the metrics have by default:

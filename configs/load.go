@@ -37,7 +37,9 @@ func LeaveOut() Option { return func(l *loader) { l.leavesOut = true } }
 
 // ForCheck lets Load leave them out whatever daemon.strict says, for who wants to know
 // of everything that is wrong: what this machine lacks for the others, too.
-func ForCheck() Option { return func(l *loader) { l.leavesOut, l.checks = true, true } }
+func ForCheck() Option {
+	return func(l *loader) { l.leavesOut, l.checks, l.patience = true, true, &files.Patience{} }
+}
 
 // Only lets Load read no other app files than those of the named apps, where there are
 // such: what is in the others, and what is wrong with them, is no matter.
@@ -80,6 +82,7 @@ type loader struct {
 
 	leavesOut bool
 	checks    bool
+	patience  *files.Patience    // with each file, of who checks; a start has nothing to do without them
 	only      []string           // nil: all apps
 	wrong     map[string]*report // of app files, by path
 	untrusted bool               // a file is somebody else's: nothing of the directory may be believed
@@ -164,7 +167,12 @@ func denied(path string, err error) error {
 // read gives a file's top table, or nil when that cannot be had.
 func (l *loader) read(file string, from reader) *value {
 	var at stamp
-	data, err := from(file, func(i fs.FileInfo) error { at = stampOf(i); return nil })
+	var data []byte
+	var err error
+	if !l.patience.Answers(func() { data, err = from(file, func(i fs.FileInfo) error { at = stampOf(i); return nil }) }) {
+		l.scope.report.add(Place{File: file}, "cannot read %s: %s", file, noAnswer)
+		return nil
+	}
 	if err != nil {
 		l.untrusted = l.untrusted || files.IsUntrusted(err)
 		l.scope.report.add(Place{File: file}, "cannot read %s: %s", file, denied(file, err))

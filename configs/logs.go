@@ -3,6 +3,7 @@ package configs
 import (
 	"cmp"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -169,14 +170,29 @@ func (l *loader) checkLogs() {
 
 // logs keeps them apart by what their paths lead to.
 func (v *verification) logs() {
-	known := map[string]string{}
-	where := func(path string) string {
-		if _, is := known[path]; !is {
-			known[path] = socket.PlaceOf(path)
+	all := v.config.loggers()
+	for _, l := range all {
+		if !v.patience.Answers(func() { _, _ = os.Lstat(l.file) }) { // what is wrong with it is said when it is opened
+			v.report.add(l.at, "%s: %s", l.file, noAnswer)
 		}
-		return known[path]
 	}
-	v.config.keepApart(v.config.loggers(), where, func(Place) *report { return &v.report })
+	v.config.keepApart(all, v.led(socket.PlaceOf), func(Place) *report { return &v.report })
+}
+
+// led asks once where a path leads. One whose disk does not answer leads nowhere else.
+func (v *verification) led(where func(string) string) func(string) string {
+	known := map[string]string{}
+	return func(path string) string {
+		to, is := known[path]
+		if !is {
+			var found string
+			if to = path; v.patience.Answers(func() { found = where(path) }) {
+				to = found
+			}
+			known[path] = to
+		}
+		return to
+	}
 }
 
 // checkOwnLogs does what Load has done for the app's file for the processes that only its

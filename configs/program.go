@@ -2,6 +2,7 @@ package configs
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,7 +33,11 @@ func (v *verification) program(p *Process, key string, argv []string, account *p
 
 // script looks at the first line of what is to be run, if it is a script.
 func (v *verification) script(p *Process, key, file, path string, account *privdrop.Account) {
-	s, err := v.view.ScriptAt(file)
+	var s privdrop.Script
+	var err error
+	if !v.answers(p.Name, key, file, func() { s, err = v.view.ScriptAt(file) }) {
+		return
+	}
 	switch {
 	case err != nil:
 		v.fail(p.Name, key, "%s: %s", file, err)
@@ -41,7 +46,7 @@ func (v *verification) script(p *Process, key, file, path string, account *privd
 		return
 	}
 	if problem := v.runnable(s.Interpreter); problem != "" {
-		v.fail(p.Name, key, "%s: its interpreter %s %s", file, s.Interpreter, problem)
+		v.fail(p.Name, key, "%s: its interpreter %s", file, about(s.Interpreter, problem))
 		return
 	}
 	v.reach(p.Name, key, account, s.Interpreter)
@@ -75,7 +80,7 @@ func (v *verification) find(p *Process, name, path string) (string, error) {
 			name = filepath.Join(p.Directory, name)
 		}
 		if problem := v.runnable(name); problem != "" {
-			return "", fmt.Errorf("%s %s", name, problem)
+			return "", about(name, problem)
 		}
 		return name, nil
 	}
@@ -84,8 +89,14 @@ func (v *verification) find(p *Process, name, path string) (string, error) {
 	}
 	for _, dir := range filepath.SplitList(path) {
 		file := filepath.Join(dir, name)
-		if filepath.IsAbs(file) && v.runnable(file) == "" {
+		if !filepath.IsAbs(file) {
+			continue
+		}
+		switch problem := v.runnable(file); problem {
+		case "":
 			return file, nil
+		case noAnswer: // who starts it would wait there, too
+			return "", about(file, problem)
 		}
 	}
 	if variable, _, is := strings.Cut(name, "="); is && isVariableName(variable) {
@@ -113,10 +124,21 @@ func (v *verification) searchPath(p *Process) string {
 	return path
 }
 
+// about puts a file before what runnable tells of it.
+func about(file, problem string) error {
+	if problem == noAnswer {
+		return fmt.Errorf("%s: %s", file, problem)
+	}
+	return fmt.Errorf("%s %s", file, problem)
+}
+
 // runnable tells what keeps a file from being executed by anybody.
 func (v *verification) runnable(file string) string {
-	info, err := os.Stat(v.view.Find(file))
-	switch {
+	var info fs.FileInfo
+	var err error
+	switch answered := v.patience.Answers(func() { info, err = os.Stat(v.view.Find(file)) }); {
+	case !answered:
+		return noAnswer
 	case err != nil:
 		return "cannot be run: " + reason(err).Error()
 	case !info.Mode().IsRegular():

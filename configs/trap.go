@@ -21,16 +21,35 @@ import (
 // rest.
 func (c *Config) Traps() []Warning {
 	all := c.metricsTrap()
-	paths := newForeign()
+	paths, patience := newForeign(), &files.Patience{}
 	for i := range c.Apps {
-		all = append(all, appTraps(c, &c.Apps[i], paths)...)
+		of, ok := soonTraps(c, &c.Apps[i], paths, patience)
+		if !ok {
+			paths = newForeign() // who is late has the other one
+		}
+		all = append(all, of...)
 	}
 	all = append(all, c.sharedLogs()...)
 	return warnings(all)
 }
 
 // TrapsOf does the same for one app, as With gave it.
-func (c *Config) TrapsOf(a *App) []Warning { return warnings(appTraps(c, a, newForeign())) }
+func (c *Config) TrapsOf(a *App) []Warning {
+	all, _ := soonTraps(c, a, newForeign(), &files.Patience{})
+	return warnings(all)
+}
+
+// soonTraps are those of an app, unless its files keep waiting who looks at them: then
+// that is what is told, and ok is false.
+func soonTraps(c *Config, a *App, paths *foreign, patience *files.Patience) (all []Error, ok bool) {
+	var found []Error
+	if patience.Answers(func() { found = appTraps(c, a, paths) }) {
+		return found, true
+	}
+	r := report{home: c.home}
+	r.add(Place{File: a.File}, "not looked at for known traps: a disk or directory service does not answer")
+	return r.sorted(), false
+}
 
 // warnings gives each once, by file and line.
 func warnings(all []Error) []Warning {

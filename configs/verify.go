@@ -1,11 +1,13 @@
 package configs
 
 import (
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
 
 	"supd/privdrop"
+	"supd/privdrop/files"
 )
 
 // Verify asks this machine what Load cannot know: whether users, groups,
@@ -16,8 +18,11 @@ import (
 //
 // Of an app with releases it says what holds for all of them; VerifyApp does the
 // rest.
+//
+// What is on a disk that does not answer is waited for a few seconds, and then it is what
+// is wrong.
 func (c *Config) Verify() []Error {
-	v := &verification{config: c, report: report{home: c.home}}
+	v := &verification{config: c, report: report{home: c.home}, patience: &files.Patience{}}
 	v.daemon()
 	v.paths()
 	v.logs()
@@ -36,11 +41,12 @@ func (c *Config) Verify() []Error {
 // is in the release is looked for where its files can be read now.
 func (c *Config) VerifyApp(a *App, r Version) []Error {
 	v := c.verificationOf(a, r)
+	v.patience = &files.Patience{}
 	v.processes()
 	return v.report.sorted()
 }
 
-// VerifyProcess is VerifyApp of one of the app's processes.
+// VerifyProcess is VerifyApp of one of the app's processes, but waits for every disk.
 func (c *Config) VerifyProcess(a *App, p *Process, r Version) []Error {
 	v := c.verificationOf(a, r)
 	v.one(p)
@@ -58,6 +64,21 @@ type verification struct {
 	version *Version // nil: none is known
 	report  report
 	file    map[string]string // what is in the env_file of the process that is looked at
+
+	patience *files.Patience // with the apps' files
+}
+
+// noAnswer is what is wrong with a path that is waited for in vain.
+const noAnswer = "its disk does not answer; look at what is mounted there"
+
+// answers does what may wait for a disk, and reports whether it has ended soon; else that
+// is what is wrong with the key.
+func (v *verification) answers(of, key, path string, do func()) bool {
+	if v.patience.Answers(do) {
+		return true
+	}
+	v.fail(of, key, "%s: %s", path, noAnswer)
+	return false
 }
 
 // fail places a message at a key of a process, or "" for one of the app.
@@ -148,7 +169,8 @@ func (v *verification) reach(of, key string, account *privdrop.Account, path str
 	if account == nil {
 		return
 	}
-	if err := account.Reach(v.view, path); err != nil {
+	var err error
+	if v.answers(of, key, path, func() { err = account.Reach(v.view, path) }) && err != nil {
 		v.fail(of, key, "%s: %s", path, err)
 	}
 }
@@ -184,7 +206,11 @@ func exists(group string, groups []string) bool {
 
 // directory reports whether a directory is there.
 func (v *verification) directory(of, key, path string) bool {
-	info, err := os.Stat(v.view.Find(path))
+	var info fs.FileInfo
+	var err error
+	if !v.answers(of, key, path, func() { info, err = os.Stat(v.view.Find(path)) }) {
+		return false
+	}
 	switch {
 	case err != nil:
 		v.fail(of, key, "%s: %s; make it, or name another directory", path, reason(err))
@@ -203,8 +229,12 @@ func (v *verification) venv(of, path string) bool {
 
 func (v *verification) envFile(p *Process, account *privdrop.Account) {
 	of, path := p.Name, p.EnvFile
+	var read map[string]string
 	var err error
-	if v.file, err = ReadEnvFile(path, account); err == nil {
+	if !v.answers(of, "env_file", path, func() { read, err = ReadEnvFile(path, account) }) {
+		return
+	}
+	if v.file = read; err == nil {
 		return
 	}
 	for _, e := range *err.(*Errors) {

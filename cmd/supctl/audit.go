@@ -27,15 +27,18 @@ func (c *call) audit() *cobra.Command {
 			"What it finds may be meant so: it exits with 1.",
 		ValidArgsFunction: c.completeMoreApps,
 		RunE: func(cmd *cobra.Command, apps []string) error {
-			config, err := c.auditedConfig(cmd.Context())
+			ctx := cmd.Context()
+			config, err := c.auditedConfig(ctx)
 			if err != nil {
 				return err
 			}
 			findings := []api.Finding{}
 			if config != nil {
-				findings = api.AuditConfig(config, apps)
+				if err := untilTold(ctx, func() { findings = api.AuditConfig(config, apps) }); err != nil {
+					return err
+				}
 			}
-			ofReleases, err := c.releaseFindings(cmd.Context(), config, apps)
+			ofReleases, err := c.releaseFindings(ctx, config, apps)
 			findings = append(findings, ofReleases...)
 			if err != nil && len(findings) == 0 {
 				return err
@@ -81,7 +84,10 @@ func (c *call) auditedConfig(ctx context.Context) (*configs.Config, error) {
 		return nil, err
 	}
 	c.config = path
-	config, err := configs.Load(path, configs.ForCheck())
+	var config *configs.Config
+	if told := untilTold(ctx, func() { config, err = configs.Load(path, configs.ForCheck()) }); told != nil {
+		return nil, told
+	}
 	if err != nil {
 		return nil, &control.Error{Code: api.CodeInvalid, Message: err.Error()}
 	}
@@ -117,7 +123,11 @@ func (c *call) releaseFindings(ctx context.Context, config *configs.Config, apps
 			apps = append(apps, config.Apps[i].Name)
 		}
 	}
-	return api.AuditReleases(store, apps)
+	told := untilTold(ctx, func() { all, err = api.AuditReleases(store, apps) })
+	if told != nil {
+		return nil, told
+	}
+	return all, err
 }
 
 func (c *call) findings(ctx context.Context, apps []string) ([]api.Finding, error) {

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -112,7 +114,14 @@ func (c *call) check() *cobra.Command {
 					path = v.Where.Config
 				}
 			}
-			c.worst(c.checkFiles(path, files))
+			var code int
+			var out, errs bytes.Buffer
+			if err := untilTold(cmd.Context(), func() { code = checkFiles(path, files, &out, &errs) }); err != nil {
+				return err
+			}
+			c.err.Write(errs.Bytes())
+			c.out.Write(out.Bytes())
+			c.worst(code)
 			return nil
 		},
 	}
@@ -120,17 +129,17 @@ func (c *call) check() *cobra.Command {
 	return cmd
 }
 
-func (c *call) checkFiles(path string, files []string) int {
+func checkFiles(path string, files []string, stdout, stderr io.Writer) int {
 	load := func() (*configs.Config, error) { return configs.Load(path, configs.ForCheck()) }
 	if len(files) > 0 {
 		load = func() (*configs.Config, error) { return configs.LoadFiles(path, files...) }
 	}
 	config, err := load()
 	if err != nil {
-		fmt.Fprintln(c.err, err)
+		fmt.Fprintln(stderr, err)
 		return api.CodeInvalid
 	}
-	return control.Check(config, false, c.out, c.err)
+	return control.Check(config, false, stdout, stderr)
 }
 
 // versions is what the command version prints as JSON.

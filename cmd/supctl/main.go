@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -20,13 +21,22 @@ import (
 
 var version = "dev" // set by the Makefile
 
+// main waits in the first thread, and nothing else runs there, as in supd: a thread that
+// waits for a disk which does not answer would keep signals away.
 func main() {
+	runtime.LockOSThread()
+	code := make(chan int)
+	go func() { code <- act() }()
+	os.Exit(<-code)
+}
+
+func act() int {
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	context.AfterFunc(ctx, stop) // the second signal ends whatever hangs
 	if filepath.Base(os.Args[0]) == oldName {
-		os.Exit(runOld(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+		return runOld(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	}
-	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+	return run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 }
 
 // run carries out a command line and gives the exit code.

@@ -138,6 +138,69 @@ func TestFrozenTakeover(t *testing.T) {
 	}
 }
 
+// TestFrozenCheck: who checks tells of the disk, and obeys TERM at once.
+func TestFrozenCheck(t *testing.T) {
+	if os.Getenv(namespaceVariable) != "" {
+		t.Skip("runs outside of the namespace")
+	}
+	t.Parallel()
+	f := newFrozen(t)
+	disk, freeze := f.disk("disk")
+	write(t, disk+"/env", "A=1\n")
+	f.copy("/bin/sleep", disk+"/bin/sleep")
+	f.victim = fmt.Sprintf("[process.web]\ncommand = [%q, \"1000000\"]\nenv_file = %q\ndirectory = %q\nlog = %q\n", disk+"/bin/sleep", disk+"/env", disk, disk+"/web.log")
+	f.start()
+	freeze()
+	for _, check := range [][]string{{"supctl", "check", "--config", f.dir + "/supd.toml"}, {"supd", "--check", "--config", f.dir + "/supd.toml"}} {
+		pid, said := f.run(check...)
+		f.await("the check ends", func() bool { return hasExited(pid) })
+		for _, want := range []string{
+			"web.env_file: " + disk + "/env: its disk does not answer", "web.directory: " + disk + ": its disk does not answer",
+			"web.command: " + disk + "/bin/sleep: its disk does not answer", "web.log: " + disk + "/web.log: its disk does not answer",
+		} {
+			if text := said(); !strings.Contains(text, want) {
+				t.Errorf("%v: want %q, got:\n%s", check, want, text)
+			}
+		}
+	}
+	for _, check := range [][]string{{"supctl", "check", "--config", f.dir + "/supd.toml"}, {"supctl", "check", "--config", f.dir + "/supd.toml", disk + "/app.toml"}} {
+		pid, said := f.run(check...)
+		f.await("the check waits for the disk", func() bool { return waitsForDisk(pid) })
+		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		f.await("TERM is obeyed", func() bool { return hasExited(pid) })
+		if text := said(); text != "supctl: interrupted\n" { // else it has ended by itself
+			t.Errorf("%v: got:\n%s", check, text)
+		}
+	}
+	f.check()
+}
+
+// run starts one of the programs, and gives its pid and what it has said so far. Nobody
+// waits for it: a thread of it may be with the disk.
+func (f *frozen) run(argv ...string) (pid int, said func() string) {
+	f.t.Helper()
+	file, err := os.CreateTemp(f.dir, "said")
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	defer file.Close()
+	cmd := exec.Command(filepath.Join(built.bin, argv[0]), argv[1:]...)
+	cmd.Stdout, cmd.Stderr = file, file
+	if err := cmd.Start(); err != nil {
+		f.t.Fatal(err)
+	}
+	go cmd.Wait()
+	return cmd.Process.Pid, func() string {
+		text, err := os.ReadFile(file.Name())
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		return string(text)
+	}
+}
+
 // frozen is a supd with two apps: other is to live whatever happens to victim.
 type frozen struct {
 	t       *testing.T
@@ -477,8 +540,10 @@ func frozenState(t *testing.T, f *frozen) {
 }
 
 // waitsForDisk reports whether a thread of supd does.
-func (f *frozen) waitsForDisk() bool {
-	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/wchan", f.supd.Process.Pid))
+func (f *frozen) waitsForDisk() bool { return waitsForDisk(f.supd.Process.Pid) }
+
+func waitsForDisk(pid int) bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/wchan", pid))
 	return slices.ContainsFunc(threads, func(thread string) bool {
 		text, _ := os.ReadFile(thread) // the function in the kernel that it sleeps in (proc(5))
 		return strings.Contains(string(text), "request_wait_answer") || strings.Contains(string(text), "fuse")

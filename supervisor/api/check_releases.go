@@ -2,8 +2,10 @@ package api
 
 import (
 	"errors"
+	"fmt"
 
 	"supd/configs"
+	"supd/privdrop/files"
 	"supd/supervisor/release"
 )
 
@@ -12,7 +14,9 @@ import (
 // is not checked. It needs no daemon.
 func CheckReleases(c *configs.Config) (wrong []error, traps []configs.Warning) {
 	store := release.Open(c.Daemon.State)
-	for _, a := range c.Apps {
+	patience := &files.Patience{}
+	for i := range c.Apps {
+		a := &c.Apps[i]
 		if a.Release == nil {
 			continue
 		}
@@ -21,7 +25,11 @@ func CheckReleases(c *configs.Config) (wrong []error, traps []configs.Warning) {
 			continue
 		}
 		v := configs.Version{Name: state.Active, Path: state.Place.Path, Files: state.Place.Files}
-		with, err := c.With(a.Name, v)
+		var with *configs.App
+		if !patience.Answers(func() { with, err = c.With(a.Name, v) }) {
+			wrong = append(wrong, c.Fault(a, "", "release", fmt.Errorf("%s: its disk, or a directory service, does not answer; look at what is mounted there", v.Files)))
+			continue
+		}
 		if err != nil {
 			wrong = append(wrong, several(err)...)
 			continue

@@ -1,0 +1,51 @@
+package files
+
+import "time"
+
+const (
+	// Patient is how long is waited for a disk, far above what a busy one takes.
+	Patient = 5 * time.Second
+	// Impatient is how long for each other file once one has not come.
+	Impatient = 200 * time.Millisecond
+)
+
+// Patience bounds the wait of who looks at many files, which may be on a disk that does
+// not answer. It is for one goroutine. That of nil has no end.
+type Patience struct {
+	First time.Duration // 0 is Patient
+	lost  bool
+}
+
+// Answers does what may wait for ever, and reports whether it has ended soon. What has not
+// goes on, in a goroutine that nobody needs: do must leave what the caller goes on with
+// alone then.
+func (p *Patience) Answers(do func()) bool {
+	if p == nil {
+		do()
+		return true
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		do()
+	}()
+	end := time.NewTimer(p.limit())
+	defer end.Stop()
+	select {
+	case <-done:
+		return true
+	case <-end.C:
+	}
+	p.lost = true
+	return false
+}
+
+func (p *Patience) limit() time.Duration {
+	switch {
+	case p.lost:
+		return Impatient
+	case p.First > 0:
+		return p.First
+	}
+	return Patient
+}
