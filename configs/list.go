@@ -27,11 +27,13 @@ func list[V any](read func(input) (V, bool)) func(input) ([]V, bool) {
 func distinct[V comparable](read func(input) (V, bool)) func(input) ([]V, bool) {
 	return func(in input) ([]V, bool) {
 		all, ok := list(read)(in)
+		seen := map[V]bool{}
 		for i, v := range all {
-			if ok && slices.Contains(all[:i], v) {
+			if ok && seen[v] {
 				input{&in.Items[i], in.scope}.fail("%#v is there twice", v)
 				return nil, false
 			}
+			seen[v] = true
 		}
 		return all, ok
 	}

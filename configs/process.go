@@ -143,6 +143,9 @@ func checkIdentity(in input, p *Process) {
 		in.fail(`has no user, which supd wants when it is root: set user = "…" for the app or the process`)
 	}
 	in.at("capabilities").checkContainer(p)
+	if len(p.Groups) > privdrop.MostGroups {
+		in.at("groups").fail("has %d groups, and a process has at most %d (setgroups(2)); name fewer", len(p.Groups), privdrop.MostGroups)
+	}
 	if p.AllowRoot {
 		return
 	}

@@ -142,6 +142,11 @@ func (d database) gid(name string) (int, error) {
 	if entry != nil {
 		number = entry[groupGID]
 	}
+	return gidOf(name, number)
+}
+
+// gidOf reads the number of a group, which is its name where it has no entry.
+func gidOf(name, number string) (int, error) {
 	gid, err := parseID(number)
 	switch {
 	case errors.Is(err, errNoID):
@@ -152,16 +157,61 @@ func (d database) gid(name string) (int, error) {
 	return gid, nil
 }
 
+// gids does for many groups what gid does, and reads the file once.
 func (d database) gids(names []string) ([]int, error) {
 	gids := make([]int, 0, len(names))
+	if len(names) == 0 {
+		return gids, nil
+	}
+	text, err := files.Read(d.group)
+	if err != nil {
+		return nil, fmt.Errorf("group %q: %w", names[0], err)
+	}
+	numbers := map[string]string{}
 	for _, name := range names {
-		gid, err := d.gid(name)
+		numbers[name] = ""
+	}
+	takeNumbers(text, numbers)
+	for unknown := range slices.Chunk(slices.DeleteFunc(slices.Clone(names), func(name string) bool { return numbers[name] != "" || !isKey(name) }), askedAtATime) {
+		lines, err := d.ask("group", unknown...)
+		if err != nil {
+			return nil, fmt.Errorf("group %q: %w", unknown[0], err)
+		}
+		takeNumbers([]byte(lines), numbers)
+	}
+	for _, name := range names {
+		gid, err := gidOf(name, cmp.Or(numbers[name], name))
 		if err != nil {
 			return nil, err
 		}
 		gids = append(gids, gid)
 	}
 	return gids, nil
+}
+
+// askedAtATime is how many groups one getent is asked for, which has getentTimeout for all
+// of them.
+const askedAtATime = 256
+
+// takeNumbers gives each group that is wanted the number of the entry of that name, else of
+// that number.
+func takeNumbers(text []byte, wanted map[string]string) {
+	byNumber := map[string]bool{}
+	for line := range bytes.Lines(text) {
+		fields := strings.SplitN(strings.TrimSuffix(string(line), "\n"), ":", 4)
+		if len(fields) < 4 {
+			continue
+		}
+		name, number := fields[0], fields[groupGID]
+		if had, is := wanted[name]; is && (had == "" || byNumber[name]) {
+			wanted[name] = number
+			delete(byNumber, name)
+		}
+		if had, is := wanted[number]; is && had == "" {
+			wanted[number] = number
+			byNumber[number] = true
+		}
+	}
 }
 
 // memberships are the groups that name is a member of.
@@ -210,11 +260,16 @@ func (d database) find(file, kind, key string, fields int) (entry []string, loca
 	if entry := match(text, key, fields); entry != nil {
 		return entry, true, nil
 	}
-	if strings.HasPrefix(key, "-") || strings.ContainsAny(key, ":\n\x00") {
-		return nil, false, nil // no name, and no argument for getent
+	if !isKey(key) {
+		return nil, false, nil
 	}
 	line, err := d.ask(kind, key)
 	return match([]byte(line), key, fields), false, err
+}
+
+// isKey reports whether getent can be asked: what is no name may be no argument for it.
+func isKey(key string) bool {
+	return !strings.HasPrefix(key, "-") && !strings.ContainsAny(key, ":\n\x00")
 }
 
 func match(text []byte, key string, fields int) (byNumber []string) {

@@ -3,6 +3,7 @@ package privdrop
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,10 @@ case "$1 $2" in
 "passwd ldap") echo "ldap:*:20001:20000:LDAP user:/home/ldap:/bin/zsh" ;;
 "initgroups ldap") echo "ldap                  20000 33 20007" ;;
 "group staff") echo "staff:*:20000:" ;;
+"group "*) # of several, those that it knows
+	shift
+	for name; do case $name in staff | 20000) echo "staff:*:20000:" ;; ops) echo "ops:*:20001:" ;; esac; done
+	echo x >>"$(dirname "$0")/asked" ;;
 "passwd hangs") exec sleep 1000 ;;
 *) exit 2 ;;
 esac
@@ -62,6 +67,7 @@ func TestLookup(t *testing.T) {
 		{"gid", Identity{User: "whois", Group: "5000"}, Account{"whois", 998, 5000, []int{33, 104, 997}, "/srv/whois", "/usr/sbin/nologin"}},
 		{"no groups", Identity{User: "whois", Groups: []string{}}, Account{"whois", 998, 997, []int{}, "/srv/whois", "/usr/sbin/nologin"}},
 		{"groups", Identity{User: "whois", Groups: []string{"media", "33", "media", "whois"}}, Account{"whois", 998, 997, []int{33, 44}, "/srv/whois", "/usr/sbin/nologin"}},
+		{"groups of several kinds", Identity{User: "whois", Groups: []string{"ops", "33", "staff", "5000", "media", "20000"}}, Account{"whois", 998, 997, []int{33, 44, 5000, 20000, 20001}, "/srv/whois", "/usr/sbin/nologin"}},
 		{"empty fields", Identity{User: "bare"}, Account{"bare", 1001, 1001, nil, "/", "/bin/sh"}},
 		{"name before number", Identity{User: "4711"}, Account{"4711", 1002, 1001, nil, "/home/number", "/bin/sh"}},
 		{"root", Identity{User: "root"}, Account{"root", 0, 0, nil, "/root", "/bin/bash"}},
@@ -78,6 +84,34 @@ func TestLookup(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestManyGroups costs one look into the file and one getent for many of them.
+func TestManyGroups(t *testing.T) {
+	d := testDatabase(t)
+	id := Identity{User: "whois", Groups: []string{"media"}}
+	for n := range MostGroups - 1 {
+		id.Groups = append(id.Groups, strconv.Itoa(100_000+n))
+	}
+	a, err := d.lookup(id)
+	if err != nil || len(a.Groups) != MostGroups || a.Groups[0] != 44 || a.Groups[1] != 100_000 {
+		t.Fatalf("%v", err)
+	}
+	asked, err := os.ReadFile(filepath.Join(filepath.Dir(d.group), "asked"))
+	if err != nil || len(asked)/2 != MostGroups/askedAtATime {
+		t.Errorf("getent was asked %d times, %v", len(asked)/2, err)
+	}
+}
+
+// TestGroupNamedLikeANumber: as for users, the name counts first.
+func TestGroupNamedLikeANumber(t *testing.T) {
+	for _, text := range []string{"a:x:5:\n5:x:6:\nb:x:5:\n", "5:x:6:\na:x:5:\n"} {
+		wanted := map[string]string{"5": "", "none": ""}
+		takeNumbers([]byte(text), wanted)
+		if wanted["5"] != "6" || wanted["none"] != "" {
+			t.Errorf("%q: %v", text, wanted)
+		}
 	}
 }
 

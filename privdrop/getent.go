@@ -13,9 +13,9 @@ import (
 // errNoAnswer is of a program that has not come to its end in time.
 var errNoAnswer = errors.New("no answer")
 
-// ask runs getent(1) and returns what it prints: "" when the key is unknown, or
-// there is no getent.
-func (d database) ask(kind, key string) (string, error) {
+// ask runs getent(1) and returns what it prints: "" when no key is known, or there is no
+// getent.
+func (d database) ask(kind string, keys ...string) (string, error) {
 	program := ""
 	for _, path := range d.getent {
 		if unix.Access(path, unix.X_OK) == nil {
@@ -27,10 +27,10 @@ func (d database) ask(kind, key string) (string, error) {
 		return "", nil
 	}
 	limit := d.hung.limit(time.Now())
-	out, err := output([]string{program, kind, key}, limit)
+	out, err := output(append([]string{program, kind}, keys...), limit)
 	d.hung.note(!errors.Is(err, errNoAnswer), limit, time.Now())
 	if err != nil {
-		return "", fmt.Errorf("%s %s %s: %w", program, kind, key, err)
+		return "", fmt.Errorf("%s %s %s: %w", program, kind, keys[0], err)
 	}
 	return out, nil
 }

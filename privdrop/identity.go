@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// MostGroups is how many supplementary groups a process can have (NGROUPS_MAX).
+const MostGroups = 65536
+
 // noID is the uid and gid that means "unchanged" to setresuid(2).
 const noID = 1<<32 - 1
 
