@@ -31,23 +31,56 @@ func (v *verification) program(p *Process, key string, argv []string, account *p
 	v.script(p, key, file, path, account)
 }
 
-// script looks at the first line of what is to be run, if it is a script.
+// script looks at the first line of what is to be run, if it is a script, and at its
+// interpreter, which may be one too.
 func (v *verification) script(p *Process, key, file, path string, account *privdrop.Account) {
+	for range privdrop.MostScripts {
+		next, is := v.interpreter(p, key, file, path, account)
+		switch {
+		case !is:
+			return
+		case next == "":
+			v.format(p, key, file)
+			return
+		case next == file:
+			v.fail(p.Name, key, "%s: its line #! names the script itself; name the interpreter, such as /bin/sh", file)
+			return
+		}
+		file = next
+	}
+	if next, is := v.interpreter(p, key, file, path, account); is && next != "" {
+		v.fail(p.Name, key, "%s: too many scripts are each other's interpreters, and the kernel goes through %d; name the last interpreter in the first of them", file, privdrop.MostScripts)
+	} else if is {
+		v.format(p, key, file)
+	}
+}
+
+// format looks at what is no script. A launch finds that out by itself.
+func (v *verification) format(p *Process, key, file string) {
+	var err error
+	if v.asks && v.answers(p.Name, key, file, func() { err = v.view.FormatAt(file) }) && err != nil {
+		v.fail(p.Name, key, "%s: %s", file, err)
+	}
+}
+
+// interpreter gives that of a script, "" of what is none, unless something is wrong with
+// it or it is known at the launch only.
+func (v *verification) interpreter(p *Process, key, file, path string, account *privdrop.Account) (next string, is bool) {
 	var s privdrop.Script
 	var err error
 	if !v.answers(p.Name, key, file, func() { s, err = v.view.ScriptAt(file) }) {
-		return
+		return "", false
 	}
 	switch {
 	case err != nil:
 		v.fail(p.Name, key, "%s: %s", file, err)
-		return
+		return "", false
 	case !filepath.IsAbs(s.Interpreter):
-		return
+		return "", s.Interpreter == ""
 	}
 	if problem := v.runnable(s.Interpreter); problem != "" {
 		v.fail(p.Name, key, "%s: its interpreter %s", file, about(s.Interpreter, problem))
-		return
+		return "", false
 	}
 	v.reach(p.Name, key, account, s.Interpreter)
 	if name := s.Argument; filepath.Base(s.Interpreter) == "env" && isProgramName(name) { // which looks in PATH
@@ -55,6 +88,7 @@ func (v *verification) script(p *Process, key, file, path string, account *privd
 			v.fail(p.Name, key, "%s: its interpreter, by %s: %s", file, s.Interpreter, err)
 		}
 	}
+	return s.Interpreter, true
 }
 
 // isProgramName reports whether env(1) takes a single word for a program, and not for

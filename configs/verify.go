@@ -22,7 +22,7 @@ import (
 // What is on a disk that does not answer is waited for a few seconds, and then it is what
 // is wrong.
 func (c *Config) Verify() []Error {
-	v := &verification{config: c, report: report{home: c.home}, patience: &files.Patience{}}
+	v := &verification{config: c, report: report{home: c.home}, asks: true, patience: &files.Patience{}}
 	v.daemon()
 	v.paths()
 	v.logs()
@@ -41,12 +41,13 @@ func (c *Config) Verify() []Error {
 // is in the release is looked for where its files can be read now.
 func (c *Config) VerifyApp(a *App, r Version) []Error {
 	v := c.verificationOf(a, r)
-	v.patience = &files.Patience{}
+	v.asks, v.patience = true, &files.Patience{}
 	v.processes()
 	return v.report.sorted()
 }
 
-// VerifyProcess is VerifyApp of one of the app's processes, but waits for every disk.
+// VerifyProcess is VerifyApp of one of the app's processes before a launch: it waits for
+// every disk, and leaves to the launch what that finds out by itself.
 func (c *Config) VerifyProcess(a *App, p *Process, r Version) []Error {
 	v := c.verificationOf(a, r)
 	v.one(p)
@@ -65,6 +66,7 @@ type verification struct {
 	report  report
 	file    map[string]string // what is in the env_file of the process that is looked at
 
+	asks     bool            // what a launch would find out by itself, too
 	patience *files.Patience // with the apps' files
 }
 
