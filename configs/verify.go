@@ -150,6 +150,7 @@ func (v *verification) process(p *Process) {
 		v.envFile(p, account)
 	}
 	v.sizes(p)
+	v.resources(p, account)
 	v.journal(p)
 	if v.app.Release != nil && v.version == nil {
 		return // what follows may be in the release
