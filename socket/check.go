@@ -1,14 +1,18 @@
 package socket
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // ErrTaken says, to errors.Is, of an Open or Check that another process has the
@@ -63,7 +67,7 @@ func (s *Socket) checkUnix(handed *Handed) error {
 	var st unix.Stat_t
 	switch err := unix.Lstat(s.at.path, &st); {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ENOTDIR):
-		return s.spec.way().MayMake(s.at.path)
+		return s.mayMake()
 	case err != nil:
 		return &os.PathError{Op: "stat", Path: s.at.path, Err: err}
 	case st.Mode&unix.S_IFMT != unix.S_IFSOCK:
@@ -74,7 +78,12 @@ func (s *Socket) checkUnix(handed *Handed) error {
 	if err := checkUnused(s.at.path); err != nil {
 		return err
 	}
-	return s.spec.way().MayMake(s.at.path)
+	return s.mayMake()
+}
+
+// mayMake: a socket is made beside its place, and moved there.
+func (s *Socket) mayMake() error {
+	return cmp.Or(s.spec.way().MayMake(s.at.path), files.MayReplace(filepath.Dir(s.at.path)))
 }
 
 // checkOwner says no to what chown(2) refuses to all but root.
