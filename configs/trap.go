@@ -110,6 +110,7 @@ func (t *trap) settled(key string) bool {
 func (t *trap) check() {
 	t.secrets()
 	t.rootInAllBut()
+	t.descriptors()
 	if len(t.process.Command) == 0 {
 		return
 	}

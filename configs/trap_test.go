@@ -254,6 +254,23 @@ func TestContainer(t *testing.T) {
 	checkWords(t, fmt.Sprintln(c.Traps()), []string{"apps/app.toml:5: process.web.capabilities: with setuid and dac_override"})
 }
 
+func TestFewDescriptors(t *testing.T) {
+	const sockets = "[socket.a]\nlisten = \"unix:/run/a.sock\"\n[socket.b]\nlisten = \"unix:/run/b.sock\"\n"
+	for limit, want := range map[string][]string{
+		`"unlimited"`: nil, `"6:1024"`: nil,
+		`"5:1024"`: {"apps/app.toml:5: process.web.limits.nofile: the process begins with 5 open files, its sockets among them, and can open none beside them; raise it"},
+	} {
+		c, _ := loadApp(t, "user = \"nobody\"\n[process.web]\ncommand = \"true\"\nsockets = [\"a\", \"b\"]\nlimits.nofile = "+limit+"\n"+sockets)
+		got := ""
+		for _, w := range c.Traps() {
+			if w.Key == "process.web.limits.nofile" {
+				got += w.String() + "\n"
+			}
+		}
+		checkWords(t, got, want)
+	}
+}
+
 func TestUnusedSocket(t *testing.T) {
 	c, _ := loadApp(t, "user = \"nobody\"\n[socket.web]\nlisten = \"unix:/run/web.sock\"\n[process.web]\ncommand = \"true\"\n")
 	want := []Warning{{"apps/app.toml", 2, "socket.web", "no process has it in its sockets: connections to it would wait for ever"}}
