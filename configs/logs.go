@@ -144,6 +144,9 @@ func (c *Config) ownPlaces(where func(string) string) ownPlaces {
 	return o
 }
 
+// isRead are the keys of directories in which supd reads some names, and has none itself.
+var isRead = map[string]bool{"daemon.apps": true, "daemon.drop_ins": true}
+
 // holds says what of supd's own a path is or lies in, or "". Of directories in each other
 // the innermost counts: logs may be kept beneath the runtime directory.
 func (o ownPlaces) holds(path string) string {
@@ -154,8 +157,12 @@ func (o ownPlaces) holds(path string) string {
 		if dir == o.logs {
 			return ""
 		}
-		if key := o.dirs[dir]; key != "" {
+		switch key := o.dirs[dir]; {
+		case key == "":
+		case !isRead[key]:
 			return fmt.Sprintf("lies in %s, which is %s", dir, key)
+		case isAppFile(filepath.Base(path)):
+			return fmt.Sprintf("would be read as a file of %s", key)
 		}
 		if dir == filepath.Dir(dir) {
 			return ""

@@ -36,10 +36,11 @@ func TestLogsThatCollide(t *testing.T) {
 		{"rotated within an app, the other order", "", app("games", `"/l/x.log.2"`, `"/l/x.log"`), "", []string{place + "/l/x.log.2 is what /l/x.log, the log of app/pb, "}},
 		{"the default of another one", "", app("games", `"DIR/logs/other/pa.log.1"`), app("man", `{ to = "file" }`), []string{place + "DIR/logs/other/pa.log.1 is what DIR/logs/other/pa.log, the log of other/pa,"}},
 		{"no file", "", app("games", `{ to = "none" }`, `{ to = "stdout" }`), app("man", `{ to = "none" }`), nil},
-		{"app file", "", app("games", `"evil.toml"`), "", []string{place + "DIR/apps/evil.toml lies in DIR/apps, which is daemon.apps; name a file elsewhere, such as DIR/logs/app/pa.log"}},
+		{"app file", "", app("games", `"evil.toml"`), "", []string{place + "DIR/apps/evil.toml would be read as a file of daemon.apps; name a file elsewhere, such as DIR/logs/app/pa.log"}},
+		{"beside app files", "", app("games", `"x.log"`, `"in/x.log"`), "", nil},
 		{"runtime", "", app("games", `"../run/state.json"`), "", []string{place + "DIR/run/state.json lies in DIR/run, which is daemon.runtime; "}},
 		{"beneath state", "", app("games", `"../state/apps/app/x"`), "", []string{place + "DIR/state/apps/app/x lies in DIR/state, which is daemon.state; "}},
-		{"drop-ins", "", app("games", `"../drop-ins/x.toml"`), "", []string{place + "DIR/drop-ins/x.toml lies in DIR/drop-ins, which is daemon.drop_ins; "}},
+		{"drop-ins", "", app("games", `"../drop-ins/x.toml"`), "", []string{place + "DIR/drop-ins/x.toml would be read as a file of daemon.drop_ins; "}},
 		{"supd.toml", "", app("games", `"../supd.toml"`), "", []string{place + "DIR/supd.toml is supd's own configuration; "}},
 		{"control socket", "control.socket = \"/c.sock\"\n", app("games", `"/c.sock"`), "", []string{place + "/c.sock is the address of control.socket; "}},
 		{"metrics socket", "metrics.listen = \"unix:/m.sock\"\n", app("games", `"/m.sock"`), "", []string{place + "/m.sock is the address of metrics.listen; "}},
@@ -88,7 +89,7 @@ func TestOneLogByTwoNames(t *testing.T) {
 		}
 	}
 	checkWords(t, verified(t, dir), []string{
-		"apps/app.toml:7: process.evil.log: DIR/apps-by-link/evil.toml (DIR/apps/evil.toml) lies in DIR/apps, which is daemon.apps; ",
+		"apps/app.toml:7: process.evil.log: DIR/apps-by-link/evil.toml (DIR/apps/evil.toml) would be read as a file of daemon.apps; ",
 		"apps/other.toml:4: process.web.log: DIR/link/x.log (DIR/real/x.log) is already the log of app/web, ",
 		"apps/other.toml:7: process.next.log: DIR/third/.x.log.gz (DIR/real/.x.log.gz) is what DIR/real/x.log, the log of app/web, ",
 	})
