@@ -101,7 +101,7 @@ func (c *call) configFile(ctx context.Context, does string) (string, error) {
 		return c.config, nil
 	}
 	v, uid, err := c.asked(ctx)
-	known, another := err == nil && v.Where != nil && v.Where.Config != "", c.host().another
+	known, another := err == nil && v.Where != nil && v.Where.Config != "", !c.configGiven && c.host().another
 	switch {
 	case ctx.Err() != nil:
 		return "", ctx.Err()

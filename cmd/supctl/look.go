@@ -110,7 +110,7 @@ func (c *call) check() *cobra.Command {
 			}
 			path := c.config
 			if !c.configGiven && c.socketGiven() { // which may be that of another supd's files
-				if v, _, err := c.asked(cmd.Context()); err == nil && v.Where != nil && v.Where.Config != "" {
+				if v, uid, err := c.asked(cmd.Context()); err == nil && v.Where != nil && v.Where.Config != "" && isTrusted(uid) {
 					path = v.Where.Config
 				}
 			}
