@@ -170,7 +170,7 @@ func (l *loader) read(file string, from reader) *value {
 	var data []byte
 	var err error
 	if !l.patience.Answers(func() { data, err = from(file, func(i fs.FileInfo) error { at = stampOf(i); return nil }) }) {
-		l.scope.report.add(Place{File: file}, "cannot read %s: %s", file, noAnswer)
+		l.scope.report.add(Place{File: file}, "cannot read %s: %s", file, l.patience.Why())
 		return nil
 	}
 	if err != nil {

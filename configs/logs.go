@@ -180,7 +180,7 @@ func (v *verification) logs() {
 	all := v.config.loggers()
 	for _, l := range all {
 		if !v.patience.Answers(func() { _, _ = os.Lstat(l.file) }) { // what is wrong with it is said when it is opened
-			v.report.add(l.at, "%s: %s", l.file, noAnswer)
+			v.report.add(l.at, "%s: %s", l.file, v.patience.Why())
 		}
 	}
 	v.config.keepApart(all, v.led(socket.PlaceOf), func(Place) *report { return &v.report })

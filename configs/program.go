@@ -78,8 +78,8 @@ func (v *verification) interpreter(p *Process, key, file, path string, account *
 	case !filepath.IsAbs(s.Interpreter):
 		return "", s.Interpreter == ""
 	}
-	if problem := v.runnable(s.Interpreter); problem != "" {
-		v.fail(p.Name, key, "%s: its interpreter %s", file, about(s.Interpreter, problem))
+	if _, err := v.runnable(s.Interpreter); err != nil {
+		v.fail(p.Name, key, "%s: its interpreter %s", file, err)
 		return "", false
 	}
 	v.reach(p.Name, key, account, s.Interpreter)
@@ -113,10 +113,8 @@ func (v *verification) find(p *Process, name, path string) (string, error) {
 		if !filepath.IsAbs(name) {
 			name = filepath.Join(p.Directory, name)
 		}
-		if problem := v.runnable(name); problem != "" {
-			return "", about(name, problem)
-		}
-		return name, nil
+		_, err := v.runnable(name)
+		return name, err
 	}
 	if p.Venv != "" {
 		path = filepath.Join(p.Venv, "bin") + ":" + path
@@ -126,11 +124,8 @@ func (v *verification) find(p *Process, name, path string) (string, error) {
 		if !filepath.IsAbs(file) {
 			continue
 		}
-		switch problem := v.runnable(file); problem {
-		case "":
-			return file, nil
-		case noAnswer: // who starts it would wait there, too
-			return "", about(file, problem)
+		if late, err := v.runnable(file); err == nil || late { // who starts it would wait there, too
+			return file, err
 		}
 	}
 	if variable, _, is := strings.Cut(name, "="); is && isVariableName(variable) {
@@ -158,27 +153,21 @@ func (v *verification) searchPath(p *Process) string {
 	return path
 }
 
-// about puts a file before what runnable tells of it.
-func about(file, problem string) error {
-	if problem == noAnswer {
-		return fmt.Errorf("%s: %s", file, problem)
-	}
-	return fmt.Errorf("%s %s", file, problem)
-}
-
-// runnable tells what keeps a file from being executed by anybody.
-func (v *verification) runnable(file string) string {
+// runnable tells what keeps a file from being executed by anybody, and whether that is a
+// disk that does not answer.
+func (v *verification) runnable(file string) (late bool, err error) {
 	var info fs.FileInfo
-	var err error
-	switch answered := v.patience.Answers(func() { info, err = os.Stat(v.view.Find(file)) }); {
-	case !answered:
-		return noAnswer
-	case err != nil:
-		return "cannot be run: " + reason(err).Error()
-	case !info.Mode().IsRegular():
-		return "is not a regular file"
-	case info.Mode()&0o111 == 0:
-		return "is not executable; chmod +x it"
+	var missing error
+	if !v.patience.Answers(func() { info, missing = os.Stat(v.view.Find(file)) }) {
+		return true, fmt.Errorf("%s: %s", file, v.patience.Why())
 	}
-	return ""
+	switch {
+	case missing != nil:
+		return false, fmt.Errorf("%s cannot be run: %w", file, reason(missing))
+	case !info.Mode().IsRegular():
+		return false, fmt.Errorf("%s is not a regular file", file)
+	case info.Mode()&0o111 == 0:
+		return false, fmt.Errorf("%s is not executable; chmod +x it", file)
+	}
+	return false, nil
 }

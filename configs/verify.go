@@ -70,16 +70,13 @@ type verification struct {
 	patience *files.Patience // with the apps' files
 }
 
-// noAnswer is what is wrong with a path that is waited for in vain.
-const noAnswer = "its disk does not answer; look at what is mounted there"
-
 // answers does what may wait for a disk, and reports whether it has ended soon; else that
 // is what is wrong with the key.
 func (v *verification) answers(of, key, path string, do func()) bool {
 	if v.patience.Answers(do) {
 		return true
 	}
-	v.fail(of, key, "%s: %s", path, noAnswer)
+	v.fail(of, key, "%s: %s", path, v.patience.Why())
 	return false
 }
 

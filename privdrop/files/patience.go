@@ -7,13 +7,15 @@ const (
 	Patient = 5 * time.Second
 	// Impatient is how long for each other file once one has not come.
 	Impatient = 200 * time.Millisecond
+	// mostLost is how many are waited for: each keeps a thread.
+	mostLost = 32
 )
 
 // Patience bounds the wait of who looks at many files, which may be on a disk that does
 // not answer. It is for one goroutine. That of nil has no end.
 type Patience struct {
 	First time.Duration // 0 is Patient
-	lost  bool
+	lost  int
 }
 
 // Answers does what may wait for ever, and reports whether it has ended soon. What has not
@@ -23,6 +25,10 @@ func (p *Patience) Answers(do func()) bool {
 	if p == nil {
 		do()
 		return true
+	}
+	if p.lost >= mostLost {
+		p.lost++
+		return false
 	}
 	done := make(chan struct{})
 	go func() {
@@ -36,13 +42,21 @@ func (p *Patience) Answers(do func()) bool {
 		return true
 	case <-end.C:
 	}
-	p.lost = true
+	p.lost++
 	return false
+}
+
+// Why says what became of the last one that has not answered.
+func (p *Patience) Why() string {
+	if p.lost > mostLost {
+		return "not looked at, for too many files are on disks that do not answer"
+	}
+	return "its disk does not answer; look at what is mounted there"
 }
 
 func (p *Patience) limit() time.Duration {
 	switch {
-	case p.lost:
+	case p.lost > 0:
 		return Impatient
 	case p.First > 0:
 		return p.First

@@ -16,6 +16,13 @@ func TestPatience(t *testing.T) {
 	if !p.Answers(func() {}) {
 		t.Error("another one has not answered")
 	}
+	p.lost = mostLost
+	if p.Why() != "its disk does not answer; look at what is mounted there" {
+		t.Error(p.Why())
+	}
+	if p.Answers(func() { t.Error("one more was asked") }) || p.Why() != "not looked at, for too many files are on disks that do not answer" {
+		t.Error(p.Why())
+	}
 	asked := false
 	if !(*Patience)(nil).Answers(func() { asked = true }) || !asked {
 		t.Error("without a bound it is waited for")

@@ -27,7 +27,7 @@ func CheckReleases(c *configs.Config) (wrong []error, traps []configs.Warning) {
 		v := configs.Version{Name: state.Active, Path: state.Place.Path, Files: state.Place.Files}
 		var with *configs.App
 		if !patience.Answers(func() { with, err = c.With(a.Name, v) }) {
-			wrong = append(wrong, c.Fault(a, "", "release", fmt.Errorf("%s: its disk, or a directory service, does not answer; look at what is mounted there", v.Files)))
+			wrong = append(wrong, c.Fault(a, "", "release", fmt.Errorf("%s: its directory or the user database: %s", v.Files, patience.Why())))
 			continue
 		}
 		if err != nil {
