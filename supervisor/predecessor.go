@@ -166,9 +166,15 @@ func (p *predecessor) add(name string, n launch.Note, one tree.Launched, log *sl
 	}
 	slot := p.slot(app, process, number)
 	log.Warn("worker without a record", "worker", slot.Name(), "pid", one.Pid)
+	launched := time.Now().Add(-tree.Age(one.Start))
+	if slot.Up && !slot.Gated && len(slot.Workers) == 0 && 0 < slot.Generation && slot.Generation < generation { // its death was recorded, and not that it was launched again
+		slot.Restarts++
+		slot.Relaunched(launched)
+		slot.Cause = ""
+	}
 	slot.Generation = max(slot.Generation, generation)
 	w := record.Worker{Version: n.Version, Found: record.Found{Lost: !p.recorded, UID: n.UID}}
-	w.Generation, w.State, w.Launched = generation, api.Starting, time.Now().Add(-tree.Age(one.Start))
+	w.Generation, w.State, w.Launched = generation, api.Starting, launched
 	w.Pid, w.Identity.Start = one.Pid, one.Start
 	w.Belongings = n.Belongings()
 	w.Belongings.Directory = name // find makes it a path
