@@ -9,6 +9,7 @@ import "time"
 type pace struct {
 	on    bool
 	pause time.Duration
+	empty int // so often in a row nothing had come
 }
 
 const (
@@ -19,21 +20,29 @@ const (
 	longestPause  = 5 * time.Millisecond
 	shortestPause = 60 * time.Microsecond // a timer cannot do less
 	smallPortion  = 32 << 10
+	// A worker that shares its processor with others may not run for some pauses.
+	mostEmpty = 4
 )
 
 // waited notes how long the pipe has been empty.
 func (p *pace) waited(d time.Duration) {
 	p.on = d < shortWait
-	p.pause = shortestPause
+	p.pause, p.empty = shortestPause, 0
 }
 
 // goesOn reports whether to read again after a pause, when n bytes were read of a pipe
 // that has room for so many; false is to wait for the pipe. A pipe is not to be more than
 // half full.
 func (p *pace) goesOn(n, room int) bool {
+	if n > 0 {
+		p.empty = 0
+	}
 	switch {
-	case !p.on || n == 0:
+	case !p.on || p.empty == mostEmpty:
 		return false
+	case n == 0:
+		p.empty++
+		p.pause = longestPause
 	case n > room/2:
 		p.pause = max(p.pause/2, shortestPause)
 	case n < min(smallPortion, room/4):

@@ -8,7 +8,7 @@ import (
 )
 
 // TestPace: a pause grows until a portion comes in it, and shrinks before the pipe is
-// full, also where it could not be enlarged.
+// full, also where it could not be enlarged. Nothing for some pauses is no end.
 func TestPace(t *testing.T) {
 	for _, room := range []int{usualPipe, largePipe} {
 		var p pace
@@ -33,6 +33,19 @@ func TestPace(t *testing.T) {
 			if got := int(p.pause.Seconds() * float64(rate)); got > room/2 && p.pause > shortestPause {
 				t.Errorf("at %d bytes a second a pause of %s fills %d of %d bytes", rate, p.pause, got, room)
 			}
+		}
+		for range 2 {
+			for range mostEmpty {
+				if !p.goesOn(0, room) || p.pause != longestPause {
+					t.Error("a worker that does not run for a while is not waited for")
+				}
+			}
+			if !p.goesOn(1, room) {
+				t.Error("nor is it when it runs again")
+			}
+		}
+		for range mostEmpty {
+			p.goesOn(0, room)
 		}
 		if p.goesOn(0, room) {
 			t.Error("a flood that is over goes on")
