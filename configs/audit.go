@@ -263,21 +263,10 @@ func (a *audit) inRelease(path string) bool {
 
 // pathOf is where the program of a command is, "" where only a launch tells.
 func (a *audit) pathOf(p *Process, argv []string) string {
-	if len(argv) == 0 {
-		return ""
-	}
 	v := verification{config: a.config, app: a.app}
-	name, known := v.expand(p, argv[0])
-	if known && !strings.Contains(name, "/") {
-		var path string
-		if path, known = v.expand(p, v.searchPath(p)); known {
-			name, _ = v.find(p, name, path)
-		}
-	} else if known && !filepath.IsAbs(name) {
-		name = filepath.Join(p.Directory, name)
-	}
-	if !known || !filepath.IsAbs(name) {
+	file, _, _, _ := v.fileOf(p, argv) // also one that cannot be run
+	if !filepath.IsAbs(file) {
 		return ""
 	}
-	return name
+	return file
 }

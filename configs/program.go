@@ -14,21 +14,30 @@ import (
 const WorkerPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 func (v *verification) program(p *Process, key string, argv []string, account *privdrop.Account) {
+	file, path, known, err := v.fileOf(p, argv)
+	switch {
+	case !known:
+	case err != nil:
+		v.fail(p.Name, key, "%s", err)
+	default:
+		v.reach(p.Name, key, account, file)
+		v.script(p, key, file, path, account)
+	}
+}
+
+// fileOf finds the program of a command, with the PATH that it was looked for in; known is
+// false where only a launch can, or there is none.
+func (v *verification) fileOf(p *Process, argv []string) (file, path string, known bool, err error) {
 	if len(argv) == 0 {
-		return
+		return "", "", false, nil
 	}
 	name, known := v.expand(p, argv[0])
 	path, knownPath := v.expand(p, v.searchPath(p))
 	if !known || !strings.Contains(name, "/") && !knownPath {
-		return // at the launch only
+		return "", "", false, nil
 	}
-	file, err := v.find(p, name, path)
-	if err != nil {
-		v.fail(p.Name, key, "%s", err)
-		return
-	}
-	v.reach(p.Name, key, account, file)
-	v.script(p, key, file, path, account)
+	file, err = v.find(p, name, path)
+	return file, path, true, err
 }
 
 // script looks at the first line of what is to be run, if it is a script, and at its

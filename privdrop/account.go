@@ -198,20 +198,27 @@ const askedAtATime = 256
 func takeNumbers(text []byte, wanted map[string]string) {
 	byNumber := map[string]bool{}
 	for line := range bytes.Lines(text) {
-		fields := strings.SplitN(strings.TrimSuffix(string(line), "\n"), ":", 4)
-		if len(fields) < 4 {
+		name, number, isEntry := nameAndNumber(line)
+		if !isEntry {
 			continue
 		}
-		name, number := fields[0], fields[groupGID]
-		if had, is := wanted[name]; is && (had == "" || byNumber[name]) {
-			wanted[name] = number
-			delete(byNumber, name)
+		if had, is := wanted[string(name)]; is && (had == "" || byNumber[string(name)]) {
+			wanted[string(name)] = string(number)
+			delete(byNumber, string(name))
 		}
-		if had, is := wanted[number]; is && had == "" {
-			wanted[number] = number
-			byNumber[number] = true
+		if had, is := wanted[string(number)]; is && had == "" {
+			wanted[string(number)] = string(number)
+			byNumber[string(number)] = true
 		}
 	}
+}
+
+// nameAndNumber takes them out of an entry of group(5), NAME:PASSWORD:GID:USERS.
+func nameAndNumber(line []byte) (name, number []byte, isEntry bool) {
+	name, rest, _ := bytes.Cut(line, []byte(":"))
+	_, rest, _ = bytes.Cut(rest, []byte(":"))
+	number, _, isEntry = bytes.Cut(rest, []byte(":"))
+	return name, number, isEntry
 }
 
 // memberships are the groups that name is a member of.

@@ -1,24 +1,18 @@
 package supervisor
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"strings"
-	"time"
 
 	"supd/configs"
+	"supd/privdrop/files"
 	"supd/supervisor/engine"
 	"supd/supervisor/output"
 	"supd/supervisor/release"
-)
-
-const (
-	// filesTime is how long is waited for what an app's own files say, while others wait.
-	filesTime = 5 * time.Second
-	// filesLateTime is how long for those of each other app once one has not come.
-	filesLateTime = 200 * time.Millisecond
 )
 
 var errFiles = errors.New("what it is to run cannot be looked at: a disk does not answer")
@@ -67,22 +61,16 @@ func (p *preparer) answers(name string, do func()) bool {
 	if _, late := p.late.Load(name); late {
 		return false
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		do()
-	}()
-	end := time.NewTimer(p.patience)
-	defer end.Stop()
-	select {
-	case <-done:
+	ctx, cancel := context.WithTimeout(context.Background(), p.patience)
+	defer cancel()
+	ended, err := files.Soon(ctx, do)
+	if err == nil {
 		return true
-	case <-end.C:
 	}
-	p.patience = filesLateTime
+	p.patience = files.Impatient
 	p.late.Store(name, true)
 	go func() {
-		<-done
+		<-ended
 		p.late.Delete(name)
 	}()
 	return false

@@ -3,6 +3,8 @@ package supervisor
 import (
 	"testing"
 	"time"
+
+	"supd/privdrop/files"
 )
 
 // TestAnswers: who is late is not asked again until it has answered, and two may ask at a time:
@@ -28,7 +30,7 @@ func TestAnswers(t *testing.T) {
 
 	hangs := make(chan struct{})
 	p := asking(time.Millisecond)
-	if p.answers("whois", func() { <-hangs }) || p.patience != filesLateTime {
+	if p.answers("whois", func() { <-hangs }) || p.patience != files.Impatient {
 		t.Error("it has not answered")
 	}
 	if asking(time.Hour).answers("whois", func() { t.Error("it was asked again") }) {

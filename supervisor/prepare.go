@@ -49,7 +49,7 @@ func (s *Supervisor) preparer(c *configs.Config, have map[string]engine.Facts) *
 
 // preparerOf lacks what opens.
 func (s *Supervisor) preparerOf(c *configs.Config, have map[string]engine.Facts) *preparer {
-	return &preparer{Supervisor: s, config: c, have: have, options: map[*output.Log]output.Options{}, accounts: newAccounts(), patience: filesTime}
+	return &preparer{Supervisor: s, config: c, have: have, options: map[*output.Log]output.Options{}, accounts: newAccounts(), patience: files.Patient}
 }
 
 // looker opens nothing, and only says what would be wrong.

@@ -58,9 +58,7 @@ func (c *call) host() host {
 func (c *call) ask(ctx context.Context, h *host) error {
 	client := control.Dial(h.socket)
 	defer client.Close()
-	short, cancel := context.WithTimeoutCause(ctx, nudgeTime, errSlow)
-	defer cancel()
-	v, err := client.Version(short)
+	v, err := answerOf(ctx, client)
 	known := err == nil && v.Where != nil
 	switch {
 	case ctx.Err() != nil:
@@ -122,10 +120,15 @@ func (c *call) configFile(ctx context.Context, does string) (string, error) {
 func (c *call) asked(ctx context.Context) (v control.Version, uid int, err error) {
 	client := c.client()
 	defer client.Close()
+	v, err = answerOf(ctx, client)
+	return v, client.ServerUID(), err
+}
+
+// answerOf is what a supd says of itself that answers within nudgeTime.
+func answerOf(ctx context.Context, client *control.Client) (control.Version, error) {
 	short, cancel := context.WithTimeoutCause(ctx, nudgeTime, errSlow)
 	defer cancel()
-	v, err = client.Version(short)
-	return v, client.ServerUID(), err
+	return client.Version(short)
 }
 
 // isTrusted reports whether this user does what that one says.

@@ -58,7 +58,7 @@ func (c *call) releaseList(ctx context.Context, app string) (*api.ReleaseList, e
 	h := c.host()
 	client := control.Dial(h.socket)
 	defer client.Close()
-	if v, answers := answerOf(ctx, client); answers {
+	if v, err := answerOf(ctx, client); err == nil {
 		if err := c.agrees(h, v); err != nil {
 			return nil, err
 		}

@@ -1,20 +1,15 @@
 package main
 
-import "context"
+import (
+	"context"
+
+	"supd/privdrop/files"
+)
 
 // untilTold does something that may wait for a disk which does not answer, unless the user
 // interrupts it: then the error says so, it goes on, and nobody waits for it. So it prints
 // nothing, and what it changes must not be looked at any more.
 func untilTold(ctx context.Context, do func()) error {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		do()
-	}()
-	select {
-	case <-done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	_, err := files.Soon(ctx, do)
+	return err
 }

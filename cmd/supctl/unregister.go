@@ -119,8 +119,8 @@ func (c *call) unregisterOne(ctx context.Context, r removal) error {
 	h := c.host()
 	client := control.Dial(h.socket)
 	defer client.Close()
-	v, answers := answerOf(ctx, client)
-	if !answers {
+	v, err := answerOf(ctx, client)
+	if err != nil {
 		return c.unregisterHere(ctx, r, h)
 	}
 	if err := c.agrees(h, v); err != nil {
@@ -146,14 +146,6 @@ func (c *call) unregisterOne(ctx context.Context, r removal) error {
 	default:
 		return err
 	}
-}
-
-// answerOf is what a supd says that answers within nudgeTime.
-func answerOf(ctx context.Context, client *control.Client) (v control.Version, answers bool) {
-	ctx, cancel := context.WithTimeout(ctx, nudgeTime)
-	defer cancel()
-	v, err := client.Version(ctx)
-	return v, err == nil
 }
 
 // serves reports whether the version is active or part of a rollout.

@@ -1,6 +1,9 @@
 package files
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 const (
 	// Patient is how long is waited for a disk, far above what a busy one takes.
@@ -18,9 +21,7 @@ type Patience struct {
 	lost  int
 }
 
-// Answers does what may wait for ever, and reports whether it has ended soon. What has not
-// goes on, in a goroutine that nobody needs: do must leave what the caller goes on with
-// alone then.
+// Answers does what may wait for ever, and reports whether it has ended soon; see Soon.
 func (p *Patience) Answers(do func()) bool {
 	if p == nil {
 		do()
@@ -30,17 +31,10 @@ func (p *Patience) Answers(do func()) bool {
 		p.lost++
 		return false
 	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		do()
-	}()
-	end := time.NewTimer(p.limit())
-	defer end.Stop()
-	select {
-	case <-done:
+	ctx, cancel := context.WithTimeout(context.Background(), p.limit())
+	defer cancel()
+	if _, err := Soon(ctx, do); err == nil {
 		return true
-	case <-end.C:
 	}
 	p.lost++
 	return false
