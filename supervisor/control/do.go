@@ -136,10 +136,10 @@ func (s *Server) reexec(w http.ResponseWriter, r *http.Request, who peer) error 
 	var answer sync.Once // an exec that comes too late may be called meanwhile
 	err := way.Exec(func() {
 		answer.Do(func() {
-			c := http.NewResponseController(w)
-			_ = c.SetWriteDeadline(time.Now().Add(answerTime))
 			w.Header().Set("Connection", "close")
 			_ = writeJSON(w, http.StatusOK, &api.Result{Outcomes: []api.Outcome{}})
+			c := http.NewResponseController(w)
+			_ = c.SetWriteDeadline(time.Now().Add(answerTime)) // shorter than that of writeJSON: the owner waits
 			_ = c.Flush()
 		})
 	})

@@ -1,7 +1,6 @@
 package control
 
 import (
-	"context"
 	"maps"
 	"net/http"
 	"sync"
@@ -65,13 +64,4 @@ func paced(p *pace, next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-func rest(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }

@@ -53,13 +53,16 @@ func (s *stream) wait(changed <-chan struct{}) bool {
 }
 
 // rest waits for d; false says that the stream ends.
-func (s *stream) rest(d time.Duration) bool {
+func (s *stream) rest(d time.Duration) bool { return rest(s.ctx, d) }
+
+// rest waits for d; false says that ctx has ended before.
+func rest(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
 		return true
-	case <-s.ctx.Done():
+	case <-ctx.Done():
 		return false
 	}
 }

@@ -60,7 +60,7 @@ func (w *Worker) onLine() func([]byte) {
 	found := ready == ""
 	var want *regexp.Regexp
 	if !found {
-		want = regexp.MustCompile(ready) // configs has compiled it before
+		want = regexp.MustCompile(ready) // configs has read it before
 	}
 	return func(line []byte) {
 		if w.spec.Heard {
