@@ -33,6 +33,9 @@ type program struct {
 // (privdrop). What may take longer is a disk that does not answer.
 const launchTime = 30 * time.Second
 
+// cancelTime is how long is waited for one that is not wanted any more, and has no process.
+const cancelTime = 2 * time.Second
+
 // preStartTime is how much longer it takes with the hook before a start.
 func preStartTime(c *configs.Process) time.Duration {
 	if h := c.Hooks.PreStart; h != nil {
@@ -52,32 +55,20 @@ var errLate = errors.New("what was made for earlier workers is not given back: t
 // pipe, directories and sockets, reads env_file and looks for the command. One that does
 // not come back in time is given up, so that nobody waits for it; until it does come
 // back, no other one is begun, for each takes a thread.
-func (p *program) Start(l engine.Launch) {
-	if p.stuck.Load() > 0 {
-		go p.host.post(l.Failed(errStuck))
-		return
-	}
-	if p.host.late[l.App+"/"+l.Process.Name] >= mostLate {
-		go p.host.post(l.Failed(errLate))
-		return
-	}
-	announced := make(chan struct{})
-	spec := p.spec(l, announced)
+func (p *program) Start(l engine.Launch) (cancel func()) {
 	var fds []int
-	if !l.Candidate {
-		var err error
-		if fds, err = p.host.sockets.duplicatesFor(l.App, l.Process.Sockets); err != nil {
-			go p.host.post(l.Failed(err))
-			return
-		}
+	err := p.mayStart(l)
+	if err == nil && !l.Candidate {
+		fds, err = p.host.sockets.duplicatesFor(l.App, l.Process.Sockets)
 	}
-	var over atomic.Bool // it has come back, or was given up
-	late := time.AfterFunc(launchTime+preStartTime(l.Process), func() {
-		if over.CompareAndSwap(false, true) {
-			p.stuck.Add(1)
-			p.host.post(l.Failed(errStuck))
-		}
-	})
+	if err != nil {
+		go p.host.post(l.Failed(err))
+		return func() {}
+	}
+	announced, attempt := make(chan struct{}), launch.NewAttempt()
+	spec := p.spec(l, announced)
+	spec.Attempt = attempt
+	late := time.AfterFunc(launchTime+preStartTime(l.Process), func() { p.giveUp(l, attempt.End) })
 	go func() {
 		p.host.garbage.begin()
 		defer p.host.garbage.done()
@@ -85,7 +76,7 @@ func (p *program) Start(l engine.Launch) {
 		defer closeAll(fds)
 		w, err := p.launch(spec, fds)
 		late.Stop()
-		if !over.CompareAndSwap(false, true) {
+		if !attempt.End() {
 			p.stuck.Add(-1)
 			if err == nil { // nobody waits for it any more
 				w.Kill()
@@ -97,16 +88,43 @@ func (p *program) Start(l engine.Launch) {
 			p.host.post(l.Failed(err))
 			return
 		}
-		p.host.deaths.watch(w.Pidfd())
-		handle := p.handle(l, w)
-		if w.Account() != p.account {
-			handle.Key = record.Key(l.Process, w.Account(), l.Release)
-		}
-		p.host.post(func(o *engine.Owner) {
-			p.host.living[w] = true
-			l.Started(handle)(o)
-		})
+		p.launched(l, w)
 	}()
+	return func() {
+		attempt.Cancel()
+		time.AfterFunc(cancelTime, func() { p.giveUp(l, attempt.EndUnbegun) })
+	}
+}
+
+// mayStart is an error while what earlier launches have left keeps new ones from beginning.
+func (p *program) mayStart(l engine.Launch) error {
+	switch {
+	case p.stuck.Load() > 0:
+		return errStuck
+	case p.host.late[l.App+"/"+l.Process.Name] >= mostLate:
+		return errLate
+	}
+	return nil
+}
+
+// giveUp waits for a launch no more, if that can be ended.
+func (p *program) giveUp(l engine.Launch, end func() bool) {
+	if end() {
+		p.stuck.Add(1)
+		p.host.post(l.Failed(errStuck))
+	}
+}
+
+func (p *program) launched(l engine.Launch, w *launch.Worker) {
+	p.host.deaths.watch(w.Pidfd())
+	handle := p.handle(l, w)
+	if w.Account() != p.account {
+		handle.Key = record.Key(l.Process, w.Account(), l.Release)
+	}
+	p.host.post(func(o *engine.Owner) {
+		p.host.living[w] = true
+		l.Started(handle)(o)
+	})
 }
 
 func (p *program) launch(spec launch.Spec, fds []int) (w *launch.Worker, err error) {
@@ -225,7 +243,7 @@ func (p *program) Explain(l engine.Launch) (string, error) {
 
 func (p *program) spec(l engine.Launch, announced <-chan struct{}) launch.Spec {
 	return launch.Spec{App: l.App, Process: l.Process, Account: p.account, Log: p.log, Slot: l.Slot, Generation: l.Generation,
-		Release: l.Release, Candidate: l.Candidate, Heard: l.Heard, Cancelled: l.Cancelled,
+		Release: l.Release, Candidate: l.Candidate, Heard: l.Heard,
 		Address: p.host.sockets.addresses(l.App, l.Process.Sockets), Report: report{p.host.post, l, announced}}
 }
 

@@ -18,11 +18,11 @@ import (
 )
 
 // freezeTime is how long a supd that is to give its place to another one waits for
-// launches that are under way: longer than a process of a worker's user can hold one up. A
-// pre_start hook has hookPatience of that.
+// launches that are under way: longer than a process of a worker's user can hold one up.
+// What has no process yet, for its pre_start hook or a disk, has putOffTime of that.
 const (
-	freezeTime   = 15 * time.Second
-	hookPatience = 5 * time.Second
+	freezeTime = 15 * time.Second
+	putOffTime = 5 * time.Second
 )
 
 // Reexec brings everything to rest, records it and calls exec, which puts another
@@ -39,8 +39,8 @@ func (s *Supervisor) Reexec(ctx context.Context, exec func() error) error {
 			}
 		})
 	})
-	hooks := time.AfterFunc(hookPatience, func() { s.owner.Post((*engine.Owner).PutOff) })
-	defer hooks.Stop()
+	late := time.AfterFunc(putOffTime, func() { s.owner.Post((*engine.Owner).PutOff) })
+	defer late.Stop()
 	select {
 	case err := <-failed:
 		return err
@@ -74,6 +74,9 @@ func (s *Supervisor) leave(o *engine.Owner, exec func() error) error {
 	case !o.IsQuiet() || o.Quits():
 		return errMoves
 	}
+	if err := awaitThreads(); err != nil {
+		return err
+	}
 	s.files.Flush() // of what waits in memory nobody would know
 	r := o.Record()
 	r.Passed, r.Pid, r.Logs = passing.Fds, os.Getpid(), s.files.Counts()
@@ -85,6 +88,24 @@ func (s *Supervisor) leave(o *engine.Owner, exec func() error) error {
 	s.host.statsd.Save()
 	s.log.Info("giving way to the installed supd")
 	return exec()
+}
+
+// threadTime is how long is waited for threads that nothing ends: they are with a disk,
+// which may be a busy one.
+const threadTime = time.Second
+
+// awaitThreads is an error if a thread waits in the kernel for what no signal ends: execve(2)
+// would wait for it, and nobody would supervise meanwhile.
+func awaitThreads() error {
+	for begin := time.Now(); ; time.Sleep(threadTime / 50) {
+		in := tree.Unkillable(os.Getpid())
+		switch {
+		case in == "":
+			return nil
+		case time.Since(begin) > threadTime:
+			return fmt.Errorf("a thread of supd waits in the kernel (%s) for a disk that does not answer; look at what is mounted", in)
+		}
+	}
 }
 
 // stopReading ends the reading of the workers' outputs. What their last lines have

@@ -177,6 +177,36 @@ func TestFrozenCheck(t *testing.T) {
 	f.check()
 }
 
+// TestFrozenReexec: supd stays as it is while a thread of its own waits for a disk, which
+// the kernel lets no execve(2) end; and a launch that waits for one is put off.
+func TestFrozenReexec(t *testing.T) {
+	if os.Getenv(namespaceVariable) != "" {
+		t.Skip("runs outside of the namespace")
+	}
+	t.Parallel()
+	f := newFrozen(t)
+	disk, freeze := f.disk("disk")
+	write(t, disk+"/env", "A=1\n")
+	f.victim = fmt.Sprintf("[process.web]\ncommand = [\"/bin/sleep\", \"1000000\"]\nenv_file = %q\nready = { uptime = \"1ms\" }\nbackoff = { initial = \"10ms\" }\n", disk+"/env")
+	f.start()
+	f.await("the victim runs", func() bool { return strings.Contains(f.supctl("status", "victim"), "RUNNING") })
+	freeze()
+	f.supctl("signal", "KILL", "victim")
+	f.await("supd waits for the disk", f.waitsForDisk)
+	pid, said := f.run("supctl", "--socket", f.dir+"/supd.sock", "reexec")
+	f.await("the reexec ends", func() bool { return hasExited(pid) })
+	if text := said(); !strings.Contains(text, "supd was not replaced and goes on: a thread of supd waits in the kernel") {
+		t.Errorf("got:\n%s", text)
+	}
+	f.goOn()
+	f.await("the victim runs again", func() bool { return strings.Contains(f.supctl("status", "victim"), "RUNNING") })
+	if f.supctl("reexec"); f.worker("stays").Generation != 1 {
+		t.Error("the other was launched again")
+	}
+	freeze()
+	f.check()
+}
+
 // run starts one of the programs, and gives its pid and what it has said so far. Nobody
 // waits for it: a thread of it may be with the disk.
 func (f *frozen) run(argv ...string) (pid int, said func() string) {

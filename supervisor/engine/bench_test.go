@@ -17,7 +17,11 @@ type bench struct {
 	pid     int
 }
 
-func (b *bench) Start(l Launch)                            { b.started = append(b.started, l) }
+func (b *bench) Start(l Launch) (cancel func()) {
+	b.started = append(b.started, l)
+	return func() {}
+}
+
 func (b *bench) Adopt(Launch, *record.Worker, bool) Handle { return Handle{} }
 func (b *bench) Explain(Launch) (string, error)            { return "", nil }
 

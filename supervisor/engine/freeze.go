@@ -9,15 +9,15 @@ func (o *Owner) Freeze(do func()) { o.frozen = do }
 // Thaw lets all go on as before.
 func (o *Owner) Thaw() { o.frozen = nil }
 
-// PutOff ends the launches that wait for a pre_start hook, where nothing new begins: they
-// begin again under another supd, or here after all.
+// PutOff ends the launches that have no process yet, where nothing new begins: they begin
+// again under another supd, or here after all.
 func (o *Owner) PutOff() {
 	if o.frozen == nil {
 		return
 	}
 	o.eachSlot(func(s *slot) {
 		for _, w := range s.workers {
-			if w.State == api.Starting && w.handle == nil && w.cancel != nil {
+			if w.State == api.Starting && w.cancel != nil {
 				w.isPutOff = true
 				w.cancelLaunch()
 			}
@@ -26,8 +26,10 @@ func (o *Owner) PutOff() {
 }
 
 func (w *worker) cancelLaunch() {
-	close(w.cancel)
-	w.cancel = nil
+	if w.cancel != nil {
+		w.cancel()
+		w.cancel = nil
+	}
 }
 
 // IsFrozen reports whether nothing new begins.

@@ -88,7 +88,9 @@ type Damage struct {
 // Program starts the workers of one revision, and has what that takes beside the
 // configuration.
 type Program interface {
-	Start(Launch) // reports Started or Failed
+	// Start reports Started or Failed, and gives what the owner calls, once at most, when the
+	// worker is not wanted any more. Failed comes soon then, if it has no process yet.
+	Start(Launch) (cancel func())
 	// Adopt goes on with a worker that an earlier supd has launched. starting says
 	// that nobody knows whether it is ready.
 	Adopt(l Launch, w *record.Worker, starting bool) Handle
@@ -122,8 +124,6 @@ type Launch struct {
 	Generation int
 	Candidate  bool // of a smoke test: no request may reach it
 	Heard      bool // its last lines of output may be asked for
-	// Cancelled is closed when the worker is not wanted any more before it was launched.
-	Cancelled <-chan struct{}
 }
 
 // Handle is a started worker as the owner knows it.

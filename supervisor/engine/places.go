@@ -25,6 +25,7 @@ func (o *Owner) launchEnds(w *worker) {
 	o.launching--
 	w.slot.process.app.launching--
 	o.user(w).starts--
+	w.cancel = nil
 	o.places = slices.DeleteFunc(o.places, func(other *worker) bool { return other == w })
 }
 

@@ -66,7 +66,7 @@ func TestPutOff(t *testing.T) {
 		w.replaced()
 		b.launch = time.Second
 		w.takesOver(w.config(configs.Rollout{Surge: configs.Surge{Workers: 1}}, hangs), true, time.Second, nil)
-		if got := w.expect(10*time.Second, "a/web.8", api.Running); got.LastExit != nil {
+		if got := w.expect(10*time.Second, "a/web.8", api.Running); got.LastExit != nil || got.Restarts != 0 || len(got.Tally.RestartsBy) > 0 {
 			t.Errorf("status %+v", got)
 		}
 		w.quit()
@@ -88,7 +88,7 @@ func TestPutOffInVain(t *testing.T) {
 			o.PutOff()
 		})
 		<-quiet
-		if got := w.expect(10*time.Second, "a/web.8", api.Running); got.Generation != 2 || got.LastExit != nil {
+		if got := w.expect(10*time.Second, "a/web.8", api.Running); got.Generation != 2 || got.LastExit != nil || got.Restarts != 0 || len(got.Tally.RestartsBy) > 0 {
 			t.Errorf("status %+v", got)
 		}
 		w.quit()

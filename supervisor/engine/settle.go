@@ -123,25 +123,23 @@ func (o *Owner) launch(s *slot, now time.Time) {
 		return
 	}
 	again := s.launched == 0 || s.launched == number(s.revision) // not for a rollout
-	if s.Generation > 0 && !s.Gated && !s.hasOlder() && again {
+	isNext := s.Generation > 0 && !s.PutOff
+	if isNext && !s.Gated && !s.hasOlder() && again {
 		s.Restarts++
 	}
 	s.launched = number(s.revision)
-	if s.Generation > 0 {
+	if isNext {
 		s.Relaunched(now)
 	}
 	s.Cause = ""
-	s.Gated = false
+	s.Gated, s.PutOff = false, false
 	s.Generation++
 	w := &worker{slot: s, config: s.revision.Config, revision: s.revision,
 		WorkerState: record.WorkerState{State: api.Starting, Generation: s.Generation, Launched: now, Applied: s.revision.applied}}
-	if w.config.Hooks.PreStart != nil {
-		w.cancel = make(chan struct{})
-	}
 	s.workers = append(s.workers, w)
 	o.join(w)
 	o.launchBegins(w)
-	s.revision.Program.Start(o.launchOf(w))
+	w.cancel = s.revision.Program.Start(o.launchOf(w))
 }
 
 // replace moves a slot on to its desired revision: one worker of it is started beside

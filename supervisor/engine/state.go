@@ -195,7 +195,7 @@ type worker struct {
 	isUntold bool          // how it is treated is another than when its launch began
 	stopped  time.Time     // when it was told to stop
 
-	cancel   chan struct{}      // Launch.Cancelled; nil: nothing looks at it, or it is closed
+	cancel   func()             // its launch; nil: it has ended, or was cancelled
 	isPutOff bool               // its launch was cancelled although the worker is desired
 	preStop  bool               // its hook runs before the first signal
 	last     []configs.HookName // to be run when nothing of it is left

@@ -83,9 +83,9 @@ func (o *Owner) stop(w *worker, why string, draining bool) {
 	}
 	o.transit(w, api.Stopping, time.Time{}, why)
 	switch {
-	case w.handle == nil && w.cancel != nil:
+	case w.handle == nil:
 		w.cancelLaunch()
-	case w.handle == nil || served && o.runPreStop(w):
+	case served && o.runPreStop(w):
 	default:
 		o.nextStep(w)
 	}

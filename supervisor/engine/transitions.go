@@ -54,6 +54,7 @@ func (o *Owner) notStarted(w *worker, why error) {
 func (o *Owner) leaveOut(w *worker) {
 	o.log.Info("launch is put off", "worker", w.slot.name(), "generation", w.Generation)
 	w.slot.remove(w)
+	w.slot.PutOff = true
 	o.part(w)
 	o.clearIdle(o.user(w)) // of what its hook has left
 	w.set(api.Exited, time.Time{})

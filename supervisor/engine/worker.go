@@ -86,8 +86,7 @@ func notReady(w *worker) string {
 func (o *Owner) launchOf(w *worker) Launch {
 	p := w.slot.process
 	return Launch{worker: w, App: p.app.name, Process: w.config, Release: w.revision.Release, Slot: w.slot.number,
-		Generation: w.Generation, Candidate: w.isCandidate(), Heard: p.app.rollout != nil || len(w.slot.waiters) > 0,
-		Cancelled: w.cancel}
+		Generation: w.Generation, Candidate: w.isCandidate(), Heard: p.app.rollout != nil || len(w.slot.waiters) > 0}
 }
 
 // record is the worker as the next supd has to know it.

@@ -299,7 +299,7 @@ func (w *world) tells(p *proc, d time.Duration, what func(Launch) Event) {
 	})
 }
 
-func (w *world) Start(l Launch) {
+func (w *world) Start(l Launch) (cancel func()) {
 	b := w.behave(l)
 	for _, p := range w.procs {
 		if p.launch.Name() == l.Name() && p.launch.Generation == l.Generation {
@@ -312,30 +312,21 @@ func (w *world) Start(l Launch) {
 			w.t.Errorf("%s is launched while its socket is closed", l.Name())
 		}
 	}
-	if l.Cancelled != nil { // its launch is as long as the hook before it
-		w.cancellable(l, b)
-		return
-	}
-	if b.launch < 0 {
-		return
-	}
-	w.after(b.launch, func(o *Owner) { w.launched(o, l, b) })
-}
-
-func (w *world) cancellable(l Launch, b behaviour) {
 	o, over := w.now(), make(<-chan time.Time)
 	if b.launch >= 0 {
 		over = time.After(b.launch + time.Nanosecond)
 	}
+	cancelled := make(chan struct{})
 	go func() {
 		select {
-		case <-l.Cancelled:
+		case <-cancelled:
 			o.Post(l.Failed(errors.New("cancelled")))
 		case <-over:
 			o.Post(func(o *Owner) { w.launched(o, l, b) })
 		case <-o.Done():
 		}
 	}()
+	return func() { close(cancelled) }
 }
 
 // Hooks remembers what was run.

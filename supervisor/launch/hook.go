@@ -103,9 +103,6 @@ func (at HookSite) environment() []string {
 	return env
 }
 
-// errCancelled is why a launch that nobody wants any more has come to nothing.
-var errCancelled = errors.New("is not wanted any more")
-
 // preStart runs the hook before the worker, if there is one.
 func (w *Worker) preStart() error {
 	if w.spec.Process.Hooks.PreStart == nil {
@@ -113,15 +110,9 @@ func (w *Worker) preStart() error {
 	}
 	ctx, cancel := context.WithCancelCause(w.life)
 	defer cancel(nil)
-	over := make(chan struct{})
-	defer close(over)
-	go func() {
-		select {
-		case <-w.spec.Cancelled:
-			cancel(errCancelled)
-		case <-over:
-		}
-	}()
+	if a := w.spec.Attempt; a != nil {
+		defer context.AfterFunc(a.wanted, func() { cancel(errCancelled) })()
+	}
 	at := w.HookSite()
 	at.Name = configs.HookPreStart
 	return w.launcher.Hook(ctx, w.spec, at)

@@ -54,7 +54,7 @@ type Spec struct {
 	Generation int
 	Release    *configs.Version // nil: the app has none
 	Candidate  bool             // of a smoke test: no request may reach it
-	Cancelled  <-chan struct{}  // the launch is not wanted any more; nil: never
+	Attempt    *Attempt         // nil: nobody gives it up
 	Heard      bool             // its last lines of output are remembered, until StopTail
 	Address    func(socket string) Address
 	Report     Report

@@ -50,6 +50,9 @@ func (w *Worker) start(fds []int) error {
 	low, back := w.launcher.Places.lend(spec.Files)
 	defer back()
 	spec.Files = low
+	if err := w.spec.Attempt.begin(); err != nil {
+		return err
+	}
 	if w.process, err = spec.Start(); err != nil {
 		return err
 	}

@@ -56,6 +56,7 @@ type SlotState struct {
 	Retry      time.Time `json:"retry,omitzero"`     // no start before
 	InARow     int       `json:"in_a_row,omitempty"` // failures, for the backoff
 	Generation int       `json:"generation"`         // launches
+	PutOff     bool      `json:"put_off,omitempty"`  // the last of them made no process: the next one is no restart
 	Restarts   int       `json:"restarts,omitempty"` // launches that nobody asked for
 	Failures   int       `json:"failures,omitempty"` // of all time
 	Trouble    string    `json:"trouble,omitempty"`  // the last of them

@@ -33,7 +33,7 @@ func whole() *Record {
 		Slots: []Slot{{
 			App: "whois", Process: "web", Number: 2, Removed: true,
 			SlotState: SlotState{Up: true, Gated: true, Done: true, GaveUp: true,
-				Retry: at.Add(time.Second), InARow: 3, Generation: 7, Restarts: 4, Failures: 5, Trouble: "not ready within 30s",
+				Retry: at.Add(time.Second), InARow: 3, Generation: 7, PutOff: true, Restarts: 4, Failures: 5, Trouble: "not ready within 30s",
 				LastExit: &api.Exit{Code: -1, Signal: "SIGKILL", At: at, Reason: "killed by SIGKILL"}, LastClean: true, Scaled: 3,
 				Well: &Well{Files: "/opt/whois/1.4.0", Exit: &api.Exit{Code: 2, Signal: "SIGTERM", At: at, Reason: "exited with code 2"}},
 				Tally: measure.Tally{Past: used(time.Minute), RestartsBy: map[measure.Reason]int{measure.Signaled: 4},
