@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 const passwdText = `root:x:0:0:root:/root:/bin/bash
@@ -178,6 +179,20 @@ func TestGetentTimeout(t *testing.T) {
 	_, err := output([]string{d.getent[1], "passwd", "hangs"}, time.Millisecond)
 	if err == nil || !strings.Contains(err.Error(), "no answer") {
 		t.Errorf("got %v, want no answer", err)
+	}
+}
+
+// TestGetentAlone: it ends by itself where nobody is left who kills it.
+func TestGetentAlone(t *testing.T) {
+	d := testDatabase(t)
+	process, err := launch([]string{d.getent[1], "passwd", "hangs"}, []int{0, 1, 2}, time.Millisecond)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer process.Close()
+	var status unix.WaitStatus
+	if _, err := unix.Wait4(process.Pid, &status, 0, nil); err != nil || !status.Signaled() || status.Signal() != unix.SIGALRM {
+		t.Errorf("%#x, %v", status, err)
 	}
 }
 

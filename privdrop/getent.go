@@ -49,7 +49,7 @@ func output(argv []string, timeout time.Duration) (string, error) {
 		return "", fmt.Errorf("pipe: %w", err)
 	}
 	defer unix.Close(ends[0])
-	process, err := launch(argv, []int{null, ends[1], null})
+	process, err := launch(argv, []int{null, ends[1], null}, timeout+outlives)
 	unix.Close(ends[1])
 	if err != nil {
 		return "", err
@@ -63,9 +63,13 @@ func output(argv []string, timeout time.Duration) (string, error) {
 	return text, err
 }
 
-func launch(argv []string, files []int) (*Process, error) {
+// outlives is how much longer the command lives than is waited for it, where nobody is
+// left who kills it.
+const outlives = time.Second
+
+func launch(argv []string, files []int, lifetime time.Duration) (*Process, error) {
 	plan, err := Spec{
-		Argv: argv, Env: []string{"PATH=" + defaultPath, "LC_ALL=C"}, Files: files, KeepPrivs: true,
+		Argv: argv, Env: []string{"PATH=" + defaultPath, "LC_ALL=C"}, Files: files, KeepPrivs: true, Lifetime: lifetime,
 	}.Plan()
 	if err != nil {
 		return nil, err

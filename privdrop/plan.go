@@ -228,6 +228,10 @@ func (b *builder) asUser() string {
 }
 
 func (b *builder) execute(env uintptr) {
+	if life := b.spec.Lifetime; life > 0 {
+		once := address(&b.calls, []unix.Itimerval{{Value: unix.NsecToTimeval(life.Nanoseconds())}})
+		b.add("lifetime", fmt.Sprintf("setitimer(ITIMER_REAL, %s)", life), unix.SYS_SETITIMER, uintptr(unix.ITIMER_REAL), once, 0)
+	}
 	none := address(&b.calls, []uint64{0})
 	b.add("rt_sigprocmask", "rt_sigprocmask(SIG_SETMASK, [])", unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, none, 0, 8)
 	b.add("execve "+b.path, fmt.Sprintf("execve(%q, %q)", b.path, b.spec.Argv),

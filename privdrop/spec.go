@@ -66,6 +66,10 @@ type Spec struct {
 	// Watchdog above 0 sets WATCHDOG_USEC and WATCHDOG_PID (sd_watchdog_enabled(3)).
 	Watchdog time.Duration
 
+	// Lifetime above 0 ends the command by SIGALRM (setitimer(2)), also when this process
+	// is not there any more to do so.
+	Lifetime time.Duration
+
 	Session  bool // setsid(2)
 	CgroupFD int  // a cgroup v2 directory the child is born in; 0 is none
 }
