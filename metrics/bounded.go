@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"supd/socket"
 )
 
 // bounded has no more connections at a time than it may. Any user of the machine can
@@ -38,7 +40,7 @@ func (b *bounded) Accept() (net.Conn, error) {
 		if b.enter(h) {
 			return h, nil
 		}
-		c.Close()
+		h.Close()
 	}
 }
 
@@ -51,7 +53,7 @@ func (b *bounded) enter(h *held) bool {
 			return false
 		}
 		delete(b.held, victim)
-		victim.Conn.Close()
+		go victim.Close()
 	}
 	b.held[h] = struct{}{}
 	return true
@@ -84,7 +86,7 @@ func (h *held) Close() error {
 	h.of.mu.Lock()
 	delete(h.of.held, h)
 	h.of.mu.Unlock()
-	return h.Conn.Close()
+	return socket.Close(h.Conn, func() {})
 }
 
 func (h *held) become(answered bool) {

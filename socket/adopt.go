@@ -22,7 +22,7 @@ var errOther = errors.New("another socket")
 func Adopt(s Spec, fd int) (*Socket, error) {
 	sock, err := adopt(s, fd, nil, true)
 	if err != nil {
-		unix.Close(fd)
+		CloseFd(fd)
 		return nil, err
 	}
 	return sock, nil

@@ -78,7 +78,7 @@ func (l *lasting) Close() error { return l.close() }
 func (l *lasting) end() error {
 	close(l.quit)
 	<-l.done
-	err := (*l.now.Load()).Close()
+	err := closeLast(*l.now.Load())
 	if e := l.set.Close(); err == nil {
 		err = e
 	}
@@ -135,5 +135,5 @@ func (l *lasting) again() (changed bool, err error) {
 	}
 	old := l.now.Swap(&next)
 	l.sock = sock
-	return true, (*old).Close()
+	return true, closeLast(*old)
 }

@@ -108,7 +108,7 @@ func (s *Set) dropOffers(of *Socket) {
 	s.offers = slices.DeleteFunc(s.offers, func(o *offer) bool {
 		same := !o.used && cookie(o.fd) == listener
 		if same {
-			unix.Close(o.fd)
+			CloseFd(o.fd)
 		}
 		return same
 	})
@@ -130,7 +130,7 @@ func (s *Set) closeOffers() {
 			}
 			s.refused = append(s.refused, why)
 		}
-		unix.Close(o.fd)
+		CloseFd(o.fd)
 	}
 	s.offers = nil
 }

@@ -76,6 +76,11 @@ func (s *Socket) relink() error {
 }
 
 func (s *Set) rebind(key string, old *Socket) error {
+	last, err := unix.FcntlInt(uintptr(old.fd), unix.F_DUPFD_CLOEXEC, 0) // or dup3 may close the last one, see CloseFd
+	if err != nil {
+		return os.NewSyscallError("fcntl", err)
+	}
+	defer CloseFd(last)
 	fresh := &Socket{spec: old.spec, at: old.at, fd: -1}
 	renewed := *old
 	renewed.renewed = true
@@ -84,7 +89,7 @@ func (s *Set) rebind(key string, old *Socket) error {
 		s.replace(key, old)
 		return errors.Join(err, fresh.closeFd())
 	}
-	err := s.watcher.remove(old)
+	err = s.watcher.remove(old)
 	if e := unix.Dup3(fresh.fd, old.fd, unix.O_CLOEXEC); e != nil {
 		// Impossible for two open descriptors; then the old one stays in use.
 		s.replace(key, old)

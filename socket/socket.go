@@ -141,7 +141,7 @@ func (s *Socket) closeFd() error {
 	if s.fd < 0 {
 		return nil
 	}
-	return os.NewSyscallError("close", unix.Close(s.fd))
+	return CloseFd(s.fd)
 }
 
 // dead reports whether some holder has shut the listener down. A listener never

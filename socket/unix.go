@@ -134,7 +134,7 @@ func tryConnect(p string) error {
 	if err != nil {
 		return os.NewSyscallError("socket", err)
 	}
-	defer unix.Close(fd)
+	defer CloseFd(fd)
 	return unix.Connect(fd, &unix.SockaddrUnix{Name: p})
 }
 

@@ -212,7 +212,7 @@ func (s *sockets) duplicatesFor(app string, names []string) (fds []int, err erro
 
 func closeAll(fds []int) {
 	for _, fd := range fds {
-		unix.Close(fd)
+		socket.CloseFd(fd)
 	}
 }
 

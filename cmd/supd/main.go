@@ -39,6 +39,10 @@ const (
 // signals that are for the process, and a thread that waits for a disk which does not
 // answer would keep TERM away.
 func main() {
+	if len(os.Args) == 2 && os.Args[1] == holdSockets {
+		io.Copy(io.Discard, os.Stdin)
+		return
+	}
 	runtime.LockOSThread()
 	code := make(chan int)
 	go func() { code <- run(os.Args[1:], os.Stdout, os.Stderr) }()

@@ -84,11 +84,19 @@ func (r *replacement) Exec(gone func()) error {
 		if r.stop.Err() != nil {
 			return errStops
 		}
+		release, err := r.supervisor.HoldSockets([]string{"/proc/self/exe", holdSockets})
+		if err != nil {
+			return fmt.Errorf("holding the connections until they are closed: %w", err)
+		}
+		defer release()
 		gone()
 		r.flush()
 		return os.NewSyscallError("execve "+path, syscall.Exec(path, os.Args, r.environ))
 	})
 }
+
+// holdSockets is the one argument of the child that HoldSockets runs.
+const holdSockets = "--hold-sockets"
 
 // checkTakeover is what Check runs.
 func checkTakeover(config *configs.Config, pidfile string) error {

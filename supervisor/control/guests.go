@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"supd/socket"
 )
 
 // A guest is who may read and not act. Guests have an eighth of the descriptors that
@@ -49,7 +51,7 @@ func (g *guests) Accept() (net.Conn, error) {
 		if v.mayAct() || g.enters(v) {
 			return v, nil
 		}
-		c.Close()
+		v.Close()
 	}
 }
 
@@ -83,7 +85,5 @@ type visit struct {
 }
 
 func (v *visit) Close() error {
-	err := v.Conn.Close()
-	v.leave()
-	return err
+	return socket.Close(v.Conn, v.leave)
 }

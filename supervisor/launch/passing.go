@@ -3,6 +3,7 @@ package launch
 import (
 	"golang.org/x/sys/unix"
 
+	"supd/socket"
 	"supd/supervisor/output"
 )
 
@@ -19,7 +20,7 @@ func (p Passed) take(name string) (fd int, ok bool) {
 // Close closes what nobody has taken.
 func (p Passed) Close() {
 	for _, fd := range p {
-		unix.Close(fd)
+		socket.CloseFd(fd)
 	}
 }
 

@@ -128,7 +128,7 @@ func TestSweep(t *testing.T) {
 		"nothing":           {"echo; exec sleep 1000", "killed 0 sibling 2\nleft 0 rest 2\n"},
 		"child":             {"sleep 1000 & echo; wait", "killed 1 sibling 2\nleft 0 rest 2\n"},
 		"session":           {"setsid sleep 1000 & echo; wait", "killed 1 sibling 2\nleft 0 rest 2\n"},
-		"daemon":            {"(setsid sh -c 'sleep 1000 & echo; wait' &); kill -STOP $$", "killed 2 sibling 2\nleft 0 rest 2\n"},
+		"daemon":            {"x=$( (setsid sh -c 'sleep 1000 >/dev/null & echo; exec >/dev/null; wait' &) ); echo; kill -STOP $$", "killed 2 sibling 2\nleft 0 rest 2\n"},
 		"other environment": {"env -i sh -c 'sleep 1000 & echo; wait' & wait", "killed 2 sibling 2\nleft 0 rest 2\n"},
 		"odd name":          {`sh -c 'printf "x) R 1 1" >/proc/$$/comm; echo; kill -STOP $$' & wait`, "killed 1 sibling 2\nleft 0 rest 2\n"},
 		// The daemon itself cannot be told any more, but its child is in the
