@@ -2,6 +2,7 @@ package supervisor
 
 import (
 	"context"
+	"time"
 
 	"supd/supervisor/engine"
 )
@@ -21,12 +22,18 @@ func (s *Supervisor) changed(c engine.Change) {
 	}()
 }
 
+// pruneTime is how long old snapshots wait for whoever changes the registry: who copies a
+// big release takes minutes. What stays goes after the next change.
+const pruneTime = 10 * time.Minute
+
 func (s *Supervisor) followActive(c engine.Change) {
 	if err := s.store.SetCurrent(c.App, c.Active.Release.Files); err != nil {
 		s.log.Error("cannot switch the symlink to the active release", "app", c.App, "error", err)
 	}
 	protected := func(_, version string) bool { return version == c.State.Active || version == c.State.Previous }
-	removed, err := s.store.Prune(context.Background(), c.App, c.Active.Config.Release.Keep, protected)
+	ctx, cancel := context.WithTimeout(context.Background(), pruneTime)
+	defer cancel()
+	removed, err := s.store.Prune(ctx, c.App, c.Active.Config.Release.Keep, protected)
 	if len(removed) > 0 {
 		s.log.Info("old snapshots removed", "app", c.App, "removed", removed)
 	}

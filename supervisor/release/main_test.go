@@ -48,14 +48,28 @@ func help(task string, args []string) error {
 				return err
 			}
 		}
-	case "mount": // SNAPSHOT: in a mount namespace of its own, until its input ends
+	case "mount": // SNAPSHOT PATH [ROOT]: in a mount namespace of its own, until its input ends
 		if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
 			return err
 		}
 		if err := unix.Mount(args[0], args[1], "", unix.MS_BIND, ""); err != nil {
 			return err
 		}
+		if len(args) == 3 { // and has its own root there, unlike its child
+			child := exec.Command("/proc/self/exe")
+			child.Env = append(os.Environ(), helperVar+"=wait")
+			child.Stdin = os.Stdin
+			if err := child.Start(); err != nil {
+				return err
+			}
+			if err := unix.Chroot(args[2]); err != nil {
+				return err
+			}
+		}
 		fmt.Println("mounted")
+		_, err := io.Copy(io.Discard, os.Stdin)
+		return err
+	case "wait": // for the end of the input
 		_, err := io.Copy(io.Discard, os.Stdin)
 		return err
 	case "unprivileged": // STATE PATH: everything that is done with a snapshot

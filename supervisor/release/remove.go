@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 )
 
 // Unregister forgets a release, and removes those of its snapshots that no process
@@ -23,28 +24,65 @@ func (s *Store) Unregister(ctx context.Context, app, version string) error {
 	if _, err := os.Stat(s.releases(app)); errors.Is(err, fs.ErrNotExist) {
 		return nil // without a lock, which cannot be made on a read-only disk
 	}
-	unlock, err := s.lock(ctx)
-	if err != nil {
-		return err
-	}
-	defer unlock()
-	if err := s.unregister(app, version); err != nil {
-		return err
-	}
-	names, err := s.snapshotsOf(app, version)
+	names, err := s.forgetVersion(ctx, app, version)
 	if err != nil || len(names) == 0 {
 		return err
 	}
-	inUse, err := busy(app)
+	inUse, unlock, err := s.lookAndLock(ctx, app)
 	if err != nil {
 		return nil // in a chroot without /proc, say: they are left to Prune
 	}
+	defer unlock()
+	now, err := s.Get(app, version)
+	if err != nil && !errors.Is(err, ErrUnknown) {
+		return nil // likewise: it may point to any of them
+	}
+	err = nil
 	for _, name := range names {
-		if !inUse[name] {
+		if !inUse[name] && now.Snapshot != s.tree(app, name) { // else it was registered again meanwhile
 			err = errors.Join(err, s.discard(app, name))
 		}
 	}
 	return err
+}
+
+// forgetVersion forgets a release, and names the snapshots that it has had.
+func (s *Store) forgetVersion(ctx context.Context, app, version string) (snapshots []string, err error) {
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	if err := s.unregister(app, version); err != nil {
+		return nil, err
+	}
+	return s.snapshotsOf(app, version)
+}
+
+// A look at what is in use holds while the lock is got at once. Who waits for the lock looks
+// again, a few times.
+const (
+	freshTime = time.Second
+	mostLooks = 5
+)
+
+// lookAndLock tells what is in use, and locks the registry: in this order, so that nobody
+// who registers waits for a look at all processes of the machine.
+func (s *Store) lookAndLock(ctx context.Context, app string) (inUse map[string]bool, unlock func(), err error) {
+	for range mostLooks {
+		if inUse, err = s.busy(ctx, app); err != nil {
+			return nil, nil, err
+		}
+		seen := time.Now()
+		if unlock, err = s.lock(ctx); err != nil {
+			return nil, nil, err
+		}
+		if time.Since(seen) < freshTime {
+			return inUse, unlock, nil
+		}
+		unlock()
+	}
+	return nil, nil, errors.New("other processes change the registry all the time")
 }
 
 // unregister removes the record of a release. While its drop-in file is there, it
@@ -76,7 +114,8 @@ func (r Release) isShipped() bool {
 //
 // A snapshot stays if protected says so, which is called with its directory and
 // version while the registry is locked. So do the release that was registered last,
-// one that is still to be deployed, and a snapshot that some process has mounted.
+// one that is still to be deployed, and a snapshot that some process has mounted. With an
+// error of the look at those, all stay.
 func (s *Store) Prune(ctx context.Context, app string, keep int, protected func(snapshot, version string) bool) (removed []string, err error) {
 	if err := checkApp(app); err != nil {
 		return nil, err
@@ -85,15 +124,14 @@ func (s *Store) Prune(ctx context.Context, app string, keep int, protected func(
 	if err != nil || len(names) == 0 {
 		return nil, err
 	}
-	unlock, err := s.lock(ctx)
+	inUse, unlock, err := s.lookAndLock(ctx, app)
 	if err != nil {
-		return nil, err
+		return nil, err // any of them may be in use
 	}
 	defer unlock()
 	if err := sweep(s.snapshots(app)); err != nil {
 		return nil, err
 	}
-	inUse, _ := busy(app) // protected knows those that it cannot see
 	stays := func(name string) bool {
 		version, _, ok := parseSnapshot(name)
 		return !ok || inUse[name] || protected != nil && protected(s.tree(app, name), version)

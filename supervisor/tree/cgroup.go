@@ -52,21 +52,22 @@ func OwnedCgroup() (dir, why string) {
 // (proc_pid_mountinfo(5)): where it is mounted, and which cgroup is its root there,
 // since a container sees only a part of it.
 func cgroupMount() (dir, root string, err error) {
-	text, err := os.ReadFile("/proc/self/mountinfo")
+	file, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
 		return "", "", err
 	}
-	for line := range strings.Lines(string(text)) {
-		before, after, _ := strings.Cut(line, " - ")
-		fields := strings.Fields(before)
-		if strings.HasPrefix(after, "cgroup2 ") && len(fields) > 4 {
-			return unescape.Replace(fields[4]), unescape.Replace(fields[3]), nil
+	defer file.Close()
+	err = EachMount(file, func(m Mount) bool {
+		if m.Type == "cgroup2" {
+			dir, root = m.Point, m.Root
 		}
+		return dir == ""
+	})
+	if err == nil && dir == "" {
+		err = errors.New("no cgroup v2 is mounted")
 	}
-	return "", "", errors.New("no cgroup v2 is mounted")
+	return dir, root, err
 }
-
-var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
 
 // ownCgroup is the path of this process's cgroup in that hierarchy (cgroups(7)).
 func ownCgroup() (string, error) {
