@@ -2,10 +2,12 @@ package supervisor
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -39,10 +41,12 @@ func (h *host) inherit() (*predecessor, error) {
 		p.receive(r, h.self)
 		h.statsd.Load()
 	}
+	offered := map[string]bool{}
 	for name, fd := range p.passed {
 		if key, isSocket := strings.CutPrefix(name, "socket "); isSocket {
 			key, _, _ = strings.Cut(key, " ")
 			h.sockets.offer(key, fd)
+			offered[key] = true
 			delete(p.passed, name)
 		}
 	}
@@ -51,7 +55,13 @@ func (h *host) inherit() (*predecessor, error) {
 			return nil, err
 		}
 	}
-	return p, h.findAll(p)
+	if err := h.findAll(p); err != nil {
+		return nil, err
+	}
+	h.offerAll(p, offered)
+	h.seek(p, offered)
+	h.offerAll(p, offered)
+	return p, nil
 }
 
 // receive takes the descriptors that came through an execve: of a record that this
@@ -72,16 +82,11 @@ func (p *predecessor) receive(r *record.Record, self int) {
 
 // findAll looks for the process of each recorded worker.
 func (h *host) findAll(p *predecessor) error {
-	offered := map[string]bool{}
 	for i := range p.slots {
 		s := &p.slots[i]
 		for k := range s.Workers {
-			w := &s.Workers[k]
-			if err := h.find(p, s, w); err != nil { // what may live must not be started a second time
-				return fmt.Errorf("%s, pid %d, cannot be taken over: %w", s.Name(), w.Pid, err)
-			}
-			if s.Number != record.Candidate { // whose sockets are its own
-				h.offer(s.App, w, p.workers[w], offered)
+			if err := h.find(p, s, &s.Workers[k]); err != nil { // what may live must not be started a second time
+				return fmt.Errorf("%s, pid %d, cannot be taken over: %w", s.Name(), s.Workers[k].Pid, err)
 			}
 		}
 	}
@@ -205,16 +210,19 @@ func (p *predecessor) slot(app, process string, number int) *record.Slot {
 	return &p.slots[len(p.slots)-1]
 }
 
-// offer gives the set a copy of each listening socket that the worker holds.
-func (h *host) offer(app string, w *record.Worker, found *launch.Worker, offered map[string]bool) {
-	if !found.Lives() {
-		return
-	}
-	for name, inode := range w.Belongings.Sockets {
-		key := engine.SocketKey(app, name)
-		if w.Key == "" { // the note of its launch does not have the names: the set finds out by the address
-			key = w.Belongings.Directory + " " + name
+// offerAll gives the set a copy of each listening socket that a worker was found to hold,
+// unless it was offered already.
+func (h *host) offerAll(p *predecessor, offered map[string]bool) {
+	for s, w := range p.lives() {
+		if s.Number != record.Candidate { // whose sockets are its own
+			h.offer(s.App, w, p.workers[w], offered)
 		}
+	}
+}
+
+func (h *host) offer(app string, w *record.Worker, found *launch.Worker, offered map[string]bool) {
+	for name, inode := range w.Belongings.Sockets {
+		key := keyOf(app, w, name)
 		if offered[key] || name == "probe" {
 			continue
 		}
@@ -225,6 +233,46 @@ func (h *host) offer(app string, w *record.Worker, found *launch.Worker, offered
 		}
 		offered[key] = true
 		h.sockets.set.Offer(key, fd)
+	}
+}
+
+// keyOf is the key of a worker's socket, as far as it is known: the note of a launch does
+// not have the names, and the set finds out by the address.
+func keyOf(app string, w *record.Worker, name string) string {
+	if w.Key == "" {
+		return w.Belongings.Directory + " " + name
+	}
+	return engine.SocketKey(app, name)
+}
+
+// A start waits so long for the search in workers that do not hold what is supd's where
+// they were given it: for those of one app, and for all.
+const (
+	appTime = 400 * time.Millisecond
+	allTime = 2 * time.Second
+)
+
+// seek looks further for what was not found yet. Nobody else waits for the workers of an
+// app, whatever those have done. What is not found is as if nobody had it.
+func (h *host) seek(p *predecessor, offered map[string]bool) {
+	sought := map[string][]launch.Sought{}
+	for s, w := range p.lives() {
+		wants := func(name string) bool {
+			isProbe := name == "probe" || w.Key == "" // which may be any of them then
+			return isProbe || s.Number != record.Candidate && !offered[keyOf(s.App, w, name)]
+		}
+		if one := p.workers[w].Sought(s.File(w.Generation), p.passed, wants); !one.IsEmpty() {
+			sought[s.App] = append(sought[s.App], one)
+		}
+	}
+	ctx, end := context.WithTimeout(context.Background(), allTime)
+	defer end()
+	for _, app := range slices.Sorted(maps.Keys(sought)) {
+		own, end := context.WithTimeout(ctx, appTime)
+		if err := launch.Seek(own, sought[app]); err != nil {
+			h.log.Warn("sockets and outputs of workers are not all found, and are taken for closed", "app", app, "error", err)
+		}
+		end()
 	}
 }
 
@@ -303,10 +351,21 @@ func (s *Supervisor) releaseOf(c *configs.Config, left *predecessor, app string)
 // living are an app's workers but for candidates, the dead left out.
 func (p *predecessor) living(app string) iter.Seq[*record.Worker] {
 	return func(yield func(*record.Worker) bool) {
+		for s, w := range p.lives() {
+			if s.App == app && s.Number != record.Candidate && !yield(w) {
+				return
+			}
+		}
+	}
+}
+
+// lives are the workers that live, each with its slot.
+func (p *predecessor) lives() iter.Seq2[*record.Slot, *record.Worker] {
+	return func(yield func(*record.Slot, *record.Worker) bool) {
 		for i := range p.slots {
-			for k := range p.slots[i].Workers {
-				w := &p.slots[i].Workers[k]
-				if p.slots[i].App == app && p.slots[i].Number != record.Candidate && w.Alive && !yield(w) {
+			s := &p.slots[i]
+			for k := range s.Workers {
+				if w := &s.Workers[k]; w.Alive && !yield(s, w) {
 					return
 				}
 			}

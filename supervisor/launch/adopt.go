@@ -38,6 +38,7 @@ func (l *Launcher) Find(p record.Process) (*Worker, error) {
 	if w.Identity.Inode == 0 {
 		w.Identity.Start, w.Identity.Inode, _ = process.Identity()
 	}
+	w.lookFirst()
 	return w, nil
 }
 
@@ -110,7 +111,7 @@ func (w *Worker) reopenOutput(passed Passed) error {
 
 func (w *Worker) reopenStream(s stream, inode uint64, passed Passed) error {
 	hasLog := w.spec.Log != nil
-	if fd, ok := passed.take("output " + s.file(w.spec.File())); ok && hasLog {
+	if fd, ok := passed.take(passedOutput(s, w.spec.File())); ok && hasLog {
 		file, err := output.Inherited(fd)
 		if err == nil {
 			w.captureFrom(s, file)
@@ -123,36 +124,19 @@ func (w *Worker) reopenStream(s stream, inode uint64, passed Passed) error {
 	if inode == 0 || !hasLog {
 		return errors.New("its output is not captured")
 	}
-	file, err := output.Reopen(w.Pid, inode)
-	if errors.Is(err, os.ErrNotExist) {
-		file, err = reopenBelow(w.Pid, inode)
+	at, is := w.held[pipeLink(inode)]
+	if !is {
+		return nil // nobody writes to it any more
 	}
-	if file != nil {
-		w.captureFrom(s, file)
+	file, err := output.Reopen(at.pid, at.number, inode)
+	switch {
+	case errors.Is(err, os.ErrNotExist): // closed just now
+		return nil
+	case err != nil:
+		return err
 	}
-	return err
-}
-
-// mostBelow is in how many processes a pipe is looked for.
-const mostBelow = 1000
-
-// reopenBelow opens a pipe that a worker has closed and what it has started holds: nobody
-// else would read it. nil is that nothing of it does.
-func reopenBelow(pid int, inode uint64) (*os.File, error) {
-	below := []int{pid}
-	for at := 0; at < len(below) && at < mostBelow; at++ {
-		children, err := tree.Children(below[at])
-		if err != nil {
-			continue // it has ended just now
-		}
-		for child := range children {
-			if file, err := output.Reopen(child, inode); err == nil {
-				return file, nil
-			}
-			below = append(below, child)
-		}
-	}
-	return nil, nil
+	w.captureFrom(s, file)
+	return nil
 }
 
 // rebindNotify binds the socket anew that the worker sends its messages to.

@@ -3,14 +3,14 @@ package launch
 import (
 	"fmt"
 	"io/fs"
-	"iter"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
 
 	"supd/privdrop"
-	"supd/supervisor/tree"
 )
 
 // inodesOf gives the inodes of sockets by their names.
@@ -25,72 +25,67 @@ func inodesOf(names []string, fds []int) map[string]uint64 {
 	return all
 }
 
-// Held takes a copy of the socket of an inode that the worker holds, or one of the
-// processes that it has started: gunicorn moves what it inherits to other numbers,
-// and others leave it to their children.
-func (w *Worker) Held(inode uint64) (fd int, err error) {
-	if fd, err = socketOf(w.process, inode); err == nil {
-		return fd, nil
-	}
-	children, _ := tree.Children(w.Pid)
-	for pid, start := range children {
-		child, e := privdrop.Adopt(pid, start, 0)
-		if e != nil {
-			continue
-		}
-		fd, e = socketOf(child, inode)
-		child.Close()
-		if e == nil {
-			return fd, nil
-		}
-	}
-	return -1, err
+// holding is where something is held: by a process, under a number.
+type holding struct {
+	pid    int
+	start  uint64 // of the process
+	number int
 }
 
-func socketOf(p *privdrop.Process, inode uint64) (int, error) {
-	want := fmt.Sprintf("socket:[%d]", inode)
-	for number := range descriptorsOf(p.Pid, want) {
-		fd, err := p.Descriptor(number)
-		if err != nil {
+// socketLink and pipeLink are what the links in /proc/PID/fd are like (proc_pid_fd(5)).
+func socketLink(inode uint64) string { return fmt.Sprintf("socket:[%d]", inode) }
+func pipeLink(inode uint64) string   { return fmt.Sprintf("pipe:[%d]", inode) }
+
+// links are those of all that the worker was given.
+func (w *Worker) links() map[string]bool {
+	b, all := &w.Belongings, map[string]bool{}
+	for _, inode := range append(slices.Collect(maps.Values(b.Sockets)), b.StatsdInode) {
+		all[socketLink(inode)] = true
+	}
+	all[pipeLink(b.Pipe)], all[pipeLink(b.ErrorPipe)] = true, true
+	delete(all, socketLink(0)) // there is none
+	delete(all, pipeLink(0))
+	return all
+}
+
+// firstNumbers are the descriptors, beside those that it was given, among which the worker
+// has all that it has moved, such as gunicorn does.
+const firstNumbers = 64
+
+// lookFirst finds what the worker holds among its first descriptors. That is all, as a rule:
+// the rest is for Seek. It looks at few, whatever the worker has done.
+func (w *Worker) lookFirst() {
+	left := w.links()
+	w.held = make(map[string]holding, len(left))
+	for number, most := 0, firstNumbers+len(left); number < most && len(left) > 0; number++ {
+		link, err := os.Readlink("/proc/" + strconv.Itoa(w.Pid) + "/fd/" + strconv.Itoa(number))
+		if err == nil && left[link] {
+			w.held[link] = holding{w.Pid, w.Identity.Start, number}
+			delete(left, link)
+		}
+	}
+}
+
+// Held takes a copy of the socket of an inode that the worker was found to hold, or one of
+// the processes that it has started.
+func (w *Worker) Held(inode uint64) (fd int, err error) {
+	at, is := w.held[socketLink(inode)]
+	if !is {
+		return -1, fmt.Errorf("pid %d does not hold %s: %w", w.Pid, socketLink(inode), fs.ErrNotExist)
+	}
+	holder := w.process
+	if at.pid != w.Pid {
+		if holder, err = privdrop.Adopt(at.pid, at.start, 0); err != nil {
 			return -1, err
 		}
-		var st unix.Stat_t
-		if unix.Fstat(fd, &st) == nil && st.Ino == inode {
-			return fd, nil
-		}
-		unix.Close(fd)
+		defer holder.Close()
 	}
-	return -1, fmt.Errorf("pid %d does not hold %s: %w", p.Pid, want, fs.ErrNotExist)
-}
-
-// A process may have as many descriptors as it likes, up to fs.nr_open. supd looks at
-// so many for one of its own, which was among the first, and holds few at a time.
-const (
-	mostDescriptors = 1 << 16
-	fewDescriptors  = 512
-)
-
-// descriptorsOf gives the numbers under which a process holds what has that name in
-// /proc/PID/fd.
-func descriptorsOf(pid int, want string) iter.Seq[int] {
-	return func(yield func(number int) bool) {
-		dir, err := os.Open("/proc/" + strconv.Itoa(pid) + "/fd")
-		if err != nil {
-			return
-		}
-		defer dir.Close()
-		for seen := 0; seen < mostDescriptors; {
-			names, err := dir.Readdirnames(fewDescriptors)
-			for _, name := range names {
-				link, unread := os.Readlink(dir.Name() + "/" + name)
-				number, bad := strconv.Atoi(name)
-				if unread == nil && bad == nil && link == want && !yield(number) {
-					return
-				}
-			}
-			if seen += len(names); err != nil { // io.EOF
-				return
-			}
-		}
+	if fd, err = holder.Descriptor(at.number); err != nil {
+		return -1, err
 	}
+	if link, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd)); err == nil && link == socketLink(inode) {
+		return fd, nil
+	}
+	go unix.Close(fd) // another file by now, whose file system may never let it be closed
+	return -1, fmt.Errorf("pid %d has moved %s just now: %w", at.pid, socketLink(inode), fs.ErrNotExist)
 }

@@ -17,6 +17,15 @@ func (p Passed) take(name string) (fd int, ok bool) {
 	return fd, ok
 }
 
+func (p Passed) has(name string) bool {
+	_, is := p[name]
+	return is
+}
+
+// passedOutput and passedStatsd are the names of what is passed of a launch.
+func passedOutput(s stream, launch string) string { return "output " + s.file(launch) }
+func passedStatsd(launch string) string           { return "statsd " + launch }
+
 // Close closes what nobody has taken.
 func (p Passed) Close() {
 	for _, fd := range p {
@@ -62,7 +71,7 @@ func (w *Worker) Leave(p *Passing) {
 	name := w.spec.File()
 	w.eachCapture(func(s stream, c *output.Capture) {
 		if pipe := c.Left(); pipe != nil {
-			p.Add("output "+s.file(name), int(pipe.Fd()))
+			p.Add(passedOutput(s, name), int(pipe.Fd()))
 			p.undo = append(p.undo, func() { w.captureFrom(s, pipe) })
 		}
 	})

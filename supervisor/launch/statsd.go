@@ -58,7 +58,7 @@ func (w *Worker) statsdAddr() netip.AddrPort {
 // takeStatsd goes on with the port of a worker that was taken over. Its socket is in
 // the worker; one that the worker has closed is bound anew.
 func (w *Worker) takeStatsd(passed Passed) (err error) {
-	fd, ok := passed.take("statsd " + w.spec.File())
+	fd, ok := passed.take(passedStatsd(w.spec.File()))
 	if w.Belongings.Statsd == 0 {
 		return nil // it was launched without
 	}
@@ -88,7 +88,7 @@ func (w *Worker) leaveStatsd(p *Passing) {
 		return
 	}
 	if fd, err := unix.FcntlInt(uintptr(w.statsd.Fd()), unix.F_DUPFD_CLOEXEC, 0); err == nil {
-		p.Add("statsd "+w.spec.File(), fd)
+		p.Add(passedStatsd(w.spec.File()), fd)
 		p.undo = append(p.undo, func() { unix.Close(fd) })
 	}
 }

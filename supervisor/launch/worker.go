@@ -25,6 +25,7 @@ type Worker struct {
 	launcher  *Launcher
 	spec      Spec
 	process   *privdrop.Process        // nil: it ended before this supd was there
+	held      map[string]holding       // by link: what it was found to hold of that which it was given
 	launched  privdrop.Spec            // for questions that take its environment
 	captures  [streams]*output.Capture // nil: there is none
 	tail      tail                     // of its output, while it is heard

@@ -123,7 +123,7 @@ func captureUntilKilled(dir string) {
 		}
 		l, err := files.Open(path, Options{MaxSize: 300 << 10, Keep: 1 << 20, Compress: w.Log == "portions", UID: -1, GID: -1, Mode: 0o600})
 		check(err)
-		r, err := Reopen(w.PID, w.Pipe)
+		r, err := Reopen(w.PID, 1, w.Pipe)
 		check(err)
 		captures = append(captures, l.CaptureAs(w.Name, r, nil, Field{"SUPD_WORKER", w.Name}))
 	}
