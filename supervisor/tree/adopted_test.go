@@ -2,6 +2,7 @@ package tree
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -420,5 +421,43 @@ func BenchmarkFind(b *testing.B) {
 		if _, err := Find(nil, "/nowhere"); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// TestFindReadsLittle: large environments are read up to a bound for each user, and what is
+// at the beginning of one is read of each process.
+func TestFindReadsLittle(t *testing.T) {
+	s := searching{read: map[uint32]int{}, limit: readTime}
+	env := []string{"SUPD_WORKER=first", "SUPD_HOOK=first"}
+	for range 2 * smallEnvironment / 100_000 {
+		env = append(env, "LARGE="+strings.Repeat("x", 100_000))
+	}
+	cmd := exec.Command("/bin/sleep", "1000")
+	cmd.Env = append(env, "SUPD_TOKEN=last")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	p := Process{Pid: cmd.Process.Pid}
+	ask := func() origin {
+		for {
+			l, err := s.origin(p)
+			if !errors.Is(err, errHidden) { // it is in the middle of its execve
+				if err != nil {
+					t.Fatal(err)
+				}
+				return l
+			}
+		}
+	}
+	if l := ask(); l.worker != "first" || l.token != "last" {
+		t.Errorf("all of it is read, and found is %+v", l)
+	}
+	if n := s.read[userOf(p.Pid)]; n < smallEnvironment/2 {
+		t.Errorf("%d bytes count", n)
+	}
+	s.read[userOf(p.Pid)] = mostRead
+	if l := ask(); l.worker != "first" || l.token != "" {
+		t.Errorf("no more than the beginning is read, and found is %+v", l)
 	}
 }

@@ -27,11 +27,16 @@ var errHidden = errors.New("no environment is to be seen")
 
 // origin tells which launch's environment the process was started with, unless
 // it has overwritten that. One that is gone by now is of none.
-func (p Process) origin() (origin, error) { return Within(p.Pid, p.readOrigin) }
+func (p Process) origin() (origin, error) {
+	return Within(p.Pid, func() (origin, error) {
+		l, _, err := p.readOrigin(mostEnvironment)
+		return l, err
+	})
+}
 
-func (p Process) readOrigin() (origin, error) {
-	var l origin
-	n, err := EachVariable("/proc/"+strconv.Itoa(p.Pid)+"/environ", func(name, value []byte) {
+// readOrigin reads no more than most bytes, and tells how many it has read.
+func (p Process) readOrigin(most int) (l origin, n int, err error) {
+	n, err = eachVariable("/proc/"+strconv.Itoa(p.Pid)+"/environ", most, func(name, value []byte) {
 		switch string(name) {
 		case "SUPD_WORKER":
 			l.worker = string(value)
@@ -51,13 +56,13 @@ func (p Process) readOrigin() (origin, error) {
 	})
 	switch {
 	case errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH):
-		return origin{}, nil
+		return origin{}, n, nil
 	case err != nil:
-		return origin{}, err
+		return origin{}, n, err
 	case n == 0:
-		return origin{}, errHidden
+		return origin{}, n, errHidden
 	}
-	return l, nil
+	return l, n, nil
 }
 
 // A process can let its environment be any memory of its own, of any size (prctl(2),
@@ -73,13 +78,17 @@ const (
 // those longer than mostVariable, and returns how many bytes it has read. It holds
 // little of it at a time, and reads no more than mostEnvironment.
 func EachVariable(path string, each func(name, value []byte)) (size int, err error) {
+	return eachVariable(path, mostEnvironment, each)
+}
+
+func eachVariable(path string, most int, each func(name, value []byte)) (size int, err error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return 0, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer unix.Close(fd)
 	text, held, skips := make([]byte, mostVariable), 0, false
-	for size < mostEnvironment {
+	for size < most {
 		n, err := unix.Read(fd, text[held:])
 		switch {
 		case err == unix.EINTR:

@@ -2,9 +2,11 @@ package tree
 
 import (
 	"cmp"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 )
 
 // Launched is the main process of a worker.
@@ -44,7 +46,8 @@ const mostClaimants = 20
 // launch it is the oldest, which has started the others. If it is dead, the oldest of
 // the others is given in its place, unless LISTEN_PID or WATCHDOG_PID names another
 // process. A process that has overwritten its environment, as some do to change their
-// title, is not found.
+// title, is not found. Nor may one be that has it behind a large environment, if others of
+// its user have such too.
 //
 // A claimant has no such token, but an XDG_RUNTIME_DIR directly beneath the directory
 // workers; one for each.
@@ -53,7 +56,8 @@ func Find(tokens map[string]int, workers string) (Search, error) {
 	if err != nil {
 		return Search{}, err
 	}
-	s := searching{tokens: tokens, workers: filepath.Clean(workers), launched: map[string]Launched{}, claimants: map[string]Claimant{}}
+	s := searching{tokens: tokens, workers: filepath.Clean(workers), launched: map[string]Launched{}, claimants: map[string]Claimant{},
+		read: map[uint32]int{}, limit: readTime}
 	for _, p := range all {
 		s.look(p)
 	}
@@ -67,13 +71,46 @@ type searching struct {
 	claimants map[string]Claimant // by runtime directory
 	more      int
 	hooks     []Claimant
+	read      map[uint32]int // bytes of large environments, by user
+	limit     time.Duration  // of each read
+}
+
+// A start waits for the search, and anybody may have thousands of processes with as much
+// environment as one can have. An environment of smallEnvironment is read of each, which is
+// many times as much as a worker has; what is larger, up to mostRead of each user's.
+const (
+	smallEnvironment = 64 << 10
+	mostRead         = 64 << 20
+)
+
+// origin is that of a process, as far as its user's share goes. Once one has not let itself
+// be read the others have less time.
+func (s *searching) origin(p Process) (origin, error) {
+	user := userOf(p.Pid)
+	most := smallEnvironment
+	if s.read[user] < mostRead {
+		most = mostEnvironment
+	}
+	type answer struct {
+		origin
+		n int
+	}
+	a, err := within(p.Pid, s.limit, func() (answer, error) {
+		l, n, err := p.readOrigin(most)
+		return answer{l, n}, err
+	})
+	if errors.Is(err, ErrStuck) {
+		s.limit = readTime / 10
+	}
+	s.read[user] += max(0, a.n-smallEnvironment)
+	return a.origin, err
 }
 
 func (s *searching) look(p Process) {
 	if p.Pid != p.Session || p.Zombie {
 		return
 	}
-	l, err := p.origin()
+	l, err := s.origin(p)
 	if err != nil {
 		return
 	}
