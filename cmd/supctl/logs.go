@@ -287,16 +287,27 @@ func (c *call) copyLog(ctx context.Context, client *control.Client, r logRequest
 	return log.Position(), true, err
 }
 
-// tail gives the last lines of a process.
+// A process may have written lines of any length, and so may whoever owns its log.
+const (
+	mostQuoted  = 64 << 10 // bytes of the last lines that are shown beside a state
+	mostAwaited = 1 << 20  // bytes that are read to get there
+)
+
+// tail gives the last lines of a process, the first of them cut where they are longer than
+// mostQuoted together.
 func (c *call) tail(ctx context.Context, process string, lines int) ([]string, error) {
 	log, err := c.client().Logs(ctx, process, lines, false)
 	if err != nil {
 		return nil, err
 	}
 	defer log.Close()
-	text, err := io.ReadAll(log)
-	if err != nil {
+	awaited := &io.LimitedReader{R: log, N: mostAwaited}
+	text, err := lastBytes(awaited, mostQuoted)
+	switch {
+	case err != nil:
 		return nil, failed("log of %s: %s", process, err)
+	case awaited.N == 0:
+		return nil, failed("the last %d lines of %s are longer than %d MiB; `supctl logs %[2]s` shows them", lines, process, mostAwaited>>20)
 	}
 	return slices.Collect(strings.Lines(string(text))), nil
 }

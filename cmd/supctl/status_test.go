@@ -188,6 +188,25 @@ func TestStatusShowsLastLines(t *testing.T) {
 	}
 }
 
+// Lines of any length are shown beside a state only as far as somebody reads them.
+func TestStatusShowsNoMoreThanIsRead(t *testing.T) {
+	dir := t.TempDir()
+	serve(t, newFake(dir))
+	for name, test := range map[string]struct {
+		log, end string
+		most     int
+	}{
+		"long lines": {strings.Repeat(strings.Repeat("x", 20<<10)+"\n", 9) + "why\n", "x\n    why\n", mostQuoted + 100},
+		"no line":    {strings.Repeat("x", 2*mostAwaited), "the last 10 lines of whois/web are longer than 1 MiB; `supctl logs whois/web` shows them\n", 200},
+	} {
+		must(t, os.WriteFile(filepath.Join(dir, "web.log"), []byte(test.log), 0o600))
+		code, out, errs := supctl(t, "status", "whois/web")
+		if code != 0 || strings.Count(out, "\n") != 2 || !strings.HasSuffix(errs, test.end) || len(errs) > test.most {
+			t.Errorf("%s: exited with %d, %q and %d bytes, the last of which are %q", name, code, out, len(errs), errs[max(0, len(errs)-200):])
+		}
+	}
+}
+
 func TestCoarse(t *testing.T) {
 	tests := map[time.Duration]string{
 		-time.Second: "0s", 0: "0s", 1400 * time.Millisecond: "1s", 59 * time.Second: "59s", time.Minute: "1m", 59*time.Minute + 59*time.Second: "59m",
