@@ -29,12 +29,13 @@ type Client struct {
 	socket   string
 	http     *http.Client
 	patience time.Duration
+	most     int64        // bytes of a document
 	server   atomic.Int64 // uid of who listens
 }
 
 // Dial makes a client. It connects when it sends a request.
 func Dial(socket string) *Client {
-	c := &Client{socket: socket, patience: patience}
+	c := &Client{socket: socket, patience: patience, most: mostAnswer}
 	c.http = &http.Client{Transport: &http.Transport{
 		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return c.connect(ctx) },
 	}}
@@ -121,9 +122,9 @@ func (c *Client) Rollout(ctx context.Context, app string, id int, follow bool, e
 	}
 	defer body.Close()
 	ended := !follow
-	for d := json.NewDecoder(body); ; {
+	for d := c.documents(body); ; {
 		var line RolloutLine
-		err := d.Decode(&line)
+		err := d.next(&line)
 		switch {
 		case errors.Is(err, io.EOF) && ended:
 			return nil
@@ -145,9 +146,9 @@ func (c *Client) Watch(ctx context.Context, targets []string, each func(*api.Sta
 		return err
 	}
 	defer body.Close()
-	for d := json.NewDecoder(body); ; {
+	for d := c.documents(body); ; {
 		s := &api.Status{}
-		if err := d.Decode(s); err != nil {
+		if err := d.next(s); err != nil {
 			return c.lost(ctx, err)
 		}
 		if err := each(s); err != nil {
@@ -230,7 +231,7 @@ func (c *Client) ask(ctx context.Context, method, url string, body io.Reader, in
 
 func (c *Client) decode(ctx context.Context, answer io.ReadCloser, into any) error {
 	defer answer.Close()
-	if err := json.NewDecoder(answer).Decode(into); err != nil {
+	if err := c.documents(answer).next(into); err != nil {
 		return c.lost(ctx, err)
 	}
 	return nil
@@ -334,7 +335,7 @@ func (c *Client) exchange(ctx context.Context, method, url string, body io.Reade
 // refusal is the error that supd has answered.
 func (c *Client) refusal(came *http.Response) error {
 	e := &Error{}
-	if err := json.NewDecoder(came.Body).Decode(e); err != nil || e.Code == 0 {
+	if err := c.documents(came.Body).next(e); err != nil || e.Code == 0 {
 		return fail(api.CodeFailed, "%s answered %s: is that supd?", c.socket, came.Status)
 	}
 	return e

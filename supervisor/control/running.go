@@ -65,7 +65,7 @@ func (r *Running) begin(ctx context.Context, body []byte, files []int) error {
 	if err := request.Write(conn); err != nil {
 		return r.client.lost(ctx, err)
 	}
-	from := bufio.NewReader(conn)
+	from := bufio.NewReader(io.LimitReader(conn, 2*r.client.most)) // the head, and the end of the command
 	answer, err := http.ReadResponse(from, request)
 	if err != nil {
 		return r.client.lost(ctx, err)
@@ -91,7 +91,7 @@ func (r *Running) Wait() (end api.CommandEnd, err error) {
 		api.CommandEnd
 		Error
 	}
-	if err := json.NewDecoder(r.from).Decode(&answer); err != nil {
+	if err := r.client.documents(r.from).next(&answer); err != nil {
 		return end, r.client.lost(r.ctx, err)
 	}
 	if answer.Code != 0 {
