@@ -3,12 +3,14 @@ package metrics
 import (
 	"bytes"
 	"errors"
+	"math"
 	"os"
 	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"supd/privdrop/files"
 	"supd/supervisor/tree"
 )
 
@@ -133,8 +135,9 @@ func (p *proc) descriptors(pid int) int {
 		return 0
 	}
 	defer dir.Close()
-	names, _ := dir.Readdirnames(-1)
-	return len(names)
+	count := 0
+	_ = files.EachName(dir, math.MaxInt, func(string) bool { count++; return true })
+	return count
 }
 
 // threads are those of a process.

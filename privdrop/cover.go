@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -62,11 +63,36 @@ func (b *builder) mkdir(path string) {
 	b.add("mkdir "+path, fmt.Sprintf("mkdirat(%q, 0755)", path), unix.SYS_MKDIRAT, 0, b.text(path), 0o755)
 }
 
-// besides is what a directory holds but for one path. What cannot be read holds
+// mostBeside is how many names a directory that is covered may hold: each is a mount of its
+// own in every launch, and who puts releases there could make any number.
+const mostBeside = 4096
+
+// held is what a directory holds, up to one more than mostBeside. What cannot be read holds
 // nothing: layOver will tell.
+func held(dir string) []os.DirEntry {
+	f, err := os.Open(dir)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	all, _ := f.ReadDir(mostBeside + 1)
+	slices.SortFunc(all, func(a, b os.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return all
+}
+
+// checkCovered says which directory holds too much to be covered.
+func (m Mount) checkCovered() error {
+	for _, dir := range m.covered() {
+		if len(held(dir)) > mostBeside {
+			return fmt.Errorf("%s holds more than %d names, and cannot be covered (remove what is not needed, or put the release into a directory of its own)", dir, mostBeside)
+		}
+	}
+	return nil
+}
+
+// besides is what a directory holds but for one path.
 func (b *builder) besides(dir, but string) (entries []os.DirEntry) {
-	all, _ := os.ReadDir(dir)
-	for _, e := range all {
+	for _, e := range held(dir) {
 		if filepath.Join(dir, e.Name()) != but {
 			entries = append(entries, e)
 		}

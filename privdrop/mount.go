@@ -68,6 +68,9 @@ func (m Mount) check() (resolved Mount, err error) {
 	if resolved.To == "/" || m.Cover && resolved.covered()[0] == "/" {
 		return m, errors.New("the root directory cannot be covered (give a directory beneath it)")
 	}
+	if m.Cover {
+		return resolved, resolved.checkCovered()
+	}
 	return resolved, nil
 }
 

@@ -303,6 +303,28 @@ func TestCoverFrom(t *testing.T) {
 	}
 }
 
+// What others put beside a release is mounted in each launch: there is an end to it.
+func TestCoverOfAFilledDirectory(t *testing.T) {
+	dir := publicDir(t)
+	write(t, dir, map[string]string{"old/f": "", "apps/opt/f": ""})
+	spec := Spec{Argv: []string{"/bin/sh"}, KeepPrivs: true, Mounts: []Mount{{From: dir + "/old", To: dir + "/apps/opt", Cover: true}}}
+	for i := range mostBeside {
+		if err := os.Link(dir+"/old/f", fmt.Sprintf("%s/apps/%d", dir, i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := dir + "/apps holds more than 4096 names, and cannot be covered"
+	if _, err := spec.plan(rootHost()); err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if err := os.Remove(dir + "/apps/0"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := spec.plan(rootHost()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCoverExplained(t *testing.T) {
 	dir := publicDir(t)
 	write(t, dir, map[string]string{"old/f": "", "apps/opt/f": "", "apps/other/f": "", "apps/file": "", "apps/link": "->other"})

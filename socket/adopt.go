@@ -251,11 +251,8 @@ func findLink(file boundFile, keep, parent *directory) *link {
 	if parent == nil {
 		return nil
 	}
-	names, _ = parent.names()
+	names, _ = parent.privateNames()
 	for _, name := range names {
-		if !isPrivate(name) {
-			continue
-		}
 		if l := ownLinkIn(parent, name); l != nil {
 			if file.at(l.dir, l.name) {
 				_ = l.dir.lock() // the supd that had it may still be ending

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path"
 
@@ -97,15 +98,34 @@ func (d *directory) moveTo(name string, to *directory, as string, flags uint) er
 	return to.fail("rename to", as, err)
 }
 
-// names lists the directory.
-func (d *directory) names() ([]string, error) {
+// names lists a directory that nobody else can fill.
+func (d *directory) names() (all []string, err error) {
+	err = d.eachName(math.MaxInt, func(name string) { all = append(all, name) })
+	return all, err
+}
+
+// mostNames is how many names of a directory are looked at that others may fill.
+const mostNames = 20_000
+
+// privateNames lists the directories that supds have made beside a socket, or may have: the
+// error may be files.ErrManyNames, then there may be others.
+func (d *directory) privateNames() (found []string, err error) {
+	err = d.eachName(mostNames, func(name string) {
+		if isPrivate(name) {
+			found = append(found, name)
+		}
+	})
+	return found, err
+}
+
+func (d *directory) eachName(most int, each func(string)) error {
 	again, err := openDirectoryAt(d.fd, ".", d.path, 0) // reading moves an offset
 	if err != nil {
-		return nil, err
+		return err
 	}
 	file := os.NewFile(uintptr(again.fd), d.path)
 	defer file.Close()
-	return file.Readdirnames(-1)
+	return files.EachName(file, most, func(name string) bool { each(name); return true })
 }
 
 // lock marks a directory as used, until it is closed; the error says that another

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // link is a second name of a unix socket's inode, in a private directory. With
@@ -91,16 +93,15 @@ func (l *link) restore(parent *directory, name string, flags uint) error {
 }
 
 // sweep removes the private directories that a supd which was killed has left
-// in d for the socket of inode gone.
+// in d for the socket of inode gone. Whoever fills d keeps no socket from it: sweepStages
+// says so.
 func sweep(d *directory, gone inode) error {
-	names, err := d.names()
-	if err != nil {
-		return err
+	names, err := d.privateNames()
+	if errors.Is(err, files.ErrManyNames) {
+		err = nil
 	}
 	for _, name := range names {
-		if isPrivate(name) {
-			err = errors.Join(err, sweepOne(d, name, gone))
-		}
+		err = errors.Join(err, sweepOne(d, name, gone))
 	}
 	return err
 }

@@ -192,11 +192,8 @@ func (s *Set) sweepStages() error {
 // sweepPrivate removes the private directories of this process's user that no process
 // uses: whoever does has them locked.
 func (d *directory) sweepPrivate() error {
-	names, err := d.names()
+	names, err := d.privateNames()
 	for _, name := range names {
-		if !isPrivate(name) {
-			continue
-		}
 		old := ownLinkIn(d, name)
 		if old == nil {
 			continue

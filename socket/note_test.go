@@ -1,12 +1,16 @@
 package socket
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // leaves is what a supd that was killed leaves of a socket, which a worker may hold.
@@ -142,4 +146,27 @@ func TestStagesOfTheKilled(t *testing.T) {
 		t.Errorf("left: %q, want %q", got, want)
 	}
 	must(t, apply(set, specs("app/s", "unix:"+run+"/s", "app/t", "unix:"+run+"/t")))
+}
+
+// TestFilledDirectory: whoever fills the directory of a socket sizes no memory and keeps no
+// socket from it, also where one was left at the path; that not all was looked at is said.
+func TestFilledDirectory(t *testing.T) {
+	dir := shortDir(t)
+	run := dir + "/run"
+	must(t, os.Mkdir(run, 0o755))
+	must(t, os.WriteFile(dir+"/file", nil, 0o600))
+	for i := range mostNames {
+		must(t, os.Link(dir+"/file", run+"/"+strconv.Itoa(i)))
+	}
+	occupy(t, run+"/s", unix.SOCK_STREAM, 1)()
+	set, err := NewSet(dir + "/keep")
+	must(t, err)
+	defer set.Close()
+	failed, err := set.Apply(specs("app/s", "unix:"+run+"/s"), false)
+	if len(failed) > 0 || !errors.Is(err, ErrLeftover) || !errors.Is(err, files.ErrManyNames) {
+		t.Errorf("failed %v, %v", failed, err)
+	}
+	if _, err := set.Apply(specs("app/s", "unix:"+run+"/s"), false); err != nil {
+		t.Errorf("said again: %v", err)
+	}
 }
