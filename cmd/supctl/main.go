@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"supd/configs"
+	"supd/prose"
 	"supd/supervisor/control"
 )
 
@@ -42,7 +43,7 @@ func act() int {
 // run carries out a command line and gives the exit code.
 func run(ctx context.Context, args []string, stdout, err io.Writer) int {
 	out := &written{Writer: stdout}
-	c := &call{in: os.Stdin, out: prose{out}, err: prose{err}}
+	c := &call{in: os.Stdin, out: prose.Writer{To: out}, err: prose.Writer{To: err}}
 	root := c.root()
 	root.SetArgs(args)
 	root.SetOut(c.out)

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"supd/configs"
+	"supd/prose"
 	"supd/supervisor/api"
 	"supd/supervisor/control"
 )
@@ -45,7 +46,7 @@ var oldPlaces = []string{"/etc/supervisord.conf", "/etc/supervisor/supervisord.c
 // runOld carries out a command line of supervisorctl's and gives its exit code.
 func runOld(ctx context.Context, args []string, in io.Reader, stdout, stderr io.Writer) int {
 	out := &written{Writer: stdout}
-	o := &old{call: &call{out: prose{out}, err: prose{stderr}}}
+	o := &old{call: &call{out: prose.Writer{To: out}, err: prose.Writer{To: stderr}}}
 	words, err := o.options(args)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):

@@ -21,6 +21,7 @@ import (
 
 	"supd/configs"
 	"supd/metrics"
+	"supd/prose"
 	"supd/supervisor"
 	"supd/supervisor/api"
 	"supd/supervisor/control"
@@ -73,7 +74,9 @@ func (o options) loading() []configs.Option {
 	return []configs.Option{configs.LeaveOut()}
 }
 
+// run says what it has to say in prose: it comes from the files of apps' users, too.
 func run(args []string, stdout, stderr io.Writer) int {
+	stdout, stderr = prose.Writer{To: stdout}, prose.Writer{To: stderr}
 	o, code := parse(args, stderr)
 	switch {
 	case code >= 0:

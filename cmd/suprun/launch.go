@@ -57,7 +57,7 @@ func (o *options) show() error {
 	if err != nil {
 		return err
 	}
-	return plan.Explain(os.Stdout)
+	return plan.Explain(stdout)
 }
 
 // become opens the sockets, which stay open for the command. If that cannot be run,

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"supd/privdrop"
+	"supd/prose"
 )
 
 var version = "dev" // set by -ldflags -X
@@ -23,13 +24,19 @@ const (
 	exitNotFound      = 127
 )
 
+// Where suprun itself says something. The command gets the descriptors as they are.
+var (
+	stdout = prose.Writer{To: os.Stdout}
+	stderr = prose.Writer{To: os.Stderr}
+)
+
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {
 	o, err := parse(args)
 	switch {
 	case err != nil:
-		fmt.Fprintf(os.Stderr, "suprun: %v\ntry suprun --help\n", err)
+		fmt.Fprintf(stderr, "suprun: %v\ntry suprun --help\n", err)
 		return exitUsage
 	case o.help:
 		return say(usage)
@@ -37,7 +44,7 @@ func run(args []string) int {
 		return say("suprun " + version + "\n")
 	}
 	if err := o.run(); err != nil {
-		fmt.Fprintln(os.Stderr, "suprun: "+err.Error())
+		fmt.Fprintln(stderr, "suprun: "+err.Error())
 		return exitCode(err)
 	}
 	return 0
@@ -45,8 +52,8 @@ func run(args []string) int {
 
 // say prints what was asked for.
 func say(text string) int {
-	if _, err := fmt.Print(text); err != nil {
-		fmt.Fprintln(os.Stderr, "suprun: the output is lost:", err)
+	if _, err := fmt.Fprint(stdout, text); err != nil {
+		fmt.Fprintln(stderr, "suprun: the output is lost:", err)
 		return exitFailed
 	}
 	return 0

@@ -259,3 +259,17 @@ func TestUsageIsComplete(t *testing.T) {
 		}
 	}
 }
+
+// Nothing that the owner of a program wrote into it is obeyed by a terminal.
+func TestWordsOfAProgram(t *testing.T) {
+	program := t.TempDir() + "/job"
+	if err := os.WriteFile(program, []byte("#!/no\x1b]0;title\a\x1b[2J\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, flags := range [][]string{nil, {"--explain"}} {
+		_, said, code := suprun(t, append(flags, "--", program)...)
+		if code != exitNotExecutable || !strings.Contains(said, "its interpreter /no]0;title[2J does not exist") || strings.ContainsAny(said, "\x1b\a") {
+			t.Errorf("%q: exited with %d, %q", flags, code, said)
+		}
+	}
+}

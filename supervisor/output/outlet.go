@@ -260,7 +260,7 @@ type outlets struct {
 }
 
 func newOutlets(log *slog.Logger) *outlets {
-	return &outlets{log: log, stdout: os.Stdout, patience: outletPatience, all: map[string]*outlet{}}
+	return &outlets{log: log, stdout: shown(os.Stdout), patience: outletPatience, all: map[string]*outlet{}}
 }
 
 // get gives the outlet of that name, made when it is needed first.

@@ -3,6 +3,11 @@ package output
 import (
 	"bytes"
 	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"supd/prose"
 )
 
 // Stdout begins the path of a Log that is no file: output that is captured to
@@ -15,6 +20,22 @@ const Stdout = "stdout:"
 
 func (o *outlets) standard() *outletLog {
 	return &outletLog{o.get("standard output", func() outletWriter { return &plainWriter{to: o.stdout} }), lines{}}
+}
+
+// shown is where the lines of workers go that are for a file. One that is a terminal gets what
+// is printable, and nothing that it would obey; whatever else it is, such as the pipe of a
+// container's log collector, gets them as they are.
+func shown(f *os.File) io.Writer {
+	conn, err := f.SyscallConn() // Fd would make it a file that waits
+	if err != nil {
+		return f
+	}
+	var refused error
+	err = conn.Control(func(fd uintptr) { _, refused = unix.IoctlGetTermios(int(fd), unix.TCGETS) })
+	if err != nil || refused != nil {
+		return f
+	}
+	return prose.Writer{To: f}
 }
 
 // plainWriter writes lines.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/creack/pty"
 	"golang.org/x/sys/unix"
 )
 
@@ -440,5 +441,31 @@ func TestFloodOnStdout(t *testing.T) {
 	defer outlet.mu.Unlock()
 	if outlet.bytes != 0 || len(outlet.shares) != 0 {
 		t.Errorf("%d bytes wait, %v", outlet.bytes, outlet.shares)
+	}
+}
+
+// A terminal gets what is printable of a worker's lines, and a pipe the lines as they are.
+func TestStandardOutputThatIsATerminal(t *testing.T) {
+	const line = "\x1b]0;title\a\x1b[31mred\x1b[0m\u009b2J\n"
+	master, tty, err := pty.Open()
+	must(t, err)
+	defer master.Close()
+	defer tty.Close()
+	must(t, (&plainWriter{to: shown(tty)}).writeLines([]byte(line)))
+	said := make([]byte, 100)
+	n, err := master.Read(said)
+	must(t, err)
+	if got, want := string(said[:n]), "]0;titlered2J\r\n"; got != want {
+		t.Errorf("a terminal: %q, want %q", got, want)
+	}
+	read, write, err := os.Pipe()
+	must(t, err)
+	defer read.Close()
+	defer write.Close()
+	must(t, (&plainWriter{to: shown(write)}).writeLines([]byte(line)))
+	n, err = read.Read(said)
+	must(t, err)
+	if got := string(said[:n]); got != line {
+		t.Errorf("a pipe: %q, want %q", got, line)
 	}
 }
