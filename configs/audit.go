@@ -228,7 +228,7 @@ func (a *audit) programs(p *Process) {
 			continue
 		}
 		why := files.Way{}.Untrusted(path)
-		if script, _ := (privdrop.View{}).ScriptAt(path); why == nil && filepath.IsAbs(script.Interpreter) {
+		if script, _ := (privdrop.View{}).ScriptAt(path, nil); why == nil && filepath.IsAbs(script.Interpreter) {
 			why = files.Way{}.Untrusted(script.Interpreter)
 		}
 		if why != nil {

@@ -134,7 +134,7 @@ func (t *trap) file(path, dir string) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	text, err := readRegular(t.app.view().Find(path))
+	text, err := readThrough(t.app.view(), path, t.way.As)
 	return string(text), err == nil
 }
 

@@ -90,6 +90,16 @@ func readRegular(path string, checks ...func(fs.FileInfo) error) ([]byte, error)
 	return readOpened(f, checks)
 }
 
+// readThrough does the same with what a worker finds at path, as far as it may read it.
+func readThrough(view privdrop.View, path string, as *files.Account) ([]byte, error) {
+	f, err := view.Open(path, as)
+	if err != nil {
+		return nil, reason(err)
+	}
+	defer f.Close()
+	return readOpened(f, nil)
+}
+
 // readOpened reads a regular file, up to a length, unless one of the checks does not
 // like it.
 func readOpened(f *os.File, checks []func(fs.FileInfo) error) ([]byte, error) {

@@ -21,7 +21,7 @@ func TestLease(t *testing.T) {
 	if err := os.WriteFile(file, []byte("#!/bin/sh\n"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if script, err := (privdrop.View{}).ScriptAt(file); err != nil || script.Interpreter != "/bin/sh" {
+	if script, err := (privdrop.View{}).ScriptAt(file, nil); err != nil || script.Interpreter != "/bin/sh" {
 		t.Fatalf("script %v, %v", script, err)
 	}
 	holder, err := os.OpenFile(file, os.O_RDWR, 0)
@@ -32,7 +32,7 @@ func TestLease(t *testing.T) {
 	if _, err := unix.FcntlInt(holder.Fd(), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
 		t.Skipf("no lease on this file system: %v", err)
 	}
-	if script, err := (privdrop.View{}).ScriptAt(file); err != nil || script.Interpreter != "" {
+	if script, err := (privdrop.View{}).ScriptAt(file, nil); err != nil || script.Interpreter != "" {
 		t.Errorf("script %v, %v, of a file that cannot be read now", script, err)
 	}
 	if _, err := readRegular(file); !errors.Is(err, unix.EWOULDBLOCK) {

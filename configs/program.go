@@ -49,7 +49,7 @@ func (v *verification) script(p *Process, key, file, path string, account *privd
 		case !is:
 			return
 		case next == "":
-			v.format(p, key, file)
+			v.format(p, key, file, account)
 			return
 		case next == file:
 			v.fail(p.Name, key, "%s: its line #! names the script itself; name the interpreter, such as /bin/sh", file)
@@ -60,14 +60,14 @@ func (v *verification) script(p *Process, key, file, path string, account *privd
 	if next, is := v.interpreter(p, key, file, path, account); is && next != "" {
 		v.fail(p.Name, key, "%s: too many scripts are each other's interpreters, and the kernel goes through %d; name the last interpreter in the first of them", file, privdrop.MostScripts)
 	} else if is {
-		v.format(p, key, file)
+		v.format(p, key, file, account)
 	}
 }
 
 // format looks at what is no script. A launch finds that out by itself.
-func (v *verification) format(p *Process, key, file string) {
+func (v *verification) format(p *Process, key, file string, account *privdrop.Account) {
 	var err error
-	if v.asks && v.answers(p.Name, key, file, func() { err = v.view.FormatAt(file) }) && err != nil {
+	if v.asks && v.answers(p.Name, key, file, func() { err = v.view.FormatAt(file, account.Files()) }) && err != nil {
 		v.fail(p.Name, key, "%s: %s", file, err)
 	}
 }
@@ -77,7 +77,7 @@ func (v *verification) format(p *Process, key, file string) {
 func (v *verification) interpreter(p *Process, key, file, path string, account *privdrop.Account) (next string, is bool) {
 	var s privdrop.Script
 	var err error
-	if !v.answers(p.Name, key, file, func() { s, err = v.view.ScriptAt(file) }) {
+	if !v.answers(p.Name, key, file, func() { s, err = v.view.ScriptAt(file, account.Files()) }) {
 		return "", false
 	}
 	switch {

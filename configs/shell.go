@@ -117,7 +117,7 @@ func (t *trap) scriptFile() {
 	if !ok {
 		return
 	}
-	if head, err := t.app.view().ScriptAt(path); err != nil || !isShell(head) { // most are no scripts, and large
+	if head, err := t.app.view().ScriptAt(path, t.way.As); err != nil || !isShell(head) { // most are no scripts, and large
 		return
 	}
 	text, ok := t.file(name, t.process.Directory)

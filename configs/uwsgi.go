@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"supd/privdrop"
+	"supd/privdrop/files"
 )
 
 // uwsgiOptions is what uWSGI is told, from its command line and its ini files.
@@ -14,6 +15,7 @@ type uwsgiOptions struct {
 	// an option that is missing here may be in there.
 	partial bool
 	view    privdrop.View
+	as      *files.Account // who reads the files
 }
 
 func (o *uwsgiOptions) add(name, value string) {
@@ -26,8 +28,8 @@ func (o *uwsgiOptions) add(name, value string) {
 
 var uwsgiShort = map[string]string{"s": "socket", "M": "master", "d": "daemonize"}
 
-func readUWSGI(dir string, args []string, through privdrop.View) *uwsgiOptions {
-	o := &uwsgiOptions{all: map[string][]string{}, view: through}
+func readUWSGI(dir string, args []string, through privdrop.View, as *files.Account) *uwsgiOptions {
+	o := &uwsgiOptions{all: map[string][]string{}, view: through, as: as}
 	for i := 0; i < len(args); i++ {
 		name := strings.TrimLeft(args[i], "-")
 		if name == args[i] { // a configuration file, or an application
@@ -78,7 +80,7 @@ func (o *uwsgiOptions) file(dir, path string) {
 		o.partial = true
 		return
 	}
-	data, err := readRegular(o.view.Find(path))
+	data, err := readThrough(o.view, path, o.as)
 	if err != nil {
 		o.partial = true
 		return
@@ -106,7 +108,7 @@ func (o *uwsgiOptions) section(text, wanted string) {
 // uwsgiArguments are all that uWSGI is told, each as --name=value, and whether there may be
 // more.
 func (t *trap) uwsgiArguments() (args []string, partial bool) {
-	o := readUWSGI(t.process.Directory, t.args, t.app.view())
+	o := readUWSGI(t.process.Directory, t.args, t.app.view(), t.way.As)
 	for name := range t.env { // each option may be set by UWSGI_OPTION
 		o.partial = o.partial || strings.HasPrefix(name, "UWSGI_")
 	}

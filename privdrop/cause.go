@@ -39,7 +39,7 @@ func (p *Plan) whyNotExecuted(errno error) error {
 		if err := p.reach(file); err != nil {
 			return err
 		}
-		if script, err := p.view.ScriptAt(file); err == nil && script.Interpreter != "" {
+		if script, err := p.view.ScriptAt(file, p.account.Files()); err == nil && script.Interpreter != "" {
 			return p.reach(script.Interpreter)
 		}
 	case unix.EAGAIN: // of the change of user, which execve is the one to tell (setuid(2))

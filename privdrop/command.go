@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // defaultPath is searched when the environment has no PATH.
@@ -18,7 +20,7 @@ const defaultPath = "/usr/local/bin:/usr/bin:/bin"
 // the last word.
 func (v View) findCommand(name, dir string, env []string, a *Account) (string, error) {
 	if strings.Contains(name, "/") {
-		return name, v.examine(name, fromDir(name, dir))
+		return name, v.examine(name, fromDir(name, dir), a.Files())
 	}
 	path := defaultPath
 	for _, pair := range env {
@@ -55,7 +57,7 @@ func (v View) search(name, dir, path string, a *Account) (string, error) {
 		case !a.mayExecute(&st):
 			second = cmp.Or(second, file)
 		default:
-			return file, v.examine(name, fromDir(file, dir))
+			return file, v.examine(name, fromDir(file, dir), a.Files())
 		}
 	}
 	switch {
@@ -89,11 +91,13 @@ func (a *Account) inGroup(gid int) bool {
 	return a.GID == gid
 }
 
-// examine says why the file at path cannot be executed, if so.
-func (v View) examine(name, path string) error {
-	var st unix.Stat_t
-	switch err := unix.Stat(v.Find(path), &st); err {
+// examine says why the file at path cannot be executed, if so, as far as the account may
+// know.
+func (v View) examine(name, path string, as *files.Account) error {
+	f, err := v.look(path, as)
+	switch err {
 	case nil:
+		defer f.close()
 	case unix.ENOENT, unix.ENOTDIR:
 		return fmt.Errorf("%s: %w", name, ErrNotFound)
 	case unix.EACCES:
@@ -102,12 +106,12 @@ func (v View) examine(name, path string) error {
 		return fmt.Errorf("%s: %w: %w", name, ErrNotExecutable, err)
 	}
 	switch {
-	case st.Mode&unix.S_IFMT == unix.S_IFDIR:
+	case f.is(unix.S_IFDIR):
 		return fmt.Errorf("%s: %w: is a directory", name, ErrNotExecutable)
-	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+	case !f.is(unix.S_IFREG):
 		return fmt.Errorf("%s: %w: not a regular file", name, ErrNotExecutable)
-	case st.Mode&0o111 == 0:
+	case f.st.Mode&0o111 == 0:
 		return fmt.Errorf("%s: %w: no execute permission", name, ErrNotExecutable)
 	}
-	return v.examineInterpreter(path)
+	return v.examineInterpreter(f)
 }

@@ -21,14 +21,13 @@ const MostScripts = 5
 // FormatAt says why the kernel executes no file like the one that the worker finds at path,
 // neither a script nor a program (load_elf_binary in fs/binfmt_elf.c). execve says "no such
 // file or directory" of a missing loader, as if the program were missing, and "exec format
-// error" of all else. Of a file that cannot be read nothing is said. What it reads of a file
-// is bounded.
-func (v View) FormatAt(path string) error {
-	fd, err := files.OpenRegular(v.Find(path))
+// error" of all else. Of a file that as may not read (see Open) nothing is said. What it reads
+// of a file is bounded.
+func (v View) FormatAt(path string, as *files.Account) error {
+	f, err := v.Open(path, as)
 	if err != nil {
 		return nil
 	}
-	f := os.NewFile(uintptr(fd), path)
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
@@ -44,7 +43,7 @@ func (v View) FormatAt(path string) error {
 	case !bytes.HasPrefix(head, []byte(elf.ELFMAG)):
 		return unlessHandled("it is no program, and no script that begins with #!; write the interpreter into its first line, such as #!/bin/sh, or name it in the command")
 	}
-	return v.elf(f, head, info.Size())
+	return v.elf(f, head, info.Size(), as)
 }
 
 // machineOf is what this kernel runs. Whether it runs 32-bit programs too depends on how
@@ -53,7 +52,7 @@ var machineOf = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_A
 
 var errCut = errors.New("it is cut off, and shorter than it says; install it anew")
 
-func (v View) elf(f *os.File, head []byte, size int64) error {
+func (v View) elf(f *os.File, head []byte, size int64, as *files.Account) error {
 	machine, known := machineOf[runtime.GOARCH]
 	if !known || len(head) <= elf.EI_CLASS || elf.Class(head[elf.EI_CLASS]) == elf.ELFCLASS32 {
 		return nil
@@ -83,7 +82,7 @@ func (v View) elf(f *os.File, head []byte, size int64) error {
 	}
 	for _, s := range segments {
 		if elf.ProgType(s.Type) == elf.PT_INTERP {
-			return v.loader(f, s)
+			return v.loader(f, s, as)
 		}
 	}
 	return nil
@@ -107,7 +106,7 @@ func segmentsOf(f *os.File, header elf.Header64) ([]elf.Prog64, error) {
 }
 
 // loader looks for the program that loads another one's libraries.
-func (v View) loader(f *os.File, s elf.Prog64) error {
+func (v View) loader(f *os.File, s elf.Prog64, as *files.Account) error {
 	if s.Filesz < 2 || s.Filesz > unix.PathMax {
 		return errors.New("the name of its loader is none; install it anew")
 	}
@@ -116,8 +115,7 @@ func (v View) loader(f *os.File, s elf.Prog64) error {
 		return nil // it is being written
 	}
 	name := string(bytes.TrimRight(text, "\x00"))
-	var st unix.Stat_t
-	if unix.Stat(v.Find(name), &st) == unix.ENOENT {
+	if v.isMissing(name, as) {
 		return fmt.Errorf("its loader %s does not exist; install the package that has it (the C library), or the program for this system", name)
 	}
 	return nil

@@ -158,14 +158,15 @@ func (b *builder) checkDirectory() error {
 	if b.spec.Dir == "" {
 		return nil
 	}
-	info, err := os.Stat(b.view.Find(b.spec.Dir))
+	dir, err := b.view.look(b.spec.Dir, b.spec.Account.Files())
 	if errors.Is(err, os.ErrPermission) {
 		return nil // chdir will tell, as the user
 	}
 	if err != nil {
-		return fmt.Errorf("directory %s: %w", b.spec.Dir, errors.Unwrap(err))
+		return fmt.Errorf("directory %s: %w", b.spec.Dir, err)
 	}
-	if !info.IsDir() {
+	defer dir.close()
+	if !dir.is(unix.S_IFDIR) {
 		return fmt.Errorf("directory %s: not a directory", b.spec.Dir)
 	}
 	return nil

@@ -92,7 +92,10 @@ func (a *Account) denied(s step) error {
 	return fmt.Errorf("user %s may not execute %s; look at its mode, and whether its file system is mounted with noexec", a.title(), s.path)
 }
 
-// Files are the account's rights to files.
+// Files are the account's rights to files; nil of none.
 func (a *Account) Files() *files.Account {
+	if a == nil {
+		return nil
+	}
 	return &files.Account{UID: a.UID, GID: a.GID, Groups: a.Groups}
 }

@@ -19,12 +19,21 @@ type Script struct {
 	Argument    string // all that follows it
 }
 
-// ScriptAt reads the first line of the file that the worker finds at path. The error
-// says what is wrong with it: execve says "no such file or directory" of an
+// ScriptAt reads the first line of the file that the worker finds at path, if as may (see
+// Open). The error says what is wrong with it: execve says "no such file or directory" of an
 // interpreter whose name ends in a carriage return, as if the script were missing.
-func (v View) ScriptAt(path string) (Script, error) {
+func (v View) ScriptAt(path string, as *files.Account) (Script, error) {
+	f, err := v.look(path, as)
+	if err != nil {
+		return Script{}, nil
+	}
+	defer f.close()
+	return f.script()
+}
+
+func (f *found) script() (Script, error) {
 	head := make([]byte, 256) // BINPRM_BUF_SIZE
-	n, err := readStart(v.Find(path), head)
+	n, err := f.readStart(head)
 	if err != nil {
 		return Script{}, nil
 	}
@@ -72,27 +81,35 @@ func (s Script) broken() bool {
 // examineInterpreter looks at a script's first line. execve says of a missing
 // interpreter "no such file or directory", as if the script were missing: the
 // usual fate of a virtual environment that was moved.
-func (v View) examineInterpreter(path string) error {
-	s, err := v.ScriptAt(path)
+func (v View) examineInterpreter(f *found) error {
+	s, err := f.script()
 	if err != nil {
-		return fmt.Errorf("%s: %w: %w", path, ErrNotExecutable, err)
+		return fmt.Errorf("%s: %w: %w", f.path, ErrNotExecutable, err)
 	}
 	if !strings.HasPrefix(s.Interpreter, "/") {
 		return nil
 	}
-	var st unix.Stat_t
-	if unix.Stat(v.Find(s.Interpreter), &st) == unix.ENOENT {
-		return fmt.Errorf("%s: %w: its interpreter %s does not exist; install it, or make the virtual environment anew where that was moved", path, ErrNotExecutable, s.Interpreter)
+	if v.isMissing(s.Interpreter, f.as) {
+		return fmt.Errorf("%s: %w: its interpreter %s does not exist; install it, or make the virtual environment anew where that was moved", f.path, ErrNotExecutable, s.Interpreter)
 	}
 	return nil
 }
 
 // readStart reads the start of a regular file.
-func readStart(path string, buf []byte) (int, error) {
-	fd, err := files.OpenRegular(path)
+func (f *found) readStart(buf []byte) (int, error) {
+	fd, err := f.open()
 	if err != nil {
 		return 0, err
 	}
 	defer unix.Close(fd)
 	return unix.Read(fd, buf)
+}
+
+// isMissing reports whether nothing is there, as far as the account may know.
+func (v View) isMissing(path string, as *files.Account) bool {
+	f, err := v.look(path, as)
+	if err == nil {
+		f.close()
+	}
+	return err == unix.ENOENT
 }

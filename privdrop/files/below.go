@@ -27,7 +27,7 @@ func UntrustedBelow(dir string, most int) ([]*UntrustedError, error) {
 		if err := top.judgeThing(); err != nil {
 			return err
 		}
-		fd, err := openFound(p.FD, p.Path, unix.O_RDONLY|unix.O_DIRECTORY)
+		fd, err := OpenFound(p.FD, p.Path, unix.O_RDONLY|unix.O_DIRECTORY)
 		if err != nil {
 			return err
 		}
@@ -102,7 +102,7 @@ func (b *below) name(dir int, name, path string, depth int) error {
 	if err != nil || w.st.Mode&unix.S_IFMT != unix.S_IFDIR {
 		return err
 	}
-	fd, err := openFound(w.fd, path, unix.O_RDONLY|unix.O_DIRECTORY)
+	fd, err := OpenFound(w.fd, path, unix.O_RDONLY|unix.O_DIRECTORY)
 	if err != nil {
 		return err
 	}

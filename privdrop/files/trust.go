@@ -63,16 +63,16 @@ func (t Trust) Open(path string, flags int) (*os.File, error) {
 		return nil, err
 	}
 	defer unix.Close(found)
-	fd, err := openFound(found, path, flags)
+	fd, err := OpenFound(found, path, flags)
 	if err != nil {
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), path), nil
 }
 
-// openFound opens what an O_PATH descriptor is of, whatever has the name by now
+// OpenFound opens what an O_PATH descriptor is of, whatever has the name by now
 // (open(2)). It does not wait for the other end of a FIFO, nor for who holds a lease.
-func openFound(found int, path string, flags int) (fd int, err error) {
+func OpenFound(found int, path string, flags int) (fd int, err error) {
 	fd, err = unix.Open(fmt.Sprintf("/proc/self/fd/%d", found), flags|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
 	if err != nil {
 		return -1, &os.PathError{Op: "open", Path: path, Err: err}
@@ -95,7 +95,7 @@ func OpenRegular(path string) (fd int, err error) {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
 		return -1, &os.PathError{Op: "read", Path: path, Err: errors.New("is not a regular file")}
 	}
-	return openFound(found, path, unix.O_RDONLY)
+	return OpenFound(found, path, unix.O_RDONLY)
 }
 
 // mostLinks is how many symbolic links the kernel follows in a path

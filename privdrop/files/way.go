@@ -137,7 +137,7 @@ func (w Way) OpenOwn(path string) (file *os.File, err error) {
 		if err := walk.judgeOwn(w.As); err != nil {
 			return err
 		}
-		fd, err := openFound(walk.fd, path, unix.O_RDONLY)
+		fd, err := OpenFound(walk.fd, path, unix.O_RDONLY)
 		if err == nil {
 			file = os.NewFile(uintptr(fd), path)
 		}
