@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"supd/configs"
-	"supd/prose"
+	"supd/privdrop/prose"
 	"supd/supervisor/control"
 )
 

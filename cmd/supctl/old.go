@@ -15,7 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"supd/configs"
-	"supd/prose"
+	"supd/privdrop/prose"
 	"supd/supervisor/api"
 	"supd/supervisor/control"
 )

@@ -3,7 +3,7 @@ package main
 import (
 	"io"
 
-	"supd/prose"
+	"supd/privdrop/prose"
 )
 
 // printable is what a cell or a line can show.

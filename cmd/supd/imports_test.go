@@ -10,7 +10,7 @@ import (
 
 // rooms lists the packages, the lowest first: each may import only those before it.
 var rooms = []string{
-	"supd/prose", "supd/privdrop/files", "supd/privdrop", "supd/privdrop/attend", "supd/socket", "supd/configs",
+	"supd/privdrop/prose", "supd/privdrop/files", "supd/privdrop", "supd/privdrop/attend", "supd/socket", "supd/configs",
 	"supd/configs/convert",
 	"supd/supervisor/measure", "supd/supervisor/output", "supd/supervisor/probe", "supd/supervisor/tree",
 	"supd/supervisor/release", "supd/supervisor/api", "supd/supervisor/record", "supd/supervisor/statsd",
@@ -18,10 +18,10 @@ var rooms = []string{
 }
 
 // leaves are what any package may import.
-var leaves = []string{"supd/privdrop/files", "supd/prose"}
+var leaves = []string{"supd/privdrop/files", "supd/privdrop/prose"}
 
 // alone lists those that import nothing else of ours.
-var alone = []string{"supd/prose", "supd/privdrop/files", "supd/privdrop", "supd/socket", "supd/supervisor/measure", "supd/supervisor/output", "supd/supervisor/probe", "supd/supervisor/tree"}
+var alone = []string{"supd/privdrop/prose", "supd/privdrop/files", "supd/privdrop", "supd/socket", "supd/supervisor/measure", "supd/supervisor/output", "supd/supervisor/probe", "supd/supervisor/tree"}
 
 // kept says which packages may import a library; no others may.
 var kept = map[string][]string{

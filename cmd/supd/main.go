@@ -21,7 +21,7 @@ import (
 
 	"supd/configs"
 	"supd/metrics"
-	"supd/prose"
+	"supd/privdrop/prose"
 	"supd/supervisor"
 	"supd/supervisor/api"
 	"supd/supervisor/control"

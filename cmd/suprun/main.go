@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"supd/privdrop"
-	"supd/prose"
+	"supd/privdrop/prose"
 )
 
 var version = "dev" // set by -ldflags -X

@@ -124,11 +124,15 @@ func appendOnly(t *testing.T, path string, on bool) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	flags := 0
-	if on {
-		flags = 0x20
+	const appends = 0x20 // FS_APPEND_FL; ext4 wants all others as they are
+	flags, err := unix.IoctlGetUint32(int(f.Fd()), unix.FS_IOC_GETFLAGS)
+	if flags &^= appends; on {
+		flags |= appends
 	}
-	if err := unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, flags); err != nil {
+	if err == nil {
+		err = unix.IoctlSetPointerInt(int(f.Fd()), unix.FS_IOC_SETFLAGS, int(flags))
+	}
+	if err != nil {
 		t.Skip("the file system knows no chattr +a: ", err)
 	}
 }

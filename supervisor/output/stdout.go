@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"supd/prose"
+	"supd/privdrop/prose"
 )
 
 // Stdout begins the path of a Log that is no file: output that is captured to
