@@ -38,11 +38,16 @@ func (r Runtime) Output() string { return r.join("output") }
 // Sockets is the directory with a second name of each unix socket of the apps.
 func (r Runtime) Sockets() string { return r.join("sockets") }
 
-// Workers is the directory with every worker's XDG_RUNTIME_DIR.
+// Workers is the directory with the rooms of all apps.
 func (r Runtime) Workers() string { return r.join("workers") }
 
+// Room is the directory with every XDG_RUNTIME_DIR of an app's workers; that of "" is
+// Workers, where earlier supds had those of all apps. No app's name begins with a dot, or
+// has one, as the name of a launch does.
+func (r Runtime) Room(app string) string { return r.join("workers", app) }
+
 // Worker is one worker's XDG_RUNTIME_DIR.
-func (r Runtime) Worker(launch string) string { return r.join("workers", launch) }
+func (r Runtime) Worker(app, launch string) string { return r.join("workers", app, launch) }
 
 // Launches is the directory of what supd alone knows of each launch.
 func (r Runtime) Launches() string { return r.join("launches") }
@@ -60,9 +65,6 @@ func (r Runtime) Probe(launch string) string { return r.join("probe", launch) }
 func (r Runtime) Private(launch string, i int) string {
 	return r.join("probe", fmt.Sprintf("%s.%d", launch, i))
 }
-
-// Rubbish is where the directories of workers that have ended wait for their removal.
-func (r Runtime) Rubbish() string { return r.join("workers", ".rubbish") }
 
 // Notifies is the directory of the sockets that workers send to.
 func (r Runtime) Notifies() string { return r.join("notify") }
@@ -90,8 +92,8 @@ func ParseLaunchName(name string) (app, process string, slot, generation int, ok
 	return parts[0], parts[1], slot, generation, ok
 }
 
-// Make makes the directories that supd itself needs. What is in those of workers
-// and notify belongs to users who must reach their own, and need not see the
+// Make makes the directories that supd itself needs. What is in those of workers, below
+// the rooms, and notify belongs to users who must reach their own, and need not see the
 // others' names; supd alone connects to what is in probe, and reads what is in
 // launches.
 func (r Runtime) Make() error {

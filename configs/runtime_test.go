@@ -29,6 +29,14 @@ func TestRuntime(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
+	if got, want := Runtime("/run/supd").Worker("app", LaunchName("app", "web", 2, 7)), "/run/supd/workers/app/app.web.2.7"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	for _, name := range []string{"", ".", "..", ".hidden", "a.b", LaunchName("app", "web", 2, 7), "a/b"} {
+		if AppNameProblem(name) == "" {
+			t.Errorf("the room of an app %q would be something else", name)
+		}
+	}
 	if got, want := Runtime("/run/supd").Private(LaunchName("app", "web", 2, 7), 1), "/run/supd/probe/app.web.2.7.1"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}

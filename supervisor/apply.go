@@ -163,6 +163,7 @@ func (s *Supervisor) applyOnce(c *configs.Config, apps []string, apply func(*eng
 	}
 	s.newest.Store(c)
 	s.rights.Store(rightsOf(c, s.log))
+	s.host.launcher.Rooms.Keep(namesOf(c))
 	s.finish(p)
 	return nil
 }

@@ -79,9 +79,8 @@ func newHost(c *configs.Config, log *slog.Logger, files *output.Files, post func
 	if err != nil {
 		return nil, err
 	}
-	makeRoom(log, runtime)
 	h.statsd = statsd.New(log, mapping, c.Metrics.Forward, runtime.Statsd())
-	h.launcher = &launch.Launcher{Log: log, Runtime: runtime, Null: null, Places: places, Rubbish: launch.NewRubbish(log, runtime.Rubbish()), Cgroups: dir, Statsd: h.statsd, Run: h.run, RunAlone: h.runAlone}
+	h.launcher = &launch.Launcher{Log: log, Runtime: runtime, Null: null, Places: places, Rooms: launch.NewRooms(log, runtime, namesOf(c)), Cgroups: dir, Statsd: h.statsd, Run: h.run, RunAlone: h.runAlone}
 	return h, nil
 }
 
@@ -128,9 +127,6 @@ func (h *host) save(r *record.Record, written func(), done func(ok bool) engine.
 	}()
 }
 
-// rubbishTime is how long supd's end waits for what workers have left.
-const rubbishTime = 2 * time.Second
-
 // close is called when nothing runs any more.
 func (h *host) close() {
 	if err := h.sockets.close(); err != nil {
@@ -140,7 +136,6 @@ func (h *host) close() {
 	h.deaths.close()
 	h.garbage.end.Stop()
 	h.launcher.Null.Close()
-	h.launcher.Rubbish.Close(rubbishTime)
 	h.lock.Close()
 }
 

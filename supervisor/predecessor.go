@@ -99,7 +99,7 @@ func (h *host) find(p *predecessor, s *record.Slot, w *record.Worker) error {
 	if process.Belongings.Directory != "" {
 		// Beneath the runtime directory as it is called now: it is removed with all
 		// that is in it.
-		process.Belongings.Directory = h.launcher.Runtime.Worker(s.File(w.Generation))
+		process.Belongings.Directory = h.launcher.Rooms.Find(s.App, s.File(w.Generation))
 	}
 	found, err := h.launcher.Find(process)
 	if err != nil {
@@ -388,7 +388,7 @@ func (h *host) sweepRuntime(left *predecessor) {
 		alive[name], dead[name] = w.Lives(), !w.Lives()
 	}
 	runtime := h.launcher.Runtime
-	for _, dir := range []string{string(runtime), runtime.Workers(), runtime.Launches(), runtime.Probes(), runtime.Notifies()} {
+	for _, dir := range []string{string(runtime), runtime.Launches(), runtime.Probes(), runtime.Notifies()} {
 		entries, err := os.ReadDir(dir)
 		if err != nil {
 			h.log.Warn("cleaning up after an earlier supd", "error", err)
@@ -396,17 +396,16 @@ func (h *host) sweepRuntime(left *predecessor) {
 		for _, entry := range entries {
 			name := entry.Name()
 			stage := strings.HasPrefix(name, socket.Private) // of a socket that was being made: nothing is now
-			ofDead := (dir == runtime.Workers() || dir == runtime.Launches()) && dead[name]
+			ofDead := dir == runtime.Launches() && dead[name]
 			if !stage && (dir == string(runtime) || alive[name] || ofDead || strings.HasPrefix(name, ".")) {
 				continue
 			}
-			remove := os.RemoveAll
-			if dir == runtime.Workers() {
-				remove = h.launcher.Rubbish.Throw
-			}
-			if err := remove(filepath.Join(dir, name)); err != nil {
+			if err := os.RemoveAll(filepath.Join(dir, name)); err != nil {
 				h.log.Warn("cleaning up after an earlier supd", "error", err)
 			}
 		}
+	}
+	if err := h.launcher.Rooms.Sweep(func(name string) bool { return alive[name] || dead[name] }); err != nil {
+		h.log.Warn("cleaning up after an earlier supd", "error", err)
 	}
 }

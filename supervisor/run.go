@@ -39,8 +39,8 @@ func (s *Supervisor) Run(ctx context.Context) {
 	s.owner.Run()
 	s.killLeft()
 	s.forgetRecord()
+	s.host.launcher.Rooms.Close(rubbishTime) // before the lock goes: the next supd may use them as soon as it has it
 	s.host.close()
-	leaveRoom(s.log, s.host.launcher.Runtime)
 	closed := make(chan struct{})
 	go func() {
 		s.files.Close()
@@ -55,6 +55,9 @@ func (s *Supervisor) Run(ctx context.Context) {
 
 // closeTime is how long supd's end waits for the disk of the logs.
 const closeTime = 5 * time.Second
+
+// rubbishTime is how long supd's end waits for what workers have left.
+const rubbishTime = 2 * time.Second
 
 // killLeft ends what no worker could be found for.
 func (s *Supervisor) killLeft() {

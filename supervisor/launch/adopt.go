@@ -23,6 +23,7 @@ func (l *Launcher) Find(p record.Process) (*Worker, error) {
 	w.Process = p
 	if p.Belongings.Directory != "" {
 		w.note = l.Runtime.Launch(filepath.Base(p.Belongings.Directory))
+		w.room = l.Rooms.of(p.Belongings.Directory)
 	}
 	process, err := privdrop.Adopt(p.Pid, p.Identity.Start, p.Identity.Inode)
 	switch {

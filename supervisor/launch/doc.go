@@ -3,7 +3,7 @@
 // note by which the next supd finds it. It looks after the worker from then on, and takes
 // all of that away when nothing of the worker lives any more.
 //
-// A line in here may open, make and remove what one worker needs, start a process by its
+// A line in here may open, make and remove what one worker needs, mount the room of an app, start a process by its
 // launch plan, signal it, ask it, run its hooks, and read of it in /proc. It decides
 // nothing: what is started or stopped, when and how often is the engine's to say. What it
 // sees it tells by a Report, whose methods may wait for the engine.
@@ -12,5 +12,5 @@
 // asks a worker, hears it or watches it has goroutines of its own for each worker, which end
 // with it. The engine's goroutine calls only what does not block, such as Signal, Alive,
 // Watch and Treat; so nothing that calls a Report may run there. What all launches share, the
-// Launcher, its Places and its Rubbish, may be used by any goroutine.
+// Launcher, its Places and its Rooms, may be used by any goroutine.
 package launch

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,11 +21,15 @@ type HookSite struct {
 	Pid    int       // of its main process; 0: there was none
 	Exit   *api.Exit // of a worker that has ended
 	statsd netip.AddrPort
+
+	directory string // of a worker that lives
 }
 
 // HookSite is that of a hook of the worker while it lives. It is called by whoever owns
 // the worker.
-func (w *Worker) HookSite() HookSite { return HookSite{Pid: w.Pid, statsd: w.statsdAddr()} }
+func (w *Worker) HookSite() HookSite {
+	return HookSite{Pid: w.Pid, statsd: w.statsdAddr(), directory: w.Belongings.Directory}
+}
 
 // Hook runs a hook as the worker runs, without its sockets. Its output goes into the log
 // of the worker. An end that is not good, or does not come in time, is an error.
@@ -49,7 +54,7 @@ func (l *Launcher) runHook(ctx context.Context, s Spec, h *configs.Hook, at Hook
 	if s.Process.Statsd && !at.statsd.IsValid() {
 		at.statsd = discard
 	}
-	_, env, err := environment(s, l.Runtime.Worker(s.File()), "", at.statsd)
+	_, env, err := environment(s, cmp.Or(at.directory, l.Runtime.Worker(s.App, s.File())), "", at.statsd)
 	if err != nil {
 		return "", err
 	}

@@ -19,7 +19,7 @@ type Launcher struct {
 	Runtime configs.Runtime
 	Null    *os.File // every worker's standard input
 	Places  *Places
-	Rubbish *Rubbish
+	Rooms   *Rooms
 	Cgroups string // the cgroup v2 directory that supd owns, or ""
 	Statsd  *statsd.Reader
 	// Run starts a command that is no worker, and waits for its end; it is killed

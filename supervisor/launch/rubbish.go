@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -17,32 +16,30 @@ import (
 )
 
 // Rubbish takes the directories of workers that have ended. To remove what they have put
-// in there may take long, or be made to: it is done by and by, in a directory that supd
-// alone can enter, and nobody waits for it. Its methods may be called from any goroutine.
+// in there may take long, or be made to: it is done by and by, and nobody waits for it. Its
+// methods may be called from any goroutine.
 type Rubbish struct {
-	log *slog.Logger
-	dir string
+	log     *slog.Logger
+	emptied func() // called when all is removed that can be
 
 	mu    sync.Mutex
+	paths []string      // to be removed
 	idle  chan struct{} // closed once nobody removes anything any more; nil: nobody does
-	more  bool          // something came meanwhile
-	stays map[string]bool
 }
 
 // removeTime is how long is spent on one of them.
 const removeTime = 10 * time.Second
 
-// NewRubbish goes on with what an earlier supd has left in dir. What it takes must be on
-// the file system of dir, which is made when it is needed.
-func NewRubbish(log *slog.Logger, dir string) *Rubbish {
-	r := &Rubbish{log: log, dir: dir, stays: map[string]bool{}}
-	if _, err := os.Lstat(dir); err == nil {
-		r.empty()
-	}
-	return r
+// hidden begins the names of what is thrown away. No worker's directory has such a name.
+const hidden = "."
+
+// NewRubbish has nothing to remove.
+func NewRubbish(log *slog.Logger, emptied func()) *Rubbish {
+	return &Rubbish{log: log, emptied: emptied}
 }
 
-// Throw takes the directory away from its path. One that is not there is no error.
+// Throw takes the directory away from its path, also on a file system without room for
+// anything new: it only gets another name beside that. One that is not there is no error.
 func (r *Rubbish) Throw(path string) error {
 	err := unix.Rmdir(path) // most are empty
 	switch {
@@ -51,21 +48,19 @@ func (r *Rubbish) Throw(path string) error {
 	case !errors.Is(err, unix.ENOTEMPTY) && !errors.Is(err, unix.EEXIST):
 		return &os.PathError{Op: "rmdir", Path: path, Err: err}
 	}
-	if err := os.Mkdir(r.dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+	thrown := filepath.Join(filepath.Dir(path), hidden+rand.Text())
+	if err := os.Rename(path, thrown); err != nil {
 		return err
 	}
-	if err := os.Rename(path, filepath.Join(r.dir, rand.Text())); err != nil {
-		return err
-	}
-	r.empty()
+	r.Remove(thrown)
 	return nil
 }
 
-// empty removes what is there, in a goroutine.
-func (r *Rubbish) empty() {
+// Remove removes what was thrown away, in a goroutine.
+func (r *Rubbish) Remove(thrown string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.more = true
+	r.paths = append(r.paths, thrown)
 	if r.idle == nil {
 		r.idle = make(chan struct{})
 		go r.work()
@@ -73,53 +68,46 @@ func (r *Rubbish) empty() {
 }
 
 func (r *Rubbish) work() {
-	for r.goesOn() {
-		entries, err := os.ReadDir(r.dir)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			r.log.Warn("what workers have left is not removed", "error", err)
+	for path, more := r.next(); more; path, more = r.next() {
+		ctx, cancel := context.WithTimeout(context.Background(), removeTime)
+		if err := files.Remove(ctx, path); err != nil { // the next supd tries again
+			r.log.Warn("what a worker has left is not removed now", "after", removeTime, "error", err)
 		}
-		for _, entry := range entries {
-			r.remove(entry.Name())
-		}
+		cancel()
 	}
+	r.emptied()
 }
 
-// goesOn reports whether there is something to do.
-func (r *Rubbish) goesOn() bool {
+// next gives what is to be removed, if there is anything.
+func (r *Rubbish) next() (path string, more bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.more {
+	if len(r.paths) == 0 {
 		close(r.idle)
-		r.idle = nil
+		r.idle, r.paths = nil, nil
+		return "", false
+	}
+	path, r.paths = r.paths[0], r.paths[1:]
+	return path, true
+}
+
+// working is closed once nobody removes anything any more; nil is that nobody does.
+func (r *Rubbish) working() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.idle
+}
+
+// Wait waits for what is being removed, but no longer than ctx, and reports whether
+// anything was.
+func (r *Rubbish) Wait(ctx context.Context) bool {
+	idle := r.working()
+	if idle == nil {
 		return false
 	}
-	r.more = false
+	select {
+	case <-idle:
+	case <-ctx.Done():
+	}
 	return true
-}
-
-// remove tries once; the next supd tries again.
-func (r *Rubbish) remove(name string) {
-	if r.stays[name] {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), removeTime)
-	defer cancel()
-	if err := files.Remove(ctx, filepath.Join(r.dir, name)); err != nil {
-		r.stays[name] = true
-		r.log.Warn("what a worker has left is not removed now", "after", removeTime, "error", err)
-	}
-}
-
-// Close waits for what is being removed, but no longer than limit.
-func (r *Rubbish) Close(limit time.Duration) {
-	r.mu.Lock()
-	idle := r.idle
-	r.mu.Unlock()
-	if idle != nil {
-		select {
-		case <-idle:
-		case <-time.After(limit):
-		}
-	}
-	_ = unix.Rmdir(r.dir) // if it is empty
 }

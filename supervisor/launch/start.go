@@ -120,18 +120,29 @@ func (w *Worker) prepare(fds []int) (privdrop.Spec, pipes, error) {
 
 // makeDirectory makes XDG_RUNTIME_DIR: the worker's own, so that two generations
 // of gunicorn do not share a control socket.
-func (w *Worker) makeDirectory() error {
-	dir, account := w.launcher.Runtime.Worker(w.spec.File()), w.spec.Account
+func (w *Worker) makeDirectory() (err error) {
+	if w.room, err = w.launcher.Rooms.enter(w.spec.App); err != nil {
+		return fmt.Errorf("runtime directory: %w", err)
+	}
+	dir := w.launcher.Runtime.Worker(w.spec.App, w.spec.File())
+	err = w.fillDirectory(dir)
+	if errors.Is(err, unix.ENOSPC) && w.room.isMounted() {
+		err = fmt.Errorf("%w: the app's workers have filled theirs; supctl stop %s empties them", err, w.spec.App)
+	}
+	return err
+}
+
+func (w *Worker) fillDirectory(dir string) error {
 	if err := w.newDirectory(dir); err != nil {
 		return fmt.Errorf("runtime directory: %w", err)
 	}
 	w.Belongings.Directory = dir
 	for _, path := range scratchEnv(w.spec.Process, dir) { // before the user can put anything else in their place
-		if err := errors.Join(os.Mkdir(path, 0o700), give(path, account)); err != nil {
+		if err := errors.Join(os.Mkdir(path, 0o700), give(path, w.spec.Account)); err != nil {
 			return fmt.Errorf("scratch: %w", err)
 		}
 	}
-	return give(dir, account)
+	return give(dir, w.spec.Account)
 }
 
 // give makes a directory the account's.
@@ -146,9 +157,9 @@ func (w *Worker) newDirectory(dir string) error {
 	err := os.Mkdir(dir, 0o700)
 	switch {
 	case errors.Is(err, fs.ErrExist): // of an earlier supd
-		err = w.launcher.Rubbish.Throw(dir)
+		err = w.room.rubbish.Throw(dir)
 	case errors.Is(err, fs.ErrNotExist): // somebody has cleaned up
-		err = w.launcher.Runtime.Make()
+		err = w.room.makeAgain()
 	default:
 		return err
 	}
@@ -223,7 +234,7 @@ func (l *Launcher) Explain(s Spec) (string, error) {
 	if s.Process.Statsd {
 		at = unknownPort
 	}
-	argv, env, err := environment(s, l.Runtime.Worker(s.File()), notify, at)
+	argv, env, err := environment(s, l.Runtime.Worker(s.App, s.File()), notify, at)
 	if err != nil {
 		return "", err
 	}

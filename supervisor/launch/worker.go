@@ -24,6 +24,7 @@ type Worker struct {
 
 	launcher  *Launcher
 	spec      Spec
+	room      *room                    // that its directory is in; nil: it has none
 	process   *privdrop.Process        // nil: it ended before this supd was there
 	held      map[string]holding       // by link: what it was found to hold of that which it was given
 	launched  privdrop.Spec            // for questions that take its environment
@@ -181,8 +182,8 @@ func (w *Worker) Release() {
 	if w.process != nil {
 		errs = append(errs, w.process.Close())
 	}
-	if dir := w.Belongings.Directory; dir != "" {
-		errs = append(errs, w.launcher.Rubbish.Throw(dir))
+	if w.room != nil {
+		errs = append(errs, w.room.exit(w.Belongings.Directory))
 	}
 	errs = append(errs, w.removeNote())
 	if group := w.Belongings.Cgroup; group != "" {

@@ -208,7 +208,8 @@ func TestFind(t *testing.T) {
 	_, other, _ := stranger(t, workers+"/a.web.3.7", "echo; exec sleep 1000")
 	_, liar, _ := stranger(t, workers+"/a.web.4.7", "echo; exec sleep 1000")
 	stranger(t, workers, "echo; exec sleep 1000")
-	stranger(t, workers+"/a/b", "echo; exec sleep 1000")
+	_, inRoom, _ := stranger(t, workers+"/a/a.web.5.7", "echo; exec sleep 1000")
+	stranger(t, workers+"/a/b/c", "echo; exec sleep 1000")
 	uid := os.Getuid()
 	found, err := Find(map[string]int{"of a.web.1.7": uid, "of a.web.2.7": 0, "of a.web.3.7": uid + 1}, workers+"/")
 	if err != nil {
@@ -216,7 +217,7 @@ func TestFind(t *testing.T) {
 	}
 	want := Search{
 		Launched:  []Launched{{first.Pid, first.Start, "of a.web.1.7"}, {second.Pid, second.Start, "of a.web.2.7"}},
-		Claimants: []Claimant{{other.Pid, "a/web.1", other.Runtime, other.Start}, {liar.Pid, "a/web.1", liar.Runtime, liar.Start}},
+		Claimants: []Claimant{{other.Pid, "a/web.1", other.Runtime, other.Start}, {liar.Pid, "a/web.1", liar.Runtime, liar.Start}, {inRoom.Pid, "a/web.1", inRoom.Runtime, inRoom.Start}},
 	}
 	slices.SortFunc(want.Launched, func(a, b Launched) int { return a.Pid - b.Pid })
 	slices.SortFunc(want.Claimants, func(a, b Claimant) int { return a.Pid - b.Pid })

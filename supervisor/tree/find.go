@@ -49,8 +49,8 @@ const mostClaimants = 20
 // title, is not found. Nor may one be that has it behind a large environment, if others of
 // its user have such too.
 //
-// A claimant has no such token, but an XDG_RUNTIME_DIR directly beneath the directory
-// workers; one for each.
+// A claimant has no such token, but an XDG_RUNTIME_DIR in a directory that is in the
+// directory workers, or directly in that, as those of earlier supds are; one for each.
 func Find(tokens map[string]int, workers string) (Search, error) {
 	all, err := processes()
 	if err != nil {
@@ -125,12 +125,18 @@ func (s *searching) look(p Process) {
 	switch {
 	case known && (l.main == 0 || l.main == p.Pid):
 		s.take(Launched{p.Pid, p.Start, l.token})
-	case known || l.worker == "" || !filepath.IsAbs(l.runtime) || filepath.Dir(l.runtime) != s.workers:
+	case known || l.worker == "" || !s.isWorkers(l.runtime):
 	case l.hook != "" && !isRoots(p.Pid):
 		s.hooks = append(s.hooks, Claimant{p.Pid, l.worker, l.runtime, p.Start})
 	default:
 		s.note(Claimant{p.Pid, l.worker, l.runtime, p.Start})
 	}
+}
+
+// isWorkers reports whether a directory is where those of workers are.
+func (s *searching) isWorkers(dir string) bool {
+	room := filepath.Dir(dir)
+	return filepath.IsAbs(dir) && (room == s.workers || filepath.Dir(room) == s.workers)
 }
 
 // isRoots reports whether a process is root's where others could be somebody else's.
