@@ -25,7 +25,7 @@ type room struct {
 
 	mu     sync.Mutex
 	made   bool // or found
-	closed bool // it may be the next supd's
+	closed bool // what is there from now on is another's
 }
 
 // roomOptions bound what the workers of one app can put into their runtime directories: a
@@ -133,7 +133,7 @@ func (r *room) leave() {
 	r.made = false
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.isFree(r) { // else somebody waits to make it
+	if r.closed = l.isFree(r); r.closed { // else somebody waits to make it
 		delete(l.rooms, r.app)
 	}
 }

@@ -91,6 +91,37 @@ func TestRooms(t *testing.T) {
 	}
 }
 
+// TestRoomsComeAndGo: a room that goes with its last worker is not taken from the next one.
+func TestRoomsComeAndGo(t *testing.T) {
+	l, said := testRooms(t)
+	var workers sync.WaitGroup
+	for i := range 8 {
+		workers.Go(func() {
+			for k := range 50 {
+				r, err := l.enter("app")
+				dir := l.runtime.Worker("app", configs.LaunchName("app", "web", i, k+1))
+				if err == nil {
+					err = os.MkdirAll(dir+"/deep", 0o700)
+				}
+				if err != nil || !r.isMounted() {
+					t.Errorf("mounted %t, %v", r.isMounted(), err)
+				}
+				if err := r.exit(dir); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	workers.Wait()
+	r := l.hold("app")
+	r.rubbish.Wait(t.Context())
+	must(t, r.exit(""))
+	awaitGone(t, r)
+	if len(l.rooms) > 0 || said.Len() > 0 {
+		t.Errorf("%d rooms are left; said %s", len(l.rooms), said)
+	}
+}
+
 // awaitGone waits for who takes the room away at this moment.
 func awaitGone(t *testing.T, r *room) {
 	t.Helper()
