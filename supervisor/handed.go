@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -14,6 +15,7 @@ import (
 	"supd/privdrop/files"
 	"supd/socket"
 	"supd/supervisor/record"
+	"supd/supervisor/tree"
 )
 
 // handed is what the next supd gets: the sockets that the supd which runs has, and
@@ -121,24 +123,28 @@ func (h *handed) addOpen(pid int, inodes map[uint64]bool) {
 // holder is the process that has locked a file by flock(2), 0 if it cannot be seen.
 // A line of /proc/locks is "1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE …"
 // (proc_locks(5)). The numbers of file systems are not compared: overlayfs and btrfs
-// give stat(2) others.
+// give stat(2) others. So it may be another file that is locked, of anybody's; but only the
+// owner of the file can have opened this one.
 func holder(path string) (pid int, held bool) {
 	var st unix.Stat_t
 	if unix.Lstat(path, &st) != nil {
 		return 0, false
 	}
-	text, err := os.ReadFile("/proc/locks")
+	file, err := os.Open("/proc/locks")
 	if err != nil {
 		return 0, true
 	}
+	defer file.Close()
 	inode := ":" + strconv.FormatUint(st.Ino, 10)
-	for line := range strings.Lines(string(text)) {
-		fields := strings.Fields(line)
+	for lines := bufio.NewScanner(file); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
 		if len(fields) < 6 || fields[1] != "FLOCK" || !strings.HasSuffix(fields[5], inode) {
 			continue
 		}
 		pid, _ := strconv.Atoi(fields[4])
-		return pid, true
+		if uid, err := tree.RealUID(pid); err != nil || uid == int(st.Uid) { // who cannot be seen may be it
+			return pid, true
+		}
 	}
 	return 0, false
 }

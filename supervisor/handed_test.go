@@ -1,10 +1,13 @@
 package supervisor
 
 import (
+	"bufio"
 	"errors"
 	"net"
 	"os"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"supd/socket"
@@ -49,5 +52,46 @@ func TestSocketsOfASystemdThatIsNotSeen(t *testing.T) {
 	h.keptBy(1 << 30) // no pid is that high
 	if !h.unknown {
 		t.Error("is taken for one without sockets")
+	}
+}
+
+// TestHolderIsTheOwner: a lock of somebody else's is of another file, which has the same
+// inode elsewhere.
+func TestHolderIsTheOwner(t *testing.T) {
+	path := t.TempDir() + "/lock"
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	for uid, want := range map[int]bool{os.Geteuid(): true, 65534: false} {
+		cmd := exec.Command("perl", "-e", `$| = 1; open(F, "<&=3"); flock(F, 2) and print "locked\n"; <STDIN>; flock(F, 8)`)
+		cmd.ExtraFiles = []*os.File{file} // as it could not open it
+		if uid != os.Geteuid() {
+			if os.Geteuid() != 0 {
+				t.Log("another user's process is not tried: that needs root")
+				continue
+			}
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}}
+		}
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Skip("perl is not installed: ", err)
+		}
+		if line, err := bufio.NewReader(out).ReadString('\n'); line != "locked\n" {
+			t.Errorf("perl said %q, %v", line, err)
+		}
+		if pid, held := holder(path); held != want || held && pid != cmd.Process.Pid {
+			t.Errorf("locked by pid %d of uid %d: found pid %d, %v", cmd.Process.Pid, uid, pid, held)
+		}
+		in.Close()
+		cmd.Wait()
 	}
 }

@@ -116,7 +116,7 @@ func (s *searching) look(p Process) {
 	}
 	uid, known := s.tokens[l.token]
 	if known && uid != 0 {
-		now, err := realUID(p.Pid)
+		now, err := RealUID(p.Pid)
 		known = err == nil && now == uid
 	}
 	if now, err := readStat(p.Pid); err != nil || now.Start != p.Start { // all that was of another process
@@ -141,7 +141,7 @@ func (s *searching) isWorkers(dir string) bool {
 
 // isRoots reports whether a process is root's where others could be somebody else's.
 func isRoots(pid int) bool {
-	uid, err := realUID(pid)
+	uid, err := RealUID(pid)
 	return err != nil || uid == 0 && os.Geteuid() == 0
 }
 

@@ -60,8 +60,8 @@ func readOf(pid int, name string) ([]byte, error) {
 	return Within(pid, func() ([]byte, error) { return files.Read("/proc/" + strconv.Itoa(pid) + "/" + name) })
 }
 
-// realUID is the real user id of a process (proc_pid_status(5)).
-func realUID(pid int) (int, error) {
+// RealUID is the real user id of a process (proc_pid_status(5)).
+func RealUID(pid int) (int, error) {
 	status, err := readOf(pid, "status")
 	if err != nil {
 		return 0, err

@@ -76,7 +76,7 @@ func (f family) stray(p Process, self int, known func(pid int) bool) (uid int, i
 	if own, err := unix.Getsid(self); err != nil || p.Session == own {
 		return 0, false
 	}
-	uid, err := realUID(p.Pid)
+	uid, err := RealUID(p.Pid)
 	return uid, err == nil && (uid != 0 || os.Geteuid() != 0)
 }
 
