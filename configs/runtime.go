@@ -1,6 +1,8 @@
 package configs
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -92,31 +94,65 @@ func ParseLaunchName(name string) (app, process string, slot, generation int, ok
 	return parts[0], parts[1], slot, generation, ok
 }
 
-// Make makes the directories that supd itself needs. What is in those of workers, below
-// the rooms, and notify belongs to users who must reach their own, and need not see the
-// others' names; supd alone connects to what is in probe, and reads what is in
-// launches.
-func (r Runtime) Make() error {
-	for _, dir := range []struct {
-		path string
-		mode os.FileMode
-	}{
+// directory is one that supd itself needs.
+type directory struct {
+	path string
+	mode os.FileMode // that it is made with; of 0700 nobody else may enter it
+}
+
+// directories begin with the runtime directory. What is in those of workers, below the rooms, and notify
+// belongs to users who must reach their own, and need not see the others' names; supd
+// alone connects to what is in probe, and reads what is in the others.
+func (r Runtime) directories() []directory {
+	return []directory{
 		{string(r), 0o755},
 		{r.Workers(), 0o711},
 		{r.Launches(), 0o700},
 		{r.Probes(), 0o700},
 		{r.Notifies(), 0o711},
-	} {
+		{r.Output(), 0o700},
+		{r.Sockets(), 0o700},
+	}
+}
+
+// Make makes the directories that supd itself needs.
+func (r Runtime) Make() error {
+	for _, dir := range r.directories() {
 		if err := os.MkdirAll(dir.path, dir.mode); err != nil {
 			return err
 		}
-		if err := files.Own().Check(dir.path); err != nil { // it may have been there
+		if err := dir.judge(); err != nil { // it may have been there
 			return err
-		}
-		var st unix.Stat_t
-		if err := unix.Lstat(dir.path, &st); dir.mode == 0o700 && (err != nil || !files.IsPrivate(&st)) {
-			return fmt.Errorf("%s: others may enter; want a directory of uid %d, and chmod 0700 %s", dir.path, os.Geteuid(), dir.path)
 		}
 	}
 	return nil
+}
+
+// Check says what Make would, and what keeps files in the directories from being made and
+// removed. It makes nothing.
+func (r Runtime) Check() error {
+	var all []error
+	for i, dir := range r.directories() {
+		err := cmp.Or(files.MayMake(dir.path+"/file"), files.MayReplace(dir.path), dir.judge())
+		if err != nil && i == 0 {
+			return err // the others are in it
+		}
+		all = append(all, err)
+	}
+	return errors.Join(all...)
+}
+
+// judge says why a directory is not supd's own. One that is not there is to be made.
+func (d directory) judge() error {
+	if err := files.Own().CheckPlanned(d.path); err != nil {
+		return err
+	}
+	var st unix.Stat_t
+	if d.mode != 0o700 || unix.Lstat(d.path, &st) != nil || files.IsPrivate(&st) {
+		return nil
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return fmt.Errorf("%s is not a directory, or one by a symbolic link; remove it", d.path)
+	}
+	return fmt.Errorf("%s: belongs to uid %d with mode %04o, and others may enter; want uid %d and mode 0700", d.path, st.Uid, st.Mode&0o7777, os.Geteuid())
 }

@@ -1,6 +1,7 @@
 package configs
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -18,14 +19,14 @@ func TestRuntime(t *testing.T) {
 		}
 	}
 	got := map[string]os.FileMode{}
-	for _, dir := range []string{string(r), r.Workers(), r.Launches(), r.Probes(), r.Notifies()} {
+	for _, dir := range []string{string(r), r.Workers(), r.Launches(), r.Probes(), r.Notifies(), r.Output(), r.Sockets()} {
 		info, err := os.Stat(dir)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got[filepath.Base(dir)] = info.Mode().Perm()
 	}
-	want := map[string]os.FileMode{"run": 0o755, "workers": 0o711, "launches": 0o700, "probe": 0o700, "notify": 0o711}
+	want := map[string]os.FileMode{"run": 0o755, "workers": 0o711, "launches": 0o700, "probe": 0o700, "notify": 0o711, "output": 0o700, "sockets": 0o700}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -39,6 +40,51 @@ func TestRuntime(t *testing.T) {
 	}
 	if got, want := Runtime("/run/supd").Private(LaunchName("app", "web", 2, 7), 1), "/run/supd/probe/app.web.2.7.1"; got != want {
 		t.Errorf("%s, want %s", got, want)
+	}
+}
+
+// TestRuntimeCheck: what keeps a start from having its directories is known before, without
+// anything being made.
+func TestRuntimeCheck(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: directories of another user")
+	}
+	defer unix.Umask(unix.Umask(0o022))
+	damages := map[string]func(dir string) error{
+		"of another user": func(dir string) error { return os.Chown(dir, 54321, -1) },
+		"everybody's":     func(dir string) error { return unix.Chmod(dir, 0o777) },
+		"a file":          func(dir string) error { return errors.Join(os.RemoveAll(dir), os.WriteFile(dir, nil, 0o600)) },
+		"a link to a file": func(dir string) error {
+			return errors.Join(os.RemoveAll(dir), os.WriteFile(dir+".file", nil, 0o600), os.Symlink(dir+".file", dir))
+		},
+		"a link to nothing": func(dir string) error { return errors.Join(os.RemoveAll(dir), os.Symlink("nothing", dir)) },
+		"gone":              os.RemoveAll,
+		"entered by others": func(dir string) error { return unix.Chmod(dir, 0o755) },
+		"a link": func(dir string) error {
+			return errors.Join(os.Rename(dir, dir+".moved"), os.Symlink(dir+".moved", dir))
+		},
+	}
+	for damage, do := range damages {
+		for i := range Runtime("").directories() {
+			r := Runtime(t.TempDir() + "/run")
+			if err := r.Check(); err != nil {
+				t.Fatalf("before the first start: %v", err)
+			}
+			if _, err := os.Lstat(string(r)); err == nil {
+				t.Fatal("the check has made something")
+			}
+			if err := r.Make(); err != nil {
+				t.Fatal(err)
+			}
+			dir := r.directories()[i].path
+			if err := do(dir); err != nil {
+				t.Fatal(err)
+			}
+			said, want := r.Check(), r.Make()
+			if (said == nil) != (want == nil) {
+				t.Errorf("%s, %s: %v, and the start says %v", filepath.Base(dir), damage, said, want)
+			}
+		}
 	}
 }
 

@@ -1,15 +1,16 @@
 package supervisor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
-
-	"golang.org/x/sys/unix"
+	"strings"
 
 	"supd/configs"
 	"supd/privdrop/files"
@@ -94,11 +95,8 @@ func checkDaemon(c *configs.Config, h handed) (all []error) {
 		}
 	}
 	runtime := c.Daemon.Runtime
-	for _, dir := range []string{string(runtime), runtime.Workers(), runtime.Probes(), runtime.Notifies()} {
-		add("daemon.runtime", checkDirectory(dir))
-	}
-	for _, dir := range []string{runtime.Output(), runtime.Sockets()} {
-		add("daemon.runtime", errors.Join(checkDirectory(dir), checkPrivate(dir)))
+	for _, err := range apart(runtime.Check()) {
+		add("daemon.runtime", err)
 	}
 	add("daemon.runtime", checkLock(runtime.Lock()))
 	add("daemon.logs", checkDirectory(c.Daemon.Logs))
@@ -106,10 +104,10 @@ func checkDaemon(c *configs.Config, h handed) (all []error) {
 	if err != nil {
 		add("control.group", err)
 	} else {
-		add("control.socket", socket.Check(spec, h.sockets, true))
+		add("control.socket", checkServed(spec, h))
 	}
 	if spec, on := c.Metrics.Spec(); on && c.Metrics.Stated {
-		add("metrics.listen", socket.Check(spec, h.sockets, true))
+		add("metrics.listen", checkServed(spec, h))
 	}
 	return all
 }
@@ -117,22 +115,36 @@ func checkDaemon(c *configs.Config, h handed) (all []error) {
 // checkDirectory says what keeps this process from making a directory, or files in it.
 func checkDirectory(dir string) error { return files.MayMake(dir + "/file") }
 
-// checkPrivate wants nobody else to enter a directory that is there.
-func checkPrivate(dir string) error {
-	var st unix.Stat_t
-	if unix.Lstat(dir, &st) != nil || files.IsPrivate(&st) {
-		return nil
-	}
-	return fmt.Errorf("%s: belongs to uid %d with mode %04o; want uid %d and mode 0700", dir, st.Uid, st.Mode&0o7777, os.Geteuid())
-}
-
+// checkLock says what keeps lockRuntime from opening the file.
 func checkLock(path string) error {
-	var st unix.Stat_t
-	if err := unix.Lstat(path, &st); err != nil {
+	file, err := openLock(path, 0)
+	if errors.Is(err, fs.ErrNotExist) {
 		return nil // it can be made where the directory can
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		return fmt.Errorf("%s is not a regular file; remove it", path)
+	if err != nil {
+		return err
+	}
+	return file.Close()
+}
+
+// checkServed looks at a socket that supd itself serves. It is never handed on, so that a
+// unix socket is bound anew at its path.
+func checkServed(spec socket.Spec, h handed) error {
+	if err := socket.Check(spec, h.sockets, true); err != nil {
+		return err
+	}
+	path, unix := strings.CutPrefix(spec.Listen, "unix:")
+	if !unix {
+		return nil
+	}
+	err := cmp.Or(files.Way{GID: -1, Any: true}.MayMake(path), files.MayReplace(filepath.Dir(path)))
+	if err == nil {
+		if err = files.HasRoom(filepath.Dir(path)); errors.Is(err, fs.ErrNotExist) {
+			return nil // the directory is to be made
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", spec.Listen, err)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package supervisor
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -88,16 +89,28 @@ func newHost(c *configs.Config, log *slog.Logger, files *output.Files, post func
 // when the last of its threads ends, some time after the process is seen to be gone.
 const lockTime = time.Second
 
-// lockRuntime keeps a second supd away from the runtime directory. The lock goes
-// with the process.
-func lockRuntime(runtime configs.Runtime) (*os.File, error) {
-	path := runtime.Lock()
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
+// openLock opens the file of the lock, with os.O_CREATE as the flag also where it is not
+// there. Nobody else may have had a hand in it.
+func openLock(path string, flag int) (*os.File, error) {
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is not a regular file; remove it", path)
+	}
+	file, err := os.OpenFile(path, os.O_RDWR|unix.O_NOFOLLOW|unix.O_NONBLOCK|flag, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	if err := files.IsOurs(file); err != nil {
-		file.Close()
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// lockRuntime keeps a second supd away from the runtime directory. The lock goes
+// with the process.
+func lockRuntime(runtime configs.Runtime) (*os.File, error) {
+	path := runtime.Lock()
+	file, err := openLock(path, os.O_CREATE)
+	if err != nil {
 		return nil, err
 	}
 	err = unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)

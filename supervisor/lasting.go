@@ -38,8 +38,10 @@ type lastingFile struct {
 	Processes map[string]api.Lasting `json:"processes"`
 }
 
+func lastingPath(state string) string { return filepath.Join(state, "lasting.json") }
+
 func newLasting(state string, log *slog.Logger, post func(engine.Event)) *lasting {
-	l := &lasting{path: filepath.Join(state, "lasting.json"), log: log, ended: make(chan struct{})}
+	l := &lasting{path: lastingPath(state), log: log, ended: make(chan struct{})}
 	l.writing = startWriting(lastingWaits, post, l.write, func() { close(l.ended) })
 	return l
 }

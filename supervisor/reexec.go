@@ -145,6 +145,9 @@ func CheckTakeover(c *configs.Config) error {
 			errs = append(errs, fmt.Errorf("%s: is of an earlier boot of this machine", path))
 		}
 	}
+	if _, err := readLasting(lastingPath(c.Daemon.State)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		errs = append(errs, err) // a start would set it aside
+	}
 	store := release.Open(c.Daemon.State)
 	for _, a := range c.Apps {
 		if a.Release == nil {

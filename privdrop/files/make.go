@@ -62,6 +62,23 @@ func MayReplace(dir string) error {
 	return nil
 }
 
+// HasRoom says that the file system of a directory has no room for another name.
+func HasRoom(dir string) error {
+	var system unix.Statfs_t
+	if err := unix.Statfs(dir, &system); err != nil {
+		return &os.PathError{Op: "statfs", Path: dir, Err: err}
+	}
+	blocks := system.Bfree
+	if os.Geteuid() != 0 { // some are root's alone
+		blocks = system.Bavail
+	}
+	inMemory := system.Type == unix.TMPFS_MAGIC // where a name takes no block
+	if system.Files > 0 && system.Ffree == 0 || system.Blocks > 0 && blocks == 0 && !inMemory {
+		return &os.PathError{Op: "write in", Path: dir, Err: unix.ENOSPC}
+	}
+	return nil
+}
+
 // attributes are those of chattr(1), as far as the file system has them.
 func attributes(dir string) uint64 {
 	var st unix.Statx_t
