@@ -122,6 +122,22 @@ func (h *host) stopReading(o *engine.Owner) {
 	o.IsQuiet()
 }
 
+// TookPlace reports whether this very process was a supd already, which has given way to
+// this program. It may be asked until Run.
+func TookPlace(c *configs.Config) bool {
+	data, err := files.ReadOurs(c.Daemon.Runtime.Record(), record.MostBytes)
+	if err != nil {
+		return false
+	}
+	r, err := record.Parse(data)
+	if err != nil || r.Pid != os.Getpid() {
+		return false
+	}
+	boot, bad := tree.BootID()
+	start, worse := tree.StartTime(r.Pid)
+	return bad == nil && worse == nil && r.Boot == boot && r.Start == start
+}
+
 // CheckTakeover says what keeps this program from going on with what the supd that has
 // started it has recorded under the configuration: the record, and all that a start would
 // say, but for what an app's user decides: an app is held back for that alone, and its user

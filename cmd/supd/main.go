@@ -13,10 +13,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
 
 	"supd/configs"
@@ -105,6 +103,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	if o.check {
+		if err := checkPidfile(o.pidfile, 0); err != nil {
+			fmt.Fprintln(stderr, err)
+			return max(exitInvalid, control.Check(config, true, io.Discard, stderr))
+		}
 		return control.Check(config, true, stdout, stderr)
 	}
 	if o.takes {
@@ -165,7 +167,27 @@ func parse(args []string, stderr io.Writer) (o options, code int) {
 		fmt.Fprintf(stderr, "supd: unexpected argument %q\n", flags.Arg(0))
 		return o, exitUsage
 	}
+	if err := o.absolute(); err != nil {
+		fmt.Fprintln(stderr, "supd:", err)
+		return o, exitUsage
+	}
 	return o, -1
+}
+
+// absolute makes paths independent of the directory that supd was started in, which may be
+// gone by the time of a reexec.
+func (o *options) absolute() error {
+	for _, path := range []*string{&o.config, &o.pidfile} {
+		if *path == "" {
+			continue
+		}
+		whole, err := filepath.Abs(*path)
+		if err != nil {
+			return fmt.Errorf("%s: %w; give an absolute path", *path, err)
+		}
+		*path = whole
+	}
+	return nil
 }
 
 // warnTime is how long a start waits for the warnings: they look at files of apps, whose
@@ -217,7 +239,7 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 	if store := openStore(started); store != nil {
 		store.keep(s)
 	}
-	remove, err := writePidfile(o.pidfile)
+	remove, err := keepPidfile(o.pidfile, config, log)
 	if err != nil {
 		return err
 	}
@@ -313,18 +335,4 @@ func reload(stop context.Context, s *supervisor.Supervisor, started systemd, by 
 		}
 	}()
 	s.Apply(stop, api.Request{Action: api.ActionApply, Detach: true, By: by})
-}
-
-// writePidfile gives a function that removes the file again.
-func writePidfile(path string) (remove func(), err error) {
-	if path == "" {
-		return func() {}, nil
-	}
-	if path, err = filepath.Abs(path); err != nil {
-		return nil, err
-	}
-	if err := renameio.WriteFile(path, []byte(strconv.Itoa(os.Getpid())+"\n"), 0o644); err != nil {
-		return nil, fmt.Errorf("pidfile: %w", err)
-	}
-	return func() { os.Remove(path) }, nil
 }

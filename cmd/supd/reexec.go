@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -14,7 +13,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"supd/configs"
-	"supd/privdrop/files"
 	"supd/supervisor"
 )
 
@@ -100,23 +98,5 @@ const holdSockets = "--hold-sockets"
 
 // checkTakeover is what Check runs.
 func checkTakeover(config *configs.Config, pidfile string) error {
-	return errors.Join(supervisor.CheckTakeover(config), checkPidfile(pidfile))
-}
-
-// checkPidfile says what keeps writePidfile from writing.
-func checkPidfile(path string) error {
-	if path == "" {
-		return nil
-	}
-	path, err := filepath.Abs(path)
-	if err == nil {
-		err = files.MayMake(path)
-	}
-	if info, there := os.Lstat(path); err == nil && there == nil && info.IsDir() {
-		err = fmt.Errorf("%s is a directory; name a file", path)
-	}
-	if err != nil {
-		return fmt.Errorf("pidfile: %w", err)
-	}
-	return nil
+	return errors.Join(supervisor.CheckTakeover(config), checkPidfile(pidfile, os.Getppid()))
 }

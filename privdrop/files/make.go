@@ -62,7 +62,16 @@ func MayReplace(dir string) error {
 	return nil
 }
 
-// HasRoom says that the file system of a directory has no room for another name.
+// MayBeReplaced says what keeps the name of a file from being given to another one, if
+// there is a file.
+func MayBeReplaced(path string) error {
+	if attributes(path)&(unix.STATX_ATTR_IMMUTABLE|unix.STATX_ATTR_APPEND) != 0 {
+		return fmt.Errorf("%s is immutable or append-only; chattr -ia %[1]s", path)
+	}
+	return MayReplace(filepath.Dir(path))
+}
+
+// HasRoom says that the file system of a directory has no room for another file.
 func HasRoom(dir string) error {
 	var system unix.Statfs_t
 	if err := unix.Statfs(dir, &system); err != nil {
@@ -72,8 +81,7 @@ func HasRoom(dir string) error {
 	if os.Geteuid() != 0 { // some are root's alone
 		blocks = system.Bavail
 	}
-	inMemory := system.Type == unix.TMPFS_MAGIC // where a name takes no block
-	if system.Files > 0 && system.Ffree == 0 || system.Blocks > 0 && blocks == 0 && !inMemory {
+	if system.Files > 0 && system.Ffree == 0 || system.Blocks > 0 && blocks == 0 { // 0 in all: it does not tell
 		return &os.PathError{Op: "write in", Path: dir, Err: unix.ENOSPC}
 	}
 	return nil
