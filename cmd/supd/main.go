@@ -229,7 +229,7 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 	}
 	defer listener.Close()
 	scraped, err := openMetrics(config.Metrics, log)
-	if err != nil {
+	if err != nil && !supervisor.TookPlace(config) { // else it is tried again
 		return err
 	}
 	s, err := supervisor.New(config, log, given...)

@@ -19,8 +19,9 @@ type scraped struct {
 	listener net.Listener // nil: off, or not yet open
 }
 
-// openMetrics opens an address that somebody has written down, or fails. Without the
-// default one supd goes on: it may have been taken by another supd.
+// openMetrics opens an address that somebody has written down, or says why it cannot: then
+// serve tries again. The default one is left to serve: it may have been taken by another
+// supd.
 func openMetrics(c configs.Metrics, log *slog.Logger) (*scraped, error) {
 	s := &scraped{log: log, config: c}
 	spec, on := c.Spec()
@@ -29,7 +30,7 @@ func openMetrics(c configs.Metrics, log *slog.Logger) (*scraped, error) {
 	}
 	var err error
 	if s.listener, err = metrics.Open(spec, log); err != nil {
-		return nil, fmt.Errorf("metrics.listen: %w; set another address, or \"\" for none", err)
+		return s, fmt.Errorf("metrics.listen: %w; set another address, or \"\" for none", err)
 	}
 	return s, nil
 }
@@ -54,11 +55,11 @@ func push(answers *metrics.Server, c configs.Push, log *slog.Logger) (end func()
 	}, nil
 }
 
-// openInterval is how often the default address is tried while somebody else has it.
+// openInterval is how often the address is tried while somebody else has it.
 const openInterval = 10 * time.Second
 
-// openDefault opens the default address as soon as it can be had.
-func (s *scraped) openDefault(spec socket.Spec) net.Listener {
+// openLater opens the address as soon as it can be had.
+func (s *scraped) openLater(spec socket.Spec) net.Listener {
 	for said := false; ; said = true {
 		l, err := metrics.Open(spec, s.log)
 		if err == nil {
@@ -78,7 +79,7 @@ func (s *scraped) serve(server *metrics.Server) {
 		return
 	}
 	if s.listener == nil {
-		s.listener = s.openDefault(spec)
+		s.listener = s.openLater(spec)
 	}
 	s.log.Info("metrics", "listen", s.listener.Addr().String())
 	if err := server.Serve(s.listener); err != nil {
