@@ -249,7 +249,7 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 	server := control.NewServer(s, control.Options{Version: version, Log: log, Figures: answers,
 		OwnLog: openOwnLog,
 		Where:  &control.Where{Config: config.Path, State: config.Daemon.State, Apps: config.Daemon.Apps, DropIns: config.Daemon.DropIns},
-		Reexec: &replacement{s, config.Path, o.pidfile, environ, orders, stop, lines.flush}})
+		Reexec: &replacement{s, o, environ, orders, stop, lines.flush}})
 	go server.Serve(listener)
 	go scraped.serve(answers)
 	endPushes, err := push(answers, config.Metrics.Push, log)

@@ -22,8 +22,7 @@ const checkTime = 30 * time.Second
 // replacement is the installed supd, which may take the place of this one.
 type replacement struct {
 	supervisor *supervisor.Supervisor
-	config     string
-	pidfile    string
+	options    options
 	environ    []string // the environment that this one was started with
 	orders     chan os.Signal
 	stop       context.Context // done once supd was told to stop
@@ -42,6 +41,15 @@ func installed() (string, error) {
 	return strings.TrimSuffix(path, " (deleted)"), err
 }
 
+// arguments say to another supd what they have said to this one, wherever it is started.
+func (o options) arguments(program string) []string {
+	all := []string{program, "--config", o.config}
+	if o.pidfile != "" {
+		all = append(all, "--pidfile", o.pidfile)
+	}
+	return all
+}
+
 // Check runs the installed program, which looks at everything that it would have to
 // read.
 func (r *replacement) Check(ctx context.Context) error {
@@ -57,10 +65,7 @@ func (r *replacement) Check(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, checkTime, errSilent)
 	defer cancel()
-	argv := []string{path, "--config", r.config, "--check-takeover"}
-	if r.pidfile != "" {
-		argv = append(argv, "--pidfile", r.pidfile)
-	}
+	argv := append(r.options.arguments(path), "--check-takeover")
 	err = r.supervisor.RunCommand(ctx, argv, r.environ)
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -76,6 +81,10 @@ func (r *replacement) Exec(gone func()) error {
 	if err != nil {
 		return err
 	}
+	argv := r.options.arguments(os.Args[0])
+	if r.options.ready != 0 {
+		argv = append(argv, "--ready-fd", r.options.ready.String())
+	}
 	return r.supervisor.Reexec(context.Background(), func() error {
 		signal.Ignore(unix.SIGHUP, unix.SIGUSR1)
 		defer signal.Notify(r.orders, unix.SIGHUP, unix.SIGUSR1)
@@ -89,7 +98,7 @@ func (r *replacement) Exec(gone func()) error {
 		defer release()
 		gone()
 		r.flush()
-		return os.NewSyscallError("execve "+path, syscall.Exec(path, os.Args, r.environ))
+		return os.NewSyscallError("execve "+path, syscall.Exec(path, argv, r.environ))
 	})
 }
 
