@@ -217,6 +217,10 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 	log := slog.New(logHandler(lines))
 	given := inherited(log) // before environ, which it changes: a supd that replaces this one gets its sockets in another way
 	environ := os.Environ()
+	program, err := startPath()
+	if err != nil {
+		log.Error("the path of this program is not known", "error", err)
+	}
 	started := startedBy(log)
 	orders := make(chan os.Signal, 4)
 	signal.Notify(orders, unix.SIGHUP, unix.SIGUSR1)
@@ -249,7 +253,7 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 	server := control.NewServer(s, control.Options{Version: version, Log: log, Figures: answers,
 		OwnLog: openOwnLog,
 		Where:  &control.Where{Config: config.Path, State: config.Daemon.State, Apps: config.Daemon.Apps, DropIns: config.Daemon.DropIns},
-		Reexec: &replacement{s, o, environ, orders, stop, lines.flush}})
+		Reexec: &replacement{s, o, program, environ, orders, stop, lines.flush}})
 	go server.Serve(listener)
 	go scraped.serve(answers)
 	endPushes, err := push(answers, config.Metrics.Push, log)

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -23,6 +26,7 @@ const checkTime = 30 * time.Second
 type replacement struct {
 	supervisor *supervisor.Supervisor
 	options    options
+	program    string   // see startPath; "" is not known
 	environ    []string // the environment that this one was started with
 	orders     chan os.Signal
 	stop       context.Context // done once supd was told to stop
@@ -34,9 +38,35 @@ var (
 	errSilent = fmt.Errorf("the installed supd has not said within %s whether it can go on: a disk or the user database does not answer, or the machine is very busy; try again", checkTime)
 )
 
-// installed is the path that this program was started from, whatever is there by
-// now.
-func installed() (string, error) {
+// startPath is the path that this program was started by: the next version gets that name,
+// or a link that is there, whatever becomes of the file. Where it is not known, it is the
+// path of the file.
+func startPath() (string, error) {
+	path, err := exec.LookPath(os.Args[0])
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err == nil && isThisProgram(path) {
+		return path, nil
+	}
+	return os.Executable()
+}
+
+func isThisProgram(path string) bool {
+	this, err := os.Stat("/proc/self/exe")
+	if err != nil {
+		return false
+	}
+	there, err := os.Stat(path)
+	return err == nil && os.SameFile(this, there)
+}
+
+// installed is the program that is to take the place of this one: that at the path that
+// this one was started by, or its own where nothing is there any more.
+func (r *replacement) installed() (string, error) {
+	if _, err := os.Stat(r.program); r.program != "" && !errors.Is(err, fs.ErrNotExist) {
+		return r.program, nil
+	}
 	path, err := os.Readlink("/proc/self/exe")
 	return strings.TrimSuffix(path, " (deleted)"), err
 }
@@ -53,7 +83,7 @@ func (o options) arguments(program string) []string {
 // Check runs the installed program, which looks at everything that it would have to
 // read.
 func (r *replacement) Check(ctx context.Context) error {
-	path, err := installed()
+	path, err := r.installed()
 	if err != nil {
 		return err
 	}
@@ -77,11 +107,11 @@ func (r *replacement) Check(ctx context.Context) error {
 // program handles them: before that they would end it. SIGTERM cannot be blocked
 // meanwhile, since Go's runtime clears the mask that it is started with.
 func (r *replacement) Exec(gone func()) error {
-	path, err := installed()
+	path, err := r.installed()
 	if err != nil {
 		return err
 	}
-	argv := r.options.arguments(os.Args[0])
+	argv := r.options.arguments(path)
 	if r.options.ready != 0 {
 		argv = append(argv, "--ready-fd", r.options.ready.String())
 	}
