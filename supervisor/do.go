@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"supd/privdrop"
 	"supd/supervisor/api"
@@ -58,31 +59,45 @@ func (s *Supervisor) Explain(target string) (all []api.Explanation, err error) {
 	return all, nil
 }
 
+// lastWords is how long is waited for what a program has said that has ended: something
+// that it has left may have its output open.
+const lastWords = time.Second
+
 // RunCommand runs a program as supd itself runs, in a session of its own, which is killed
-// when ctx is done first. An end that is not good is an error with what it has said.
-func (s *Supervisor) RunCommand(ctx context.Context, argv, env []string) error {
+// when ctx is done first, and gives what it has said, up to 4 KiB. An end that is not good
+// is an error with that.
+func (s *Supervisor) RunCommand(ctx context.Context, argv, env []string) (said string, err error) {
 	read, write, err := os.Pipe()
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer read.Close()
 	null := int(s.host.launcher.Null.Fd())
-	said := int(write.Fd())
-	plan, err := privdrop.Spec{Argv: argv, Env: env, KeepPrivs: true, AllowRoot: true, Session: true, Files: []int{null, said, said}}.Plan()
+	out := int(write.Fd())
+	plan, err := privdrop.Spec{Argv: argv, Env: env, KeepPrivs: true, AllowRoot: true, Session: true, Files: []int{null, out, out}}.Plan()
 	if err != nil {
 		write.Close()
-		return err
+		return "", err
 	}
-	text := make(chan []byte, 1)
+	text := make(chan string, 1)
 	go func() {
 		all, _ := io.ReadAll(io.LimitReader(read, 4<<10)) // an error is its end
-		text <- all
+		text <- string(all)
 		io.Copy(io.Discard, read)
 	}()
 	failure, err := s.host.run(ctx, plan)
 	write.Close()
-	if err == nil && failure != "" {
-		err = fmt.Errorf("%s: %s: %s", argv[0], failure, strings.TrimSpace(string(<-text)))
+	if err != nil {
+		return "", err
 	}
-	return err
+	select {
+	case said = <-text:
+	case <-time.After(lastWords):
+		read.Close()
+		said = <-text
+	}
+	if failure != "" {
+		err = fmt.Errorf("%s: %s: %s", argv[0], failure, strings.TrimSpace(said))
+	}
+	return said, err
 }

@@ -31,13 +31,19 @@ func (c *call) reexec() *cobra.Command {
 // replaceSupd asks supd to replace itself, and waits until another supd answers.
 func (c *call) replaceSupd(ctx context.Context) error {
 	client := c.client()
-	defer client.Close()
+	defer func() { client.Close() }()
 	before, err := client.Version(ctx)
 	if err != nil {
 		return err
 	}
-	if _, err := client.Do(ctx, api.Request{Action: api.ActionReexec}); err != nil {
+	result, err := client.Do(ctx, api.Request{Action: api.ActionReexec})
+	if err != nil {
 		return err
+	}
+	moved := ""
+	if result.Socket != "" { // control.socket has changed
+		client.Close()
+		client, moved = control.Dial(result.Socket), ", on "+printable(result.Socket)
 	}
 	for late := time.Now().Add(reexecTime); ; {
 		now, err := client.Version(ctx)
@@ -46,7 +52,7 @@ func (c *call) replaceSupd(ctx context.Context) error {
 			if c.json {
 				return c.print(now)
 			}
-			fmt.Fprintf(c.out, "supd %s is now %s, pid %d\n", before.Version, now.Version, now.Pid)
+			fmt.Fprintf(c.out, "supd %s is now %s, pid %d%s\n", before.Version, now.Version, now.Pid, moved)
 			return nil
 		case time.Now().Before(late) && ctx.Err() == nil:
 		case err == nil:

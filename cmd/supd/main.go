@@ -57,7 +57,7 @@ type options struct {
 	check   bool
 	files   bool // only the files are checked
 	version bool
-	takes   bool // supd is asked whether it could take over
+	takes   string // supd is asked whether it could take over, and says this word if it could
 }
 
 // loading says how the configuration is read: a start leaves out what is invalid, and
@@ -66,7 +66,7 @@ func (o options) loading() []configs.Option {
 	switch {
 	case o.check:
 		return []configs.Option{configs.ForCheck()}
-	case o.files || o.takes:
+	case o.files || o.takes != "":
 		return nil
 	}
 	return []configs.Option{configs.LeaveOut()}
@@ -87,7 +87,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	stop := context.Background()
-	if !o.check && !o.files && !o.takes { // from the beginning: there may be workers of an earlier supd to stop
+	if !o.check && !o.files && o.takes == "" { // from the beginning: there may be workers of an earlier supd to stop
 		var cancel func()
 		stop, cancel = signal.NotifyContext(stop, unix.SIGTERM, unix.SIGINT)
 		defer cancel()
@@ -109,8 +109,8 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 		return control.Check(config, true, stdout, stderr)
 	}
-	if o.takes {
-		if err := checkTakeover(config, o.pidfile); err != nil {
+	if o.takes != "" {
+		if err := checkTakeover(config, o, stdout); err != nil {
 			fmt.Fprintln(stderr, err)
 			return exitFailed
 		}
@@ -156,7 +156,7 @@ func parse(args []string, stderr io.Writer) (o options, code int) {
 	flags.Var(&o.ready, "ready-fd", "write a newline to this `descriptor` when ready, as s6 wants it")
 	flags.BoolVar(&o.check, "check", false, "report whether the configuration is valid, and start nothing")
 	flags.BoolVar(&o.files, "check-files", false, "report whether the files of the configuration are valid, whatever this machine lacks, and start nothing")
-	flags.BoolVar(&o.takes, "check-takeover", false, "report whether this program could go on in the place of the supd that runs, and start nothing")
+	flags.StringVar(&o.takes, "check-takeover", "", "report whether this program could go on in the place of the supd that has started it, with this `word` in the answer, and start nothing")
 	flags.BoolVar(&o.version, "version", false, "print the version")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -253,7 +253,7 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 	server := control.NewServer(s, control.Options{Version: version, Log: log, Figures: answers,
 		OwnLog: openOwnLog,
 		Where:  &control.Where{Config: config.Path, State: config.Daemon.State, Apps: config.Daemon.Apps, DropIns: config.Daemon.DropIns},
-		Reexec: &replacement{s, o, program, environ, orders, stop, lines.flush}})
+		Reexec: &replacement{s, config, o, program, environ, orders, stop, lines.flush}})
 	go server.Serve(listener)
 	go scraped.serve(answers)
 	endPushes, err := push(answers, config.Metrics.Push, log)

@@ -2,8 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -17,6 +20,7 @@ import (
 
 	"supd/configs"
 	"supd/supervisor"
+	"supd/supervisor/control"
 )
 
 // checkTime is how long the installed supd may take to say whether it could go on.
@@ -25,6 +29,7 @@ const checkTime = 30 * time.Second
 // replacement is the installed supd, which may take the place of this one.
 type replacement struct {
 	supervisor *supervisor.Supervisor
+	config     *configs.Config // that this one was started with
 	options    options
 	program    string   // see startPath; "" is not known
 	environ    []string // the environment that this one was started with
@@ -82,31 +87,41 @@ func (o options) arguments(program string) []string {
 
 // Check runs the installed program, which looks at everything that it would have to
 // read.
-func (r *replacement) Check(ctx context.Context) error {
+func (r *replacement) Check(ctx context.Context) (*control.Successor, error) {
 	path, err := r.installed()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if r.supervisor.Stops() {
-		return errStops
+		return nil, errStops
 	}
 	if all := r.supervisor.Commands(); len(all) > 0 {
-		return fmt.Errorf("commands run that it would know nothing of: %s; wait for their end, or end them", strings.Join(all, ", "))
+		return nil, fmt.Errorf("commands run that it would know nothing of: %s; wait for their end, or end them", strings.Join(all, ", "))
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, checkTime, errSilent)
 	defer cancel()
-	argv := append(r.options.arguments(path), "--check-takeover")
-	err = r.supervisor.RunCommand(ctx, argv, r.environ)
-	if err != nil && ctx.Err() != nil {
-		return context.Cause(ctx)
+	word := rand.Text()
+	said, err := r.supervisor.RunCommand(ctx, append(r.options.arguments(path), "--check-takeover", word), r.environ)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case err != nil:
+		return nil, err
 	}
-	return err
+	next, err := parseConsent(said, word)
+	if err != nil {
+		return nil, fmt.Errorf("the installed program, %s, is no supd: %w", path, err)
+	}
+	if next.Socket == r.config.Control.Socket {
+		next.Socket = ""
+	}
+	return &next, nil
 }
 
-// Exec calls gone before execve, and returns only if it has failed. SIGHUP and SIGUSR1 are ignored until the next
-// program handles them: before that they would end it. SIGTERM cannot be blocked
-// meanwhile, since Go's runtime clears the mask that it is started with.
-func (r *replacement) Exec(gone func()) error {
+// Exec calls gone before execve, and returns only if it has failed. SIGHUP and SIGUSR1 are
+// ignored until the next program handles them: before that they would end it. SIGTERM
+// cannot be blocked meanwhile, since Go's runtime clears the mask that it is started with.
+func (r *replacement) Exec(next *control.Successor, gone func()) error {
 	path, err := r.installed()
 	if err != nil {
 		return err
@@ -127,6 +142,7 @@ func (r *replacement) Exec(gone func()) error {
 		}
 		defer release()
 		gone()
+		r.removeSockets(next)
 		r.flush()
 		return os.NewSyscallError("execve "+path, syscall.Exec(path, argv, r.environ))
 	})
@@ -135,7 +151,43 @@ func (r *replacement) Exec(gone func()) error {
 // holdSockets is the one argument of the child that HoldSockets runs.
 const holdSockets = "--hold-sockets"
 
+// removeSockets removes those of this supd that the next one does not bind anew. If there
+// is none in the end they come back, as whenever somebody removes them.
+func (r *replacement) removeSockets(next *control.Successor) {
+	if next.Socket != "" {
+		removeSocket(r.config.Control.Socket)
+	}
+	path, unix := strings.CutPrefix(r.config.Metrics.Listen, "unix:")
+	if unix && next.Metrics != r.config.Metrics.Listen {
+		removeSocket(path)
+	}
+}
+
+func removeSocket(path string) {
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == fs.ModeSocket {
+		os.Remove(path)
+	}
+}
+
+// consent is what a supd says that could go on: no other program does.
+type consent struct {
+	Word string `json:"supd"` // that it was given
+	control.Successor
+}
+
+func parseConsent(said, word string) (control.Successor, error) {
+	said = strings.TrimSpace(said)
+	var c consent
+	if err := json.Unmarshal([]byte(said[strings.LastIndex(said, "\n")+1:]), &c); err != nil || c.Word != word {
+		return c.Successor, fmt.Errorf("asked whether it could go on, it has said %q", said)
+	}
+	return c.Successor, nil
+}
+
 // checkTakeover is what Check runs.
-func checkTakeover(config *configs.Config, pidfile string) error {
-	return errors.Join(supervisor.CheckTakeover(config), checkPidfile(pidfile, os.Getppid()))
+func checkTakeover(config *configs.Config, o options, stdout io.Writer) error {
+	if err := errors.Join(supervisor.CheckTakeover(config), checkPidfile(o.pidfile, os.Getppid())); err != nil {
+		return err
+	}
+	return json.NewEncoder(stdout).Encode(consent{o.takes, control.Successor{Socket: config.Control.Socket, Metrics: config.Metrics.Listen}})
 }

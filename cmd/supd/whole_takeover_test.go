@@ -266,7 +266,7 @@ func reexecs(ts *testscript.TestScript, neg bool, args []string) {
 		// /proc/self/exe of the next one is the other path. A shell would reap.
 		here, there := two[i%2], two[(i+1)%2]
 		ts.Check(install(there))
-		script := fmt.Sprintf("#!/usr/bin/python3 -SE\nimport os, sys\nif sys.argv[-1] != '--check-takeover':\n    %s\nos.execv(%q, sys.argv)\n", kill, there)
+		script := fmt.Sprintf("#!/usr/bin/python3 -SE\nimport os, sys\nif '--check-takeover' not in sys.argv:\n    %s\nos.execv(%q, sys.argv)\n", kill, there)
 		ts.Check(replace(here, []byte(script)))
 		o.pause()
 		o.reexec()

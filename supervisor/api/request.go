@@ -74,6 +74,7 @@ type Result struct {
 	Rollout  *RolloutStatus `json:"rollout,omitempty"`  // that was begun, joined or has ended
 	Warnings []string       `json:"warnings,omitempty"` // of a release whose files have changed
 	Changes  *Changes       `json:"changes,omitempty"`  // of an apply
+	Socket   string         `json:"socket,omitempty"`   // where supd answers from now on, after a reexec that has moved it
 }
 
 // Outcome is what came of a Request for one worker.

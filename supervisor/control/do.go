@@ -130,14 +130,15 @@ func (s *Server) reexec(w http.ResponseWriter, r *http.Request, who peer) error 
 		return fail(api.CodeFailed, "this supd cannot be replaced in its place")
 	}
 	s.options.Log.Info("request", "action", api.ActionReexec, "by", who.String())
-	if err := way.Check(r.Context()); err != nil {
+	next, err := way.Check(r.Context())
+	if err != nil {
 		return fail(api.CodeFailed, "the installed supd cannot go on in the place of this one, which stays: %s", err)
 	}
 	var answer sync.Once // an exec that comes too late may be called meanwhile
-	err := way.Exec(func() {
+	err = way.Exec(next, func() {
 		answer.Do(func() {
 			w.Header().Set("Connection", "close")
-			_ = writeJSON(w, http.StatusOK, &api.Result{Outcomes: []api.Outcome{}})
+			_ = writeJSON(w, http.StatusOK, &api.Result{Outcomes: []api.Outcome{}, Socket: next.Socket})
 			c := http.NewResponseController(w)
 			_ = c.SetWriteDeadline(time.Now().Add(answerTime)) // shorter than that of writeJSON: the owner waits
 			_ = c.Flush()

@@ -17,9 +17,11 @@ type givesWay struct {
 	err  error
 }
 
-func (givesWay) Check(context.Context) error { return nil }
+func (givesWay) Check(context.Context) (*Successor, error) {
+	return &Successor{Socket: "/run/next.sock"}, nil
+}
 
-func (g givesWay) Exec(gone func()) error {
+func (g givesWay) Exec(_ *Successor, gone func()) error {
 	if g.goes {
 		gone()
 	}
@@ -45,7 +47,7 @@ func TestReexecAnswers(t *testing.T) {
 			status int
 			text   string
 		}{
-			{givesWay{true, errors.New("no execve")}, http.StatusOK, `{"code":0`},
+			{givesWay{true, errors.New("no execve")}, http.StatusOK, `{"code":0,"outcomes":[],"socket":"/run/next.sock"}`},
 			{givesWay{false, errors.New("launches do not end")}, http.StatusInternalServerError, "supd was not replaced and goes on: launches do not end"},
 		} {
 			o := testOptions()
