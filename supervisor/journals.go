@@ -2,7 +2,6 @@ package supervisor
 
 import (
 	"errors"
-	"io/fs"
 	"log/slog"
 	"time"
 
@@ -72,10 +71,12 @@ func (s *Supervisor) openJournal(app string) (file journalFile, err error) {
 	}
 }
 
-// openJournalFile opens an app's journal. Where there can be none its app goes on
-// without: what runs is more than what is known of it, and each write fails.
+// openJournalFile opens an app's journal. One that can only be read is opened at the next
+// write, and its app goes on meanwhile: what runs is more than what can be written of it.
+// Where nothing is known of its releases the error says why.
 func openJournalFile(store *release.Store, app string, log *slog.Logger) (journalFile, error) {
-	file, err := release.OpenJournal(store.StatePath(app))
+	path := store.StatePath(app)
+	file, err := release.OpenJournal(path)
 	switch {
 	case errors.Is(err, release.ErrBusy):
 		return nil, err
@@ -83,22 +84,37 @@ func openJournalFile(store *release.Store, app string, log *slog.Logger) (journa
 		log.Error("release state cannot be read", "app", app, "error", err)
 		return file, nil
 	case err != nil:
-		log.Error("release state cannot be opened, no rollout is possible", "app", app, "error", err)
-		state, unread := release.ReadState(store.StatePath(app))
-		if unread != nil && !errors.Is(unread, fs.ErrNotExist) {
-			log.Error("release state cannot be read either, nothing of it is started", "app", app, "error", unread)
+		state, unread := release.ReadState(path)
+		if unread != nil {
+			return nil, err
 		}
-		return unwritable{state.Clone(), err}, nil
+		log.Error("release state can only be read, no rollout is possible before that is mended", "app", app, "error", err)
+		return &unopened{path: path, state: state.Clone()}, nil
 	}
 	return file, nil
 }
 
-// unwritable stands for a journal that cannot be opened.
-type unwritable struct {
+// unopened stands for a journal that cannot be opened, and is tried again at each write.
+type unopened struct {
+	path  string
 	state release.State
-	why   error
+	file  *release.Journal // nil: not yet
 }
 
-func (u unwritable) State() release.State      { return u.state }
-func (u unwritable) Write(release.State) error { return u.why }
-func (unwritable) Close() error                { return nil }
+func (u *unopened) State() release.State { return u.state }
+
+func (u *unopened) Write(s release.State) (err error) {
+	if u.file == nil {
+		if u.file, err = release.OpenJournal(u.path); u.file == nil {
+			return err
+		}
+	}
+	return u.file.Write(s)
+}
+
+func (u *unopened) Close() error {
+	if u.file == nil {
+		return nil
+	}
+	return u.file.Close()
+}

@@ -2,7 +2,11 @@ package supervisor
 
 import (
 	"errors"
+	"log/slog"
+	"os"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"supd/supervisor/engine"
 	"supd/supervisor/release"
@@ -41,4 +45,59 @@ func TestJournalOnAStuckDisk(t *testing.T) {
 		}
 	}
 	j.Close()
+}
+
+// TestJournalThatCanOnlyBeRead: what is known of it holds, and it is written once that is
+// possible, by the same supd.
+func TestJournalThatCanOnlyBeRead(t *testing.T) {
+	store := release.Open(t.TempDir())
+	path := store.StatePath("a")
+	first, err := release.OpenJournal(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(first.Write(release.State{Active: "1.0"}), first.Close()); err != nil {
+		t.Fatal(err)
+	}
+	fixed := immutable(t, path)
+	file, err := openJournalFile(store, "a", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { file.Close() })
+	if got := file.State().Active; got != "1.0" {
+		t.Errorf("active is %q", got)
+	}
+	if err := file.Write(release.State{Active: "2.0"}); !errors.Is(err, unix.EPERM) {
+		t.Errorf("written: %v", err)
+	}
+	fixed(false)
+	if err := file.Write(release.State{Active: "2.0"}); err != nil {
+		t.Error(err)
+	}
+	if got, err := release.ReadState(path); got.Active != "2.0" || err != nil {
+		t.Errorf("there is %q, %v", got.Active, err)
+	}
+}
+
+// immutable sets FS_IMMUTABLE_FL of ioctl_iflags(2), which keeps root from writing, too.
+func immutable(t *testing.T, path string) (set func(bool)) {
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set = func(on bool) {
+		flags, err := unix.IoctlGetUint32(int(file.Fd()), unix.FS_IOC_GETFLAGS)
+		flags &^= unix.STATX_ATTR_IMMUTABLE
+		if on {
+			flags |= unix.STATX_ATTR_IMMUTABLE
+		}
+		if err = errors.Join(err, unix.IoctlSetPointerInt(int(file.Fd()), unix.FS_IOC_SETFLAGS, int(flags))); err != nil {
+			t.Skip("neither this user nor this disk can make a file immutable: ", err)
+		}
+	}
+	t.Cleanup(func() { file.Close() })
+	set(true)
+	t.Cleanup(func() { set(false) })
+	return set
 }

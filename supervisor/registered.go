@@ -104,6 +104,9 @@ func (s *Supervisor) deployRegistered(app string) *api.Result {
 	if err != nil || f.App == nil || f.App.Release == nil {
 		return say(api.CodeFailed, "no such app with releases")
 	}
+	if f, err = s.withState(context.Background(), app, f); err != nil { // it is taken up when that is mended
+		return say(api.CodeFailed, err.Error())
+	}
 	if f.Rollout != nil && f.Rollout.To != all[i].Version {
 		return say(api.CodeDone, "queued behind the rollout to "+f.Rollout.To)
 	}

@@ -34,6 +34,10 @@ func (s *Supervisor) ofRelease(ctx context.Context, r api.Request) *api.Result {
 	case f.App.Release == nil:
 		return api.Refuse(api.CodeFailed, "%s has no [release] in %s; `supctl restart %s` replaces its workers", name, f.App.File, name)
 	}
+	f, err = s.withState(ctx, name, f)
+	if err != nil && !(r.Action == api.ActionUnregister && r.Force) { // else its files go, whatever is known of it
+		return api.Refuse(api.CodeFailed, "%s: %s", name, err)
+	}
 	switch r.Action {
 	case api.ActionHold, api.ActionUnhold:
 		return s.wait(ctx, func(o *engine.Owner, reply chan<- *api.Result) { o.Hold(r, reply) })

@@ -25,7 +25,7 @@ func (o *Owner) end(r *rollout) {
 			}
 			r.pending = ""
 			if err != nil && ok && !r.isFirst() {
-				o.fault(r, nil, fmt.Sprintf("its end cannot be journaled: %s; make room and deploy again", err))
+				o.fault(r, nil, fmt.Sprintf("its end cannot be journaled: %s; %s and deploy again", err, remedy(err)))
 				return
 			}
 			if err != nil {

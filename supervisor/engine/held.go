@@ -117,6 +117,17 @@ func (o *Owner) attemptSoon(a *app) {
 	}
 }
 
+// BeginAttempt is for somebody who prepares an app at once that is held back, and calls
+// Mend then. It reports whether there is such an app.
+func (o *Owner) BeginAttempt(app string) bool {
+	a := o.findApp(app)
+	if a == nil || a.tries.at.IsZero() {
+		return false
+	}
+	a.tries.pending = true
+	return true
+}
+
 // Mend is the event of an app that was held back and is prepared again, as c says. It
 // reports whether that was of use: the configuration may be another by now.
 func (o *Owner) Mend(c *configs.Config, one App) bool {

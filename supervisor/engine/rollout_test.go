@@ -449,7 +449,10 @@ func TestTwoDeploys(t *testing.T) {
 
 // TestFullJournal: what cannot be journaled is not done, and changes nothing.
 func TestFullJournal(t *testing.T) {
-	for _, at := range []string{"replace", "bake", "end"} {
+	for at, full := range map[string]struct {
+		err    error
+		remedy string
+	}{"replace": {unix.ENOSPC, "make room"}, "bake": {unix.EROFS, "mend that"}, "end": {unix.EDQUOT, "make room"}} {
 		t.Run(at, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				f := newFleet(t, quick, always(healthy), configured("web", 2))
@@ -461,12 +464,12 @@ func TestFullJournal(t *testing.T) {
 							step = string(s.Rollout.Step)
 						}
 						if step == at || step == "undo" || step == "end" {
-							return errors.New("no space left on device")
+							return full.err
 						}
 						return nil
 					}
 				})
-				f.wantResult(f.deploy(api.ActionDeploy, "2"), api.CodeRolledBack, "no space left on device")
+				f.wantResult(f.deploy(api.ActionDeploy, "2"), api.CodeRolledBack, fmt.Sprintf("%s; %s and deploy again", full.err, full.remedy))
 				f.wantServing("1", 2)
 				victim := f.running()[0]
 				f.in(func(*Owner) { victim.Signal(unix.SIGKILL) })

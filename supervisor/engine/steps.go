@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"supd/configs"
 	"supd/supervisor/api"
 	"supd/supervisor/record"
@@ -32,7 +34,7 @@ func (o *Owner) enter(r *rollout, to release.Step) {
 				o.log.Error("rollout step is not in the journal", "app", r.app.name, "step", to, "error", err)
 				o.step(r, to, at)
 			default:
-				o.fault(r, nil, fmt.Sprintf("cannot be journaled: %s; make room and deploy again", err))
+				o.fault(r, nil, fmt.Sprintf("cannot be journaled: %s; %s and deploy again", err, remedy(err)))
 			}
 		}
 	})
@@ -48,6 +50,14 @@ func (o *Owner) journaled(a *app, s release.State, written func(error) Event) {
 		return
 	}
 	a.journal.Write(s, written)
+}
+
+// remedy is what lets a journal be written again.
+func remedy(err error) string {
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return "make room"
+	}
+	return "mend that"
 }
 
 // step begins what was journaled.

@@ -15,7 +15,8 @@ import (
 // Predecessor is what an earlier supd has left, with its workers as they were found.
 type Predecessor struct {
 	Slots []record.Slot
-	// Lost is of apps whose journal is lost: the release that their workers run.
+	// Lost is of apps whose journal is lost, or cannot be opened: the release that their
+	// workers run.
 	Lost map[string]Lost
 	// Program is of a worker whose process the configuration does not have any
 	// more; c is how it is to be treated.
@@ -57,9 +58,19 @@ func (o *Owner) TakeOver(p Predecessor) {
 }
 
 // assume makes the release active that an app's workers run, where its journal is
-// lost: they are not stopped because of that.
+// lost: they are not stopped because of that. Where it cannot be opened, that holds until
+// it can.
 func (o *Owner) assume(a *app, lost Lost) {
-	if lost.Err != nil {
+	unopened := a.trouble
+	switch {
+	case a.journal == nil && lost.Err == nil:
+		a.state.Active, a.state.Place = lost.App.Release.Name, placeOf(lost.App.Release)
+		o.applyApp(a, lost.App)
+		a.trouble = unopened
+		return
+	case a.journal == nil:
+		return // its workers go on as they were recorded
+	case lost.Err != nil:
 		a.trouble = fmt.Errorf("the journal of releases is lost, and what runs goes on without: %w; deploy a release", lost.Err)
 		o.log.Error("release state", "app", a.name, "error", a.trouble)
 		return

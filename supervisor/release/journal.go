@@ -33,6 +33,7 @@ type Journal struct {
 	sequence uint64 // of the current slot
 	place    int    // of that slot, 0 or 1
 	readOnly error
+	lock     *os.File // that was locked, where file is another one
 }
 
 // OpenJournal opens an app's journal for its only writer, and makes it if there is
@@ -41,7 +42,7 @@ type Journal struct {
 // With ErrCorrupt it also returns a journal, an empty one: the file was set aside,
 // under the name that the error has. With any other error it returns none; with
 // ErrBusy and ErrNewer the file is as it was, and ReadState may still read a busy
-// one. On a read-only file system the journal is open, and only Write fails.
+// one. On a read-only file system the journal is open, and Write fails while it is one.
 func OpenJournal(path string) (*Journal, error) {
 	for range 100 { // again if another process makes it or sets it aside at the same moment
 		j, err := openJournal(path)
@@ -246,7 +247,9 @@ func (j *Journal) Write(s State) error {
 	j.mutex.Lock()
 	defer j.mutex.Unlock()
 	if j.readOnly != nil {
-		return j.readOnly
+		if err := j.reopen(); err != nil {
+			return err
+		}
 	}
 	next := slot{format: journalFormat, sequence: j.sequence + 1, payload: payload}
 	if _, err := j.file.WriteAt(next.encode(), int64(1-j.place)*slotSize); err != nil {
@@ -259,8 +262,24 @@ func (j *Journal) Write(s State) error {
 	return nil
 }
 
+// reopen opens what was on a read-only file system to be written, if that is possible by
+// now. What was locked stays so.
+func (j *Journal) reopen() error {
+	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", j.file.Fd()), unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return j.readOnly
+	}
+	j.lock, j.file, j.readOnly = j.file, os.NewFile(uintptr(fd), j.file.Name()), nil
+	return nil
+}
+
 // Close closes the journal; another may open it then.
-func (j *Journal) Close() error { return j.file.Close() }
+func (j *Journal) Close() error {
+	if j.lock != nil {
+		return errors.Join(j.file.Close(), j.lock.Close())
+	}
+	return j.file.Close()
+}
 
 // ReadState reads the State of a journal that another process may be writing. The
 // error is fs.ErrNotExist where there is none.

@@ -377,6 +377,13 @@ func TestReadOnlyDisk(t *testing.T) {
 	if j, err := OpenJournal(filepath.Join(disk, "other")); j != nil || !errors.Is(err, unix.EROFS) {
 		t.Errorf("made on a read-only disk: %v", err)
 	}
+	must(t, unix.Mount("", disk, "", unix.MS_REMOUNT, ""))
+	must(t, j.Write(numbered(7)))
+	if _, err := OpenJournal(path); !errors.Is(err, ErrBusy) {
+		t.Errorf("a second writer once it can be written: %v", err)
+	}
+	must(t, j.Close())
+	reads(t, path, numbered(7))
 }
 
 // TestReaderWhileWritten: another process reads whole states until the writer is
