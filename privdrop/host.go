@@ -7,7 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"supd/privdrop/files"
-	"supd/privdrop/nofile"
 )
 
 // host is what a plan has to know of the process that it starts from.
@@ -120,20 +119,6 @@ var lastCap = sync.OnceValue(func() int {
 	}
 	return low
 })
-
-// firstNofile is the limit that the Go runtime has raised for itself, to one
-// below the hard limit.
-func firstNofile() *Limit {
-	var now unix.Rlimit
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &now) != nil || now.Cur != now.Max-1 {
-		return nil
-	}
-	soft, hard := nofile.AtStart()
-	if hard != now.Max {
-		return nil // somebody has set it since
-	}
-	return &Limit{Soft: soft, Hard: hard}
-}
 
 func procSelf() string {
 	buf := make([]byte, 20)

@@ -35,6 +35,12 @@ func work(args []string) int {
 		return printReport()
 	case "exec":
 		return execReport(args[1:])
+	case "raised":
+		if err := RaiseNofile(2000); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 96
+		}
+		return execReport(args[1:])
 	case "start":
 		return startReport()
 	case "mount":

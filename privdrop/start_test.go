@@ -128,10 +128,20 @@ func TestStartUnprivileged(t *testing.T) {
 
 // Package syscall raises RLIMIT_NOFILE for the launching process; the worker
 // must not inherit that. A worker that is no Go program tells.
-func TestStartGivesNofileBack(t *testing.T) {
+func TestStartGivesNofileBack(t *testing.T) { givesNofileBack(t, "exec") }
+
+// The limit is given back also where this process has raised its hard one.
+func TestStartGivesRaisedNofileBack(t *testing.T) {
+	if host := thisProcess(); !host.has(unix.CAP_SYS_RESOURCE) {
+		t.Skip("needs CAP_SYS_RESOURCE: it raises a hard limit")
+	}
+	givesNofileBack(t, "raised")
+}
+
+func givesNofileBack(t *testing.T, how string) {
 	out := outputFile(t)
 	plan, err := Spec{
-		Argv: []string{command(), "worker", "exec", `{"Argv": ["/bin/sh", "-c", "ulimit -Sn; ulimit -Hn"]}`},
+		Argv: []string{command(), "worker", how, `{"Argv": ["/bin/sh", "-c", "ulimit -Sn; ulimit -Hn"]}`},
 		Env:  os.Environ(), Files: []int{devNull(t), int(out.Fd()), 2}, Resources: Resources{Limits: Limits{"nofile": {300, 1000}}},
 	}.Plan()
 	if err != nil {

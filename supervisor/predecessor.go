@@ -55,8 +55,9 @@ func (h *host) inherit() (*predecessor, error) {
 			return nil, err
 		}
 	}
+	h.raiseDescriptors(p)
 	if err := h.findAll(p); err != nil {
-		return nil, err
+		return nil, enoughDescriptors(err)
 	}
 	h.offerAll(p, offered)
 	h.seek(p, offered)
