@@ -31,7 +31,7 @@ type host struct {
 	sockets  *sockets
 	files    *output.Files // whose counts are recorded
 	statsd   *statsd.Reader
-	lock     *os.File // of the runtime directory
+	upkeep   *upkeep
 	writer   record.Writer
 	lasting  *lasting
 	deaths   *deaths
@@ -70,7 +70,7 @@ func newHost(c *configs.Config, log *slog.Logger, files *output.Files, post func
 	if err != nil {
 		return nil, err
 	}
-	h := &host{log: log, post: post, lock: lock, self: os.Getpid(), garbage: newCollector(), living: map[*launch.Worker]bool{}, late: map[string]int{},
+	h := &host{log: log, post: post, self: os.Getpid(), garbage: newCollector(), living: map[*launch.Worker]bool{}, late: map[string]int{},
 		sockets: &sockets{log: log, set: set}, files: files, writer: record.Writer{Log: log, Path: runtime.Record(), Boot: boot},
 		lasting: newLasting(c.Daemon.State, log, post)}
 	if h.deaths, err = newDeaths(); err != nil {
@@ -80,6 +80,7 @@ func newHost(c *configs.Config, log *slog.Logger, files *output.Files, post func
 	if err != nil {
 		return nil, err
 	}
+	h.upkeep = &upkeep{log: log, runtime: runtime, lock: lock, note: h.noteAll}
 	h.statsd = statsd.New(log, mapping, c.Metrics.Forward, runtime.Statsd())
 	h.launcher = &launch.Launcher{Log: log, Runtime: runtime, Null: null, Places: places, Rooms: launch.NewRooms(log, runtime, namesOf(c)), Cgroups: dir, Statsd: h.statsd, Run: h.run, RunAlone: h.runAlone}
 	return h, nil
@@ -149,7 +150,7 @@ func (h *host) close() {
 	h.deaths.close()
 	h.garbage.end.Stop()
 	h.launcher.Null.Close()
-	h.lock.Close()
+	h.upkeep.end()
 }
 
 // Kept is a listening socket that somebody else is to hold as well, so that it

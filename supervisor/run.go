@@ -36,7 +36,9 @@ func (s *Supervisor) Run(ctx context.Context) {
 	s.owner.Post((*engine.Owner).ChildDied) // those of a supd that has become this one may have died meanwhile
 	go s.takeUp()
 	s.host.sockets.watch(s.owner.Post)
+	s.host.upkeep.begin()
 	s.owner.Run()
+	s.host.upkeep.rest()
 	s.killLeft()
 	s.forgetRecord()
 	s.host.launcher.Rooms.Close(rubbishTime) // before the lock goes: the next supd may use them as soon as it has it

@@ -238,6 +238,10 @@ const recordPause = 50 * time.Microsecond
 // next time comes afterwards.
 func (o *Owner) save(now time.Time) {
 	isSaved := o.isRecorded && len(o.unsaved)+len(o.gone) == 0
+	if isSaved && o.saveAgain.After(now) {
+		o.wake(o.saveAgain)
+	}
+	isSaved = isSaved && (o.saveAgain.IsZero() || o.saveAgain.After(now))
 	switch {
 	case o.saving:
 		return
@@ -261,12 +265,23 @@ func (o *Owner) save(now time.Time) {
 	pause := time.Duration(len(r.Slots)) * recordPause
 	o.host.Save(r, written, func(ok bool) Event {
 		return func(o *Owner) {
-			o.saving, o.nextSave = false, time.Now().Add(pause)
-			if !ok { // the next time the whole is tried
-				o.wholes = 0
+			now := time.Now()
+			o.saving, o.nextSave = false, now.Add(pause)
+			if ok {
+				o.saveAgain, o.saveTries = time.Time{}, 0
+				return
 			}
+			o.wholes = 0 // the next time the whole is tried
+			o.saveAgain = now.Add(nextDelay(&o.saveTries, heldBackoff, 0, false))
 		}
 	})
+}
+
+// RecordAgain records all that runs, since somebody has removed the record. written is
+// closed when that is done, or cannot be.
+func (o *Owner) RecordAgain(written chan<- struct{}) {
+	o.wholes, o.isRecorded = 0, false
+	o.unwritten = append(o.unwritten, written)
 }
 
 // unsavedRecord is what has changed since the last record: all of it, where a short

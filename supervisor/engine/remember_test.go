@@ -185,3 +185,22 @@ func TestStepAt(t *testing.T) {
 		f.quit()
 	})
 }
+
+// A record that could not be written is written as soon as it can be, though nothing else
+// happens.
+func TestFailedRecordIsWritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, always(healthy), configured("web", 2))
+		w.expect(time.Minute, "a/web.2", api.Running)
+		time.Sleep(time.Minute)
+		if err := os.Remove(w.writer.Path); err != nil {
+			t.Fatal(err)
+		}
+		w.do(api.ActionStop, false, "a/web.2") // a part has nothing to follow
+		time.Sleep(time.Minute)
+		if got := w.recorded().Slots; len(got) != 2 || got[1].Up {
+			t.Errorf("recorded: %+v", got)
+		}
+		w.quit()
+	})
+}

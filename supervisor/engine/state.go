@@ -50,6 +50,8 @@ type Owner struct {
 	verdict        error             // why exit_on has ended supd
 	saving         bool              // what runs is being recorded
 	nextSave       time.Time         // the next record at the earliest
+	saveAgain      time.Time         // when the last one that failed is tried again; zero: none has
+	saveTries      int               // so many have failed, in a row
 	isRecorded     bool              // something was recorded, if only that nothing runs
 	unwritten      []chan<- struct{} // are closed when the next record is written
 	wholes         int               // slots in the last whole record

@@ -24,6 +24,7 @@ func (l *Launcher) Find(p record.Process) (*Worker, error) {
 	if p.Belongings.Directory != "" {
 		w.note = l.Runtime.Launch(filepath.Base(p.Belongings.Directory))
 		w.room = l.Rooms.of(p.Belongings.Directory)
+		w.noted, _ = os.Readlink(w.note)
 	}
 	process, err := privdrop.Adopt(p.Pid, p.Identity.Start, p.Identity.Inode)
 	switch {

@@ -129,11 +129,11 @@ func (w *Worker) writeNote() (token string, err error) {
 	for _, inode := range b.Sockets {
 		n.Sockets = append(n.Sockets, inode)
 	}
-	w.note = w.launcher.Runtime.Launch(w.spec.File())
-	err = os.Symlink(n.String(), w.note)
+	w.note, w.noted = w.launcher.Runtime.Launch(w.spec.File()), n.String()
+	err = os.Symlink(w.noted, w.note)
 	if errors.Is(err, fs.ErrExist) { // of an earlier supd
 		if err = os.Remove(w.note); err == nil {
-			err = os.Symlink(n.String(), w.note)
+			err = os.Symlink(w.noted, w.note)
 		}
 	}
 	if err != nil {

@@ -35,6 +35,7 @@ type Worker struct {
 	probe     *socket.Socket
 	probePath string
 	note      string           // its file
+	noted     string           // what it says; "": it was not there any more
 	private   []*socket.Socket // in the place of the shared ones: of a candidate
 	ours      bool             // what it has started descends from this process, although it is not there to be reaped
 	aliveAt   uint64           // when an adopted one was alive for certain: clock ticks since boot
