@@ -65,16 +65,21 @@ const lastWords = time.Second
 
 // RunCommand runs a program as supd itself runs, in a session of its own, which is killed
 // when ctx is done first, and gives what it has said, up to 4 KiB. An end that is not good
-// is an error with that.
+// is an error with that. Its standard input is told.
 func (s *Supervisor) RunCommand(ctx context.Context, argv, env []string) (said string, err error) {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return "", err
 	}
 	defer read.Close()
-	null := int(s.host.launcher.Null.Fd())
+	told, err := told()
+	if err != nil {
+		write.Close()
+		return "", err
+	}
+	defer told.Close()
 	out := int(write.Fd())
-	plan, err := privdrop.Spec{Argv: argv, Env: env, KeepPrivs: true, AllowRoot: true, Session: true, Files: []int{null, out, out}}.Plan()
+	plan, err := privdrop.Spec{Argv: argv, Env: env, KeepPrivs: true, AllowRoot: true, Session: true, Files: []int{int(told.Fd()), out, out}}.Plan()
 	if err != nil {
 		write.Close()
 		return "", err

@@ -39,6 +39,9 @@ func handedOn(runtime configs.Runtime, replaced int) handed {
 	if held {
 		h.addOpen(pid, h.inodes)
 	}
+	if replaced != 0 {
+		h.addTold(os.Stdin)
+	}
 	switch data, err := files.ReadOurs(runtime.Record(), record.MostBytes); { // that of a stranger says nothing
 	case errors.Is(err, fs.ErrPermission):
 		h.unknown = true
@@ -110,6 +113,10 @@ func (h *handed) addOpen(pid int, inodes map[uint64]bool) {
 	}
 	for _, e := range entries {
 		target, err := os.Readlink(dir + "/" + e.Name())
+		if errors.Is(err, fs.ErrPermission) { // the names may be read without the right to trace it, and no more
+			h.unknown = true
+			return
+		}
 		number, is := strings.CutPrefix(strings.TrimSuffix(target, "]"), "socket:[")
 		if err != nil || !is {
 			continue

@@ -230,6 +230,7 @@ func (h *host) offer(app string, w *record.Worker, found *launch.Worker, offered
 		fd, err := found.Held(inode)
 		if err != nil {
 			h.log.Debug("socket of a worker", "socket", key, "pid", w.Pid, "error", err)
+			h.sockets.notTaken(key, w.Pid, err)
 			continue
 		}
 		offered[key] = true

@@ -89,6 +89,7 @@ type sockets struct {
 	keeping *keeping         // nil: the sockets end with supd
 	failed  map[string]error // why sockets could not be opened the last time, by key
 	more    bool             // what was offered may still be of use
+	untaken map[string]int   // pids of the workers whose listeners could not be had, by key
 }
 
 // Open is socket.Set's Apply.
@@ -98,6 +99,7 @@ func (s *sockets) Open(all map[string]configs.Socket, more bool) (failed map[str
 		specs[key] = one.Spec
 	}
 	failed, err := s.set.Apply(specs, more)
+	s.explain(failed)
 	for key, one := range all {
 		if why := s.mayClose(key, one); why != nil {
 			failed[key] = why
