@@ -2,6 +2,7 @@ package engine
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -193,10 +194,15 @@ func TestFailedRecordIsWritten(t *testing.T) {
 		w := newWorld(t, always(healthy), configured("web", 2))
 		w.expect(time.Minute, "a/web.2", api.Running)
 		time.Sleep(time.Minute)
-		if err := os.Remove(w.writer.Path); err != nil {
+		dir := filepath.Dir(w.writer.Path)
+		if err := os.Rename(dir, dir+".away"); err != nil {
 			t.Fatal(err)
 		}
-		w.do(api.ActionStop, false, "a/web.2") // a part has nothing to follow
+		w.do(api.ActionStop, false, "a/web.2")
+		time.Sleep(time.Minute)
+		if err := os.Rename(dir+".away", dir); err != nil {
+			t.Fatal(err)
+		}
 		time.Sleep(time.Minute)
 		if got := w.recorded().Slots; len(got) != 2 || got[1].Up {
 			t.Errorf("recorded: %+v", got)
