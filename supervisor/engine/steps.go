@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"supd/configs"
 	"supd/supervisor/api"
 	"supd/supervisor/record"
@@ -54,7 +52,7 @@ func (o *Owner) journaled(a *app, s release.State, written func(error) Event) {
 
 // remedy is what lets a journal be written again.
 func remedy(err error) string {
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+	if release.LacksRoom(err) {
 		return "make room"
 	}
 	return "mend that"

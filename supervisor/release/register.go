@@ -103,11 +103,15 @@ func (s *Store) register(ctx context.Context, r Registration) (now Release, chan
 	if err == nil {
 		return now, changed, nil
 	}
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+	if LacksRoom(err) {
 		err = fmt.Errorf("%w; make room and register again", err)
 	}
 	return Release{}, false, errors.Join(err, s.clear(r.App))
 }
+
+// LacksRoom reports whether more room on the disk would help: it is full, or a quota is
+// used up.
+func LacksRoom(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
 
 // change writes the record of a release, unless it would be the same.
 func (s *Store) change(ctx context.Context, r Registration) (Release, bool, error) {
