@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -43,7 +44,7 @@ func (c *call) convert() *cobra.Command {
 			}
 			return nil
 		},
-		RunE: func(_ *cobra.Command, files []string) error { return v.run(files) },
+		RunE: func(cmd *cobra.Command, files []string) error { return v.run(cmd.Context(), files) },
 	}
 	flags := cmd.Flags()
 	flags.StringVar(&v.out, "out", "", "write NAME.toml into this `directory`, such as /etc/supd/apps")
@@ -55,12 +56,12 @@ func (c *call) convert() *cobra.Command {
 	return cmd
 }
 
-func (v *converting) run(files []string) error {
+func (v *converting) run(ctx context.Context, files []string) error {
 	if err := v.read(); err != nil {
 		return err
 	}
 	v.options.Start = func(c *configs.Config) []error { return supervisor.CheckStart(c, false) }
-	result, err := convert.Convert(files, v.options)
+	result, err := convert.ConvertUntil(ctx, files, v.options)
 	if unread, is := errors.AsType[convert.Errors](err); is {
 		v.worst(api.CodeInvalid)
 		if v.json {
@@ -69,7 +70,10 @@ func (v *converting) run(files []string) error {
 		fmt.Fprintln(v.err, unread)
 		return nil
 	}
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return err
+	case err != nil:
 		return failed("%s", err)
 	}
 	if err := v.write(result); err != nil {

@@ -163,7 +163,7 @@ func TestFrozenCheck(t *testing.T) {
 			}
 		}
 	}
-	for _, check := range [][]string{{"supctl", "check", "--config", f.dir + "/supd.toml"}, {"supctl", "check", "--config", f.dir + "/supd.toml", disk + "/app.toml"}} {
+	for _, check := range [][]string{{"supctl", "check", "--config", f.dir + "/supd.toml"}, {"supctl", "check", "--config", f.dir + "/supd.toml", disk + "/app.toml"}, {"supctl", "convert", disk + "/Procfile"}} {
 		pid, said := f.run(check...)
 		f.await("the check waits for the disk", func() bool { return waitsForDisk(pid) })
 		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {

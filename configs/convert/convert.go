@@ -1,6 +1,9 @@
 package convert
 
 import (
+	"context"
+	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -9,6 +12,7 @@ import (
 	"strings"
 
 	"supd/configs"
+	"supd/privdrop/files"
 )
 
 // Options say what the files leave open.
@@ -46,27 +50,40 @@ type Result struct {
 // Convert reads files of other supervisors, each in its own form: a Procfile by its name,
 // units of systemd by .service and .socket, circus by its sections, all else as
 // supervisord does. The error is an Errors with all that cannot be read.
-func Convert(files []string, o Options) (*Result, error) {
+func Convert(names []string, o Options) (*Result, error) {
+	return ConvertUntil(context.Background(), names, o)
+}
+
+// ConvertUntil is Convert that ends with ctx, with its error, as long as it reads: the files
+// may be on a disk that does not answer. What comes then has made files of its own, with
+// secrets in them, which it removes again; it waits for no disk longer than a check does.
+func ConvertUntil(ctx context.Context, names []string, o Options) (*Result, error) {
 	c := &conversion{options: o}
-	c.supervisords = sites{begin: c.supervisord, errors: &c.errors}
-	c.circuses = sites{begin: c.circus, errors: &c.errors}
-	var units []string
-	files = slices.Clone(files)
-	slices.SortStableFunc(files, func(a, b string) int { return strings.Compare(order(a), order(b)) })
-	for _, file := range files {
-		if isUnit(file) {
-			units = append(units, file)
-			continue
-		}
-		c.file(file)
+	if _, err := files.Soon(ctx, func() { c.readAll(names) }); err != nil {
+		return nil, err
 	}
-	c.supervisords.convert()
-	c.circuses.convert()
-	c.units(units)
 	if len(c.errors) > 0 {
 		return nil, c.errors.sorted()
 	}
 	return c.result()
+}
+
+func (c *conversion) readAll(names []string) {
+	c.supervisords = sites{begin: c.supervisord, errors: &c.errors}
+	c.circuses = sites{begin: c.circus, errors: &c.errors}
+	var units []string
+	names = slices.Clone(names)
+	slices.SortStableFunc(names, func(a, b string) int { return strings.Compare(order(a), order(b)) })
+	for _, name := range names {
+		if isUnit(name) {
+			units = append(units, name)
+			continue
+		}
+		c.file(name)
+	}
+	c.supervisords.convert()
+	c.circuses.convert()
+	c.units(units)
 }
 
 var (
@@ -76,20 +93,11 @@ var (
 
 // order sorts a main file before all others: they may be parts of it.
 func order(file string) string {
-	if text, ok := glance(file); ok && (supervisordMain.Match(text) || circusMain.Match(text)) {
+	text, err := read(file, mostBytes) // what is wrong with it is reported when it is converted
+	if err == nil && (supervisordMain.Match(text) || circusMain.Match(text)) {
 		return "main"
 	}
 	return "other"
-}
-
-// glance reads what need not be there, and is reported elsewhere where it is unfit.
-func glance(file string) ([]byte, bool) {
-	info, err := os.Stat(file)
-	if err != nil || !info.Mode().IsRegular() || info.Size() > mostBytes {
-		return nil, false
-	}
-	text, err := os.ReadFile(file)
-	return text, err == nil
 }
 
 // conversion is under way.
@@ -124,16 +132,7 @@ const mostBytes = 4 << 20 // of a file; real ones have some KiB
 // text reads a file of which it will be known that it has been.
 func (c *conversion) text(file string) (string, bool) {
 	c.read = append(c.read, absolute(file))
-	info, err := os.Stat(file)
-	switch {
-	case err == nil && !info.Mode().IsRegular():
-		c.errors.add(place{file, 0}, "is no file")
-		return "", false
-	case err == nil && info.Size() > mostBytes:
-		c.errors.add(place{file, 0}, "has more than %d MiB", mostBytes>>20)
-		return "", false
-	}
-	text, err := os.ReadFile(file)
+	text, err := read(file, mostBytes)
 	if err != nil {
 		c.errors.add(place{file, 0}, "cannot be read: %s", reason(err))
 		return "", false
@@ -141,6 +140,22 @@ func (c *conversion) text(file string) (string, bool) {
 	before := len(c.errors)
 	c.templates(file, string(text))
 	return string(text), len(c.errors) == before
+}
+
+// read reads a regular file that has no more bytes than most, and never waits: whoever
+// owns it may hold a lease on it.
+func read(file string, most int64) ([]byte, error) {
+	fd, err := files.OpenRegular(file)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), file)
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, most+1))
+	if int64(len(text)) > most {
+		return nil, fmt.Errorf("it has more than %d KiB", most>>10)
+	}
+	return text, err
 }
 
 func reason(err error) error {

@@ -2,7 +2,6 @@ package convert
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -76,6 +75,9 @@ var (
 	signals = regexp.MustCompile(`(?i)\bkill\b|SIGQUIT|SIGTERM|SIGINT|SIGKILL|\bshutdown\b|supervisord\.pid`)
 )
 
+// mostScript is far above what a script of a few lines has: larger ones are none.
+const mostScript = 64 << 10
+
 // kills reports whether a listener seems to end supervisord, by what it is called and by
 // what a script has in it.
 func kills(command string) bool {
@@ -83,11 +85,10 @@ func kills(command string) bool {
 		if killing.MatchString(filepath.Base(word)) {
 			return true
 		}
-		info, err := os.Stat(word)
-		if err != nil || !info.Mode().IsRegular() || info.Size() > 64<<10 || !filepath.IsAbs(word) {
+		if !filepath.IsAbs(word) {
 			continue
 		}
-		if text, err := os.ReadFile(word); err == nil && strings.HasPrefix(string(text), "#!") && signals.Match(text) {
+		if text, err := read(word, mostScript); err == nil && strings.HasPrefix(string(text), "#!") && signals.Match(text) {
 			return true
 		}
 	}

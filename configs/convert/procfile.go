@@ -102,7 +102,7 @@ func (c *conversion) firstPort(file string) int {
 	value, given := c.options.Env["PORT"]
 	if !given {
 		value = "5000"
-		text, _ := glance(dotenvOf(file))
+		text, _ := read(dotenvOf(file), mostBytes) // it need not be there
 		for _, m := range dotenvPort.FindAllSubmatch(text, -1) {
 			value = string(m[1])
 		}

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -369,7 +370,7 @@ func TestNoFile(t *testing.T) {
 	if err := unix.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Convert([]string{pipe}, Options{}); err == nil || !strings.Contains(err.Error(), "x.conf: is no file") {
+	if _, err := Convert([]string{pipe}, Options{}); err == nil || !strings.Contains(err.Error(), "x.conf: cannot be read: is not a regular file") {
 		t.Error(err)
 	}
 	if _, err := Convert([]string{"/dev/null"}, Options{}); err == nil {
@@ -435,5 +436,30 @@ func isTOML(t *testing.T, c *conversion) {
 				t.Errorf("%s", problem)
 			}
 		}
+	}
+}
+
+// Whoever owns a file keeps nobody waiting who converts it, nor sizes his memory.
+func TestHeldFile(t *testing.T) {
+	told := make(chan os.Signal, 1)
+	signal.Notify(told, unix.SIGIO) // it would end the one who holds the lease
+	defer signal.Stop(told)
+	dir := lay(t, map[string]string{"held.conf": "[program:a]\ncommand=/bin/a\n", "long.conf": strings.Repeat("#", mostBytes+1)})
+	if _, err := Convert([]string{dir + "/long.conf"}, Options{}); err == nil || !strings.Contains(err.Error(), "long.conf: cannot be read: it has more than 4096 KiB") {
+		t.Error(err)
+	}
+	holder, err := os.OpenFile(dir+"/held.conf", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Close()
+	if _, err := unix.FcntlInt(holder.Fd(), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
+		t.Skipf("no lease on this file system: %v", err)
+	}
+	if _, err := Convert([]string{dir + "/held.conf"}, Options{}); err == nil || !strings.Contains(err.Error(), "held.conf: cannot be read: resource temporarily unavailable") {
+		t.Error(err)
+	}
+	if kills(dir + "/held.conf") {
+		t.Error("a script was read")
 	}
 }
