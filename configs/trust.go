@@ -9,7 +9,8 @@ import (
 )
 
 // CheckDirectories says which of supd's own directories are not its own, each by its
-// key: what is in them says which processes are workers, and what root writes where.
+// key: what is in them says which processes are workers, what root writes where, and who
+// answers to root.
 // What is not there yet is to be made in a directory that is.
 func (c *Config) CheckDirectories() error {
 	r := report{home: c.home}
@@ -37,6 +38,11 @@ func (c *Config) checkDirectories(r *report) {
 		}
 		if err := one.trust.CheckPlanned(one.path); err != nil {
 			r.add(c.place(one.key), "%s", err)
+		}
+	}
+	if path := c.Control.Socket; path != "" { // the socket itself is open to some
+		if err := files.Own().CheckWay(path); err != nil {
+			r.add(c.place("control.socket"), "%s", err)
 		}
 	}
 }

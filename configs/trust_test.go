@@ -36,20 +36,27 @@ func TestWhoseFiles(t *testing.T) {
 		"state":               {[]func(string) error{give("/state")}, "supd.toml:3: daemon.state: DIR/state belongs to uid 54321"},
 		"logs":                {[]func(string) error{mode("/var/logs", 0o775), group("/var/logs")}, "supd.toml:5: daemon.logs: DIR/var/logs has mode 0775: its group, gid 54321, may write"},
 		"above logs":          {[]func(string) error{mode("/var", 0o775), group("/var")}, "supd.toml:5: daemon.logs: DIR/var has mode 0775: its group, gid 54321, may write"},
-		"system's group":      {[]func(string) error{mode("/var", 0o775), func(dir string) error { return os.Chown(dir+"/var", 0, 104) }}, ""},
+		"system's group":      {[]func(string) error{mode("/var", 0o775), func(dir string) error { return os.Chown(dir+"/var", 0, 4) }}, ""},
 		"drop-ins":            {[]func(string) error{give("/drop-ins")}, "supd.toml:6: daemon.drop_ins: DIR/drop-ins belongs to uid 54321"},
+		"control":             {[]func(string) error{give("/control")}, "supd.toml:10: control.socket: DIR/control belongs to uid 54321"},
+		"control's group":     {[]func(string) error{mode("/control", 0o770), group("/control")}, "supd.toml:10: control.socket: DIR/control has mode 0770: its group, gid 54321, may write"},
+		"control in sticky":   {[]func(string) error{mode("/control", 0o1777)}, ""},
 		"mapping":             {[]func(string) error{give("/etc/statsd.yml")}, "supd.toml:8: metrics.statsd_mapping: DIR/etc/statsd.yml: DIR/etc/statsd.yml belongs to uid 54321"},
 		"not there yet":       {[]func(string) error{func(dir string) error { return os.Remove(dir + "/run") }}, ""},
 		"not there, writable": {[]func(string) error{func(dir string) error { return os.Remove(dir + "/var/logs") }, mode("/var", 0o777)}, "supd.toml:5: daemon.logs: DIR/var has mode 0777"},
 		"not there, sticky":   {[]func(string) error{func(dir string) error { return os.Remove(dir + "/var/logs") }, mode("/var", 0o1777)}, ""},
 	} {
 		dir := t.TempDir()
-		for _, made := range []string{"/etc/apps", "/run", "/state", "/var/logs", "/drop-ins"} {
+		for _, made := range []string{"/etc/apps", "/run", "/state", "/var/logs", "/drop-ins", "/control"} {
 			if err := os.MkdirAll(dir+made, 0o755); err != nil {
 				t.Fatal(err)
 			}
 		}
-		put(t, dir, "etc/supd.toml", "[daemon]\napps = 'apps'\nstate = '../state'\nruntime = '../run'\nlogs = '../var/logs'\ndrop_ins = '../drop-ins'\n[metrics]\nstatsd_mapping = 'statsd.yml'\n")
+		put(t, dir, "etc/supd.toml", "[daemon]\napps = 'apps'\nstate = '../state'\nruntime = '../run'\nlogs = '../var/logs'\ndrop_ins = '../drop-ins'\n[metrics]\nstatsd_mapping = 'statsd.yml'\n[control]\nsocket = '../control/sock'\n")
+		put(t, dir, "control/sock", "")
+		if err := unix.Chmod(dir+"/control/sock", 0o666); err != nil { // as its mode says
+			t.Fatal(err)
+		}
 		put(t, dir, "etc/statsd.yml", "mappings: []\n")
 		put(t, dir, "etc/apps/app.toml", "user = \"nobody\"\n[process.web]\ncommand = \"true\"\n")
 		for _, change := range c.changes {

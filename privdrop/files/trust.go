@@ -55,6 +55,17 @@ func (t Trust) Check(path string) error {
 	return err
 }
 
+// CheckWay is Check of all but the mode of what the path leads to, which need not be there:
+// that nobody else can put something in its place.
+func (t Trust) CheckWay(path string) error {
+	w := walker{trust: t, fd: -1}
+	defer w.close()
+	if err := w.reach(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
 // Open is Check, and opens what was found with the flags of open(2). It does not wait
 // for the other end of a FIFO.
 func (t Trust) Open(path string, flags int) (*os.File, error) {
@@ -263,12 +274,8 @@ func (w *walker) judgeEntries() error {
 }
 
 func (t Trust) ofSystem(gid uint32) bool {
-	return t.SystemGroups && gid < firstUser && !slices.Contains(t.Except, int(gid))
+	return t.SystemGroups && !slices.Contains(t.Except, int(gid)) && isSystemGroup(gid)
 }
-
-// firstUser is the first group id that is not the system's own (login.defs(5),
-// SYS_GID_MAX).
-const firstUser = 1000
 
 // judgeThing is about what the path leads to.
 func (w *walker) judgeThing() error {

@@ -118,7 +118,8 @@ func acl(path string) func(dir string) error {
 func TestTrustSystemGroups(t *testing.T) {
 	dir, must := tree(t)
 	trust := Trust{SystemGroups: true}
-	must(os.Chown(dir+"/a", 0, 104))
+	const adm = 4 // of every Linux
+	must(os.Chown(dir+"/a", 0, adm))
 	must(unix.Chmod(dir+"/a", 0o775))
 	if err := trust.Check(dir + "/a/b"); err != nil {
 		t.Error(err)
@@ -126,14 +127,28 @@ func TestTrustSystemGroups(t *testing.T) {
 	if err := trust.Check(dir + "/a"); err == nil {
 		t.Error("the thing itself is trusted")
 	}
-	must(os.Chown(dir+"/a", 0, firstUser))
-	if err := trust.Check(dir + "/a/b"); err == nil {
-		t.Error("a group of users is trusted")
+	for _, gid := range []int{54321, 33, 999} { // nobody's, www-data or its like, a service's
+		must(os.Chown(dir+"/a", 0, gid))
+		if err := trust.Check(dir + "/a/b"); err == nil {
+			t.Errorf("group %d is trusted", gid)
+		}
 	}
-	must(os.Chown(dir+"/a", 0, 104))
+	must(os.Chown(dir+"/a", 0, adm))
 	must(unix.Chmod(dir+"/a", 0o777))
 	if err := trust.Check(dir + "/a/b"); err == nil {
 		t.Error("everybody is trusted")
+	}
+}
+
+func TestIsSystemGroup(t *testing.T) {
+	path := t.TempDir() + "/group"
+	if err := os.WriteFile(path, []byte("root:x:0:\nbroken\nsyslog:x:104:\nwhois:x:105:syslog\nadm:x:4:\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for gid, want := range map[uint32]bool{0: true, 104: true, 105: false, 4: true, 5: false} {
+		if got := isSystemGroupIn(path, gid); got != want {
+			t.Errorf("group %d: %v", gid, got)
+		}
 	}
 }
 

@@ -36,11 +36,15 @@ func TestWay(t *testing.T) {
 			must(unix.Chmod(dir+"/a/b", 0o775))
 		}},
 		"of a group of the system's": {as: app, path: "/a/b", want: "root", before: func(dir string, must func(error)) {
-			must(os.Chown(dir+"/a", 0, 104))
+			must(os.Chown(dir+"/a", 0, 4))
 			must(unix.Chmod(dir+"/a", 0o775))
 		}},
-		"of such a one that the app is in": {as: &Account{UID: stranger, GID: 104}, path: "/a/b", want: "permission denied", before: func(dir string, must func(error)) {
-			must(os.Chown(dir+"/a", 0, 104))
+		"of a service's group": {as: &Account{UID: stranger, GID: stranger}, path: "/a/b", want: "permission denied", before: func(dir string, must func(error)) {
+			must(os.Chown(dir+"/a", 0, 988))
+			must(unix.Chmod(dir+"/a", 0o775))
+		}},
+		"of such a one that the app is in": {as: &Account{UID: stranger, GID: 4}, path: "/a/b", want: "permission denied", before: func(dir string, must func(error)) {
+			must(os.Chown(dir+"/a", 0, 4))
 			must(unix.Chmod(dir+"/a", 0o775))
 		}},
 		"the app's, where root alone gets to": {as: app, path: "/own/log", closed: true, want: "app"},
