@@ -7,7 +7,7 @@ import (
 
 // Whatever supd itself says on a terminal is printable, wherever it is from.
 func TestSupdSpeaksProse(t *testing.T) {
-	for _, flag := range []string{"--check", "--check-files", "--check-takeover", "--pidfile=x"} {
+	for _, flag := range []string{"--check", "--check-files", "--check-takeover=word"} {
 		var out, errs strings.Builder
 		if code := run([]string{flag, "--config", t.TempDir() + "/\x1b]0;title\a.toml"}, &out, &errs); code != exitInvalid {
 			t.Errorf("%s: exited with %d", flag, code)
