@@ -4,8 +4,10 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -28,13 +30,13 @@ type handed struct {
 	inodes map[uint64]bool
 }
 
-// handedOn asks for the supd that has the lock, or, where somebody has removed that, for
-// replaced, which is 0 where it is not known.
+// handedOn asks for the supd with the pid replaced, or, where that is 0 for not known, for the
+// one that has the lock.
 func handedOn(runtime configs.Runtime, replaced int) handed {
 	h := handed{inodes: map[uint64]bool{}}
-	pid, held := holder(runtime.Lock())
+	pid, held := replaced, replaced != 0
 	if !held {
-		pid, held = replaced, replaced != 0
+		pid, held = holder(runtime.Lock())
 	}
 	if held {
 		h.addOpen(pid, h.inodes)
@@ -127,31 +129,74 @@ func (h *handed) addOpen(pid int, inodes map[uint64]bool) {
 	}
 }
 
+// checkHeld says that somebody else than the supd with that pid has the lock.
+func checkHeld(runtime configs.Runtime, pid int) error {
+	if hasOpen(pid, runtime.Lock()) {
+		return nil
+	}
+	if _, held := holder(runtime.Lock()); held {
+		return errHeld(runtime)
+	}
+	return nil
+}
+
+func errHeld(runtime configs.Runtime) error {
+	return fmt.Errorf("another supd runs with %s as its runtime directory; stop it, or give this one a directory of its own", runtime)
+}
+
+// hasOpen reports whether a process has the file at a path open. Other files of its are not
+// looked at: their disks may not answer.
+func hasOpen(pid int, path string) bool {
+	dir := fmt.Sprintf("/proc/%d/fd/", pid)
+	entries, _ := os.ReadDir(dir)
+	info, err := os.Lstat(path)
+	for _, e := range entries {
+		if target, bad := os.Readlink(dir + e.Name()); err != nil || bad != nil || filepath.Base(target) != filepath.Base(path) {
+			continue
+		}
+		if open, err := os.Stat(dir + e.Name()); err == nil && os.SameFile(open, info) {
+			return true
+		}
+	}
+	return false
+}
+
 // holder is the process that has locked a file by flock(2), 0 if it cannot be seen.
-// A line of /proc/locks is "1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE …"
-// (proc_locks(5)). The numbers of file systems are not compared: overlayfs and btrfs
-// give stat(2) others. So it may be another file that is locked, of anybody's; but only the
-// owner of the file can have opened this one.
 func holder(path string) (pid int, held bool) {
 	var st unix.Stat_t
 	if unix.Lstat(path, &st) != nil {
 		return 0, false
 	}
-	file, err := os.Open("/proc/locks")
+	locks, err := os.Open("/proc/locks")
 	if err != nil {
 		return 0, true
 	}
-	defer file.Close()
+	defer locks.Close()
+	return holderIn(locks, &st)
+}
+
+// holderIn: a line of /proc/locks is "1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE …"
+// (proc_locks(5)). Anybody may have a file with the same inode on another file system, but
+// only the owner of this one can have opened it. overlayfs and btrfs have other numbers of
+// devices there than stat(2) gives, so that any will do where nothing is better.
+func holderIn(locks io.Reader, st *unix.Stat_t) (pid int, held bool) {
 	inode := ":" + strconv.FormatUint(st.Ino, 10)
-	for lines := bufio.NewScanner(file); lines.Scan(); {
+	own := fmt.Sprintf("%02x:%02x", unix.Major(st.Dev), unix.Minor(st.Dev)) + inode
+	for lines := bufio.NewScanner(locks); lines.Scan(); {
 		fields := strings.Fields(lines.Text())
 		if len(fields) < 6 || fields[1] != "FLOCK" || !strings.HasSuffix(fields[5], inode) {
 			continue
 		}
-		pid, _ := strconv.Atoi(fields[4])
-		if uid, err := tree.RealUID(pid); err != nil || uid == int(st.Uid) { // who cannot be seen may be it
-			return pid, true
+		one, _ := strconv.Atoi(fields[4])
+		if uid, err := tree.RealUID(one); err == nil && uid != int(st.Uid) { // who cannot be seen may be it
+			continue
+		}
+		if fields[5] == own {
+			return one, true
+		}
+		if !held {
+			pid, held = one, true
 		}
 	}
-	return 0, false
+	return pid, held
 }

@@ -10,6 +10,9 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"supd/configs"
 	"supd/socket"
 )
 
@@ -22,11 +25,11 @@ func TestSocketsOfSystemd(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer tcp.Close()
-	unix, err := net.Listen("unix", path)
+	local, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close()
+	defer local.Close()
 	for _, listen := range []string{"tcp:" + tcp.Addr().String(), "unix:" + path} {
 		spec := socket.Spec{Listen: listen}
 		for pid, want := range map[int]string{0: "", os.Getpid(): "systemd keeps it for supd"} {
@@ -93,5 +96,61 @@ func TestHolderIsTheOwner(t *testing.T) {
 		}
 		in.Close()
 		cmd.Wait()
+	}
+}
+
+// TestHolder: a lock on a file with the same number on another file system, which anybody may
+// have, is not taken for the one that is asked for.
+func TestHolder(t *testing.T) {
+	st := &unix.Stat_t{Dev: unix.Mkdev(0, 0x32), Ino: 16}
+	const other, own = "1: FLOCK  ADVISORY  WRITE 11 00:47:16 0 EOF\n", "2: FLOCK  ADVISORY  WRITE 12 00:32:16 0 EOF\n"
+	for locks, want := range map[string]int{other + own: 12, own + other: 12, other: 11, "": 0, "1: POSIX  ADVISORY  WRITE 12 00:32:16 0 EOF\n": 0, "1: FLOCK  ADVISORY  WRITE 12 00:32:116 0 EOF\n": 0} {
+		if pid, held := holderIn(strings.NewReader(locks), st); pid != want || held != (want != 0) {
+			t.Errorf("%q: %d, %t, want %d", locks, pid, held, want)
+		}
+	}
+}
+
+// TestHandedOnByTheReplaced: the supd that is to be replaced is known, whoever has a lock.
+func TestHandedOnByTheReplaced(t *testing.T) {
+	runtime := configs.Runtime(t.TempDir())
+	l, err := net.Listen("unix", runtime.Control())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	other := exec.Command("flock", runtime.Lock(), "sh", "-c", "echo held; exec cat")
+	in, err := other.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := other.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := out.Read(make([]byte, 16)); err != nil {
+		t.Fatal(err)
+	}
+	h := handedOn(runtime, os.Getpid())
+	if err := socket.Check(socket.Spec{Listen: "unix:" + runtime.Control()}, h.sockets, true); err != nil {
+		t.Error(err)
+	}
+	if err := checkHeld(runtime, os.Getpid()); err == nil {
+		t.Error("the lock of another process is taken for this one's")
+	}
+	in.Close()
+	if err := other.Wait(); err != nil {
+		t.Error(err)
+	}
+	lock, err := lockRuntime(runtime)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := checkHeld(runtime, os.Getpid()); err != nil {
+		t.Error(err)
 	}
 }

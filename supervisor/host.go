@@ -124,7 +124,7 @@ func lockRuntime(runtime configs.Runtime) (*os.File, error) {
 	}
 	file.Close()
 	if err == unix.EWOULDBLOCK {
-		return nil, fmt.Errorf("another supd runs with %s as its runtime directory; stop it, or give this one a directory of its own", runtime)
+		return nil, errHeld(runtime)
 	}
 	return nil, &os.PathError{Op: "flock", Path: path, Err: err}
 }

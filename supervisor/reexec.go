@@ -148,6 +148,9 @@ func CheckTakeover(c *configs.Config) error {
 		return err
 	}
 	errs := checkStart(c, true, os.Getppid(), c.OthersDecide)
+	if err := checkHeld(c.Daemon.Runtime, os.Getppid()); err != nil {
+		errs = append(errs, c.FaultOf("daemon.runtime", err))
+	}
 	path := c.Daemon.Runtime.Record()
 	switch data, err := files.ReadOurs(path, record.MostBytes); {
 	case errors.Is(err, fs.ErrNotExist):
