@@ -31,7 +31,9 @@ func (c *call) diff() *cobra.Command {
 			"`supctl apply` does it. APP looks at the files of these apps alone.",
 		ValidArgsFunction: c.completeMoreApps,
 		RunE: func(cmd *cobra.Command, apps []string) error {
-			c.askTheFile()
+			if err := c.askOne(cmd.Context()); err != nil {
+				return err
+			}
 			changes, err := c.client().Diff(cmd.Context(), named(apps)...)
 			if err != nil {
 				return err
@@ -69,7 +71,9 @@ func (c *call) applyFiles() *cobra.Command {
 				return fmt.Errorf("--timeout %s: want 0 (without limit) or more", r.Timeout)
 			}
 			r.Targets = named(apps)
-			c.askTheFile()
+			if err := c.askOne(cmd.Context()); err != nil {
+				return err
+			}
 			return c.apply(cmd.Context(), r, detailed)
 		},
 	}
@@ -103,6 +107,16 @@ func (c *call) askTheFile() {
 	if _, at, err := configs.Directories(c.config); err == nil && at.Socket != "" {
 		c.socket = at.Socket
 	}
+}
+
+// askOne does the same, and refuses a file and a socket that are those of two supds.
+func (c *call) askOne(ctx context.Context) error {
+	c.askTheFile()
+	if !c.socketGiven() || !c.configGiven {
+		return nil
+	}
+	_, err := c.configFile(ctx, "applies")
+	return err
 }
 
 func (c *call) apply(ctx context.Context, r api.Request, detailed bool) error {
