@@ -191,9 +191,9 @@ func (w *waiter) changeOutcome(s *slot, b before, done func(int, string) (api.Ou
 	case !s.Up:
 		return done(api.CodeFailed, "a stop was asked for meanwhile")
 	case s.isHeld():
-		return done(api.CodeNotStarted, "not "+did+": "+s.process.holdup().Error())
+		return done(api.CodeNotStarted, "not "+did+": "+sentence(s.process.holdup()))
 	case s.isBarred() || fate == api.FateReplace && s.process.holdup() != nil:
-		return goesOn(s.process.holdup().Error())
+		return goesOn(sentence(s.process.holdup()))
 	case s.revision == nil:
 		return done(api.CodeDone, fmt.Sprintf("no release is active; `supctl deploy %s` starts the newest that is registered", s.process.app.name))
 	case number(s.revision) < b.revision && s.Failures > b.failures:

@@ -45,7 +45,7 @@ func (s *slot) behind() *api.Behind {
 	}
 	b := &api.Behind{Why: p.failed}
 	if why := p.holdup(); why != nil {
-		b.Why = why.Error()
+		b.Why = sentence(why)
 	}
 	if at := s.revision.applied; !at.IsZero() {
 		b.AppliedAt = &at

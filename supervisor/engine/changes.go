@@ -77,7 +77,7 @@ func removal(a *app) api.AppChange {
 // holdups are why an app, or a part of it, could not be prepared.
 func (one *App) holdups() string {
 	if one.Trouble != nil {
-		return one.Trouble.Error()
+		return sentence(one.Trouble)
 	}
 	return joined(slices.Concat(slices.Collect(maps.Values(one.Faults)), slices.Collect(maps.Values(one.Closed))))
 }
@@ -86,7 +86,7 @@ func (one *App) holdups() string {
 func joined(all []error) string {
 	texts := make([]string, len(all))
 	for i, err := range all {
-		texts[i] = err.Error()
+		texts[i] = sentence(err)
 	}
 	slices.Sort(texts)
 	return strings.Join(texts, "; ")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"supd/configs"
@@ -53,7 +54,7 @@ func (s *slot) isHeld() bool {
 // reasons are why the app, or a part of it, is held back; "" is not at all.
 func (a *app) reasons() string {
 	if a.trouble != nil {
-		return a.trouble.Error()
+		return sentence(a.trouble)
 	}
 	all := slices.Collect(maps.Values(a.closed))
 	for _, p := range a.processes {
@@ -200,3 +201,7 @@ func asRecorded(c *configs.Process, saved *record.Worker) *configs.Process {
 	}
 	return &config
 }
+
+// sentence is an error on one line, for a table: each of several that are joined has a line of
+// its own in the text.
+func sentence(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }

@@ -244,3 +244,10 @@ func TestHeldTakenOver(t *testing.T) {
 		}
 	}
 }
+
+// TestSentence: a table has a line for each worker.
+func TestSentence(t *testing.T) {
+	if got := sentence(errors.Join(errors.New("a"), errors.Join(errors.New("b"), errors.New("c")))); got != "a; b; c" {
+		t.Errorf("%q", got)
+	}
+}

@@ -90,11 +90,11 @@ var severity = []api.State{api.Running, api.Starting, api.Stopping, api.Unhealth
 func (a *app) note() string {
 	switch {
 	case a.invalid:
-		return a.trouble.Error()
+		return sentence(a.trouble)
 	case a.trouble != nil && a.state.Active == "":
-		return "cannot be started: " + a.trouble.Error()
+		return "cannot be started: " + sentence(a.trouble)
 	case a.trouble != nil:
-		return "release " + a.state.Active + " cannot be started: " + a.trouble.Error()
+		return "release " + a.state.Active + " cannot be started: " + sentence(a.trouble)
 	case a.tries.said != "":
 		return a.tries.said
 	case a.config != nil && a.config.Release != nil && a.state.Active == "" && a.rollout == nil:
@@ -199,7 +199,7 @@ func (s *slot) note() string {
 		notes = append(notes, runs(w.last))
 	}
 	if why := s.process.holdup(); s.Up && s.isHeld() && !s.process.app.invalid {
-		notes = append(notes, why.Error())
+		notes = append(notes, sentence(why))
 	}
 	if s.Up && s.Gated && len(s.workers) == 0 {
 		if names := s.waitsFor(); len(names) > 0 {

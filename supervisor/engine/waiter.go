@@ -130,9 +130,9 @@ func (w *waiter) outcome(s *slot, b before) (api.Outcome, bool) {
 	case b.already:
 		return done(api.CodeDone, "already running")
 	case s.isHeld():
-		return failed(s.process.holdup().Error())
+		return failed(sentence(s.process.holdup()))
 	case w.restarts() && s.isBarred():
-		return failed(s.process.holdup().Error() + "; the old worker goes on")
+		return failed(sentence(s.process.holdup()) + "; the old worker goes on")
 	case s.revision == nil:
 		return done(api.CodeFailed, fmt.Sprintf("no release is active; `supctl deploy %s` comes first", s.process.app.name))
 	case number(s.revision) < b.revision:
