@@ -121,7 +121,7 @@ func (r *replacement) Check(ctx context.Context) (*control.Successor, error) {
 // Exec calls gone before execve, and returns only if it has failed. SIGHUP and SIGUSR1 are
 // ignored until the next program handles them: before that they would end it. SIGTERM
 // cannot be blocked meanwhile, since Go's runtime clears the mask that it is started with.
-func (r *replacement) Exec(next *control.Successor, gone func()) error {
+func (r *replacement) Exec(gone func()) error {
 	path, err := r.installed()
 	if err != nil {
 		return err
@@ -142,7 +142,7 @@ func (r *replacement) Exec(next *control.Successor, gone func()) error {
 		}
 		defer release()
 		gone()
-		r.removeSockets(next)
+		r.removeSockets()
 		r.flush()
 		return os.NewSyscallError("execve "+path, syscall.Exec(path, argv, r.environ))
 	})
@@ -151,14 +151,13 @@ func (r *replacement) Exec(next *control.Successor, gone func()) error {
 // holdSockets is the one argument of the child that HoldSockets runs.
 const holdSockets = "--hold-sockets"
 
-// removeSockets removes those of this supd that the next one does not bind anew. If there
-// is none in the end they come back, as whenever somebody removes them.
-func (r *replacement) removeSockets(next *control.Successor) {
-	if next.Socket != "" {
-		removeSocket(r.config.Control.Socket)
-	}
-	path, unix := strings.CutPrefix(r.config.Metrics.Listen, "unix:")
-	if unix && next.Metrics != r.config.Metrics.Listen {
+// removeSockets removes the paths of the sockets that this supd serves itself. The next one
+// binds its own, and would take for another supd who still listens at them: what HoldSockets
+// runs may end after it has begun. If there is none in the end they come back, as whenever
+// somebody removes them.
+func (r *replacement) removeSockets() {
+	removeSocket(r.config.Control.Socket)
+	if path, isUnix := strings.CutPrefix(r.config.Metrics.Listen, "unix:"); isUnix {
 		removeSocket(path)
 	}
 }
@@ -189,5 +188,5 @@ func checkTakeover(config *configs.Config, o options, stdout io.Writer) error {
 	if err := errors.Join(supervisor.CheckTakeover(config), checkPidfile(o.pidfile, os.Getppid())); err != nil {
 		return err
 	}
-	return json.NewEncoder(stdout).Encode(consent{o.takes, control.Successor{Socket: config.Control.Socket, Metrics: config.Metrics.Listen}})
+	return json.NewEncoder(stdout).Encode(consent{o.takes, control.Successor{Socket: config.Control.Socket}})
 }

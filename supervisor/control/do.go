@@ -135,7 +135,7 @@ func (s *Server) reexec(w http.ResponseWriter, r *http.Request, who peer) error 
 		return fail(api.CodeFailed, "the installed supd cannot go on in the place of this one, which stays: %s", err)
 	}
 	var answer sync.Once // an exec that comes too late may be called meanwhile
-	err = way.Exec(next, func() {
+	err = way.Exec(func() {
 		answer.Do(func() {
 			w.Header().Set("Connection", "close")
 			_ = writeJSON(w, http.StatusOK, &api.Result{Outcomes: []api.Outcome{}, Socket: next.Socket})

@@ -21,7 +21,7 @@ func (givesWay) Check(context.Context) (*Successor, error) {
 	return &Successor{Socket: "/run/next.sock"}, nil
 }
 
-func (g givesWay) Exec(_ *Successor, gone func()) error {
+func (g givesWay) Exec(gone func()) error {
 	if g.goes {
 		gone()
 	}

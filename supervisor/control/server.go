@@ -53,13 +53,12 @@ type Reexec interface {
 	Check(context.Context) (*Successor, error) // whether the installed one could go on
 	// Exec calls gone when nothing but execve is left to be done. It returns only if it
 	// failed; supd goes on then.
-	Exec(next *Successor, gone func()) error
+	Exec(gone func()) error
 }
 
 // Successor is the installed supd, as it would be in the place of this one.
 type Successor struct {
-	Socket  string `json:"control"` // the path of its control socket; "": this one's
-	Metrics string `json:"metrics"` // its metrics.listen
+	Socket string `json:"control"` // the path of its control socket; "": this one's
 }
 
 // Version is the answer to GET /v1/version.
