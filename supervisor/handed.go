@@ -131,13 +131,11 @@ func (h *handed) addOpen(pid int, inodes map[uint64]bool) {
 
 // checkHeld says that somebody else than the supd with that pid has the lock.
 func checkHeld(runtime configs.Runtime, pid int) error {
-	if hasOpen(pid, runtime.Lock()) {
+	by, held := holder(runtime.Lock())
+	if !held || by == pid || hasOpen(pid, runtime.Lock()) {
 		return nil
 	}
-	if _, held := holder(runtime.Lock()); held {
-		return errHeld(runtime)
-	}
-	return nil
+	return errHeld(runtime)
 }
 
 func errHeld(runtime configs.Runtime) error {

@@ -102,6 +102,7 @@ func (p *page) with(printed map[int]string) string {
 var vary = []struct{ example, pattern *regexp.Regexp }{
 	{regexp.MustCompile(`…`), regexp.MustCompile(`.*`)},
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d`), regexp.MustCompile(`\d{4}-\d\d-\d\d`)},
+	{regexp.MustCompile(`\b[A-Z][a-z]{2} +\d+ +\d\d:\d\d\b`), regexp.MustCompile(`[A-Z][a-z]{2} +\d+ +\d\d:\d\d`)}, // of ls(1)
 	{regexp.MustCompile(`\b\d+:\d\d(:\d\d)?\b`), regexp.MustCompile(`\d+:\d\d(:\d\d)?`)},
 	{regexp.MustCompile(`\b(\d+(\.\d+)?(h|ms|m|µs|s))+\b`), regexp.MustCompile(`(\d+(\.\d+)?(h|ms|m|µs|s))+`)},
 	{regexp.MustCompile(`\bpids? \d+`), regexp.MustCompile(`pids? \d+`)},
@@ -170,6 +171,8 @@ func TestExpected(t *testing.T) {
 		{"a/web.1   RUNNING   pid 7, uptime 0:00:02\n", "a/web.2   RUNNING   pid 7, uptime 0:00:02\n", false},
 		{"ready after 1.5s\n", "ready after 20ms\n", true},
 		{"on 2026-01-01 at 10:00\n", "on 2027-12-31 at 23:59\n", true},
+		{"root 0 Nov 29 06:48 /a\n", "root 0 Dec  1 02:15 /a\n", true},
+		{"root 0 Nov 29 06:48 /a\n", "root 0 Dec  1 02:15 /b\n", false},
 		{"a\n…\nd\n", "a\nb\nc\nd\n", true},
 		{"a\n…\nd\n", "a\nd\n", true},
 		{"a\n…\nd\n", "a\nb\n", false},
