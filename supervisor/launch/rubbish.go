@@ -27,7 +27,7 @@ type Rubbish struct {
 	idle  chan struct{} // closed once nobody removes anything any more; nil: nobody does
 }
 
-// removeTime is how long is spent on one of them.
+// removeTime is how long is spent on one of them before the others have their turn.
 const removeTime = 10 * time.Second
 
 // hidden begins the names of what is thrown away. No worker's directory has such a name.
@@ -70,8 +70,11 @@ func (r *Rubbish) Remove(thrown string) {
 func (r *Rubbish) work() {
 	for path, more := r.next(); more; path, more = r.next() {
 		ctx, cancel := context.WithTimeout(context.Background(), removeTime)
-		if err := files.Remove(ctx, path); err != nil { // the next supd tries again
-			r.log.Warn("what a worker has left is not removed now", "after", removeTime, "error", err)
+		switch err := files.Remove(ctx, path); {
+		case errors.Is(err, context.DeadlineExceeded): // after the others: the room has to be emptied
+			r.Remove(path)
+		case err != nil: // the next supd tries again
+			r.log.Warn("what a worker has left is not removed now", "error", err)
 		}
 		cancel()
 	}
