@@ -16,12 +16,14 @@ import (
 //
 // A mount point that others reach is not safe: whoever removes or renames it takes
 // the mount along, in every namespace (Linux 3.18).
-func (b *builder) cover(m Mount) {
+func (b *builder) cover(m Mount) (err error) {
 	dirs := m.covered()
 	below := append(dirs[1:len(dirs):len(dirs)], m.To)
 	beside := make([][]bound, len(dirs))
 	for i, dir := range dirs {
-		beside[i] = b.openBeside(dir, below[i])
+		if beside[i], err = b.openBeside(dir, below[i]); err != nil {
+			return fmt.Errorf("mount %s at %s: %w", m.From, m.To, err)
+		}
 	}
 	from := b.openTree(m.From, 0, "")
 	for i, dir := range dirs {
@@ -38,6 +40,7 @@ func (b *builder) cover(m Mount) {
 	for _, dir := range slices.Backward(dirs) {
 		b.readOnly(dir, unix.MS_RDONLY|unix.MS_NOSUID|unix.MS_NODEV, "MS_RDONLY|MS_NOSUID|MS_NODEV")
 	}
+	return nil
 }
 
 // bound is what is in a directory that is covered.
@@ -48,15 +51,19 @@ type bound struct {
 }
 
 // openBeside opens what a directory holds but for one path.
-func (b *builder) openBeside(dir, but string) (all []bound) {
-	for _, e := range b.besides(dir, but) {
+func (b *builder) openBeside(dir, but string) (all []bound, err error) {
+	beside, err := besides(dir, but)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range beside {
 		one := bound{path: filepath.Join(dir, e.Name()), entry: e}
 		if e.Type() != os.ModeSymlink {
 			one.tree = b.openTree(one.path, unix.AT_RECURSIVE, "|AT_RECURSIVE")
 		}
 		all = append(all, one)
 	}
-	return all
+	return all, nil
 }
 
 func (b *builder) mkdir(path string) {
@@ -67,37 +74,20 @@ func (b *builder) mkdir(path string) {
 // own in every launch, and who puts releases there could make any number.
 const mostBeside = 4096
 
-// held is what a directory holds, up to one more than mostBeside. What cannot be read holds
+// besides is what a directory holds but for one path, by name. What cannot be read holds
 // nothing: layOver will tell.
-func held(dir string) []os.DirEntry {
+func besides(dir, but string) (entries []os.DirEntry, err error) {
 	f, err := os.Open(dir)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	defer f.Close()
-	all, _ := f.ReadDir(mostBeside + 1)
-	slices.SortFunc(all, func(a, b os.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
-	return all
-}
-
-// checkCovered says which directory holds too much to be covered.
-func (m Mount) checkCovered() error {
-	for _, dir := range m.covered() {
-		if len(held(dir)) > mostBeside {
-			return fmt.Errorf("%s holds more than %d names, and cannot be covered (remove what is not needed, or put the release into a directory of its own)", dir, mostBeside)
-		}
+	entries, _ = f.ReadDir(mostBeside + 1)
+	if len(entries) > mostBeside {
+		return nil, fmt.Errorf("%s holds more than %d names, and cannot be covered (remove what is not needed, or put the release into a directory of its own)", dir, mostBeside)
 	}
-	return nil
-}
-
-// besides is what a directory holds but for one path.
-func (b *builder) besides(dir, but string) (entries []os.DirEntry) {
-	for _, e := range held(dir) {
-		if filepath.Join(dir, e.Name()) != but {
-			entries = append(entries, e)
-		}
-	}
-	return entries
+	slices.SortFunc(entries, func(a, b os.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return slices.DeleteFunc(entries, func(e os.DirEntry) bool { return filepath.Join(dir, e.Name()) == but }), nil
 }
 
 func (b *builder) openTree(path string, flags uintptr, names string) int {

@@ -68,9 +68,6 @@ func (m Mount) check() (resolved Mount, err error) {
 	if resolved.To == "/" || m.Cover && resolved.covered()[0] == "/" {
 		return m, errors.New("the root directory cannot be covered (give a directory beneath it)")
 	}
-	if m.Cover {
-		return resolved, resolved.checkCovered()
-	}
 	return resolved, nil
 }
 
@@ -141,16 +138,18 @@ func (b *builder) checkStart() error {
 //
 // A child of vfork has a root and a working directory of its own, so that
 // unshare leaves those of the parent alone (unshare(2), CLONE_FS).
-func (b *builder) mount() {
+func (b *builder) mount() error {
 	if len(b.view) == 0 {
-		return
+		return nil
 	}
 	b.add("unshare mount namespace", "unshare(CLONE_NEWNS)", unix.SYS_UNSHARE, unix.CLONE_NEWNS)
 	b.add("mount / as slave", `mount("none", "/", MS_REC|MS_SLAVE)`,
 		unix.SYS_MOUNT, b.text("none"), b.text("/"), 0, unix.MS_REC|unix.MS_SLAVE, 0)
 	for _, m := range b.view {
 		if m.Cover {
-			b.cover(m)
+			if err := b.cover(m); err != nil {
+				return err
+			}
 		} else {
 			b.add(fmt.Sprintf("mount %s at %s", m.From, m.To), fmt.Sprintf("mount(%q, %q, MS_BIND)", m.From, m.To),
 				unix.SYS_MOUNT, b.text(m.From), b.text(m.To), 0, unix.MS_BIND, 0)
@@ -158,6 +157,7 @@ func (b *builder) mount() {
 		flags, names := m.flags()
 		b.readOnly(m.To, flags, names)
 	}
+	return nil
 }
 
 func (b *builder) readOnly(path string, flags uintptr, names string) {

@@ -76,8 +76,10 @@ func (s Spec) plan(h host) (*Plan, error) {
 	b.leaveKeyring()
 	env := b.environment()
 	b.forget()
-	b.schedule()     // after what a Spec may set otherwise
-	b.mount()        // takes a capability
+	b.schedule()                      // after what a Spec may set otherwise
+	if err := b.mount(); err != nil { // takes a capability
+		return nil, err
+	}
 	b.descriptors()  // before a limit forbids their numbers
 	b.forgetLimits() // raising one takes a capability
 	b.limits()
