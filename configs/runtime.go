@@ -100,9 +100,9 @@ type directory struct {
 	mode os.FileMode // that it is made with; of 0700 nobody else may enter it
 }
 
-// directories begin with the runtime directory. What is in those of workers, below the rooms, and notify
-// belongs to users who must reach their own, and need not see the others' names; supd
-// alone connects to what is in probe, and reads what is in the others.
+// directories begin with the runtime directory. What is in those of workers, below the
+// rooms, and notify belongs to users who must reach their own, and need not see the others'
+// names; supd alone connects to what is in probe, and reads what is in the others.
 func (r Runtime) directories() []directory {
 	return []directory{
 		{string(r), 0o755},

@@ -7,7 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,15 +34,11 @@ type handed struct {
 // one that has the lock.
 func handedOn(runtime configs.Runtime, replaced int) handed {
 	h := handed{inodes: map[uint64]bool{}}
-	pid, held := replaced, replaced != 0
-	if !held {
-		pid, held = holder(runtime.Lock())
-	}
-	if held {
-		h.addOpen(pid, h.inodes)
-	}
 	if replaced != 0 {
+		h.addOpen(replaced, h.inodes)
 		h.addTold(os.Stdin)
+	} else if all := holders(runtime.Lock()); len(all) > 0 {
+		h.addOpen(all[0], h.inodes)
 	}
 	switch data, err := files.ReadOurs(runtime.Record(), record.MostBytes); { // that of a stranger says nothing
 	case errors.Is(err, fs.ErrPermission):
@@ -129,10 +125,11 @@ func (h *handed) addOpen(pid int, inodes map[uint64]bool) {
 	}
 }
 
-// checkHeld says that somebody else than the supd with that pid has the lock.
+// checkHeld says that somebody else than the supd with that pid has the lock, as far as that
+// can be seen.
 func checkHeld(runtime configs.Runtime, pid int) error {
-	by, held := holder(runtime.Lock())
-	if !held || by == pid || hasOpen(pid, runtime.Lock()) {
+	all := holders(runtime.Lock())
+	if len(all) == 0 || slices.Contains(all, pid) || slices.Contains(all, 0) {
 		return nil
 	}
 	return errHeld(runtime)
@@ -142,42 +139,26 @@ func errHeld(runtime configs.Runtime) error {
 	return fmt.Errorf("another supd runs with %s as its runtime directory; stop it, or give this one a directory of its own", runtime)
 }
 
-// hasOpen reports whether a process has the file at a path open. Other files of its are not
-// looked at: their disks may not answer.
-func hasOpen(pid int, path string) bool {
-	dir := fmt.Sprintf("/proc/%d/fd/", pid)
-	entries, _ := os.ReadDir(dir)
-	info, err := os.Lstat(path)
-	for _, e := range entries {
-		if target, bad := os.Readlink(dir + e.Name()); err != nil || bad != nil || filepath.Base(target) != filepath.Base(path) {
-			continue
-		}
-		if open, err := os.Stat(dir + e.Name()); err == nil && os.SameFile(open, info) {
-			return true
-		}
-	}
-	return false
-}
-
-// holder is the process that has locked a file by flock(2), 0 if it cannot be seen.
-func holder(path string) (pid int, held bool) {
+// holders are the processes that may have locked a file by flock(2), the likeliest first; 0
+// is one that cannot be seen.
+func holders(path string) []int {
 	var st unix.Stat_t
 	if unix.Lstat(path, &st) != nil {
-		return 0, false
+		return nil
 	}
 	locks, err := os.Open("/proc/locks")
 	if err != nil {
-		return 0, true
+		return []int{0}
 	}
 	defer locks.Close()
-	return holderIn(locks, &st)
+	return holdersIn(locks, &st)
 }
 
-// holderIn: a line of /proc/locks is "1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE …"
+// holdersIn: a line of /proc/locks is "1: FLOCK ADVISORY WRITE PID MAJOR:MINOR:INODE …"
 // (proc_locks(5)). Anybody may have a file with the same inode on another file system, but
 // only the owner of this one can have opened it. overlayfs and btrfs have other numbers of
 // devices there than stat(2) gives, so that any will do where nothing is better.
-func holderIn(locks io.Reader, st *unix.Stat_t) (pid int, held bool) {
+func holdersIn(locks io.Reader, st *unix.Stat_t) (all []int) {
 	inode := ":" + strconv.FormatUint(st.Ino, 10)
 	own := fmt.Sprintf("%02x:%02x", unix.Major(st.Dev), unix.Minor(st.Dev)) + inode
 	for lines := bufio.NewScanner(locks); lines.Scan(); {
@@ -185,16 +166,14 @@ func holderIn(locks io.Reader, st *unix.Stat_t) (pid int, held bool) {
 		if len(fields) < 6 || fields[1] != "FLOCK" || !strings.HasSuffix(fields[5], inode) {
 			continue
 		}
-		one, _ := strconv.Atoi(fields[4])
-		if uid, err := tree.RealUID(one); err == nil && uid != int(st.Uid) { // who cannot be seen may be it
+		pid, _ := strconv.Atoi(fields[4])
+		if uid, err := tree.RealUID(pid); err == nil && uid != int(st.Uid) { // who cannot be seen may be it
 			continue
 		}
 		if fields[5] == own {
-			return one, true
+			return []int{pid}
 		}
-		if !held {
-			pid, held = one, true
-		}
+		all = append(all, pid)
 	}
-	return pid, held
+	return all
 }

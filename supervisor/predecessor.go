@@ -68,17 +68,19 @@ func (h *host) inherit() (*predecessor, error) {
 // receive takes the descriptors that came through an execve: of a record that this
 // very process has left, when it was another program.
 func (p *predecessor) receive(r *record.Record, self int) {
-	if r.Pid != self {
+	if p.became = isLeftBy(r, self); !p.became {
 		return
 	}
-	if start, err := tree.StartTime(self); err != nil || start != r.Start {
-		return
-	}
-	p.became = true
 	for name, fd := range r.Passed {
 		unix.CloseOnExec(fd)
 		p.passed[name] = fd
 	}
+}
+
+// isLeftBy reports whether a record of this boot is of that very process.
+func isLeftBy(r *record.Record, pid int) bool {
+	start, err := tree.StartTime(pid)
+	return r.Pid == pid && err == nil && start == r.Start
 }
 
 // findAll looks for the process of each recorded worker.

@@ -130,12 +130,8 @@ func TookPlace(c *configs.Config) bool {
 		return false
 	}
 	r, err := record.Parse(data)
-	if err != nil || r.Pid != os.Getpid() {
-		return false
-	}
 	boot, bad := tree.BootID()
-	start, worse := tree.StartTime(r.Pid)
-	return bad == nil && worse == nil && r.Boot == boot && r.Start == start
+	return err == nil && bad == nil && r.Boot == boot && isLeftBy(r, os.Getpid())
 }
 
 // CheckTakeover says what keeps this program from going on with what the supd that has

@@ -56,11 +56,15 @@ func (s *Supervisor) withState(ctx context.Context, app string, f engine.Facts) 
 	case <-ctx.Done():
 		return f, errors.New("an apply is under way")
 	}
-	if _, err := engine.Ask(s.owner, func(o *engine.Owner) bool { return o.BeginAttempt(app) }); err != nil {
+	begun, err := engine.Ask(s.owner, func(o *engine.Owner) bool { return o.BeginAttempt(app) })
+	if err != nil {
 		return f, err
 	}
-	why := s.mend(app)
-	f, err := s.facts(app)
+	why := errOutdated
+	if begun { // else somebody has mended it while this one waited, or it is gone
+		why = s.mend(app)
+	}
+	f, err = s.facts(app)
 	switch {
 	case err != nil:
 		return f, err

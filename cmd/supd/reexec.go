@@ -69,7 +69,7 @@ func isThisProgram(path string) bool {
 // installed is the program that is to take the place of this one: that at the path that
 // this one was started by, or its own where nothing is there any more.
 func (r *replacement) installed() (string, error) {
-	if _, err := os.Stat(r.program); r.program != "" && !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(r.program); !errors.Is(err, fs.ErrNotExist) { // as it is of ""
 		return r.program, nil
 	}
 	path, err := os.Readlink("/proc/self/exe")

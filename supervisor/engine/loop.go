@@ -238,10 +238,11 @@ const recordPause = 50 * time.Microsecond
 // next time comes afterwards.
 func (o *Owner) save(now time.Time) {
 	isSaved := o.isRecorded && len(o.unsaved)+len(o.gone) == 0
-	if isSaved && o.saveAgain.After(now) {
-		o.wake(o.saveAgain)
+	if isSaved && !o.saveAgain.IsZero() { // the last record has failed
+		if isSaved = o.saveAgain.After(now); isSaved {
+			o.wake(o.saveAgain)
+		}
 	}
-	isSaved = isSaved && (o.saveAgain.IsZero() || o.saveAgain.After(now))
 	switch {
 	case o.saving:
 		return

@@ -61,9 +61,9 @@ func (o *Owner) TakeOver(p Predecessor) {
 // lost: they are not stopped because of that. Where it cannot be opened, that holds until
 // it can.
 func (o *Owner) assume(a *app, lost Lost) {
-	unopened := a.trouble
 	switch {
 	case a.journal == nil && lost.Err == nil:
+		unopened := a.trouble
 		a.state.Active, a.state.Place = lost.App.Release.Name, placeOf(lost.App.Release)
 		o.applyApp(a, lost.App)
 		a.trouble = unopened
