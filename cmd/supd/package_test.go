@@ -21,6 +21,7 @@ func TestPackages(t *testing.T) {
 	if os.Getenv(namespaceVariable) != "" {
 		t.Skip("runs outside of the namespace")
 	}
+	t.Parallel()
 	all := maps.Clone(commands)
 	maps.Copy(all, map[string]func(ts *testscript.TestScript, neg bool, args []string){
 		"own":     ownPackages,  // own: sets OWN_DEB and OWN_RPM to packages of supd 1.0, NEXT_DEB and NEXT_RPM to those of 1.1

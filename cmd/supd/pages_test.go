@@ -22,6 +22,7 @@ func TestPages(t *testing.T) {
 	if os.Getenv(namespaceVariable) != "" {
 		t.Skip("runs outside of the namespace")
 	}
+	t.Parallel()
 	followed := map[string]bool{"servers.md": true} // by scripts, see takeApp
 	for _, r := range readers {
 		followed[r.page] = true

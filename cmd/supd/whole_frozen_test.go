@@ -31,6 +31,7 @@ func TestFrozen(t *testing.T) {
 	if os.Getenv(namespaceVariable) != "" {
 		t.Skip("runs outside of the namespace")
 	}
+	t.Parallel()
 	for name, freeze := range map[string]func(t *testing.T, f *frozen){
 		"nobody":                   func(_ *testing.T, f *frozen) { f.start() },
 		"disk of the logs":         frozenLogs,
@@ -78,6 +79,7 @@ func TestFrozenTakeover(t *testing.T) {
 	if os.Getenv(namespaceVariable) != "" {
 		t.Skip("runs outside of the namespace")
 	}
+	t.Parallel()
 	for name, files := range map[string]func(f *frozen, disk string){
 		"log": func(f *frozen, disk string) { f.victim += fmt.Sprintf("log = { file = %q }\n", disk+"/web.log") },
 		"files": func(f *frozen, disk string) {

@@ -29,6 +29,7 @@ func TestMetrics(t *testing.T) {
 	if os.Getenv(namespaceVariable) != "" {
 		t.Skip("runs outside of the namespace")
 	}
+	t.Parallel()
 	all := maps.Clone(commands)
 	maps.Copy(all, map[string]func(*testscript.TestScript, bool, []string){
 		"metric":   waitMetric, // metric SERIES (==|>=) NUMBER [FACTOR]: scrapes until it is so

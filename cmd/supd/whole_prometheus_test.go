@@ -26,6 +26,7 @@ func TestPrometheus(t *testing.T) {
 	if os.Getenv(namespaceVariable) != "" {
 		t.Skip("runs outside of the namespace")
 	}
+	t.Parallel()
 	all := maps.Clone(commands)
 	maps.Copy(all, map[string]func(*testscript.TestScript, bool, []string){
 		"prometheus": startPrometheus, // prometheus: with prometheus.yml, and the rules that are shipped

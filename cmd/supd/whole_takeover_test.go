@@ -25,6 +25,7 @@ func TestTakeover(t *testing.T) {
 	if os.Getenv(namespaceVariable) != "" {
 		t.Skip("runs outside of the namespace")
 	}
+	t.Parallel()
 	all := maps.Clone(commands)
 	maps.Copy(all, map[string]func(*testscript.TestScript, bool, []string){
 		"kills":    kills,    // kills N: kills and starts supd N times

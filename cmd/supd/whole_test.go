@@ -140,6 +140,7 @@ func TestScripts(t *testing.T) {
 	if os.Getenv(namespaceVariable) != "" {
 		t.Skip("runs outside of the namespace")
 	}
+	t.Parallel()
 	runScripts(t, "testdata/script")
 }
 
