@@ -25,7 +25,7 @@ import (
 
 const (
 	patience = 60 * time.Second      // the most that waitfor and a daemon's end may take
-	interval = 10 * time.Millisecond // between two looks of waitfor
+	interval = 10 * time.Millisecond // the least between two looks of waitfor
 )
 
 type (
@@ -213,7 +213,8 @@ func execpath(name, path string) (string, error) {
 
 // poll looks until look finds nothing wrong.
 func poll(ts *testscript.TestScript, look func() error) {
-	for deadline := time.Now().Add(patience); ; time.Sleep(interval) {
+	for deadline := time.Now().Add(patience); ; {
+		begin := time.Now()
 		err := look()
 		if err == nil {
 			return
@@ -221,6 +222,7 @@ func poll(ts *testscript.TestScript, look func() error) {
 		if time.Now().After(deadline) {
 			ts.Fatalf("not so after %s: %v", patience, err)
 		}
+		time.Sleep(max(interval, time.Since(begin))) // so that what is waited for has the processors, too
 	}
 }
 
