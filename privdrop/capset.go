@@ -25,15 +25,9 @@ func (b *builder) checkCapabilities() error {
 		return fmt.Errorf("capabilities %s: not together with KeepPrivs", strings.Join(names, ", "))
 	}
 	for _, name := range names {
-		n, err := ParseCapability(name)
+		n, err := b.host.capability(name)
 		if err != nil {
 			return err
-		}
-		if n > b.host.lastCap {
-			return fmt.Errorf("capability %s: this kernel does not have it", name)
-		}
-		if b.host.permitted&(1<<n) == 0 {
-			return fmt.Errorf("capability %s: this process does not have it itself", name)
 		}
 		if !slices.Contains(b.caps, n) {
 			b.caps = append(b.caps, n)
@@ -41,6 +35,20 @@ func (b *builder) checkCapabilities() error {
 	}
 	slices.Sort(b.caps)
 	return nil
+}
+
+// capability is the number of one that this process may give to a child.
+func (h host) capability(name string) (int, error) {
+	n, err := ParseCapability(name)
+	switch {
+	case err != nil:
+		return 0, err
+	case n > h.lastCap:
+		return 0, fmt.Errorf("capability %s: this kernel does not have it", name)
+	case h.permitted&(1<<n) == 0:
+		return 0, fmt.Errorf("capability %s: this process does not have it itself", name)
+	}
+	return n, nil
 }
 
 // bound makes what is not in Capabilities unreachable, through files with

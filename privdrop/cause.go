@@ -23,6 +23,10 @@ func (p *Plan) cause(failed *call, err error) error {
 		why = p.reach(p.dir)
 	case failed.nr == unix.SYS_PRLIMIT64 && e.Err == unix.EPERM:
 		why = whyNoLimit(strings.TrimPrefix(failed.name, "setrlimit "))
+	case failed.nr == unix.SYS_SETPRIORITY && e.Err == unix.EACCES:
+		why = errTooNice
+	case failed.name == "write oom_score_adj" && e.Err == unix.EACCES:
+		why = errScore
 	}
 	if why == nil {
 		return err
@@ -80,3 +84,9 @@ func whyNotCloned(errno unix.Errno) error {
 	}
 	return fmt.Errorf("%w: there are as many processes as may be: by TasksMax= of supd's unit (pids.max of its control group or one above), by kernel.threads-max or kernel.pid_max, or, without root, by the limit nproc of supd's user", errno)
 }
+
+// errTooNice goes by setpriority(2), errScore by proc_pid_oom_score_adj(5).
+var (
+	errTooNice = errors.New("it is lower than its launcher's own, which takes CAP_SYS_NICE, or LimitNICE= of supd's unit; raise nice, or that")
+	errScore   = errors.New("it is lower than its launcher's own (OOMScoreAdjust= of supd's unit), which takes CAP_SYS_RESOURCE; raise oom_score_adjust, or lower that")
+)

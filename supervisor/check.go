@@ -24,8 +24,8 @@ import (
 // Each error says in which file and line; of one that errors.Is socket.ErrTaken the
 // reason may be gone by the time of the start.
 //
-// With self, it is this very process that is to start. Else what it may not look into
-// is not checked, unless it is root.
+// With self, it is this very process that is to start, and what it may give to no worker
+// is an error, too. Else what it may not look into is not checked, unless it is root.
 func CheckStart(c *configs.Config, self bool) []error {
 	return checkStart(c, self, 0, func(*configs.App, error) bool { return false })
 }
@@ -51,6 +51,9 @@ func checkStart(c *configs.Config, self bool, replaced int, leave func(*configs.
 			}
 		}
 		found = append(found, checkSockets(c, a, one.Sockets, h)...)
+		if self {
+			found = append(found, checkRights(c, a, one.Revisions)...)
+		}
 		all = append(all, slices.DeleteFunc(found, func(err error) bool { return leave(a, err) })...)
 	}
 	if self || os.Geteuid() == 0 {
@@ -63,8 +66,7 @@ func checkStart(c *configs.Config, self bool, replaced int, leave func(*configs.
 // one.
 func withoutOwn(all []error, h handed) (rest []error) {
 	for _, err := range all {
-		_, mine := errors.AsType[*rightsError](err)
-		if !mine && !errors.Is(err, fs.ErrPermission) && !(h.unknown && errors.Is(err, socket.ErrTaken)) {
+		if !isOfRights(err) && !errors.Is(err, fs.ErrPermission) && !(h.unknown && errors.Is(err, socket.ErrTaken)) {
 			rest = append(rest, err)
 		}
 	}
@@ -158,6 +160,21 @@ func checkSockets(c *configs.Config, a *configs.App, sockets map[string]configs.
 		}
 		if err := h.check(of.Spec); err != nil {
 			all = append(all, c.Fault(a, "", "socket."+s.Name+".listen", err))
+		}
+	}
+	return all
+}
+
+// checkRights says what this process may not give to workers: each launch would fail.
+func checkRights(c *configs.Config, a *configs.App, of map[string]engine.Revision) (all []error) {
+	for i := range a.Processes { // in their order
+		r, prepared := of[a.Processes[i].Name]
+		if !prepared {
+			continue
+		}
+		beyond := r.Config.Resources.Beyond(r.Config.Capabilities)
+		for _, key := range slices.Sorted(maps.Keys(beyond)) {
+			all = append(all, c.Fault(a, r.Config.Name, key, &rightsError{beyond[key]}))
 		}
 	}
 	return all

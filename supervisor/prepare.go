@@ -316,6 +316,11 @@ func account(c *configs.Process) (*privdrop.Account, error) {
 // rightsError says what this process may not do.
 type rightsError struct{ error }
 
+func isOfRights(err error) bool {
+	_, is := errors.AsType[*rightsError](err)
+	return is
+}
+
 // logOptions let the group of the process's account read its log.
 func logOptions(c configs.Log, a *privdrop.Account) output.Options {
 	o := output.Options{MaxSize: c.MaxSize, MaxAge: c.MaxAge, Keep: c.Keep, MaxTotal: c.MaxTotal, Compress: c.Compress, Prefix: output.Prefix(c.Prefix), Address: c.Address, Facility: c.Facility.Number(),

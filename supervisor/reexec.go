@@ -137,13 +137,14 @@ func TookPlace(c *configs.Config) bool {
 // CheckTakeover says what keeps this program from going on with what the supd that has
 // started it has recorded under the configuration: the record, and all that a start would
 // say, but for what an app's user decides: an app is held back for that alone, and its user
-// could keep supd from being replaced. It changes nothing.
+// could keep supd from being replaced; and but for rights, which supd does not have now
+// either. It changes nothing.
 func CheckTakeover(c *configs.Config) error {
 	boot, err := tree.BootID()
 	if err != nil {
 		return err
 	}
-	errs := checkStart(c, true, os.Getppid(), c.OthersDecide)
+	errs := checkStart(c, true, os.Getppid(), func(a *configs.App, err error) bool { return c.OthersDecide(a, err) || isOfRights(err) })
 	if err := checkHeld(c.Daemon.Runtime, os.Getppid()); err != nil {
 		errs = append(errs, c.FaultOf("daemon.runtime", err))
 	}
