@@ -12,9 +12,9 @@ import (
 	"supd/privdrop/files"
 )
 
-// Beyond says by its key, and "limits." before the name of a limit, of which settings this
-// process may give to no child: every launch with them would fail. Those that no process of
-// this machine could have are Impossible.
+// Beyond says by its key, and "limits." before the name of a limit, which settings this
+// process may give to no child: every launch with them would fail. What Impossible says is
+// not said again.
 func (r Resources) Beyond(capabilities []string) map[string]error {
 	h, all := thisProcess(), map[string]error{}
 	add := func(key string, err error) {
@@ -22,8 +22,11 @@ func (r Resources) Beyond(capabilities []string) map[string]error {
 			all[key] = err
 		}
 	}
+	impossible := r.Limits.Impossible(false)
 	for name, limit := range r.Limits {
-		add("limits."+name, h.mayLimit(name, limit))
+		if _, said := impossible[name]; !said {
+			add("limits."+name, h.mayLimit(name, limit))
+		}
 	}
 	if r.Nice != nil {
 		add("nice", h.mayNice(*r.Nice))

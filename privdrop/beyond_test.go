@@ -1,6 +1,7 @@
 package privdrop
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -40,20 +41,23 @@ func withoutCapabilities(t *testing.T, f func() error) {
 
 // TestBeyond: what is said beforehand is what the launch says.
 func TestBeyond(t *testing.T) {
-	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+	const most = 1 << 40
+	var before unix.Rlimit
+	err := unix.Getrlimit(unix.RLIMIT_CORE, &before)
+	if err = errors.Join(err, unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{Max: min(before.Max, most)})); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { unix.Setrlimit(unix.RLIMIT_CORE, &before) }) // which may take a capability
 	withoutCapabilities(t, func() error {
 		for key, of := range map[string]struct {
 			spec Spec
 			why  string
 		}{
-			"limits.nofile":    {Spec{Resources: Resources{Limits: Limits{"nofile": {Soft: 10, Hard: limit.Max + 1}}}}, whyNoLimit("nofile").Error()},
+			"limits.core":      {Spec{Resources: Resources{Limits: Limits{"core": {Hard: most + 1}}}}, whyNoLimit("core").Error()},
 			"nice":             {Spec{Resources: Resources{Nice: new(-20)}}, errTooNice.Error()},
 			"oom_score_adjust": {Spec{Resources: Resources{OOMScoreAdjust: new(-1000)}}, errScore.Error()},
 			"capabilities":     {Spec{Capabilities: []string{"net_raw"}}, "capability net_raw: this process does not have it itself"},
-			"":                 {Spec{Resources: Resources{Limits: Limits{"nofile": {Soft: 10, Hard: limit.Max}}, Nice: new(19), OOMScoreAdjust: new(1000)}}, ""},
+			"":                 {Spec{Resources: Resources{Limits: Limits{"core": {}}, Nice: new(19), OOMScoreAdjust: new(1000)}}, ""},
 		} {
 			all := of.spec.Beyond(of.spec.Capabilities)
 			if err := all[key]; key != "" && (len(all) != 1 || err == nil || !strings.HasSuffix(err.Error(), of.why)) {
