@@ -203,7 +203,7 @@ night() {
 step "after the reboot"
 until_says page -- 'good day from 1\.1$'
 until_says supctl status other -- 'other/main\.1 +RUNNING'
-says supctl status -- 'whois/worker\.1 +STOPPED'
+until_says supctl status -- 'whois/worker\.1 +STOPPED' # nginx has an answer before supd calls web ready
 says supctl start whois/worker -- 'whois/worker\.1: started'
 says supctl start whois/note -- 'whois/note\.1: (started|finished)'
 until_says grep -c job /srv/whois/notes -- '^2$'
