@@ -51,7 +51,7 @@ func checkStart(c *configs.Config, self bool, replaced int, leave func(*configs.
 			}
 		}
 		found = append(found, checkSockets(c, a, one.Sockets, h)...)
-		if self {
+		if self && replaced == 0 { // else the one that is replaced lacks the same rights
 			found = append(found, checkRights(c, a, one.Revisions)...)
 		}
 		all = append(all, slices.DeleteFunc(found, func(err error) bool { return leave(a, err) })...)
