@@ -35,8 +35,10 @@ func (r Resources) Beyond(capabilities []string) map[string]error {
 		add("oom_score_adjust", mayAdjust(*r.OOMScoreAdjust))
 	}
 	for _, name := range ExpandCapabilities(capabilities) {
-		_, err := h.capability(name)
-		add("capabilities", err)
+		if _, err := h.capability(name); err != nil {
+			add("capabilities", err) // the first, as the launch does
+			break
+		}
 	}
 	return all
 }

@@ -56,7 +56,7 @@ func TestBeyond(t *testing.T) {
 			"limits.core":      {Spec{Resources: Resources{Limits: Limits{"core": {Hard: most + 1}}}}, whyNoLimit("core").Error()},
 			"nice":             {Spec{Resources: Resources{Nice: new(-20)}}, errTooNice.Error()},
 			"oom_score_adjust": {Spec{Resources: Resources{OOMScoreAdjust: new(-1000)}}, errScore.Error()},
-			"capabilities":     {Spec{Capabilities: []string{"net_raw"}}, "capability net_raw: this process does not have it itself"},
+			"capabilities":     {Spec{Capabilities: []string{"net_raw", "sys_nice"}}, "capability net_raw: this process does not have it itself"},
 			"":                 {Spec{Resources: Resources{Limits: Limits{"core": {}}, Nice: new(19), OOMScoreAdjust: new(1000)}}, ""},
 		} {
 			all := of.spec.Beyond(of.spec.Capabilities)
