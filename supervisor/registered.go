@@ -101,6 +101,9 @@ func (s *Supervisor) deployRegistered(app string) *api.Result {
 		}
 	}
 	f, err := s.facts(app)
+	if err == nil && f.Invalid != nil {
+		return say(api.CodeDone, "is left out, for its file is invalid: "+all[i].Version+" is deployed once that is mended")
+	}
 	if err != nil || f.App == nil || f.App.Release == nil {
 		return say(api.CodeFailed, "no such app with releases")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -199,10 +200,14 @@ func (s *Supervisor) unregister(ctx context.Context, r api.Request, f engine.Fac
 // Releases lists what is registered of an app, and how its rollouts ended.
 func (s *Supervisor) Releases(app string) (*api.ReleaseList, error) {
 	f, err := s.facts(app)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if f.App == nil {
+	case f.Invalid != nil: // nobody has its journal
+		if f.State, err = release.ReadState(s.store.StatePath(app)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
+	case f.App == nil:
 		return nil, fmt.Errorf("no app %q", app)
 	}
 	return api.ListReleases(s.store, f.State, app)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -136,13 +137,32 @@ func (r waitRequest) judge(s *api.Status) (result *api.Result, decided bool) {
 		}
 		result.Add(outcome)
 	}
-	// A failure is known whatever the others do; it must not be hidden by what they still do.
-	failed := slices.ContainsFunc(result.Outcomes, func(o api.Outcome) bool { return o.Code == api.CodeNotStarted })
-	if failed {
-		result.Outcomes = slices.DeleteFunc(result.Outcomes, func(o api.Outcome) bool { return o.Code == api.CodeTimeout })
-		result.Code = api.CodeNotStarted
+	for _, a := range s.Apps {
+		if len(a.Processes) == 0 && r.what != "stopped" {
+			result.Add(r.bare(a))
+		}
 	}
-	return result, failed || result.Code == api.CodeDone
+	if len(s.Apps) == 0 && r.what != "stopped" {
+		result.Add(api.Outcome{Name: strings.Join(r.targets, " "), Code: api.CodeNoTarget, Message: "is not there any more"})
+	}
+	// A failure is known whatever the others do; it must not be hidden by what they still do.
+	failed := slices.DeleteFunc(slices.Clone(result.Outcomes), func(o api.Outcome) bool { return o.Code == api.CodeTimeout })
+	if !slices.ContainsFunc(failed, func(o api.Outcome) bool { return o.Code != api.CodeDone }) {
+		return result, result.Code == api.CodeDone
+	}
+	result = &api.Result{}
+	for _, o := range failed {
+		result.Add(o)
+	}
+	return result, true
+}
+
+// bare is what is to be said of an app that has no process.
+func (r waitRequest) bare(a api.AppStatus) api.Outcome {
+	if a.State == api.Invalid {
+		return api.Outcome{Name: a.Name, Code: api.CodeInvalid, Message: "not " + r.what + ": " + a.Note}
+	}
+	return api.Outcome{Name: a.Name, Code: api.CodeTimeout, Message: "still without a process: " + cmp.Or(a.Note, "its release is being deployed")}
 }
 
 // stateOf gives a worker's state, and how the last one has ended.

@@ -41,6 +41,38 @@ func TestWait(t *testing.T) {
 	}
 }
 
+// An app without a process is not what is waited for, and one that has gone will not be.
+func TestWaitWithoutProcess(t *testing.T) {
+	undeployed := api.AppStatus{Name: "a", Note: "no release is active"}
+	invalid := api.AppStatus{Name: "b", State: api.Invalid, Note: "b.toml:1: unknown key"}
+	runs := api.AppStatus{Name: "c", Processes: []api.ProcessStatus{{Name: "web", Workers: []api.WorkerStatus{{Name: "c/web.1", State: api.Running, Ready: true, Pid: 1}}}}}
+	for _, test := range []struct {
+		what string
+		apps []api.AppStatus
+		code int
+		said string
+	}{
+		{"ready", []api.AppStatus{undeployed, runs}, 8, "a: still without a process: no release is active"},
+		{"ready", []api.AppStatus{undeployed, invalid, runs}, 6, "b: not ready: b.toml:1: unknown key"},
+		{"healthy", []api.AppStatus{invalid}, 6, "b: not healthy: b.toml:1: unknown key"},
+		{"done", []api.AppStatus{{Name: "a"}}, 8, "a: still without a process: its release is being deployed"},
+		{"ready", nil, 4, "a b: is not there any more"},
+		{"stopped", []api.AppStatus{undeployed, invalid}, 0, ""},
+		{"stopped", nil, 0, ""},
+	} {
+		got, decided := (waitRequest{what: test.what, targets: []string{"a", "b"}}).judge(&api.Status{Apps: test.apps})
+		said := ""
+		for _, o := range got.Outcomes {
+			if o.Code != api.CodeDone {
+				said += o.Name + ": " + o.Message
+			}
+		}
+		if got.Code != test.code || decided != (test.code != 8) || said != test.said {
+			t.Errorf("--for %s: %+v, decided %v; want %d, %q", test.what, got, decided, test.code, test.said)
+		}
+	}
+}
+
 func TestWaitCommand(t *testing.T) {
 	d := newFake("")
 	serve(t, d)

@@ -45,6 +45,9 @@ func (o *Owner) Launches(target string) (all []Launch, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(named.slots) == 0 && len(named.bare) > 0 {
+		return nil, fmt.Errorf("%s has no process: %s", named.bare[0].name, named.bare[0].note())
+	}
 	slots := named.slots
 	t, _ := api.ParseTarget(target) // resolve has read it
 	for _, p := range o.withoutSlots(t) {

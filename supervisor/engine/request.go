@@ -170,6 +170,7 @@ func (o *Owner) Retire(r api.Request, reply chan<- *api.Result) {
 type named struct {
 	slots  []*slot
 	others []api.Outcome // of what has none that the request is about
+	bare   []*app        // that have no process; what comes of them is in others, too
 }
 
 // resolve finds what targets name for an action; each has to name a slot or a process at
@@ -195,12 +196,16 @@ func (o *Owner) resolve(action api.Action, targets []string) (all named, err err
 				}
 			}
 		})
-		empty := o.withoutSlots(t)
+		empty, bare := o.withoutSlots(t), o.bare(t)
+		for _, a := range bare {
+			all.bare = append(all.bare, a)
+			all.others = append(all.others, a.cannot(action))
+		}
 		switch {
 		case found:
 		case leftOut:
 			all.others = append(all.others, onlyNamed(action, text))
-		case len(empty) == 0:
+		case len(empty) == 0 && len(bare) == 0:
 			return named{}, fmt.Errorf("no worker matches %q", text)
 		}
 		for _, p := range empty {
@@ -223,6 +228,30 @@ func (o *Owner) withoutSlots(t api.Target) (all []*process) {
 		}
 	}
 	return all
+}
+
+// bare are the apps that a target names and that have no process: nothing is known of
+// one but its name, or no release has brought it any yet.
+func (o *Owner) bare(t api.Target) (all []*app) {
+	for _, a := range o.apps {
+		stays := func(p *process) bool { return !p.removed }
+		if !a.removed && t.Matches(a.name, "", 0) && !slices.ContainsFunc(a.processes, stays) {
+			all = append(all, a)
+		}
+	}
+	return all
+}
+
+// cannot is what comes of an action for an app that has no process.
+func (a *app) cannot(action api.Action) api.Outcome {
+	outcome := api.Outcome{Name: a.name, Code: api.CodeFailed, Message: "has no process: " + a.note()}
+	if a.invalid {
+		outcome.Code = api.CodeInvalid
+	}
+	if action == api.ActionStop { // already so
+		outcome.Code = api.CodeDone
+	}
+	return outcome
 }
 
 // isOnlyNamed reports whether an action is for the slot only where its process is named:
