@@ -41,6 +41,7 @@ type host struct {
 	living      map[*launch.Worker]bool // not yet released
 	dead        []*launch.Worker        // to be swept
 	late        map[string]int          // so many are not given back in time, by process
+	leaving     int                     // outputs that are left for a reexec that came to nothing
 	predecessor *predecessor            // while it is taken over
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
+	"maps"
 	"os"
 	"time"
 
@@ -63,8 +65,16 @@ func (s *Supervisor) leave(o *engine.Owner, exec func() error) error {
 	}
 	passing := launch.Passing{Fds: launch.Passed{}}
 	defer passing.Undo()
+	if s.host.leaving > 0 {
+		return errMoves
+	}
+	if err := awaitThreads(); err != nil { // the readers may be among them
+		return err
+	}
 	s.host.sockets.pass(&passing)
-	s.host.stopReading(o)
+	if err := s.host.stopReading(o); err != nil {
+		return err
+	}
 	for w := range s.host.living {
 		w.Leave(&passing)
 	}
@@ -108,18 +118,45 @@ func awaitThreads() error {
 	}
 }
 
+// leaveTime is how long is waited for what is being written into logs.
+const leaveTime = 5 * time.Second
+
 // stopReading ends the reading of the workers' outputs. What their last lines have
 // led to (one of them may have said that it is ready) happens before: it would not
-// be known again. A reader may wait for the owner to take an event.
-func (h *host) stopReading(o *engine.Owner) {
-	var stopped []<-chan struct{}
+// be known again. A reader may wait for the owner to take an event, and for a disk that
+// does not answer: then all are read on.
+func (h *host) stopReading(o *engine.Owner) error {
+	stopped := map[*launch.Worker][]<-chan struct{}{}
 	for w := range h.living {
-		stopped = append(stopped, w.StopReading()...)
+		stopped[w] = w.StopReading()
 	}
-	for _, one := range stopped {
-		o.Await(one)
+	end := time.Now().Add(leaveTime)
+	for w, all := range stopped {
+		for _, one := range all {
+			if !o.Await(one, end) {
+				h.readOn(o, maps.Keys(stopped))
+				return fmt.Errorf("what %s prints cannot be written: the disk of its log does not answer; look at what is mounted", w.Name())
+			}
+		}
 	}
 	o.IsQuiet()
+	return nil
+}
+
+// readOn takes stopReading back.
+func (h *host) readOn(o *engine.Owner, workers iter.Seq[*launch.Worker]) {
+	for w := range workers {
+		w.ReadOn(func(left func() func()) {
+			h.leaving++
+			go func() {
+				again := left()
+				o.Post(func(*engine.Owner) {
+					h.leaving--
+					again()
+				})
+			}()
+		})
+	}
 }
 
 // TookPlace reports whether this very process was a supd already, which has given way to

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -204,6 +205,70 @@ func TestFrozenReexec(t *testing.T) {
 	f.await("the victim runs again", func() bool { return strings.Contains(f.supctl("status", "victim"), "RUNNING") })
 	if f.supctl("reexec"); f.worker("stays").Generation != 1 {
 		t.Error("the other was launched again")
+	}
+	freeze()
+	f.check()
+}
+
+// TestFrozenLogReexec: a log whose disk stops answering, after a check has found nothing,
+// keeps supd from being replaced, and nothing else: all that its worker prints is in it when
+// the disk answers again.
+func TestFrozenLogReexec(t *testing.T) {
+	if os.Getenv(namespaceVariable) != "" {
+		t.Skip("runs outside of the namespace")
+	}
+	t.Parallel()
+	f := newFrozen(t)
+	disk, freeze := f.disk("disk")
+	log, installed := disk+"/web.log", f.dir+"/bin/supd"
+	f.victim = fmt.Sprintf("[process.web]\ncommand = [\"/bin/sh\", \"-c\", \"i=0; while i=$((i+1)); do echo $i; sleep 0.01; done\"]\nlog = { file = %q }\n", log)
+	f.copy(filepath.Join(built.bin, "supd"), installed)
+	f.program = []string{"/bin/sh", "-c", "shift; exec " + installed + ` "$@"`, "sh"}
+	f.start()
+	f.await("something is logged", f.grows(log))
+	// The check is what supd has started, and supd reads until all have closed its output.
+	write(t, installed+".new", fmt.Sprintf(`#!/bin/sh
+(
+	while grep -qs '^State:.[RSD]' /proc/$$/status; do sleep 0.01; done
+	kill -STOP %d
+	until grep -qs request_wait_answer /proc/$PPID/task/*/wchan; do sleep 0.01; done
+) &
+exec %s "$@"
+`, f.disks[0].Pid, filepath.Join(built.bin, "supd")))
+	if err := errors.Join(os.Chmod(installed+".new", 0o755), os.Rename(installed+".new", installed)); err != nil {
+		t.Fatal(err)
+	}
+	pid, said := f.run("supctl", "--socket", f.dir+"/supd.sock", "reexec")
+	f.await("the reexec ends", func() bool { return hasExited(pid) })
+	if text := said(); !strings.Contains(text, "supd was not replaced and goes on: ") || !strings.Contains(text, "look at what is mounted") {
+		t.Errorf("got:\n%s", text)
+	}
+	dies := f.worker("dies")
+	f.supctl("signal", "KILL", "other/dies.1")
+	f.await("a dead worker is back", func() bool {
+		now := f.worker("dies")
+		return now.State == api.Running && now.Pid != dies.Pid
+	})
+	f.goOn()
+	f.await("its output goes on", f.grows(log))
+	f.copy(filepath.Join(built.bin, "supd"), installed+".new")
+	if err := os.Rename(installed+".new", installed); err != nil {
+		t.Fatal(err)
+	}
+	f.supctl("reexec")
+	f.await("its output goes on", f.grows(log))
+	if f.worker("stays").Generation != 1 {
+		t.Error("the other was launched again")
+	}
+	text, err := os.ReadFile(log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+	for i, line := range lines[:len(lines)-1] {
+		if line != strconv.Itoa(i+1) {
+			t.Fatalf("line %d of the log is %q", i+1, line)
+		}
 	}
 	freeze()
 	f.check()

@@ -1,6 +1,10 @@
 package engine
 
-import "supd/supervisor/api"
+import (
+	"time"
+
+	"supd/supervisor/api"
+)
 
 // Freeze lets nothing new begin, and calls do once nothing is under way that another
 // supd could not go on with; again and again, until Thaw.
@@ -36,21 +40,27 @@ func (w *worker) cancelLaunch() {
 func (o *Owner) IsFrozen() bool { return o.frozen != nil }
 
 // Await runs events until something that is waited for is closed: those who close it
-// may wait for an event of theirs to be run.
-func (o *Owner) Await(closed <-chan struct{}) {
-	for {
+// may wait for an event of theirs to be run. It reports whether that was closed in time,
+// and before supd was told to stop.
+func (o *Owner) Await(closed <-chan struct{}, end time.Time) bool {
+	late := time.NewTimer(time.Until(end))
+	defer late.Stop()
+	for !o.quitting {
 		select {
 		case <-closed:
-			return
+			return true
 		default:
 		}
 		select {
 		case <-closed:
-			return
+			return true
+		case <-late.C:
+			return false
 		case e := <-o.events:
 			e(o)
 		}
 	}
+	return false
 }
 
 // IsQuiet runs the events that wait already, and reports whether nothing is under

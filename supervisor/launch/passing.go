@@ -65,6 +65,25 @@ func (w *Worker) StopReading() (stopped []<-chan struct{}) {
 	return stopped
 }
 
+// ReadOn takes StopReading back. What leaves already is read again as soon as it has left:
+// wait is called with what waits for that, in a goroutine, and gives what is to be done
+// then by whoever owns the worker.
+func (w *Worker) ReadOn(wait func(left func() (again func()))) {
+	w.eachCapture(func(s stream, c *output.Capture) {
+		if c.Stay() {
+			return
+		}
+		wait(func() func() {
+			pipe := c.Left()
+			return func() {
+				if pipe != nil {
+					w.captureFrom(s, pipe)
+				}
+			}
+		})
+	})
+}
+
 // Leave passes on what is open for the worker, whose output nobody reads any more:
 // what it says in the meantime waits.
 func (w *Worker) Leave(p *Passing) {

@@ -152,6 +152,9 @@ func (w *Worker) StopTail() {
 	w.eachCapture(func(_ stream, c *output.Capture) { c.StopMatching() })
 }
 
+// Name is APP/PROCESS.SLOT.
+func (w *Worker) Name() string { return w.spec.Name() }
+
 // Output is the last lines that the worker has printed, while it was heard.
 func (w *Worker) Output() []string { return w.tail.all() }
 

@@ -35,9 +35,8 @@ func (l *Log) Capture(r *os.File, onLine func([]byte)) *Capture { return l.Captu
 // The fields go to the journal with each line of the worker; a log file has none.
 func (l *Log) CaptureAs(name string, r *os.File, onLine func([]byte), fields ...Field) *Capture {
 	c := &Capture{log: l, pipe: r, name: name, room: usualPipe, fields: encode(fields), ready: make(chan struct{}, 1),
-		finish: make(chan struct{}), leave: make(chan struct{}), done: make(chan struct{})}
+		finish: make(chan struct{}), done: make(chan struct{})}
 	c.end = sync.OnceFunc(func() { close(c.finish) })
-	c.quit = sync.OnceFunc(func() { close(c.leave) })
 	c.match.call = onLine
 	c.match.on.Store(onLine != nil)
 	if l.files != nil {
@@ -60,12 +59,23 @@ func (c *Capture) Finish() {
 	c.rouse()
 }
 
+// What a Capture is to do at the end of a read.
+const (
+	stays  int32 = iota
+	asked        // to leave
+	leaves       // for good
+)
+
 // Leave ends the capture with what was read so far, for a supd that gives its place
 // to another. Nothing is lost: what is in the pipe stays there.
 func (c *Capture) Leave() {
-	c.quit()
-	c.rouse()
+	c.stay.CompareAndSwap(stays, asked)
+	c.wake()
 }
+
+// Stay takes Leave back, and reports whether the capture goes on: one that leaves already
+// is done soon.
+func (c *Capture) Stay() bool { return c.stay.CompareAndSwap(asked, stays) }
 
 // Left gives, after Done, the pipe of a capture that was ended by Leave. The caller
 // closes it or passes it on, see Inherited. It is nil if everything had been read
@@ -102,7 +112,7 @@ func (c *Capture) goOn() {
 func (c *Capture) park() bool {
 	c.silent = false
 	c.parked.Store(true)
-	if len(c.ready) > 0 || isClosed(c.finish) || isClosed(c.leave) {
+	if len(c.ready) > 0 || isClosed(c.finish) {
 		return !c.parked.CompareAndSwap(true, false)
 	}
 	return true
@@ -173,7 +183,7 @@ func (c *Capture) read() (more bool) {
 	switch {
 	case state == ended:
 		return false
-	case isClosed(c.leave):
+	case c.stay.CompareAndSwap(asked, leaves):
 		c.left = c.pipe
 		return false
 	case isClosed(c.finish):
@@ -221,7 +231,6 @@ func (c *Capture) wait() {
 	select {
 	case <-c.ready:
 	case <-c.finish:
-	case <-c.leave:
 	case <-c.late.C:
 		if c.silent = !unended; c.silent {
 			c.in.shrink()

@@ -210,8 +210,7 @@ type Capture struct {
 	ready  chan struct{} // of capacity 1: the pipe has something
 	finish chan struct{} // closed by Finish
 	end    func()
-	leave  chan struct{} // closed by Leave
-	quit   func()
+	stay   atomic.Int32 // stays, asked to leave, or leaves
 	done   chan struct{}
 	next   atomic.Pointer[Log] // nil, or where to go on
 
