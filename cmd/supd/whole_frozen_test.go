@@ -89,6 +89,11 @@ func TestFrozenTakeover(t *testing.T) {
 				disk+"/venv/bin/sleep", disk+"/env", disk)
 			f.copy("/bin/sleep", disk+"/venv/bin/sleep")
 		},
+		"questions": func(f *frozen, disk string) {
+			write(f.t, disk+"/env", "A=1\n")
+			f.victim = fmt.Sprintf("[process.web]\ncommand = [\"/bin/sleep\", \"1000000\"]\nenv_file = %[1]q\nready = { exec = [\"/bin/false\"], timeout = \"10m\" }\n"+
+				"[process.well]\ncommand = [\"/bin/sleep\", \"1000000\"]\nenv_file = %[1]q\nready = { uptime = \"1ms\" }\nhealth = { exec = [\"/bin/true\"], interval = \"10ms\" }\n", disk+"/env")
+		},
 		"socket": func(f *frozen, disk string) {
 			f.victim = fmt.Sprintf("[socket.web]\nlisten = %q\n[process.web]\ncommand = [\"/bin/sleep\", \"1000000\"]\nsockets = [\"web\"]\nready = { uptime = \"1ms\" }\n",
 				"unix:"+disk+"/web.sock")

@@ -69,16 +69,8 @@ func (w *Worker) resume(starting bool, passed Passed) {
 	if err := errors.Join(w.reopenOutput(passed), w.rebindNotify(passed), w.takeProbe(), w.takeStatsd(passed)); err != nil {
 		log.Warn("taking over what belongs to a worker", "worker", s.Name(), "pid", w.Pid, "error", err)
 	}
-	if starting || s.Process.Health.Question().ByEnvironment() {
-		spec, err := w.specAgain()
-		if err != nil {
-			log.Warn("asking a worker that was taken over", "worker", s.Name(), "error", err)
-		} else {
-			w.launched = spec
-			if starting {
-				w.ask(spec)
-			}
-		}
+	if starting {
+		w.ask(w.recall)
 	}
 	if w.Adopted {
 		w.await()
@@ -92,15 +84,6 @@ func (w *Worker) await() {
 			w.spec.Report.Ended(exit)
 		}
 	}()
-}
-
-// specAgain is what the worker was launched with, for commands that ask.
-func (w *Worker) specAgain() (privdrop.Spec, error) {
-	argv, env, err := environment(w.spec, w.Belongings.Directory, w.notifyPath(), w.statsdAddr())
-	if err != nil {
-		return privdrop.Spec{}, err
-	}
-	return w.spec.workerSpec(argv, env), nil
 }
 
 func (w *Worker) reopenOutput(passed Passed) error {

@@ -16,11 +16,7 @@ func (w *Worker) Join(c *configs.Process, account *privdrop.Account) {
 	if !w.Lives() {
 		return
 	}
-	err := errors.Join(w.openNotify(), w.takeProbe())
-	if err == nil && c.Health.Question().ByEnvironment() {
-		w.launched, err = w.specAgain()
-	}
-	if err != nil {
+	if err := errors.Join(w.openNotify(), w.takeProbe()); err != nil {
 		w.launcher.Log.Warn("taking over what belongs to a worker", "worker", w.spec.Name(), "pid", w.Pid, "error", err)
 	}
 }

@@ -15,9 +15,9 @@ import (
 // ask starts asking whether the worker is ready, in a goroutine that ends with the
 // first yes, or when nobody wants to know any more. Uptime is the owner's own
 // deadline, and the log and notify kinds are reported by those who read them.
-func (w *Worker) ask(spec privdrop.Spec) {
+func (w *Worker) ask(with launchedWith) {
 	ready := w.spec.Process.Ready
-	how, question := w.question(spec, ready.Question())
+	how, question := w.question(with, ready.Question())
 	if question == nil {
 		return
 	}
@@ -44,7 +44,7 @@ func (w *Worker) ask(spec privdrop.Spec) {
 }
 
 // question gives what to ask, and what a yes means.
-func (w *Worker) question(spec privdrop.Spec, q configs.Question) (how string, ask func(context.Context) error) {
+func (w *Worker) question(with launchedWith, q configs.Question) (how string, ask func(context.Context) error) {
 	switch {
 	case q.HTTP != "" && q.HTTP[0] != '/':
 		return "GET " + q.HTTP, func(ctx context.Context) error { return probe.HTTPURL(ctx, q.HTTP) }
@@ -58,9 +58,13 @@ func (w *Worker) question(spec privdrop.Spec, q configs.Question) (how string, a
 	case q.TCP != "":
 		return "accepts connections", func(ctx context.Context) error { return probe.TCP(ctx, "tcp", q.TCP) }
 	case q.Exec != nil:
-		return "command succeeded", func(ctx context.Context) error { return w.exec(ctx, spec, q.Exec) }
+		return "command succeeded", func(ctx context.Context) error {
+			return with.ask(ctx, func(s privdrop.Spec) error { return w.exec(ctx, s, q.Exec) })
+		}
 	case q.File != "":
-		return "modified its file", func(ctx context.Context) error { return w.modified(ctx, spec, q) }
+		return "modified its file", func(ctx context.Context) error {
+			return with.ask(ctx, func(s privdrop.Spec) error { return w.modified(ctx, s, q) })
+		}
 	}
 	return "", nil
 }

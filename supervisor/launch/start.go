@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -65,9 +66,9 @@ func (w *Worker) start(fds []int) error {
 		}
 	}
 	if w.spec.Process.Health.Question().ByEnvironment() {
-		w.launched = asked
+		w.launched.spec = &asked
 	}
-	w.ask(asked)
+	w.ask(func(context.Context) (privdrop.Spec, error) { return asked, nil })
 	return nil
 }
 

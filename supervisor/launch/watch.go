@@ -2,6 +2,7 @@ package launch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -135,19 +136,25 @@ func (w *Worker) watch(h *configs.Health, done chan<- struct{}) {
 	}
 }
 
-// healthQuestion is nil where there is none. Where it takes the worker's environment it
-// finds out what the worker was launched with, if the launch had no need to remember that.
+// healthQuestion is nil where there is none. A worker whose environment cannot be had any
+// more, so that nobody can ask, is not ill for that.
 func (w *Worker) healthQuestion(h *configs.Health) func(context.Context) error {
-	if h.Question().ByEnvironment() && w.launched.Argv == nil {
-		spec, err := w.specAgain()
-		if err != nil {
-			w.launcher.Log.Warn("asking a worker", "worker", w.spec.Name(), "pid", w.Pid, "error", err)
-			return nil
-		}
-		w.launched = spec
+	_, question := w.question(w.recall, h.Question())
+	if !h.Question().ByEnvironment() {
+		return question
 	}
-	_, question := w.question(w.launched, h.Question())
-	return question
+	said := false
+	return func(ctx context.Context) error {
+		err := question(ctx)
+		if !errors.Is(err, errForgotten) {
+			return err
+		}
+		if !said {
+			w.launcher.Log.Warn("asking a worker", "worker", w.spec.Name(), "pid", w.Pid, "error", err)
+		}
+		said = true
+		return nil
+	}
 }
 
 // rest waits for that long, or until the worker is to be looked at more closely;

@@ -24,10 +24,10 @@ type Worker struct {
 
 	launcher  *Launcher
 	spec      Spec
-	room      *room                    // that its directory is in; nil: it has none
-	process   *privdrop.Process        // nil: it ended before this supd was there
-	held      map[string]holding       // by link: what it was found to hold of that which it was given
-	launched  privdrop.Spec            // for questions that take its environment
+	room      *room              // that its directory is in; nil: it has none
+	process   *privdrop.Process  // nil: it ended before this supd was there
+	held      map[string]holding // by link: what it was found to hold of that which it was given
+	launched  remembered
 	captures  [streams]*output.Capture // nil: there is none
 	tail      tail                     // of its output, while it is heard
 	notify    *notifySocket
@@ -59,7 +59,7 @@ type Worker struct {
 }
 
 func (l *Launcher) worker(s Spec) *Worker {
-	w := &Worker{launcher: l, wake: make(chan struct{}, 1), released: make(chan struct{})}
+	w := &Worker{launcher: l, wake: make(chan struct{}, 1), released: make(chan struct{}), launched: remembered{turn: make(chan struct{}, 1)}}
 	w.specify(s)
 	w.life, w.die = context.WithCancel(context.Background())
 	return w
