@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"supd/privdrop"
+	"supd/socket"
+	"supd/supervisor/tree"
 )
 
 // inodesOf gives the inodes of sockets by their names.
@@ -73,14 +75,19 @@ func (w *Worker) Held(inode uint64) (fd int, err error) {
 	if !is {
 		return -1, fmt.Errorf("pid %d does not hold %s: %w", w.Pid, socketLink(inode), fs.ErrNotExist)
 	}
-	holder := w.process
-	if at.pid != w.Pid {
-		if holder, err = privdrop.Adopt(at.pid, at.start, 0); err != nil {
+	// The kernel lets nobody take it during an execve(2), which may last.
+	fd, err = tree.TakenWithin(at.pid, func() (int, error) {
+		if at.pid == w.Pid {
+			return w.process.Descriptor(at.number)
+		}
+		holder, err := privdrop.Adopt(at.pid, at.start, 0)
+		if err != nil {
 			return -1, err
 		}
 		defer holder.Close()
-	}
-	if fd, err = holder.Descriptor(at.number); err != nil {
+		return holder.Descriptor(at.number)
+	}, func(fd int) { socket.CloseFd(fd) })
+	if err != nil {
 		return -1, err
 	}
 	if link, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd)); err == nil && link == socketLink(inode) {

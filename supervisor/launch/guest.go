@@ -23,6 +23,9 @@ type GuestCommand struct {
 func (l *Launcher) Guest(spec privdrop.Spec, app string, files []int) (*GuestCommand, error) {
 	token := newToken()
 	g := &GuestCommand{left: tree.Worker{Name: app, Command: token}}
+	if spec.Account != nil {
+		g.left.UID = spec.Account.UID
+	}
 	spec.Env = append([]string{"SUPD_COMMAND=" + token}, spec.Env...)
 	spec.Files, spec.Session, spec.Capabilities = files, true, nil
 	var err error

@@ -80,7 +80,7 @@ func (l *Launcher) runHook(ctx context.Context, s Spec, h *configs.Hook, at Hook
 	if err != nil {
 		return "", err
 	}
-	return l.RunAlone(ctx, plan, tree.Worker{Name: s.Name(), Generation: s.Generation, Hook: string(at.Name)})
+	return l.RunAlone(ctx, plan, tree.Worker{Name: s.Name(), Generation: s.Generation, UID: s.user(), Hook: string(at.Name)})
 }
 
 // hookOutput is how long the end of a hook waits for its output to be written.

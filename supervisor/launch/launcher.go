@@ -93,3 +93,11 @@ func (s Spec) workerSpec(argv, env []string) privdrop.Spec {
 		Watchdog: p.Watchdog, Session: true, Mounts: s.mounts(),
 	}
 }
+
+// user is that of all processes that are launched so; 0: it can change, or is supd's.
+func (s Spec) user() int {
+	if s.Process == nil || s.Account == nil || len(s.Process.Capabilities) > 0 {
+		return 0
+	}
+	return s.Account.UID
+}

@@ -124,8 +124,17 @@ func (w *Worker) Kill() {
 
 // Left says how the processes are known that the worker leaves behind.
 func (w *Worker) Left() tree.Worker {
-	return tree.Worker{Pid: w.Pid, Name: w.spec.Name(), Generation: w.spec.Generation, Cgroup: w.Belongings.Cgroup,
+	return tree.Worker{Pid: w.Pid, Name: w.spec.Name(), Generation: w.spec.Generation, UID: w.user(), Cgroup: w.Belongings.Cgroup,
 		Adopted: w.Adopted && !w.ours, Runtime: w.Belongings.Directory, Start: w.Identity.Start, Seen: w.aliveAt}
+}
+
+// user is that of all processes that the worker may leave behind; 0: nobody in particular.
+func (w *Worker) user() int {
+	user := w.spec.user()
+	if user != 0 && w.Adopted { // the account may be another one by now
+		user, _ = w.notedUID()
+	}
+	return user
 }
 
 // Answer is the last one to the question whether it is ready; "" if none came.

@@ -49,7 +49,7 @@ func (c claims) owner(p Process) (w *Worker, known bool) {
 			return &c.dead[i], true
 		}
 	}
-	if !c.possible(p) {
+	if !c.possible(p) || !mayBeOf(p, c.dead) {
 		return nil, true
 	}
 	l, err := p.origin()

@@ -83,6 +83,9 @@ func (f family) owner(p Process, dead []Worker) (w *Worker, known bool) {
 			return &dead[i], true
 		}
 	}
+	if !mayBeOf(p, dead) {
+		return nil, true
+	}
 	l, err := p.origin()
 	for i, w := range dead {
 		if l.isOf(w) {
@@ -90,6 +93,14 @@ func (f family) owner(p Process, dead []Worker) (w *Worker, known bool) {
 		}
 	}
 	return nil, err == nil
+}
+
+// mayBeOf reports whether p may be of one of the workers, as far as its user tells. The
+// environments of all others are left alone: their users can make the reading of thousands
+// of them last.
+func mayBeOf(p Process, dead []Worker) bool {
+	user := int(userOf(p.Pid))
+	return slices.ContainsFunc(dead, func(w Worker) bool { return w.UID == 0 || user == 0 || user == w.UID })
 }
 
 // isOf reports whether it is the launch of a worker, or of a command or a hook.

@@ -95,10 +95,11 @@ func (s *searching) origin(p Process) (origin, error) {
 		origin
 		n int
 	}
-	a, err := within(p.Pid, s.limit, func() (answer, error) {
+	read := func() (answer, error) {
 		l, n, err := p.readOrigin(most)
 		return answer{l, n}, err
-	})
+	}
+	a, err := within(p.Pid, s.limit, read, func(answer) {})
 	if errors.Is(err, ErrStuck) {
 		s.limit = readTime / 10
 	}

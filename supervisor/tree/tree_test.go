@@ -261,6 +261,31 @@ func TestLaunch(t *testing.T) {
 	}
 }
 
+// TestOthersAreNotRead: what another user runs is not a dead worker's, whatever its
+// environment says.
+func TestOthersAreNotRead(t *testing.T) {
+	needRoot(t)
+	cmd := exec.Command("/bin/sleep", "1000")
+	cmd.Dir, cmd.Env = "/", []string{"SUPD_WORKER=a/web.1", "SUPD_GENERATION=7"}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: &syscall.Credential{Uid: 64001, Gid: 64001}}
+	if err := cmd.Start(); err != nil { // it has become another user when this returns
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cmd.Process.Kill()
+	p, err := readStat(cmd.Process.Pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := family{p.Pid: p}
+	for uid, want := range map[int]bool{0: true, 64001: true, 64002: false} {
+		dead := Worker{Pid: 1 << 30, Name: "a/web.1", Generation: 7, UID: uid}
+		if w, known := f.owner(p, []Worker{dead}); !known || (w != nil) != want {
+			t.Errorf("of a worker of %d's: %v, known %v; want %v", uid, w, known, want)
+		}
+	}
+}
+
 func needRoot(t *testing.T) {
 	t.Helper()
 	switch {

@@ -31,9 +31,16 @@ var stuck struct {
 
 // Within reads something of a process, or gives it up in time. The read goes on in a
 // goroutine of its own then; until it comes back the process is not read again.
-func Within[T any](pid int, read func() (T, error)) (T, error) { return within(pid, readTime, read) }
+func Within[T any](pid int, read func() (T, error)) (T, error) {
+	return within(pid, readTime, read, func(T) {})
+}
 
-func within[T any](pid int, limit time.Duration, read func() (T, error)) (value T, err error) {
+// TakenWithin is Within for what has to be given back where it comes too late.
+func TakenWithin[T any](pid int, take func() (T, error), giveBack func(T)) (T, error) {
+	return within(pid, readTime, take, giveBack)
+}
+
+func within[T any](pid int, limit time.Duration, read func() (T, error), giveBack func(T)) (value T, err error) {
 	if isStuck(pid) {
 		return value, ErrStuck
 	}
@@ -55,7 +62,9 @@ func within[T any](pid int, limit time.Duration, read func() (T, error)) (value 
 	}
 	hold(pid)
 	go func() {
-		<-answers
+		if a := <-answers; a.err == nil {
+			giveBack(a.value)
+		}
 		release(pid)
 	}()
 	return value, ErrStuck

@@ -3,6 +3,7 @@ package tree
 import (
 	"errors"
 	"os"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -12,11 +13,13 @@ import (
 func TestWithin(t *testing.T) {
 	back, self := make(chan struct{}), os.Getpid()
 	hangs := func() (int, error) { <-back; return 1, nil }
+	var given atomic.Int32 // back, of what came too late
+	giveBack := func(n int) { given.Add(int32(n)) }
 	answers := func() (int, error) { return 7, nil }
 	if n, err := Within(self, answers); n != 7 || err != nil {
 		t.Fatalf("%d, %v", n, err)
 	}
-	if _, err := within(self, time.Millisecond, hangs); !errors.Is(err, ErrStuck) {
+	if _, err := within(self, time.Millisecond, hangs, giveBack); !errors.Is(err, ErrStuck) {
 		t.Fatalf("%v", err)
 	}
 	if _, err := Within(self, answers); !errors.Is(err, ErrStuck) {
@@ -27,7 +30,7 @@ func TestWithin(t *testing.T) {
 		if n, err := Within(none, answers); n != 7 || err != nil {
 			t.Errorf("with %d of another process stuck: %d, %v", i, n, err)
 		}
-		if _, err := within(none+1+i, time.Millisecond, hangs); !errors.Is(err, ErrStuck) {
+		if _, err := within(none+1+i, time.Millisecond, hangs, giveBack); !errors.Is(err, ErrStuck) {
 			t.Errorf("%v", err)
 		}
 	}
@@ -43,6 +46,11 @@ func TestWithin(t *testing.T) {
 		}
 		if time.Now().After(end) {
 			t.Fatalf("after they came back: %v, %v", err, other)
+		}
+	}
+	for end := time.Now().Add(time.Minute); given.Load() != 1+mostStuck; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d of %d were given back", given.Load(), 1+mostStuck)
 		}
 	}
 }

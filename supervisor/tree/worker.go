@@ -7,6 +7,7 @@ type Worker struct {
 	Generation int    // SUPD_GENERATION
 	Hook       string // SUPD_HOOK: it is not the worker, but a hook of it
 	Command    string // SUPD_COMMAND: it is a command, and no worker; Name is for messages alone
+	UID        int    // of all that it leaves behind, but for set-id programs; 0: of anybody
 	Cgroup     string // its directory, if it was born in one of its own
 
 	// Adopted says that an earlier supd has launched the worker: neither it nor
