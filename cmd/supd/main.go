@@ -50,7 +50,7 @@ func main() {
 
 // options are the command line.
 type options struct {
-	begun   chan struct{} // closed when the workers are supervised
+	begun   chan struct{} // closed when the workers are supervised; nil where none are to be
 	config  string
 	pidfile string
 	ready   readyFd
@@ -97,6 +97,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	config, err := configs.Load(o.config, o.loading()...)
 	if err != nil {
 		fmt.Fprintln(stderr, err)
+		o.failed(err)
 		return exitInvalid
 	}
 	if o.files {
@@ -118,9 +119,22 @@ func run(args []string, stdout, stderr io.Writer) int {
 	}
 	if err := serve(stop, config, o); err != nil {
 		fmt.Fprintln(stderr, "supd:", err)
+		o.failed(err)
 		return exitFailed
 	}
 	return 0
+}
+
+// failed tells who waits for supd to be ready that it will not be.
+func (o options) failed(err error) {
+	if o.begun == nil {
+		return // it was only asked
+	}
+	select {
+	case <-o.begun: // it was ready
+	default:
+		startedBy(slog.New(slog.DiscardHandler)).failed(err)
+	}
 }
 
 // startTime is how long a start may go on that was told to stop.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -80,6 +81,16 @@ func (s systemd) send(fds []int, message string) error {
 }
 
 func (s systemd) ready() { s.tell(nil, daemon.SdNotifyReady) }
+
+// failed says why it will not be ready: start-stop-daemon does not see that it has ended,
+// and would wait for its whole timeout.
+func (s systemd) failed(err error) {
+	errno, is := errors.AsType[unix.Errno](err)
+	if !is {
+		errno = unix.EINVAL
+	}
+	s.tell(nil, fmt.Sprintf("ERRNO=%d", int(errno)))
+}
 
 // reloading has to be followed by ready. Type=notify-reload needs the time.
 func (s systemd) reloading() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -144,8 +145,10 @@ func TestTell(t *testing.T) {
 	s := startedBy(slog.New(slog.DiscardHandler))
 	s.reloading()
 	s.ready()
+	s.failed(fmt.Errorf("a port: %w", unix.EADDRINUSE))
+	s.failed(errors.New("a word"))
 	conn.SetReadDeadline(time.Now().Add(10 * time.Second))
-	for _, want := range []string{"RELOADING=1\nMONOTONIC_USEC=", "READY=1"} {
+	for _, want := range []string{"RELOADING=1\nMONOTONIC_USEC=", "READY=1", "ERRNO=98", "ERRNO=22"} {
 		message := make([]byte, 100)
 		n, err := conn.Read(message)
 		if err != nil || !strings.HasPrefix(string(message[:n]), want) {
