@@ -45,7 +45,7 @@ var processKeys = append([]key[Process]{
 	field("statsd", func(p *Process) *bool { return &p.Statsd }, boolean),
 	part("hooks", func(p *Process) *Hooks { return &p.Hooks }, hooksKeys),
 	part("log", func(p *Process) *Log { return &p.Log }, logKeys),
-}, later[Process]("max_memory", "max_age", "sandbox")...)
+}, later[Process]("max_memory", "max_age", "sandbox", "switch")...)
 
 var backoffKeys = []key[Backoff]{
 	field("initial", func(b *Backoff) *time.Duration { return &b.Initial }, duration(positive)),

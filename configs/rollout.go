@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-var rolloutKeys = []key[Rollout]{
+var rolloutKeys = append([]key[Rollout]{
 	field("surge", func(r *Rollout) *Surge { return &r.Surge }, surge),
 	field("strategy", func(r *Rollout) *Strategy { return &r.Strategy }, strategy),
 	field("min_ready", func(r *Rollout) *time.Duration { return &r.MinReady }, duration(0)),
@@ -18,7 +18,7 @@ var rolloutKeys = []key[Rollout]{
 	field("max_error_rate", func(r *Rollout) *float64 { return &r.MaxErrorRate }, number(0, 1)),
 	field("min_requests", func(r *Rollout) *int { return &r.MinRequests }, count(1)),
 	field("unclear", func(r *Rollout) *Unclear { return &r.Unclear }, one(UnclearAccept, UnclearPause)),
-}
+}, later[Rollout]("switch", "park", "canary")...)
 
 var strategy = one(StrategySurge, StrategyReplace)
 
