@@ -1,10 +1,6 @@
 package configs
 
-import (
-	"strings"
-
-	"supd/privdrop"
-)
+import "strings"
 
 // People are users, by name or number, and groups ("@deploy") that may do something over
 // the control socket.
@@ -34,12 +30,12 @@ func (p People) Resolve() (uids, gids []int, errs []error) {
 		var err error
 		if isGroup {
 			var gid int
-			if _, gid, err = privdrop.LookupOwner("", group); err == nil {
+			if _, gid, err = lookupOwner("", group); err == nil {
 				gids = append(gids, gid)
 			}
 		} else {
 			var uid int
-			if uid, _, err = privdrop.LookupOwner(name, ""); err == nil {
+			if uid, _, err = lookupOwner(name, ""); err == nil {
 				uids = append(uids, uid)
 			}
 		}

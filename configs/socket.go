@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	"supd/privdrop"
 	"supd/socket"
 )
 
@@ -43,7 +42,7 @@ func (s Socket) Validate() error {
 // Resolve gives what is to be opened. It asks the user database, and may wait for
 // a directory service.
 func (s Socket) Resolve() (socket.Spec, error) {
-	uid, gid, err := privdrop.LookupOwner(s.User, s.Group)
+	uid, gid, err := lookupOwner(s.User, s.Group)
 	if err != nil {
 		return socket.Spec{}, err
 	}

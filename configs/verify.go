@@ -98,7 +98,7 @@ func (v *verification) daemon() {
 		v.failDaemon("control.socket", "the path has %d bytes, a unix socket's has at most %d; choose a shorter one", len(c.Control.Socket), maxSocketPath)
 	}
 	if c.Control.Group != "" {
-		if _, _, err := privdrop.LookupOwner("", c.Control.Group); err != nil {
+		if _, _, err := lookupOwner("", c.Control.Group); err != nil {
 			v.failDaemon("control.group", "%s", err)
 		}
 	}
@@ -177,7 +177,7 @@ func (v *verification) reach(of, key string, account *privdrop.Account, path str
 
 // identity looks an account up, and gives nil if it cannot be had.
 func (v *verification) identity(of string, p *Process) *privdrop.Account {
-	account, err := privdrop.Lookup(privdrop.Identity{User: p.User, Group: p.Group, Groups: p.Groups})
+	account, err := Lookup(privdrop.Identity{User: p.User, Group: p.Group, Groups: p.Groups})
 	if err == nil {
 		if !p.AllowRoot && (account.UID == 0 || account.GID == 0 || slices.Contains(account.Groups, 0)) {
 			v.fail(of, "user", "%q has root's uid, or is in root's group; use another user, or say allow_root = true in the app file", p.User)

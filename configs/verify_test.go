@@ -135,6 +135,46 @@ func TestVerifyPaths(t *testing.T) {
 	}
 }
 
+// TestVerifyNearest: a name that is almost that of an account here.
+func TestVerifyNearest(t *testing.T) {
+	c, _ := loadApp(t, `user = "nobdoy"
+operators = ["@deamon"]
+[socket.web]
+listen = "unix:/run/web.sock"
+group = "daemno"
+[process.web]
+command = "true"
+[process.job]
+user = "nobody"
+command = "true"
+groups = ["daemons"]
+`)
+	var got []string
+	for _, e := range c.Verify() {
+		got = append(got, e.Error())
+	}
+	want := []string{
+		`apps/app.toml:1: user: user "nobdoy" does not exist (create it, or set another user), did you mean "nobody"?`,
+		`apps/app.toml:2: operators: group "deamon" does not exist (create it, or set another group), did you mean "daemon"?`,
+		`apps/app.toml:5: socket.web.group: group "daemno" does not exist (create it, or set another group), did you mean "daemon"?`,
+		`apps/app.toml:11: process.job.groups: group "daemons" does not exist (create it, or set another group), did you mean "daemon"?`,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+// TestNamesIn: what is no entry has no name, and a long file is not searched.
+func TestNamesIn(t *testing.T) {
+	const text = "root:x:0:0::/root:/bin/sh\n#old:x:1:\n+::::::\n-games:x:2:\n:x:3:\n\nname\nwhois:x:4:"
+	dir := lay(t, map[string]string{"passwd": text, "long": text + strings.Repeat("\n", maxFile)})
+	for file, want := range map[string][]string{"passwd": {"root", "whois"}, "long": nil, "none": nil} {
+		if diff := cmp.Diff(want, namesIn(filepath.Join(dir, file))); diff != "" {
+			t.Errorf("%s, -want +got:\n%s", file, diff)
+		}
+	}
+}
+
 // TestVerifyWell: the examples of this machine's own users have no errors.
 func TestVerifyWell(t *testing.T) {
 	c, _ := loadApp(t, "user = \"nobody\"\ngroup = \"nogroup\"\n[process.web]\ncommand = \"true\"\n")

@@ -29,6 +29,16 @@ type Identity struct {
 // A uid without an entry is fine, with a Group; its home is "/".
 func Lookup(id Identity) (*Account, error) { return system.lookup(id) }
 
+// UnknownError is of a name that no account has.
+type UnknownError struct {
+	Kind string // "user" or "group"
+	Name string
+}
+
+func (e *UnknownError) Error() string {
+	return fmt.Sprintf("%s %q does not exist (create it, or set another %[1]s)", e.Kind, e.Name)
+}
+
 // UserName is a user's name for people. It waits for no directory service, and
 // gives "unknown user" where /etc/passwd has none.
 func UserName(uid int) string {
@@ -128,7 +138,7 @@ func withoutEntry(name string) (*Account, error) {
 	case errors.Is(err, errNoID):
 		return nil, fmt.Errorf("user %q: %w", name, err)
 	case err != nil:
-		return nil, fmt.Errorf("user %q does not exist (create it, or set another user)", name)
+		return nil, &UnknownError{"user", name}
 	}
 	return &Account{UID: uid, GID: keepID, Home: "/", Shell: "/usr/sbin/nologin"}, nil
 }
@@ -152,7 +162,7 @@ func gidOf(name, number string) (int, error) {
 	case errors.Is(err, errNoID):
 		return 0, fmt.Errorf("group %q: %w", name, err)
 	case err != nil:
-		return 0, fmt.Errorf("group %q does not exist (create it, or set another group)", name)
+		return 0, &UnknownError{"group", name}
 	}
 	return gid, nil
 }

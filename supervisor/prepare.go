@@ -306,7 +306,7 @@ func account(c *configs.Process) (*privdrop.Account, error) {
 			id.Group = strconv.Itoa(os.Getegid())
 		}
 	}
-	a, err := privdrop.Lookup(id)
+	a, err := configs.Lookup(id)
 	if err == nil && os.Geteuid() != 0 && a.UID != os.Geteuid() {
 		return nil, &rightsError{fmt.Errorf("user %q: this supd does not run as root and can change to nobody; remove user, or run it as root", id.User)}
 	}
