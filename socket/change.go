@@ -6,6 +6,8 @@ import (
 	"io/fs"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // changed returns the same socket with another spec, which takes effect.
@@ -45,5 +47,5 @@ func narrow(l *link, mode fs.FileMode) error {
 	if err := unix.Fstatat(l.dir.fd, l.name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 		return l.dir.fail("stat", l.name, err)
 	}
-	return l.dir.fail("chmod", l.name, unix.Fchmodat(l.dir.fd, l.name, st.Mode&uint32(mode), 0))
+	return l.dir.fail("chmod", l.name, files.ChmodAt(l.dir.fd, l.name, unix.S_IFSOCK, st.Mode&uint32(mode)))
 }

@@ -198,12 +198,46 @@ func (d *directory) sweepPrivate() error {
 		if old == nil {
 			continue
 		}
-		if old.dir.lock() == nil {
+		if old.dir.isStage() && old.dir.lock() == nil {
 			err = errors.Join(err, old.dir.empty(), d.remove(name, unix.AT_REMOVEDIR))
 		}
 		err = errors.Join(err, old.dir.close())
 	}
 	return err
+}
+
+// isStage reports whether nothing is in a private directory but what is made there: sockets,
+// and the mirror, in which are directories and sockets. Else somebody who may rename in the
+// directory above has given such a name to another one of this process's user's.
+func (d *directory) isStage() bool {
+	return d.hasOnly(func(name string, kind uint32) bool { return kind == unix.S_IFSOCK || kind == unix.S_IFDIR && name == mirror })
+}
+
+// hasOnly reports whether allowed allows all that is in a directory, and in those below
+// nothing is but directories and sockets.
+func (d *directory) hasOnly(allowed func(name string, kind uint32) bool) bool {
+	names, err := d.names()
+	if err != nil {
+		return false
+	}
+	for _, name := range names {
+		_, kind, err := d.lookup(name)
+		if err != nil || !allowed(name, kind) {
+			return false
+		}
+		if kind != unix.S_IFDIR {
+			continue
+		}
+		below, err := openDirectoryAt(d.fd, name, path.Join(d.path, name), unix.O_NOFOLLOW)
+		if err != nil {
+			return false
+		}
+		ok := below.hasOnly(func(_ string, kind uint32) bool { return kind == unix.S_IFSOCK || kind == unix.S_IFDIR })
+		if below.close(); !ok {
+			return false
+		}
+	}
+	return true
 }
 
 // empty removes everything in a private directory.

@@ -130,11 +130,14 @@ func TestNotesAreOfWhatIs(t *testing.T) {
 func TestStagesOfTheKilled(t *testing.T) {
 	dir := shortDir(t)
 	run := dir + "/run"
-	for _, name := range []string{"killed/root/run/whois", "used", "open"} {
+	for _, name := range []string{"killed/root/run/whois", "used", "open", "backups", "data/root"} {
 		must(t, os.MkdirAll(run+"/"+Private+name, 0o700))
 	}
 	occupy(t, run+"/"+Private+"killed/root/run/whois/s", unix.SOCK_STREAM, 1)()
-	must(t, os.WriteFile(run+"/"+Private+"killed/kept", nil, 0o600))
+	occupy(t, run+"/"+Private+"killed/kept", unix.SOCK_STREAM, 1)()
+	// Whoever may rename in a directory gives such names also to what was root's already.
+	must(t, os.WriteFile(run+"/"+Private+"backups/kept", nil, 0o600))
+	must(t, os.WriteFile(run+"/"+Private+"data/root/file", nil, 0o600))
 	must(t, os.Chmod(run+"/"+Private+"open", 0o755))
 	user, err := openDirectory(run + "/" + Private + "used")
 	must(t, err)
@@ -142,8 +145,12 @@ func TestStagesOfTheKilled(t *testing.T) {
 	must(t, user.lock())
 	set := next(t, dir+"/keep", "app/s", "unix:"+run+"/s")
 	defer set.Close()
-	if got, want := entries(t, run), []string{Private + "open", Private + "used", "s"}; !slices.Equal(got, want) {
+	if got, want := entries(t, run), []string{Private + "backups", Private + "data", Private + "open", Private + "used", "s"}; !slices.Equal(got, want) {
 		t.Errorf("left: %q, want %q", got, want)
+	}
+	for _, file := range []string{"backups/kept", "data/root/file"} {
+		_, err := os.Stat(run + "/" + Private + file)
+		must(t, err)
 	}
 	must(t, apply(set, specs("app/s", "unix:"+run+"/s", "app/t", "unix:"+run+"/t")))
 }

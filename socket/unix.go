@@ -8,6 +8,8 @@ import (
 	"path"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // bindUnix makes the socket in a private directory beside its path, gives it
@@ -87,7 +89,7 @@ func setOwner(d *directory, name string, who Owner, mode fs.FileMode) error {
 			return d.fail("chown", name, err)
 		}
 	}
-	return d.fail("chmod", name, unix.Fchmodat(d.fd, name, uint32(mode), 0))
+	return d.fail("chmod", name, files.ChmodAt(d.fd, name, unix.S_IFSOCK, uint32(mode)))
 }
 
 // clearWay looks at what is at a socket's path. It returns the flags of the

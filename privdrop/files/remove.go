@@ -122,7 +122,7 @@ func openToRemove(dir int, name string) (int, error) {
 	if err != unix.EACCES {
 		return fd, err
 	}
-	if err := unix.Fchmodat(dir, name, 0o700, 0); err != nil { // one's own: root is not refused
+	if err := ChmodAt(dir, name, unix.S_IFDIR, 0o700); err != nil { // one's own: root is not refused
 		return -1, err
 	}
 	return unix.Openat(dir, name, flags, 0)
