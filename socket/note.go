@@ -210,7 +210,9 @@ func (d *directory) sweepPrivate() error {
 // and the mirror, in which are directories and sockets. Else somebody who may rename in the
 // directory above has given such a name to another one of this process's user's.
 func (d *directory) isStage() bool {
-	return d.hasOnly(func(name string, kind uint32) bool { return kind == unix.S_IFSOCK || kind == unix.S_IFDIR && name == mirror })
+	return d.hasOnly(func(name string, kind uint32) bool {
+		return kind == unix.S_IFSOCK || kind == unix.S_IFDIR && name == mirror
+	})
 }
 
 // hasOnly reports whether allowed allows all that is in a directory, and in those below
