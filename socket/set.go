@@ -35,7 +35,8 @@ type Set struct {
 	refused []error
 	swept   bool // keep has the links of this Set alone
 
-	patience time.Duration // with directories of paths that are to be removed
+	patience time.Duration  // with directories of paths that are to be removed
+	closing  files.Patience // with those of sockets that are closed
 }
 
 // NewSet makes an empty set. In the directory keep it keeps a second name (a
@@ -147,6 +148,7 @@ func (s *Set) All() iter.Seq2[string, *Socket] {
 // The offers that were not used are closed, unless they may serve a later Apply: one
 // that tries again what has failed, or, where there is more to come, another one.
 func (s *Set) Apply(specs map[string]Spec, more bool) (failed map[string]error, err error) {
+	s.closing = files.Patience{First: removeTime}
 	left := s.renewKeep()
 	next, failed := s.open(specs)
 	before := *s.live.Load()
@@ -289,7 +291,24 @@ func without(before, next map[string]*Socket) []*Socket {
 func (s *Set) closeSocket(sock *Socket) error {
 	// Before the descriptor is closed: while a worker holds a duplicate, the
 	// kernel leaves it in the epoll set, and then nobody can take it out.
-	return errors.Join(s.watcher.remove(sock), s.forgetNote(sock), sock.Close())
+	return errors.Join(s.watcher.remove(sock), s.forgetNote(sock), s.removeLinks(sock), sock.closeFd())
+}
+
+// removeTime is how long is waited for the disks of unix sockets that are closed, beyond
+// what a busy one takes.
+const removeTime = time.Second
+
+// removeLinks waits for no disk that does not answer: what is on one is removed when it
+// answers again.
+func (s *Set) removeLinks(sock *Socket) error {
+	if sock.at.network != "unix" {
+		return nil
+	}
+	removed := make(chan error, 1)
+	if s.closing.Answers(func() { removed <- sock.removeLinks() }) {
+		return <-removed
+	}
+	return fmt.Errorf("%s: %s", sock.at, s.closing.Why())
 }
 
 // Close closes all sockets and ends the watcher.
@@ -303,6 +322,7 @@ func (s *Set) Leave() error {
 }
 
 func (s *Set) end(each func(*Socket) error, last func() error) error {
+	s.closing = files.Patience{First: removeTime}
 	before := *s.live.Load()
 	s.live.Store(&map[string]*Socket{})
 	s.closeOffers()

@@ -123,12 +123,15 @@ func (s *Socket) listen() error {
 // Close closes the descriptor and removes a unix socket's path, if that is
 // still this socket. Connections that wait are lost unless a worker holds a
 // duplicate.
-func (s *Socket) Close() error {
+func (s *Socket) Close() error { return errors.Join(s.removeLinks(), s.closeFd()) }
+
+// removeLinks removes the path of a unix socket and its second name.
+func (s *Socket) removeLinks() error {
 	err := s.removePath()
 	if s.kept != nil {
 		err = errors.Join(err, s.kept.remove())
 	}
-	return errors.Join(err, s.closeFd())
+	return err
 }
 
 // Leave closes the descriptor and nothing more: the path of a unix socket stays,

@@ -1,9 +1,11 @@
 package socket
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"strings"
@@ -11,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"supd/privdrop/files"
 )
 
 // Kind is what happened to a socket.
@@ -63,6 +67,8 @@ type watcher struct {
 	live    *atomic.Pointer[map[string]*Socket]
 	started bool
 
+	late map[*Socket]<-chan struct{} // of the goroutine that watches: whose paths have not answered
+
 	// Of the goroutine that changes the Set.
 	lastID int32
 	dirs   map[string]*watchedDir
@@ -71,7 +77,7 @@ type watcher struct {
 type watchedDir struct{ descriptor, sockets int }
 
 func newWatcher(live *atomic.Pointer[map[string]*Socket]) (*watcher, error) {
-	w := &watcher{epfd: -1, inotify: -1, eventfd: -1, live: live, lastID: firstSocket, dirs: map[string]*watchedDir{}}
+	w := &watcher{epfd: -1, inotify: -1, eventfd: -1, live: live, lastID: firstSocket, dirs: map[string]*watchedDir{}, late: map[*Socket]<-chan struct{}{}}
 	if err := w.open(); err != nil {
 		w.closeInputs()
 		if w.epfd >= 0 {
@@ -269,10 +275,47 @@ func (w *watcher) look(report func(Damage), listeners bool) {
 		if listeners && sock.dead() {
 			report(sock.shutDown(key))
 		}
-		if sock.at.network == "unix" && !sock.renewed && !sock.atPath() {
+		if sock.at.network != "unix" || sock.renewed || w.atPath(sock) {
+			continue
+		}
+		if w.isLive(key, sock) { // else a Repair has put another one there meanwhile
 			report(sock.unlinked(key))
 		}
 	}
+}
+
+func (w *watcher) isLive(key string, sock *Socket) bool { return (*w.live.Load())[key] == sock }
+
+// lookTime is how long is waited for the disk of a path, beyond what a busy one takes.
+const lookTime = time.Second
+
+// atPath is the socket's, but holds up the watching of the others for no disk that does not
+// answer: of a path that is on one nothing is known until it does.
+func (w *watcher) atPath(sock *Socket) bool {
+	maps.DeleteFunc(w.late, func(_ *Socket, back <-chan struct{}) bool {
+		select {
+		case <-back:
+			return true
+		default:
+			return false
+		}
+	})
+	if w.late[sock] != nil {
+		return true
+	}
+	limit := lookTime
+	if len(w.late) > 0 {
+		limit = files.Impatient
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	is := make(chan bool, 1)
+	back, err := files.Soon(ctx, func() { is <- sock.atPath() })
+	if err != nil {
+		w.late[sock] = back
+		return true
+	}
+	return <-is
 }
 
 func (s *Socket) shutDown(key string) Damage {

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"os"
 	"strings"
+	"sync"
+	"time"
 
 	"supd/configs"
 	"supd/privdrop/files"
@@ -55,23 +57,34 @@ func (p *preparer) reachable(one *engine.App) {
 	}
 }
 
-// answers does something that may wait for ever, and reports whether it has ended soon.
-// Until it has ended, nothing is tried again under the same name.
+// answers is lateness's; once one has not answered the others have less time.
 func (p *preparer) answers(name string, do func()) bool {
-	if _, late := p.late.Load(name); late {
+	if p.late.answers(name, p.patience, do) {
+		return true
+	}
+	p.patience = files.Impatient
+	return false
+}
+
+// lateness is what has not ended in time, by name.
+type lateness struct{ all sync.Map }
+
+// answers does something that may wait for ever, and reports whether it has ended soon.
+// Until it has ended, nothing is tried again under the same name. Any goroutine may call it.
+func (l *lateness) answers(name string, patience time.Duration, do func()) bool {
+	if _, late := l.all.Load(name); late {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), p.patience)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	ended, err := files.Soon(ctx, do)
 	if err == nil {
 		return true
 	}
-	p.patience = files.Impatient
-	p.late.Store(name, true)
+	l.all.Store(name, true)
 	go func() {
 		<-ended
-		p.late.Delete(name)
+		l.all.Delete(name)
 	}()
 	return false
 }

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"supd/configs"
+	"supd/privdrop/files"
 	"supd/socket"
 	"supd/supervisor/engine"
 	"supd/supervisor/launch"
@@ -89,6 +91,7 @@ type sockets struct {
 	keeping *keeping         // nil: the sockets end with supd
 	failed  map[string]error // why sockets could not be opened the last time, by key
 	more    bool             // what was offered may still be of use
+	late    lateness         // of the directories of damaged ones, by key
 	untaken map[string]int   // pids of the workers whose listeners could not be had, by key
 }
 
@@ -150,6 +153,21 @@ func (s *sockets) watch(post func(engine.Event)) {
 		damage := engine.Damage{Key: d.Key, Kind: string(d.Kind), ShutDown: d.Kind == socket.ShutDown}
 		post(func(o *engine.Owner) { o.Damaged(damage) })
 	})
+}
+
+// Reach is what comes before Repair, for which the owner waits.
+func (s *sockets) Reach(key string, then func(error)) {
+	network, at := "", ""
+	if one := s.set.Get(key); one != nil {
+		network, at = one.Addr()
+	}
+	go func() {
+		if network == "unix" && !s.late.answers(key, files.Patient, func() { _, _ = os.Lstat(at) }) {
+			then(fmt.Errorf("%s: its disk does not answer", at))
+			return
+		}
+		then(nil)
+	}()
 }
 
 // Repair reports whether another listener is there now, which the workers lack. A

@@ -3,7 +3,6 @@ package supervisor
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 
 	"supd/configs"
@@ -31,7 +30,7 @@ type Supervisor struct {
 	rights atomic.Pointer[api.Rights]     // likewise
 	apply  chan struct{}                  // holds a token while somebody applies
 	looks  chan struct{}                  // likewise, while somebody looks whether files have changed
-	late   sync.Map                       // names of apps, and of sockets, whose files have not answered yet
+	late   lateness                       // names of apps, and of sockets, whose files have not answered yet
 	began  *configs.Config                // that supd was started with: its own part holds on
 }
 

@@ -41,6 +41,7 @@ func TestFrozen(t *testing.T) {
 		"disk of a hook":           frozenHook,
 		"log of an app":            frozenLog,
 		"socket of an app":         frozenSocket,
+		"socket that is shut down": frozenDamage,
 		"disk of a file":           frozenFile,
 		"user database":            frozenUsers,
 		"clients":                  frozenClients,
@@ -726,6 +727,29 @@ func frozenSocket(t *testing.T, f *frozen) {
 	write(t, f.dir+"/apps/late.toml", strings.SplitAfter(f.victim, "\n")[0]+fmt.Sprintf("[socket.s]\nlisten = %q\n[process.late]\ncommand = [\"/bin/sleep\", \"1000000\"]\nsockets = [\"s\"]\n", "unix:"+disk+"/s.sock"))
 	f.supctl("apply", "--timeout", "10s")
 	f.await("the app is held back", func() bool { return strings.Contains(f.supctl("status", "late"), "does not answer") })
+}
+
+// frozenDamage has a worker that shuts its socket down, the disk of which answers no more.
+func frozenDamage(t *testing.T, f *frozen) {
+	disk, freeze := f.disk("disk")
+	const program = `
+import os, socket, time
+listener = socket.socket(fileno=3)
+while not os.path.exists("go"):
+    time.sleep(0.01)
+listener.shutdown(socket.SHUT_RDWR)
+time.sleep(1000000)
+`
+	write(t, f.dir+"/program.py", program)
+	f.victim = fmt.Sprintf("[socket.s]\nlisten = %q\n[process.web]\ncommand = [\"python3\", %q]\ndirectory = %q\nsockets = [\"s\"]\n", "unix:"+disk+"/s.sock", f.dir+"/program.py", f.dir)
+	f.start()
+	f.await("the victim runs", func() bool { return strings.Contains(f.supctl("status", "victim"), "RUNNING") })
+	freeze()
+	write(t, f.dir+"/go", "")
+	f.await("the socket cannot be mended", func() bool {
+		text, _ := os.ReadFile(f.dir + "/supd.log")
+		return strings.Contains(string(text), "socket not repaired, trying again") && strings.Contains(string(text), "its disk does not answer")
+	})
 }
 
 // frozenUsers has a directory service that never answers, and a user whom only that one

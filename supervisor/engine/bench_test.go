@@ -35,6 +35,7 @@ func (b *bench) Open(map[string]configs.Socket, bool) map[string]error { return 
 func (b *bench) Relisten([]string)                                     {}
 func (b *bench) Inodes(string) []uint64                                { return nil }
 func (b *bench) Offered(string, configs.Socket) bool                   { return false }
+func (b *bench) Reach(_ string, then func(error))                      { go then(nil) }
 func (b *bench) Repair(Damage) (bool, error)                           { return false, nil }
 
 // turn is a turn of the loop, as Run does it.

@@ -74,6 +74,9 @@ type Sockets interface {
 	// Offered reports whether an earlier supd has left the socket open.
 	Offered(key string, s configs.Socket) bool
 	Relisten(keys []string) // with the configured backlog
+	// Reach asks whether what Repair has to do with answers, and calls then in another
+	// goroutine, soon in any case.
+	Reach(key string, then func(error))
 	Repair(Damage) (another bool, err error)
 	Inodes(key string) []uint64 // none where the socket is not open
 }

@@ -30,17 +30,29 @@ func (o *Owner) Damaged(d Damage) {
 func (o *Owner) repair(now time.Time) {
 	for key, r := range o.repairs {
 		switch {
-		case !r.pending:
+		case !r.pending || r.asked:
 		case r.at.After(now):
 			o.wake(r.at)
 		default:
-			o.mend(key, r, now)
+			r.asked = true
+			o.host.Sockets.Reach(key, func(err error) {
+				o.Post(func(o *Owner) { o.reached(key, r, err) })
+			})
 		}
 	}
 }
 
-func (o *Owner) mend(key string, r *repair, now time.Time) {
-	another, err := o.host.Sockets.Repair(r.damage)
+func (o *Owner) reached(key string, r *repair, err error) {
+	if r.asked = false; o.repairs[key] == r && r.pending {
+		o.mend(key, r, err, time.Now())
+	}
+}
+
+func (o *Owner) mend(key string, r *repair, err error, now time.Time) {
+	another := false
+	if err == nil {
+		another, err = o.host.Sockets.Repair(r.damage)
+	}
 	if err != nil {
 		r.at = now.Add(nextDelay(&r.inARow, repairBackoff, 0, false))
 		o.wake(r.at)

@@ -287,6 +287,7 @@ type before struct {
 type repair struct {
 	damage  Damage
 	pending bool
+	asked   bool // whether it can be mended now
 	at      time.Time
 	last    time.Time // repaired
 	inARow  int       // repairs

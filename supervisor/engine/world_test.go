@@ -539,6 +539,8 @@ func (w *world) Offered(key string, _ configs.Socket) bool { return w.offered[ke
 
 func (w *world) Inodes(string) []uint64 { return nil }
 
+func (w *world) Reach(_ string, then func(error)) { go then(nil) }
+
 func (w *world) Repair(d Damage) (bool, error) {
 	w.repairs = append(w.repairs, d)
 	return d.ShutDown, nil
