@@ -83,7 +83,9 @@ func newHost(c *configs.Config, log *slog.Logger, files *output.Files, post func
 	}
 	h.upkeep = &upkeep{log: log, runtime: runtime, lock: lock, note: h.noteAll}
 	h.statsd = statsd.New(log, mapping, c.Metrics.Forward, runtime.Statsd())
-	h.launcher = &launch.Launcher{Log: log, Runtime: runtime, Null: null, Places: places, Rooms: launch.NewRooms(log, runtime, namesOf(c)), Cgroups: dir, Statsd: h.statsd, Run: h.run, RunAlone: h.runAlone}
+	h.launcher = &launch.Launcher{Log: log, Runtime: runtime, Null: null, Places: places, Rooms: launch.NewRooms(log, runtime, namesOf(c)), Cgroups: dir, Statsd: h.statsd, Run: h.run, RunAlone: h.runAlone, Late: func(process string, n int) {
+		h.post(func(*engine.Owner) { h.isLate(process, n) })
+	}}
 	return h, nil
 }
 

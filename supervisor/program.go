@@ -80,7 +80,7 @@ func (p *program) Start(l engine.Launch) (cancel func()) {
 			p.stuck.Add(-1)
 			if err == nil { // nobody waits for it any more
 				w.Kill()
-				w.Release()
+				w.Discard()
 			}
 			return
 		}

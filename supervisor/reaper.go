@@ -95,10 +95,10 @@ func (h *host) Sweep(alive, tasks []int, done func(engine.Swept) engine.Event) {
 		if err != nil {
 			h.log.Error("searching for left-over processes", "error", err)
 		}
-		released := releaseAll(dead, time.After(releaseTime), func(w *launch.Worker) {
+		released := releaseAll(dead, time.After(launch.ReleaseTime), func(w *launch.Worker) {
 			h.post(func(*engine.Owner) {
 				delete(h.living, w)
-				h.isLate(w, -1)
+				h.isLate(w.FullName(), -1)
 			})
 		})
 		if late := len(dead) - len(released); late > 0 {
@@ -109,7 +109,7 @@ func (h *host) Sweep(alive, tasks []int, done func(engine.Swept) engine.Event) {
 				if slices.Contains(released, w) {
 					delete(h.living, w)
 				} else {
-					h.isLate(w, 1)
+					h.isLate(w.FullName(), 1)
 				}
 			}
 			done(sweptOf(found))(o)
@@ -118,16 +118,11 @@ func (h *host) Sweep(alive, tasks []int, done func(engine.Swept) engine.Event) {
 }
 
 // isLate counts workers that are not given back in time.
-func (h *host) isLate(w *launch.Worker, n int) {
-	process := w.FullName()
+func (h *host) isLate(process string, n int) {
 	if h.late[process] += n; h.late[process] == 0 {
 		delete(h.late, process)
 	}
 }
-
-// releaseTime is how long the end of some workers waits for their last output to be
-// written, and the like.
-const releaseTime = 2 * time.Second
 
 // releaseAll gives back what was made for each of the dead. When limit has come it goes on
 // in other goroutines with those that are not done, and calls later after each.

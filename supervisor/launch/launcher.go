@@ -30,6 +30,9 @@ type Launcher struct {
 	// RunAlone is Run, and ends what the command has left behind too: what says so by its
 	// environment, as left has it, or is in its session.
 	RunAlone func(ctx context.Context, plan *privdrop.Plan, left tree.Worker) (failure string, err error)
+	// Late counts by process, such as "whois/web", what was made for launches that came to
+	// nothing and is not given back in time. It may wait for the owner.
+	Late func(process string, n int)
 
 	firstLooks firstLooks
 }

@@ -23,7 +23,7 @@ import (
 func (l *Launcher) Start(s Spec, fds []int) (*Worker, error) {
 	w := l.worker(s)
 	if err := w.start(fds); err != nil {
-		go w.Release()
+		go w.Discard()
 		return nil, err
 	}
 	return w, nil

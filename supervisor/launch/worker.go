@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -166,6 +167,20 @@ func (w *Worker) Name() string { return w.spec.Name() }
 
 // Output is the last lines that the worker has printed, while it was heard.
 func (w *Worker) Output() []string { return w.tail.all() }
+
+// ReleaseTime is how long the end of workers waits for their last output to be written,
+// and the like.
+const ReleaseTime = 2 * time.Second
+
+// Discard is Release for a launch that came to nothing, to which nobody listens. Each that
+// is late keeps a thread.
+func (w *Worker) Discard() {
+	late := time.AfterFunc(ReleaseTime, func() { w.launcher.Late(w.FullName(), 1) })
+	w.Release()
+	if !late.Stop() {
+		w.launcher.Late(w.FullName(), -1)
+	}
+}
 
 // Release gives back what was made for the worker, after its last process is
 // dead. Its last output is in the log when Release returns.
