@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"supd/privdrop"
 	"supd/supervisor/api"
 )
@@ -33,6 +35,9 @@ type Client struct {
 	server   atomic.Int64 // uid of who listens
 }
 
+// queueRest is between two tries to connect: room in the queue is a matter of luck.
+const queueRest = time.Millisecond
+
 // Dial makes a client. It connects when it sends a request.
 func Dial(socket string) *Client {
 	c := &Client{socket: socket, patience: patience, most: mostAnswer}
@@ -42,9 +47,15 @@ func Dial(socket string) *Client {
 	return c
 }
 
-func (c *Client) connect(ctx context.Context) (net.Conn, error) {
+// connect tries again while the queue of the socket is full: EAGAIN, see connect(2).
+func (c *Client) connect(ctx context.Context) (conn net.Conn, err error) {
 	dialer := net.Dialer{Timeout: patience}
-	conn, err := dialer.DialContext(ctx, "unix", c.socket)
+	for end := time.Now().Add(c.patience); ; time.Sleep(queueRest) {
+		conn, err = dialer.DialContext(ctx, "unix", c.socket)
+		if !errors.Is(err, unix.EAGAIN) || time.Now().After(end) {
+			break
+		}
+	}
 	if err == nil {
 		c.server.Store(int64(peerOf(conn).uid))
 	}

@@ -24,6 +24,7 @@ const (
 type guests struct {
 	net.Listener
 	most, mostOf int
+	refused      chan struct{} // holds one thing for each that is being closed
 
 	mu  sync.Mutex // connections end in goroutines of their own
 	all int
@@ -36,8 +37,12 @@ func newGuests(l net.Listener) *guests {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err == nil {
 		most = int(max(leastGuests, min(mostGuests, limit.Cur/8)))
 	}
-	return &guests{Listener: l, most: most, mostOf: min(mostOfOne, most/4), of: map[int]int{}}
+	return &guests{Listener: l, most: most, mostOf: min(mostOfOne, most/4), of: map[int]int{}, refused: make(chan struct{}, mostRefused)}
 }
+
+// mostRefused are closed at the same time: each may have something in it that makes the
+// close last.
+const mostRefused = 16
 
 // Accept closes the connections for which there is no room, which costs their user
 // more than supd.
@@ -51,6 +56,18 @@ func (g *guests) Accept() (net.Conn, error) {
 		if v.mayAct() || g.enters(v) {
 			return v, nil
 		}
+		g.refuse(v)
+	}
+}
+
+func (g *guests) refuse(v *visit) {
+	select {
+	case g.refused <- struct{}{}:
+		go func() {
+			v.Close()
+			<-g.refused
+		}()
+	default:
 		v.Close()
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"supd/supervisor/api"
 )
 
@@ -48,6 +50,62 @@ func TestGuests(t *testing.T) {
 	if g.all != 0 || len(g.of) != 0 {
 		t.Errorf("left: %d, %v", g.all, g.of)
 	}
+}
+
+// TestFullQueue: a client waits for room where others fill the queue of the socket.
+func TestFullQueue(t *testing.T) {
+	path := t.TempDir() + "/s"
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	must(t, err)
+	defer unix.Close(fd)
+	must(t, unix.Bind(fd, &unix.SockaddrUnix{Name: path}))
+	must(t, unix.Listen(fd, 0))
+	c := Dial(path)
+	c.patience = time.Millisecond
+	for err = nil; err == nil; {
+		var conn net.Conn
+		if conn, err = c.connect(t.Context()); err == nil {
+			defer conn.Close()
+		}
+	}
+	if !errors.Is(err, unix.EAGAIN) {
+		t.Fatal(err)
+	}
+	c.patience = time.Minute
+	connected := make(chan error, 1)
+	go func() {
+		conn, err := c.connect(t.Context())
+		if err == nil {
+			conn.Close()
+		}
+		connected <- err
+	}()
+	select {
+	case err := <-connected:
+		t.Fatalf("the queue is full: %v", err)
+	case <-time.After(50 * time.Millisecond): // it has tried, as a rule
+	}
+	one, _, err := unix.Accept(fd)
+	must(t, err)
+	defer unix.Close(one)
+	must(t, <-connected)
+}
+
+// TestRefused: closing one that is refused keeps nobody waiting.
+func TestRefused(t *testing.T) {
+	g := &guests{refused: make(chan struct{}, 1)}
+	closing, over := make(chan struct{}), make(chan struct{})
+	one, other := net.Pipe()
+	defer other.Close()
+	g.refuse(&visit{Conn: one, leave: func() { close(closing); <-over }})
+	<-closing // while it is
+	second, last := net.Pipe()
+	defer last.Close()
+	g.refuse(&visit{Conn: second, leave: func() {}}) // there is no room for another
+	if _, err := second.Write(nil); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("the second: %v", err)
+	}
+	close(over)
 }
 
 // TestCrowd: one user has only so many connections and is told so; others are not
