@@ -100,12 +100,13 @@ type directory struct {
 	mode os.FileMode // that it is made with; of 0700 nobody else may enter it
 }
 
-// directories begin with the runtime directory. What is in those of workers, below the
+// directories begin with the runtime directory, which nobody else has to list: who lists a
+// directory can keep the kernel from making anything in it meanwhile. What is in those of workers, below the
 // rooms, and notify belongs to users who must reach their own, and need not see the others'
 // names; supd alone connects to what is in probe, and reads what is in the others.
 func (r Runtime) directories() []directory {
 	return []directory{
-		{string(r), 0o755},
+		{string(r), 0o711},
 		{r.Workers(), 0o711},
 		{r.Launches(), 0o700},
 		{r.Probes(), 0o700},

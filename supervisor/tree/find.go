@@ -3,6 +3,8 @@ package tree
 import (
 	"cmp"
 	"errors"
+	"iter"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,10 +60,22 @@ func Find(tokens map[string]int, workers string) (Search, error) {
 	}
 	s := searching{tokens: tokens, workers: filepath.Clean(workers), launched: map[string]Launched{}, claimants: map[string]Claimant{},
 		read: map[uint32]int{}, limit: readTime}
-	for _, p := range all {
-		s.look(p)
+	hidden := s.lookAt(maps.Values(all))
+	for again := 0; again < looks && len(hidden) > 0; again++ { // it may be in the middle of an execve
+		time.Sleep(execTime)
+		hidden = s.lookAt(slices.Values(hidden))
 	}
 	return s.result(), nil
+}
+
+// lookAt gives those whose environment was not to be seen.
+func (s *searching) lookAt(all iter.Seq[Process]) (hidden []Process) {
+	for p := range all {
+		if errors.Is(s.look(p), errHidden) {
+			hidden = append(hidden, p)
+		}
+	}
+	return hidden
 }
 
 type searching struct {
@@ -107,13 +121,13 @@ func (s *searching) origin(p Process) (origin, error) {
 	return a.origin, err
 }
 
-func (s *searching) look(p Process) {
+func (s *searching) look(p Process) error {
 	if p.Pid != p.Session || p.Zombie {
-		return
+		return nil
 	}
 	l, err := s.origin(p)
 	if err != nil {
-		return
+		return err
 	}
 	uid, known := s.tokens[l.token]
 	if known && uid != 0 {
@@ -121,7 +135,7 @@ func (s *searching) look(p Process) {
 		known = err == nil && now == uid
 	}
 	if now, err := readStat(p.Pid); err != nil || now.Start != p.Start { // all that was of another process
-		return
+		return nil
 	}
 	switch {
 	case known && (l.main == 0 || l.main == p.Pid):
@@ -132,6 +146,7 @@ func (s *searching) look(p Process) {
 	default:
 		s.note(Claimant{p.Pid, l.worker, l.runtime, p.Start})
 	}
+	return nil
 }
 
 // isWorkers reports whether a directory is where those of workers are.
