@@ -26,7 +26,7 @@ func TestRuntime(t *testing.T) {
 		}
 		got[filepath.Base(dir)] = info.Mode().Perm()
 	}
-	want := map[string]os.FileMode{"run": 0o755, "workers": 0o711, "launches": 0o700, "probe": 0o700, "notify": 0o711, "output": 0o700, "sockets": 0o700}
+	want := map[string]os.FileMode{"run": 0o711, "workers": 0o711, "launches": 0o700, "probe": 0o700, "notify": 0o711, "output": 0o700, "sockets": 0o700}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
