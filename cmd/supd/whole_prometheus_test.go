@@ -87,7 +87,7 @@ func setupPrometheus(e *testscript.Env) error {
 
 func watchOf(ts *testscript.TestScript) *watch { return ts.Value(watchKey{}).(*watch) }
 
-// scrapeInterval is that of the script's prometheus.yml.
+// scrapeInterval is that of the script's prometheus.yml, and so long a scrape may take.
 const scrapeInterval = time.Second
 
 func startPrometheus(ts *testscript.TestScript, neg bool, args []string) {
@@ -169,7 +169,10 @@ func (w *watch) since(expr string) ([]kept, error) {
 	return answer.Result, err
 }
 
-const upSeries = `up{job="supd"}`
+const (
+	upSeries   = `up{job="supd"}`
+	tookSeries = `scrape_duration_seconds{job="supd"}`
+)
 
 func waitScraped(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, len(args) == 0, "scraped")
@@ -200,17 +203,26 @@ func goesAway(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // scrapes gives when supd has answered. It must have answered at any time at which it
-// was not away: a scrape that has just begun may be cut off by that.
+// was not away: a scrape that has just begun may be cut off by that. One that has timed out
+// tells of a busy machine: where nobody listens, a scrape fails at once.
 func (w *watch) scrapes(ts *testscript.TestScript) (at []time.Time) {
 	up, err := w.raw(upSeries)
 	ts.Check(err)
-	if len(up) != 1 {
-		ts.Fatalf("up: %v", up)
+	took, err := w.raw(tookSeries)
+	ts.Check(err)
+	if len(up) != 1 || len(took) != 1 {
+		ts.Fatalf("up: %v, duration: %v", up, took)
+	}
+	late := map[time.Time]bool{}
+	for _, s := range took[0].Values {
+		late[s.at] = s.value >= 0.9*scrapeInterval.Seconds()
 	}
 	for _, s := range up[0].Values {
 		switch {
 		case s.value == 1:
 			at = append(at, s.at)
+		case late[s.at]:
+			ts.Logf("supd did not answer in time at %s", s.at.Format(clock))
 		case !slices.ContainsFunc(w.away, func(a span) bool { return s.at.After(a.from.Add(-scrapeInterval)) && s.at.Before(a.to) }):
 			ts.Fatalf("supd did not answer at %s; it was away from %s", s.at.Format(clock), w.away)
 		}
