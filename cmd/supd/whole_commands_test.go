@@ -55,7 +55,7 @@ var commands = map[string]func(ts *testscript.TestScript, neg bool, args []strin
 	"load":     loadCommand, // load start NAME NETWORK ADDRESS PATH | load served NAME N | load stop NAME
 	"user":     newUser,     // user VARIABLE: a system user without a shell, removed at the end
 	"venv":     newVenv,     // venv VARIABLE: a virtual environment under /opt, removed at the end
-	"freeport": freePort,    // freeport VARIABLE: of TCP on 127.0.0.1
+	"freeport": freePort,    // freeport VARIABLE: of TCP and UDP on 127.0.0.1
 	"expand":   expandFiles, // expand FILE…: @NAME@ becomes the environment variable NAME
 	"app":      takeApp,     // app SERVER FILE: what docs/servers.md has as an app of that server
 	"give":     give,        // give USER FILE…: chown, as root
@@ -411,14 +411,44 @@ func newVenv(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Setenv(args[0], venv)
 }
 
+var ports atomic.Int64 // looked at so far
+
+// freePort gives a port that no script beside this one gets, nor whoever connects, or asks
+// the kernel for any port: those are given from the local range.
 func freePort(ts *testscript.TestScript, neg bool, args []string) {
 	need(ts, neg, len(args) == 1, "freeport VARIABLE")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	const first, each = 20000, 100 // each run of the tests begins elsewhere
+	end := 30000
+	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
 	ts.Check(err)
-	ts.Check(l.Close())
-	_, port, err := net.SplitHostPort(l.Addr().String())
+	var local int
+	_, err = fmt.Sscan(string(text), &local)
 	ts.Check(err)
-	ts.Setenv(args[0], port)
+	if local > first { // else there are none outside of it
+		end = min(end, local)
+	}
+	for range end - first {
+		port := strconv.Itoa(first + (each*os.Getpid()+int(ports.Add(1)))%(end-first))
+		if isFree("127.0.0.1:" + port) {
+			ts.Setenv(args[0], port)
+			return
+		}
+	}
+	ts.Fatalf("no port from %d to %d is free", first, end-1)
+}
+
+func isFree(address string) bool {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return false
+	}
+	l.Close()
+	p, err := net.ListenPacket("udp", address)
+	if err != nil {
+		return false
+	}
+	p.Close()
+	return true
 }
 
 var marker = regexp.MustCompile(`@([A-Z][A-Z0-9_]*)@`)
