@@ -172,6 +172,7 @@ func (s *stage) pid(ctx context.Context, worker string) (int, error) {
 // run.
 func (s *stage) untilRunning(ctx context.Context) error {
 	for deadline := time.Now().Add(patience); ; {
+		begin := time.Now()
 		out, err := s.supctl(ctx, "status", "demo")
 		if err == nil {
 			return nil
@@ -179,7 +180,8 @@ func (s *stage) untilRunning(ctx context.Context) error {
 		if time.Now().After(deadline) {
 			return fmt.Errorf("not all workers run: %w\n%s", err, out)
 		}
-		if err := pause(ctx, 5*time.Millisecond); err != nil {
+		// Half of the time is the workers'.
+		if err := pause(ctx, max(5*time.Millisecond, time.Since(begin))); err != nil {
 			return err
 		}
 	}

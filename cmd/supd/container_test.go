@@ -258,7 +258,8 @@ func (c *container) must(args ...string) string {
 // its last error.
 func eventually(t *testing.T, what string, condition func() error) {
 	t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(60 * time.Second); ; {
+		begin := time.Now()
 		err := condition()
 		if err == nil {
 			return
@@ -266,5 +267,6 @@ func eventually(t *testing.T, what string, condition func() error) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s: %v", what, err)
 		}
+		time.Sleep(max(20*time.Millisecond, time.Since(begin))) // as poll does
 	}
 }

@@ -402,10 +402,15 @@ func (f *frozen) launch() {
 // await is await, with a word and supd's log where it fails.
 func (f *frozen) await(what string, so func() bool) {
 	f.t.Helper()
-	for end := time.Now().Add(patience); !so(); time.Sleep(interval) {
+	for end := time.Now().Add(patience); ; {
+		begin := time.Now()
+		if so() {
+			return
+		}
 		if time.Now().After(end) {
 			f.fail("it does not come about that " + what)
 		}
+		time.Sleep(max(interval, time.Since(begin))) // as poll does
 	}
 }
 

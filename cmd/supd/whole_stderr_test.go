@@ -96,9 +96,14 @@ func write(t *testing.T, path, text string) {
 // await looks again and again until something is so.
 func await(t *testing.T, so func() bool) {
 	t.Helper()
-	for end := time.Now().Add(2 * time.Minute); !so(); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); ; {
+		begin := time.Now()
+		if so() {
+			return
+		}
 		if time.Now().After(end) {
 			t.Fatal("it does not come about")
 		}
+		time.Sleep(max(50*time.Millisecond, time.Since(begin))) // as poll does
 	}
 }
