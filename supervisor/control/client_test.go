@@ -344,6 +344,7 @@ func TestFrozenSupd(t *testing.T) {
 			}
 		}
 	}()
+	c.patience = 2 * time.Second // enough for the answer to begin
 	body, err := c.Logs(ctx, "whois/web", 10, true)
 	must(t, err)
 	defer body.Close()
