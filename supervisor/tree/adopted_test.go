@@ -20,7 +20,8 @@ import (
 )
 
 // stranger starts a worker's script in a session of its own, and returns the worker
-// and the pids in the first line that the script writes.
+// and the pids in the first line that the script writes. A script that ends with exec sleep
+// is that by then: in the middle of an execve(2) a process has no environment.
 func stranger(t *testing.T, runtime, script string) (cmd *exec.Cmd, w Worker, pids []int) {
 	t.Helper()
 	cmd = exec.Command("/bin/sh", "-c", script)
@@ -53,11 +54,25 @@ func stranger(t *testing.T, runtime, script string) (cmd *exec.Cmd, w Worker, pi
 			t.Cleanup(func() { p.kill() })
 		}
 	}
+	for strings.Contains(script, "exec sleep") && !isSleep(cmd.Process.Pid) {
+		time.Sleep(time.Millisecond)
+	}
 	w = Worker{Pid: cmd.Process.Pid, Name: "a/web.1", Generation: 7, Adopted: true, Runtime: runtime}
 	if w.Start, err = StartTime(w.Pid); err != nil {
 		t.Fatal(err)
 	}
 	return cmd, w, pids
+}
+
+// isSleep reports whether a process is sleep, with its environment in place, which it gets
+// after the name.
+func isSleep(pid int) bool {
+	name, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+	if err != nil || string(name) != "sleep\n" {
+		return false
+	}
+	size, err := EachVariable(fmt.Sprintf("/proc/%d/environ", pid), func(_, _ []byte) {})
+	return err == nil && size > 0
 }
 
 // kill ends the main process alone.
