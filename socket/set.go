@@ -291,7 +291,12 @@ func without(before, next map[string]*Socket) []*Socket {
 func (s *Set) closeSocket(sock *Socket) error {
 	// Before the descriptor is closed: while a worker holds a duplicate, the
 	// kernel leaves it in the epoll set, and then nobody can take it out.
-	return errors.Join(s.watcher.remove(sock), s.forgetNote(sock), s.removeLinks(sock), sock.closeFd())
+	err := s.watcher.remove(sock)
+	left := s.removeLinks(sock)
+	if left == nil { // else what is left is known by its note
+		left = s.forgetNote(sock)
+	}
+	return errors.Join(err, left, sock.closeFd())
 }
 
 // removeTime is how long is waited for the disks of unix sockets that are closed, beyond

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -66,6 +67,9 @@ type watcher struct {
 	eventfd int
 	live    *atomic.Pointer[map[string]*Socket]
 	started bool
+
+	mu     sync.Mutex
+	closed bool // eventfd is
 
 	late map[*Socket]<-chan struct{} // of the goroutine that watches: whose paths have not answered
 
@@ -213,7 +217,19 @@ func (w *watcher) close() error {
 	return err
 }
 
+// checkAgain is check for goroutines that may outlive the watcher.
+func (w *watcher) checkAgain() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.closed {
+		w.check()
+	}
+}
+
 func (w *watcher) closeInputs() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
 	for _, fd := range []int{w.inotify, w.eventfd} {
 		if fd >= 0 {
 			unix.Close(fd)
@@ -290,7 +306,8 @@ func (w *watcher) isLive(key string, sock *Socket) bool { return (*w.live.Load()
 const lookTime = time.Second
 
 // atPath is the socket's, but holds up the watching of the others for no disk that does not
-// answer: of a path that is on one nothing is known until it does.
+// answer: of a path that is on one nothing is known until it does, and then all are looked at
+// again.
 func (w *watcher) atPath(sock *Socket) bool {
 	maps.DeleteFunc(w.late, func(_ *Socket, back <-chan struct{}) bool {
 		select {
@@ -313,6 +330,10 @@ func (w *watcher) atPath(sock *Socket) bool {
 	back, err := files.Soon(ctx, func() { is <- sock.atPath() })
 	if err != nil {
 		w.late[sock] = back
+		go func() {
+			<-back
+			w.checkAgain()
+		}()
 		return true
 	}
 	return <-is

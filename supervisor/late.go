@@ -59,6 +59,9 @@ func (p *preparer) reachable(one *engine.App) {
 
 // answers is lateness's; once one has not answered the others have less time.
 func (p *preparer) answers(name string, do func()) bool {
+	if p.late.has(name) {
+		return false
+	}
 	if p.late.answers(name, p.patience, do) {
 		return true
 	}
@@ -69,10 +72,15 @@ func (p *preparer) answers(name string, do func()) bool {
 // lateness is what has not ended in time, by name.
 type lateness struct{ all sync.Map }
 
+func (l *lateness) has(name string) bool {
+	_, is := l.all.Load(name)
+	return is
+}
+
 // answers does something that may wait for ever, and reports whether it has ended soon.
 // Until it has ended, nothing is tried again under the same name. Any goroutine may call it.
 func (l *lateness) answers(name string, patience time.Duration, do func()) bool {
-	if _, late := l.all.Load(name); late {
+	if l.has(name) {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

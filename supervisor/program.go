@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -72,7 +73,8 @@ func (p *program) Start(l engine.Launch) (cancel func()) {
 	go func() {
 		p.host.garbage.begin()
 		defer p.host.garbage.done()
-		defer close(announced)
+		announce := sync.OnceFunc(func() { close(announced) })
+		defer announce()
 		defer closeAll(fds)
 		w, err := p.launch(spec, fds)
 		late.Stop()
@@ -80,6 +82,7 @@ func (p *program) Start(l engine.Launch) (cancel func()) {
 			p.stuck.Add(-1)
 			if err == nil { // nobody waits for it any more
 				w.Kill()
+				announce() // what asks the worker may wait for that
 				w.Discard()
 			}
 			return

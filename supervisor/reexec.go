@@ -66,12 +66,11 @@ func (s *Supervisor) leave(o *engine.Owner, exec func() error) error {
 	passing := launch.Passing{Fds: launch.Passed{}}
 	defer passing.Undo()
 	if s.host.leaving > 0 {
-		return errMoves
+		return errors.New("the disk of a log still does not answer, for which supd was not replaced before; look at what is mounted")
 	}
 	if err := awaitThreads(); err != nil { // the readers may be among them
 		return err
 	}
-	s.host.sockets.pass(&passing)
 	if err := s.host.stopReading(o); err != nil {
 		return err
 	}
@@ -87,7 +86,8 @@ func (s *Supervisor) leave(o *engine.Owner, exec func() error) error {
 	if err := awaitThreads(); err != nil {
 		return err
 	}
-	s.files.Flush() // of what waits in memory nobody would know
+	s.host.sockets.pass(&passing) // no event is run any more, which could open another
+	s.files.Flush()               // of what waits in memory nobody would know
 	r := o.Record()
 	r.Passed, r.Pid, r.Logs = passing.Fds, os.Getpid(), s.files.Counts()
 	r.Start, _ = tree.StartTime(r.Pid) // 0 is no process's: nothing would be taken then
@@ -135,6 +135,9 @@ func (h *host) stopReading(o *engine.Owner) error {
 		for _, one := range all {
 			if !o.Await(one, end) {
 				h.readOn(o, maps.Keys(stopped))
+				if o.Quits() {
+					return engine.ErrStopped
+				}
 				return fmt.Errorf("what %s prints cannot be written: the disk of its log does not answer; look at what is mounted", w.Name())
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf16"
 
@@ -125,8 +126,39 @@ func (c *call) shutdown() *cobra.Command {
 		Short: "Stop all workers, then supd",
 		Args:  noArgument,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return c.do(cmd.Context(), api.Request{Action: api.ActionShutdown})
+			client := c.client()
+			defer client.Close()
+			before, _ := client.Version(cmd.Context()) // an error comes again
+			if err := c.do(cmd.Context(), api.Request{Action: api.ActionShutdown}); err != nil {
+				return err
+			}
+			c.awaitEnd(cmd.Context(), client, before.Pid)
+			return nil
 		},
+	}
+}
+
+// endTime is how long is waited for the end of a supd whose workers have stopped.
+var endTime = 10 * time.Second
+
+// awaitEnd waits until supd does not answer any more, or another one does, which its keeper
+// has started.
+func (c *call) awaitEnd(ctx context.Context, client *control.Client, pid int) {
+	ctx, cancel := context.WithTimeout(ctx, endTime)
+	defer cancel()
+	for {
+		v, err := client.Version(ctx)
+		switch {
+		case ctx.Err() != nil:
+			c.note("supd has not ended yet: the disk of a log or of a socket does not answer")
+			return
+		case err != nil || v.Pid != pid:
+			return
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+		}
 	}
 }
 

@@ -237,6 +237,8 @@ func (s *screen) await(t *testing.T, parts ...string) {
 	}
 }
 
+func init() { endTime = 50 * time.Millisecond } // the fake does not end
+
 // The exit codes are part of the contract.
 func TestExitCodes(t *testing.T) {
 	outcome := func(code int, message string) api.Result {
@@ -273,7 +275,7 @@ func TestExitCodes(t *testing.T) {
 		{"rotate", api.Result{Outcomes: []api.Outcome{{Name: "whois/web", Message: "rotated"}}}, 0, "whois/web: rotated\n", ""},
 		{"rotate whois", api.Result{Outcomes: []api.Outcome{{Name: "whois/web", Code: 1, Message: "not rotated: read-only file system"}}}, 1, "", "supctl: whois/web: not rotated: read-only file system\n"},
 		{"rotate nosuch", api.Result{}, 4, "", `supctl: no such target "nosuch"`},
-		{"shutdown", api.Result{}, 0, "all workers have stopped\n", ""},
+		{"shutdown", api.Result{}, 0, "all workers have stopped\nsupd has not ended yet: the disk of a log or of a socket does not answer\n", ""},
 		{"shutdown", whole(5, "not permitted"), 5, "", "supctl: not permitted\n"},
 		{"pid whois", api.Result{}, 0, "4711\n4712\n", ""},
 		{"pid whois/web.2", api.Result{}, 0, "4712\n", ""},

@@ -46,7 +46,8 @@ func (o *Owner) Launches(target string) (all []Launch, err error) {
 		return nil, err
 	}
 	if len(named.slots) == 0 && len(named.bare) > 0 {
-		return nil, fmt.Errorf("%s has no process: %s", named.bare[0].name, named.bare[0].note())
+		no := named.bare[0].cannot("")
+		return nil, fmt.Errorf("%s %s", no.Name, no.Message)
 	}
 	slots := named.slots
 	t, _ := api.ParseTarget(target) // resolve has read it

@@ -40,8 +40,8 @@ func autostarts(lasting map[string]api.Lasting, app string, c *configs.Process) 
 
 // persist does what is asked for once the next supd will know of it as well.
 func (o *Owner) persist(r api.Request, all named, reply chan<- *api.Result) {
-	for _, a := range all.bare {
-		no := a.cannot(api.ActionStart)
+	if len(all.slots) == 0 && len(all.bare) > 0 {
+		no := all.bare[0].cannot(api.ActionStart)
 		reply <- api.Refuse(no.Code, "nothing was done, since it would not last: %s %s", no.Name, no.Message)
 		return
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -198,8 +199,10 @@ func (o *Owner) resolve(action api.Action, targets []string) (all named, err err
 		})
 		empty, bare := o.withoutSlots(t), o.bare(t)
 		for _, a := range bare {
-			all.bare = append(all.bare, a)
-			all.others = append(all.others, a.cannot(action))
+			if !slices.Contains(all.bare, a) {
+				all.bare = append(all.bare, a)
+				all.others = append(all.others, a.cannot(action))
+			}
 		}
 		switch {
 		case found:
@@ -244,7 +247,7 @@ func (o *Owner) bare(t api.Target) (all []*app) {
 
 // cannot is what comes of an action for an app that has no process.
 func (a *app) cannot(action api.Action) api.Outcome {
-	outcome := api.Outcome{Name: a.name, Code: api.CodeFailed, Message: "has no process: " + a.note()}
+	outcome := api.Outcome{Name: a.name, Code: api.CodeFailed, Message: "has no process: " + cmp.Or(a.note(), "its release is being deployed")}
 	if a.invalid {
 		outcome.Code = api.CodeInvalid
 	}

@@ -41,6 +41,7 @@ func (l *Launcher) Find(p record.Process) (*Worker, error) {
 		w.Identity.Start, w.Identity.Inode, _ = process.Identity()
 	}
 	w.lookFirst()
+	w.findUser()
 	return w, nil
 }
 

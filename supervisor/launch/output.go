@@ -34,12 +34,14 @@ const errorSuffix = ".stderr"
 func OfOutput(held string) (launch string) { return strings.TrimSuffix(held, errorSuffix) }
 
 // captureFrom begins to write what the worker prints into its log.
-func (w *Worker) captureFrom(s stream, pipe *os.File) {
+func (w *Worker) captureFrom(s stream, pipe *os.File) { w.captures[s] = w.capture(s, pipe) }
+
+func (w *Worker) capture(s stream, pipe *os.File) *output.Capture {
 	fields := w.fields()
 	if w.Belongings.ErrorPipe != 0 {
 		fields = append(fields, output.Field{Name: output.StreamField, Value: [streams]string{"stdout", "stderr"}[s]})
 	}
-	w.captures[s] = w.spec.Log.CaptureAs(s.file(w.spec.File()), pipe, w.onLine(), fields...)
+	return w.log.CaptureAs(s.file(w.spec.File()), pipe, w.onLine(), fields...)
 }
 
 // eachCapture does something with what reads the worker.

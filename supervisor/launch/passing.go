@@ -1,6 +1,8 @@
 package launch
 
 import (
+	"os"
+
 	"golang.org/x/sys/unix"
 
 	"supd/socket"
@@ -77,11 +79,23 @@ func (w *Worker) ReadOn(wait func(left func() (again func()))) {
 			pipe := c.Left()
 			return func() {
 				if pipe != nil {
-					w.captureFrom(s, pipe)
+					w.captureAgain(s, pipe)
 				}
 			}
 		})
 	})
+}
+
+// captureAgain is captureFrom for a worker that may have ended meanwhile: of its last words
+// those are read that are there.
+func (w *Worker) captureAgain(s stream, pipe *os.File) {
+	w.reading.Lock()
+	defer w.reading.Unlock()
+	if w.readOver {
+		w.capture(s, pipe).Finish()
+		return
+	}
+	w.captureFrom(s, pipe)
 }
 
 // Leave passes on what is open for the worker, whose output nobody reads any more:

@@ -22,6 +22,7 @@ import (
 // background.
 func (l *Launcher) Start(s Spec, fds []int) (*Worker, error) {
 	w := l.worker(s)
+	w.uid = s.user()
 	if err := w.start(fds); err != nil {
 		go w.Discard()
 		return nil, err

@@ -70,6 +70,7 @@ func (w *Worker) watchParent(h *configs.Health, done chan<- struct{}) {
 // worker, which goes on to watch it.
 func (w *Worker) Treat(c *configs.Process, log *output.Log) {
 	if log != nil {
+		w.log = log
 		w.eachCapture(func(_ stream, c *output.Capture) { c.MoveTo(log) })
 	}
 	h, before := &c.Health, w.watching
@@ -107,9 +108,10 @@ func (w *Worker) stopWatching() {
 // what is wanted any more.
 func (w *Worker) watch(h *configs.Health, done chan<- struct{}) {
 	defer close(done)
-	question := w.healthQuestion(h)
+	_, question := w.question(w.recall, h.Question())
 	brood := children{pid: w.Pid}
 	next := time.Now().Add(h.Interval)
+	said := false
 	for {
 		closely := w.often.Load() && h.Children > 0
 		if w.health.Load() != h || question == nil && !closely && brood.looked && !brood.has() {
@@ -129,31 +131,17 @@ func (w *Worker) watch(h *configs.Health, done chan<- struct{}) {
 		}
 		if now := time.Now(); !now.Before(next) {
 			next = now.Add(h.Interval)
-			if question != nil {
-				w.spec.Report.Checked(within(w.life, h.Timeout, question))
+			if question == nil {
+				continue
+			}
+			switch err := within(w.life, h.Timeout, question); {
+			case !errors.Is(err, errForgotten):
+				w.spec.Report.Checked(err)
+			case !said: // nobody can ask: that says nothing of the worker
+				said = true
+				w.launcher.Log.Warn("asking a worker", "worker", w.spec.Name(), "pid", w.Pid, "error", err)
 			}
 		}
-	}
-}
-
-// healthQuestion is nil where there is none. A worker whose environment cannot be had any
-// more, so that nobody can ask, is not ill for that.
-func (w *Worker) healthQuestion(h *configs.Health) func(context.Context) error {
-	_, question := w.question(w.recall, h.Question())
-	if !h.Question().ByEnvironment() {
-		return question
-	}
-	said := false
-	return func(ctx context.Context) error {
-		err := question(ctx)
-		if !errors.Is(err, errForgotten) {
-			return err
-		}
-		if !said {
-			w.launcher.Log.Warn("asking a worker", "worker", w.spec.Name(), "pid", w.Pid, "error", err)
-		}
-		said = true
-		return nil
 	}
 }
 
@@ -175,7 +163,7 @@ func within(ctx context.Context, d time.Duration, question func(context.Context)
 	ctx, cancel := context.WithTimeoutCause(ctx, d, fmt.Errorf("no answer within %s", d))
 	defer cancel()
 	err := question(ctx)
-	if err != nil && ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil && !errors.Is(err, errForgotten) {
 		return context.Cause(ctx)
 	}
 	return err

@@ -29,7 +29,11 @@ type Worker struct {
 	process   *privdrop.Process  // nil: it ended before this supd was there
 	held      map[string]holding // by link: what it was found to hold of that which it was given
 	launched  remembered
+	log       *output.Log              // where its output goes now; nil: nowhere
 	captures  [streams]*output.Capture // nil: there is none
+	reading   sync.Mutex               // for whoever captures again what was left
+	readOver  bool                     // nothing is captured any more
+	uid       int                      // of all processes that it may leave behind; 0: nobody in particular
 	tail      tail                     // of its output, while it is heard
 	notify    *notifySocket
 	statsd    *statsd.Port
@@ -68,7 +72,7 @@ func (l *Launcher) worker(s Spec) *Worker {
 
 // specify says what the worker is.
 func (w *Worker) specify(s Spec) {
-	w.spec = s
+	w.spec, w.log = s, s.Log
 	if s.Process != nil { // else it was only found
 		w.health.Store(&s.Process.Health)
 	}
@@ -125,17 +129,17 @@ func (w *Worker) Kill() {
 
 // Left says how the processes are known that the worker leaves behind.
 func (w *Worker) Left() tree.Worker {
-	return tree.Worker{Pid: w.Pid, Name: w.spec.Name(), Generation: w.spec.Generation, UID: w.user(), Cgroup: w.Belongings.Cgroup,
+	return tree.Worker{Pid: w.Pid, Name: w.spec.Name(), Generation: w.spec.Generation, UID: w.uid, Cgroup: w.Belongings.Cgroup,
 		Adopted: w.Adopted && !w.ours, Runtime: w.Belongings.Directory, Start: w.Identity.Start, Seen: w.aliveAt}
 }
 
-// user is that of all processes that the worker may leave behind; 0: nobody in particular.
-func (w *Worker) user() int {
-	user := w.spec.user()
-	if user != 0 && w.Adopted { // the account may be another one by now
-		user, _ = w.notedUID()
+// findUser is what is known of uid where the launch was an earlier supd's: the configuration
+// may be another one by now.
+func (w *Worker) findUser() {
+	n, err := parseNote(w.noted)
+	if err == nil && w.process != nil && tree.KeepsItsUser(w.Pid) {
+		w.uid = n.UID
 	}
-	return user
 }
 
 // Answer is the last one to the question whether it is ready; "" if none came.
@@ -187,6 +191,9 @@ func (w *Worker) Discard() {
 func (w *Worker) Release() {
 	defer close(w.released)
 	w.die()
+	w.reading.Lock()
+	w.readOver = true
+	w.reading.Unlock()
 	w.stopWatching()
 	if w.asking != nil {
 		<-w.asking

@@ -70,3 +70,12 @@ func RealUID(pid int) (int, error) {
 	uid, _, _ := strings.Cut(after, "\t")
 	return strconv.Atoi(uid)
 }
+
+// KeepsItsUser reports whether a process, with all that descends from it, can become no other
+// user: it has no capability and can get none, and no set-id program counts (capabilities(7),
+// no_new_privs in proc_pid_status(5)).
+func KeepsItsUser(pid int) bool {
+	status, err := readOf(pid, "status")
+	has := func(line string) bool { return strings.Contains(string(status), "\n"+line+"\n") }
+	return err == nil && has("CapPrm:\t0000000000000000") && has("CapBnd:\t0000000000000000") && has("NoNewPrivs:\t1")
+}

@@ -286,6 +286,36 @@ func TestOthersAreNotRead(t *testing.T) {
 	}
 }
 
+// TestKeepsItsUser: who has no capability and gets none.
+func TestKeepsItsUser(t *testing.T) {
+	needRoot(t)
+	for _, test := range []struct {
+		options string
+		want    bool
+	}{
+		{"--bounding-set=-all --inh-caps=-all --no-new-privs --reuid=64001 --regid=64001 --clear-groups", true},
+		{"--bounding-set=-all --inh-caps=-all --reuid=64001 --regid=64001 --clear-groups", false},
+		{"--no-new-privs --reuid=64001 --regid=64001 --clear-groups", false},
+		{"--no-new-privs", false},
+	} {
+		cmd := exec.Command("setpriv", append(strings.Fields(test.options), "/bin/sleep", "1000")...)
+		cmd.Dir = "/"
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for end := time.Now().Add(time.Minute); !isSleep(cmd.Process.Pid); time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("setpriv %s does not come to sleep", test.options)
+			}
+		}
+		if got := KeepsItsUser(cmd.Process.Pid); got != test.want {
+			t.Errorf("%s: %v, want %v", test.options, got, test.want)
+		}
+		cmd.Process.Kill()
+		cmd.Wait()
+	}
+}
+
 func needRoot(t *testing.T) {
 	t.Helper()
 	switch {
