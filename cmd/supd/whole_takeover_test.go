@@ -136,7 +136,11 @@ func (o *ordeal) look() {
 			continue
 		}
 		env, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-		name := variable(env, "SUPD_WORKER") + " generation " + variable(env, "SUPD_GENERATION")
+		worker := variable(env, "SUPD_WORKER")
+		if worker == "" { // it has died since workersOf has read that, or is in the middle of an execve(2)
+			continue
+		}
+		name := worker + " generation " + variable(env, "SUPD_GENERATION")
 		if other, is := o.seen[name]; is && other != pid {
 			o.ts.Fatalf("%s was launched twice, as %d and %d", name, other, pid)
 		}
