@@ -101,9 +101,10 @@ type directory struct {
 }
 
 // directories begin with the runtime directory, which nobody else has to list: who lists a
-// directory can keep the kernel from making anything in it meanwhile. What is in those of workers, below the
-// rooms, and notify belongs to users who must reach their own, and need not see the others'
-// names; supd alone connects to what is in probe, and reads what is in the others.
+// directory can keep the kernel from making anything in it meanwhile. What is in those of
+// workers, below the rooms, and notify belongs to users who must reach their own, and need
+// not see the others' names; supd alone connects to what is in probe, and reads what is in
+// the others.
 func (r Runtime) directories() []directory {
 	return []directory{
 		{string(r), 0o711},

@@ -1,11 +1,9 @@
 package socket
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"path"
 	"strings"
@@ -71,7 +69,7 @@ type watcher struct {
 	mu     sync.Mutex
 	closed bool // eventfd is
 
-	late map[*Socket]<-chan struct{} // of the goroutine that watches: whose paths have not answered
+	late files.Lateness // the sockets whose paths have not answered
 
 	// Of the goroutine that changes the Set.
 	lastID int32
@@ -81,7 +79,8 @@ type watcher struct {
 type watchedDir struct{ descriptor, sockets int }
 
 func newWatcher(live *atomic.Pointer[map[string]*Socket]) (*watcher, error) {
-	w := &watcher{epfd: -1, inotify: -1, eventfd: -1, live: live, lastID: firstSocket, dirs: map[string]*watchedDir{}, late: map[*Socket]<-chan struct{}{}}
+	w := &watcher{epfd: -1, inotify: -1, eventfd: -1, live: live, lastID: firstSocket, dirs: map[string]*watchedDir{}}
+	w.late.Back = w.checkAgain
 	if err := w.open(); err != nil {
 		w.closeInputs()
 		if w.epfd >= 0 {
@@ -309,34 +308,12 @@ const lookTime = time.Second
 // answer: of a path that is on one nothing is known until it does, and then all are looked at
 // again.
 func (w *watcher) atPath(sock *Socket) bool {
-	maps.DeleteFunc(w.late, func(_ *Socket, back <-chan struct{}) bool {
-		select {
-		case <-back:
-			return true
-		default:
-			return false
-		}
-	})
-	if w.late[sock] != nil {
-		return true
-	}
 	limit := lookTime
-	if len(w.late) > 0 {
+	if w.late.Any() {
 		limit = files.Impatient
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
 	is := make(chan bool, 1)
-	back, err := files.Soon(ctx, func() { is <- sock.atPath() })
-	if err != nil {
-		w.late[sock] = back
-		go func() {
-			<-back
-			w.checkAgain()
-		}()
-		return true
-	}
-	return <-is
+	return !w.late.Answers(sock, limit, func() { is <- sock.atPath() }) || <-is
 }
 
 func (s *Socket) shutDown(key string) Damage {

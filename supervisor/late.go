@@ -1,14 +1,11 @@
 package supervisor
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"os"
 	"strings"
-	"sync"
-	"time"
 
 	"supd/configs"
 	"supd/privdrop/files"
@@ -57,42 +54,14 @@ func (p *preparer) reachable(one *engine.App) {
 	}
 }
 
-// answers is lateness's; once one has not answered the others have less time.
+// answers is what files.Lateness says; once one has not answered the others have less time.
 func (p *preparer) answers(name string, do func()) bool {
-	if p.late.has(name) {
+	if p.late.Has(name) {
 		return false
 	}
-	if p.late.answers(name, p.patience, do) {
+	if p.late.Answers(name, p.patience, do) {
 		return true
 	}
 	p.patience = files.Impatient
-	return false
-}
-
-// lateness is what has not ended in time, by name.
-type lateness struct{ all sync.Map }
-
-func (l *lateness) has(name string) bool {
-	_, is := l.all.Load(name)
-	return is
-}
-
-// answers does something that may wait for ever, and reports whether it has ended soon.
-// Until it has ended, nothing is tried again under the same name. Any goroutine may call it.
-func (l *lateness) answers(name string, patience time.Duration, do func()) bool {
-	if l.has(name) {
-		return false
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	ended, err := files.Soon(ctx, do)
-	if err == nil {
-		return true
-	}
-	l.all.Store(name, true)
-	go func() {
-		<-ended
-		l.all.Delete(name)
-	}()
 	return false
 }

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"iter"
-	"maps"
 	"os"
 	"time"
 
@@ -134,7 +132,7 @@ func (h *host) stopReading(o *engine.Owner) error {
 	for w, all := range stopped {
 		for _, one := range all {
 			if !o.Await(one, end) {
-				h.readOn(o, maps.Keys(stopped))
+				h.readOn(o, stopped)
 				if o.Quits() {
 					return engine.ErrStopped
 				}
@@ -147,8 +145,8 @@ func (h *host) stopReading(o *engine.Owner) error {
 }
 
 // readOn takes stopReading back.
-func (h *host) readOn(o *engine.Owner, workers iter.Seq[*launch.Worker]) {
-	for w := range workers {
+func (h *host) readOn(o *engine.Owner, stopped map[*launch.Worker][]<-chan struct{}) {
+	for w := range stopped {
 		w.ReadOn(func(left func() func()) {
 			h.leaving++
 			go func() {

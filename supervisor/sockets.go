@@ -91,7 +91,7 @@ type sockets struct {
 	keeping *keeping         // nil: the sockets end with supd
 	failed  map[string]error // why sockets could not be opened the last time, by key
 	more    bool             // what was offered may still be of use
-	late    lateness         // of the directories of damaged ones, by key
+	late    files.Lateness   // of the directories of damaged ones, by key
 	untaken map[string]int   // pids of the workers whose listeners could not be had, by key
 }
 
@@ -162,7 +162,7 @@ func (s *sockets) Reach(key string, then func(error)) {
 		network, at = one.Addr()
 	}
 	go func() {
-		if network == "unix" && !s.late.answers(key, files.Patient, func() { _, _ = os.Lstat(at) }) {
+		if network == "unix" && !s.late.Answers(key, files.Patient, func() { _, _ = os.Lstat(at) }) {
 			then(fmt.Errorf("%s: its disk does not answer", at))
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"supd/configs"
+	"supd/privdrop/files"
 	"supd/supervisor/api"
 	"supd/supervisor/engine"
 	"supd/supervisor/output"
@@ -30,7 +31,7 @@ type Supervisor struct {
 	rights atomic.Pointer[api.Rights]     // likewise
 	apply  chan struct{}                  // holds a token while somebody applies
 	looks  chan struct{}                  // likewise, while somebody looks whether files have changed
-	late   lateness                       // names of apps, and of sockets, whose files have not answered yet
+	late   files.Lateness                 // names of apps, and of sockets, whose files have not answered yet
 	began  *configs.Config                // that supd was started with: its own part holds on
 }
 

@@ -132,7 +132,7 @@ func (c *call) shutdown() *cobra.Command {
 			if err := c.do(cmd.Context(), api.Request{Action: api.ActionShutdown}); err != nil {
 				return err
 			}
-			c.awaitEnd(cmd.Context(), client, before.Pid)
+			c.awaitEnd(cmd.Context(), client, before.StartedAt)
 			return nil
 		},
 	}
@@ -143,7 +143,7 @@ var endTime = 10 * time.Second
 
 // awaitEnd waits until supd does not answer any more, or another one does, which its keeper
 // has started.
-func (c *call) awaitEnd(ctx context.Context, client *control.Client, pid int) {
+func (c *call) awaitEnd(ctx context.Context, client *control.Client, startedAt time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, endTime)
 	defer cancel()
 	for {
@@ -152,7 +152,7 @@ func (c *call) awaitEnd(ctx context.Context, client *control.Client, pid int) {
 		case ctx.Err() != nil:
 			c.note("supd has not ended yet: the disk of a log or of a socket does not answer")
 			return
-		case err != nil || v.Pid != pid:
+		case err != nil || !v.StartedAt.Equal(startedAt):
 			return
 		}
 		select {

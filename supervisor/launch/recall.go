@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"supd/privdrop"
+	"supd/privdrop/files"
 )
 
 // launchedWith tells what a worker was launched with, for questions that take its
@@ -47,23 +48,22 @@ func (w *Worker) recall(ctx context.Context) (privdrop.Spec, error) {
 		err  error
 	}
 	read := make(chan answer, 1)
-	go func() {
+	_, late := files.Soon(ctx, func() {
 		spec, err := w.specAgain()
 		if err == nil {
 			w.launched.spec = &spec
 		}
 		<-w.launched.turn
 		read <- answer{spec, err}
-	}()
-	select {
-	case a := <-read:
-		if a.err != nil {
-			a.err = forgotten(a.err)
-		}
-		return a.spec, a.err
-	case <-ctx.Done():
+	})
+	if late != nil {
 		return privdrop.Spec{}, forgotten(context.Cause(ctx))
 	}
+	a := <-read
+	if a.err != nil {
+		a.err = forgotten(a.err)
+	}
+	return a.spec, a.err
 }
 
 func forgotten(err error) error { return fmt.Errorf("%w: %w", errForgotten, err) }
