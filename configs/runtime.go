@@ -117,8 +117,18 @@ func (r Runtime) directories() []directory {
 	}
 }
 
+// MakeTop makes the runtime directory alone, before anything else is made in it: who makes
+// the control socket would make the directory as that of any socket. What keeps it from that
+// Make says.
+func (r Runtime) MakeTop() {
+	if files.MakeDirectories(filepath.Dir(string(r))) == nil {
+		_ = os.Mkdir(string(r), r.directories()[0].mode)
+	}
+}
+
 // Make makes the directories that supd itself needs.
 func (r Runtime) Make() error {
+	r.MakeTop()
 	for _, dir := range r.directories() {
 		if err := os.MkdirAll(dir.path, dir.mode); err != nil {
 			return err

@@ -241,6 +241,7 @@ func serve(stop context.Context, config *configs.Config, o options) error {
 	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE) // a closed standard error is no reason to die
 	unix.Umask(0o022)                                    // whatever it was when supd was started
 	warn(config, log)
+	config.Daemon.Runtime.MakeTop()
 	listener, err := control.Open(config.Control, log)
 	if err != nil {
 		return err
